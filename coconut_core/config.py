@@ -1,0 +1,93 @@
+"""coconut.json: what turns a causal language model's folder into a Coconut checkpoint."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from coconut_core.errors import CoconutError
+
+FILE_NAME = "coconut.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CoconutConfig:
+    """The markers of latent mode, how many thoughts, what is fed back, and where the model came from."""
+
+    bot_id: int  # token that enters latent mode
+    eot_id: int  # token that leaves it
+    latent_id: int  # placeholder of a continuous thought in training sequences; never embedded
+    thoughts: int = 6  # default number of continuous thoughts
+    feedback: str = "hidden"  # what is fed back at a thought, see coconut_core.feedback
+    trained: bool = True  # False: an ordinary model that was not trained to think in latents
+    stage: int | None = None  # curriculum stage that the weights come from
+    answer_prefix: str = "###"  # what stands between the reasoning and the answer
+    family: str | None = None  # the problem family it was trained on, see coconut_core.problems
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def with_thoughts(self, thoughts: int | None) -> "CoconutConfig":
+        """The same configuration with another number of thoughts (None keeps it)."""
+        return self if thoughts is None else replace(self, thoughts=check_thoughts(thoughts))
+
+    def save(self, folder: str | Path) -> None:
+        """Write coconut.json into folder."""
+        record = {"format_version": FORMAT_VERSION, **asdict(self)}
+        (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "CoconutConfig | None":
+        """Read coconut.json of a folder; None where there is none. Raises CoconutError on a bad file."""
+        path = Path(folder) / FILE_NAME
+        if not path.exists():
+            return None
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CoconutError(f"{path} cannot be read: {error}") from error
+        if not isinstance(record, dict):
+            raise CoconutError(f"{path} must hold a JSON object")
+        version = record.pop("format_version", None)
+        if not isinstance(version, int):
+            raise CoconutError(f"{path} has no format_version; it was not written by coconut")
+        if version > FORMAT_VERSION:
+            raise CoconutError(
+                f"{path} has format version {version}, this coconut reads up to {FORMAT_VERSION}: "
+                "upgrade with pip install -U coconut-tui"
+            )
+        return cls._from_record(record, path)
+
+    @classmethod
+    def _from_record(cls, record: dict[str, Any], path: Path) -> "CoconutConfig":
+        kinds: dict[str, tuple[type, ...]] = {
+            "bot_id": (int,),
+            "eot_id": (int,),
+            "latent_id": (int,),
+            "thoughts": (int,),
+            "feedback": (str,),
+            "trained": (bool,),
+            "stage": (int, type(None)),
+            "answer_prefix": (str,),
+            "family": (str, type(None)),
+            "recipe": (dict,),
+            "data": (dict,),
+        }
+        known = {item.name for item in fields(cls)}
+        if unknown := sorted(set(record) - known):
+            raise CoconutError(f"{path} has an unknown entry '{unknown[0]}': remove it or upgrade coconut")
+        for name in ("bot_id", "eot_id", "latent_id"):
+            if name not in record:
+                raise CoconutError(f"{path} lacks the entry '{name}'")
+        for name, value in record.items():
+            if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
+                raise CoconutError(f"{path}: the entry '{name}' has the wrong type ({type(value).__name__})")
+        check_thoughts(record.get("thoughts", 0))
+        return cls(**record)
+
+
+def check_thoughts(thoughts: int) -> int:
+    """Return thoughts, or raise CoconutError where no run can have so many."""
+    if thoughts < 0:
+        raise CoconutError(f"thoughts must be 0 or more, not {thoughts}")
+    return thoughts

@@ -1,0 +1,9 @@
+"""Errors that a user can cause and can mend."""
+
+
+class CoconutError(Exception):
+    """Something the user can put right.
+
+    The message is one line: what is wrong and what to do about it. Command lines print it and exit
+    with code 2; the terminal app shows it as a message.
+    """

@@ -1,0 +1,157 @@
+"""Answers for many questions at once: the latent loop in batches, without a Session's bookkeeping."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from coconut_core.config import check_thoughts
+from coconut_core.decoding import StopRule, check_temperature, pick_token
+from coconut_core.machine import Machine, Mode, Move
+from coconut_core.model import CoconutModel
+from coconut_core.prompt import encode_text
+
+
+@dataclass
+class Answer:
+    """What one question led to."""
+
+    text: str = ""  # what was said, without markers
+    token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
+    thoughts: int = 0  # continuous thoughts taken
+    finished: bool = False  # False: cut off by max_new_tokens or by the model's context
+
+    @property
+    def tokens(self) -> int:
+        """Tokens spent on the answer as the paper counts them: words, thoughts and the <eot> marker."""
+        return len(self.token_ids) + self.thoughts + 1
+
+
+@dataclass
+class _Row:
+    machine: Machine
+    generator: torch.Generator
+    forced: deque[int]
+    answer: Answer = field(default_factory=Answer)
+
+
+@torch.inference_mode()
+def generate(
+    model: CoconutModel,
+    questions: Sequence[str],
+    *,
+    thoughts: int | None = None,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+    answer_only: bool = False,
+    stop: StopRule | None = None,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> list[Answer]:
+    """Answer every question, in order. The same words as one run at a time with the same seed.
+
+    answer_only puts the model's answer prefix behind <eot>, so that no reasoning can go into words.
+    progress is called with the number of questions answered, batch by batch.
+    """
+    check_temperature(temperature)
+    count = model.config.thoughts if thoughts is None else check_thoughts(thoughts)
+    prompts = [model.encode_prompt(question) for question in questions]
+    forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
+    answers: list[Answer | None] = [None] * len(prompts)
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # neighbours pad little
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        rows = [
+            _Row(new_machine(model, count), torch.Generator().manual_seed(seed), deque(forced)) for _ in chosen
+        ]
+        _run_batch(model, [prompts[index] for index in chosen], rows, max_new_tokens, temperature, stop)
+        for index, row in zip(chosen, rows, strict=True):
+            row.answer.finished = row.answer.finished or _ended(model, row.answer)
+            row.answer.text = model.tokenizer.decode(row.answer.token_ids, skip_special_tokens=True).strip()
+            answers[index] = row.answer
+        if progress is not None:
+            progress(len(chosen))
+    return [answer for answer in answers if answer is not None]
+
+
+def new_machine(model: CoconutModel, thoughts: int) -> Machine:
+    """The state machine of a run that has read its prompt."""
+    return Machine(model.config.bot_id, model.config.eot_id, model.eos_ids, thoughts)
+
+
+def _ended(model: CoconutModel, answer: Answer) -> bool:
+    return bool(answer.token_ids) and answer.token_ids[-1] in model.eos_ids
+
+
+def _run_batch(
+    model: CoconutModel,
+    prompts: list[list[int]],
+    rows: list[_Row],
+    max_new_tokens: int,
+    temperature: float,
+    stop: StopRule | None,
+) -> None:
+    width = max(map(len, prompts))
+    pad = model.config.eot_id  # masked out, so any id will do
+    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    context = model.start_context(ids, mask)
+    while any(row.machine.mode is not Mode.FINISHED for row in rows):
+        if model.max_positions is not None and context.length >= model.max_positions:
+            break
+        tokens, thinking, counts = _decide(model, context.hidden, rows, max_new_tokens, temperature, stop)
+        if not any(counts):
+            break
+        embedded = model.embed(torch.tensor(tokens, device=model.device)[:, None])[:, 0]
+        model.latent_step(
+            context,
+            otherwise=embedded,
+            thinking=torch.tensor(thinking, device=model.device),
+            mask=torch.tensor(counts, device=model.device)[:, None],
+        )
+
+
+def _decide(
+    model: CoconutModel,
+    hidden: Tensor,
+    rows: list[_Row],
+    max_new_tokens: int,
+    temperature: float,
+    stop: StopRule | None,
+) -> tuple[list[int], list[bool], list[int]]:
+    """For each row: the token to feed, whether a thought is fed instead, and whether the position counts."""
+    needs_logits = stop is not None or any(row.machine.mode is Mode.SPEAKING and not row.forced for row in rows)
+    logits = model.logits(hidden).float().cpu() if needs_logits else None
+    tokens, thinking, counts = [], [], []
+    for index, row in enumerate(rows):
+        machine, answer = row.machine, row.answer
+        scores = logits[index] if logits is not None else None
+        halt = (
+            stop is not None
+            and scores is not None
+            and machine.mode is Mode.THINKING
+            and stop(scores, machine.taken)
+        )
+        token, move = model.config.eot_id, machine.next_move(halt)
+        if move is Move.THINK:
+            machine.after_thought()
+            answer.thoughts += 1
+        elif move is Move.END_THINKING:
+            machine.after_token(token)
+        elif move is Move.SPEAK:
+            if row.forced:
+                token = row.forced.popleft()
+            else:
+                assert scores is not None
+                token = pick_token(scores, model.config.latent_id, temperature, row.generator)
+            answer.token_ids.append(token)
+            machine.after_token(token)
+            if len(answer.token_ids) >= max_new_tokens:
+                machine.finish()
+        tokens.append(token)
+        thinking.append(move is Move.THINK)
+        counts.append(int(move is not Move.NOTHING))
+    return tokens, thinking, counts

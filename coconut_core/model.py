@@ -1,0 +1,270 @@
+"""CoconutModel: a causal language model that can be fed its own hidden states.
+
+Every user of the latent loop (training, Session, generate, evaluation) goes through `Context` and the two
+methods `feed` and `latent_step`; there is no other place where a thought is fed back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from coconut_core.config import CoconutConfig
+from coconut_core.errors import CoconutError
+from coconut_core.feedback import build_feedback
+
+if TYPE_CHECKING:
+    from coconut_core.training.prompt_shortcut import LastPositionLayer
+    from coconut_core.session import Session
+
+IGNORE = -100  # label of a position that carries no loss
+
+
+@dataclass
+class Context:
+    """What has been read so far: the KV cache, which of its positions count, and the last hidden state."""
+
+    cache: DynamicCache
+    mask: Tensor  # (batch, time), 1 where a position counts, 0 where it is padding
+    hidden: Tensor  # (batch, hidden), after the final norm, at the last position
+
+    @property
+    def length(self) -> int:
+        """Number of positions read, padding included."""
+        return self.mask.shape[1]
+
+
+@dataclass
+class CoconutOutput:
+    """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
+
+    loss: Tensor | None
+    logits: Tensor | None
+    label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
+
+
+class CoconutModel(nn.Module):
+    """A Hugging Face causal language model, its tokenizer, the latent markers and a feedback rule."""
+
+    def __init__(
+        self, base_lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig
+    ) -> None:
+        super().__init__()
+        self.base_lm = base_lm
+        self.tokenizer = tokenizer
+        self.config = config
+        self.feedback = build_feedback(
+            config.feedback, base_lm.get_output_embeddings(), base_lm.get_input_embeddings()
+        )
+        self.name = "model"
+        self.prompt_layer: "LastPositionLayer | None" = None  # set by training for the time of a run
+
+    # -- opening and saving --------------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, device: str = "auto", dtype: str = "auto", feedback: str | None = None
+    ) -> "CoconutModel":
+        """Open a checkpoint folder or hub id. Raises CoconutError in one line for whatever is wrong with it."""
+        from coconut_core.loading import load
+
+        return load(source, device=device, dtype=dtype, feedback=feedback)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights (safetensors), tokenizer and coconut.json into folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.base_lm.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        self.config.save(folder)
+
+    @property
+    def device(self) -> torch.device:
+        return self.base_lm.device
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end a run."""
+        chosen = getattr(self.base_lm.generation_config, "eos_token_id", None)
+        if chosen is None:
+            chosen = self.tokenizer.eos_token_id
+        return frozenset(chosen if isinstance(chosen, list) else [] if chosen is None else [chosen])
+
+    @property
+    def max_positions(self) -> int | None:
+        """The longest sequence the base model can read, or None where it sets no limit."""
+        limit = getattr(self.base_lm.config, "max_position_embeddings", None)
+        return int(limit) if isinstance(limit, int) else None
+
+    # -- the loop ------------------------------------------------------------------------------------------
+
+    def start_context(self, input_ids: Tensor, mask: Tensor | None = None) -> Context:
+        """Read a prompt into a fresh cache. input_ids and mask are (batch, time), left-padded."""
+        context = self._empty_context(input_ids.shape[0])
+        self.feed(context, self.embed(input_ids), mask)
+        return context
+
+    def feed(self, context: Context, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Read embeddings (batch, time, hidden) after what the context holds.
+
+        Returns the hidden states after the final norm, (batch, time, hidden), and moves the context on.
+        """
+        if mask is None:
+            mask = context.mask.new_ones(embeddings.shape[:2])
+        full_mask = torch.cat([context.mask, mask], dim=1)
+        positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)[:, context.length :]
+        output = self.base_lm.base_model(
+            inputs_embeds=embeddings,
+            attention_mask=full_mask,
+            position_ids=positions,
+            past_key_values=context.cache,
+            use_cache=True,
+        )
+        hidden: Tensor = output.last_hidden_state
+        context.mask, context.hidden = full_mask, hidden[:, -1]
+        return hidden
+
+    def latent_step(
+        self,
+        context: Context,
+        thought: Tensor | None = None,
+        *,
+        otherwise: Tensor | None = None,
+        thinking: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Feed one continuous thought: the one latent step of this code base.
+
+        thought (batch, hidden) is the state that is fed back, by default the context's last hidden state
+        (arXiv 2412.06769: E[t+1] = h[t]). Rows where thinking (batch,) is False read otherwise
+        (batch, hidden) instead, an ordinary embedding; rows where mask (batch, 1) is 0 are over and read
+        padding. Returns the new hidden state (batch, hidden).
+        """
+        fed = self.feedback(context.hidden if thought is None else thought)
+        if otherwise is not None and thinking is not None:
+            fed = torch.where(thinking[:, None], fed.to(otherwise.dtype), otherwise)
+        return self.feed(context, fed[:, None], mask)[:, 0]
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Token embeddings, (batch, time) -> (batch, time, hidden)."""
+        embeddings: Tensor = self.base_lm.get_input_embeddings()(input_ids)
+        return embeddings
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The language-model head, (…, hidden) -> (…, vocabulary)."""
+        scores: Tensor = self.base_lm.get_output_embeddings()(hidden)
+        cap = getattr(self.base_lm.config, "final_logit_softcapping", None)
+        return scores if cap is None else torch.tanh(scores / cap) * cap
+
+    def _empty_context(self, batch: int) -> Context:
+        device = self.device
+        return Context(
+            cache=DynamicCache(config=self.base_lm.config),
+            mask=torch.zeros(batch, 0, dtype=torch.long, device=device),
+            hidden=torch.empty(batch, 0, device=device),
+        )
+
+    # -- training ------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        *,
+        return_logits: bool = False,
+    ) -> CoconutOutput:
+        """Loss over sequences in the official layout: … <bot> <latent>·n <eot> …, (batch, time) each.
+
+        Rows are left-padded so that their first latents stand in one column; n may differ between rows.
+        Loss is the mean cross entropy over positions whose label is not -100 (labels are not shifted by
+        the caller). The prompt is read once and each thought costs one cached position, through which
+        gradients flow; the head runs only where there is a label, or everywhere with return_logits.
+        """
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        hidden = self._read_with_thoughts(input_ids, attention_mask, None if return_logits else labels)
+        logits = self.logits(hidden) if return_logits else None
+        if labels is None:
+            return CoconutOutput(None, logits)
+        targets = labels[:, 1:]
+        labelled = targets != IGNORE
+        scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
+        losses = nn.functional.cross_entropy(scores.float(), targets[labelled], reduction="none")
+        return CoconutOutput(losses.mean(), logits, losses.detach())
+
+    def _read_with_thoughts(self, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
+
+        With labels, those of the prompt but for its last position may be left uncomputed.
+        """
+        latent = input_ids == self.config.latent_id
+        embeddings = self.embed(input_ids.masked_fill(latent, self.config.eot_id))
+        context = self._empty_context(input_ids.shape[0])
+        is_latent_column = latent.any(dim=0)
+        if bool(is_latent_column[0]):
+            raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
+        prompt_end = 0
+        if labels is not None:
+            read = is_latent_column | (labels != IGNORE).any(dim=0)  # columns that need the state before them
+            prompt_end = int(read.long().argmax()) if bool(read.any()) else 0
+        pieces: list[Tensor] = []
+        for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
+            if thinking:
+                for column in range(start, end):
+                    pieces.append(
+                        self.latent_step(context, otherwise=embeddings[:, column], thinking=latent[:, column])[
+                            :, None
+                        ]
+                    )
+            else:
+                with self._reading_prompt(end == prompt_end):
+                    pieces.append(self.feed(context, embeddings[:, start:end], mask[:, start:end]))
+        return torch.cat(pieces, dim=1)
+
+    @contextmanager
+    def _reading_prompt(self, is_prompt: bool) -> Iterator[None]:
+        if self.prompt_layer is None or not is_prompt:
+            yield
+            return
+        self.prompt_layer.reading_prompt = True
+        try:
+            yield
+        finally:
+            self.prompt_layer.reading_prompt = False
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def encode_prompt(self, question: str) -> list[int]:
+        """Token ids of the question, a line break and <bot>. Raises CoconutError for an unusable question."""
+        from coconut_core.prompt import encode_prompt
+
+        return encode_prompt(self, question)
+
+    def start(self, question: str, thoughts: int | None = None, **options: Any) -> "Session":
+        """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session."""
+        from coconut_core.session import Session
+
+        return Session(self, question, thoughts=thoughts, **options)
+
+    def generate(self, questions: list[str], thoughts: int | None = None, **options: Any) -> list[str]:
+        """Answers of many questions at once, as text; see coconut_core.generate for the options."""
+        from coconut_core.generate import generate
+
+        return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]
+
+
+def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:
+    """Runs of equal flags as (start, end, flag); one run ends at `cut`."""
+    spans: list[tuple[int, int, bool]] = []
+    for index, flag in enumerate(flags):
+        if spans and spans[-1][2] == flag and index != cut:
+            spans[-1] = (spans[-1][0], index + 1, flag)
+        else:
+            spans.append((index, index + 1, flag))
+    return spans

@@ -1,0 +1,175 @@
+"""ProsQA: is Alex a lempus or a rompus? A generator of the problem family of arXiv 2412.06769.
+
+A problem is a directed acyclic graph told as sentences. Two persons are its first two nodes; the asked
+person reaches the target and not the wrong candidate, the other person the reverse. Nothing can be had
+from names (drawn afresh), from the order of the sentences (shuffled) or of the candidates (even odds).
+"""
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+
+from coconut_core.problems.base import Graph, Problem
+
+PERSONS = (
+    "Alex Bob Carol Davis Eva Fae Gabriel Jack Max Oliver Polly Rex Sally Sam Stella Tom Wren"
+).split()
+CONCEPTS = (
+    "bompus boompus brimpus chorpus dumpus felpus fompus gerpus gorpus grimpus gwompus hilpus impus jelpus "
+    "jompus kerpus lempus lorpus numpus quimpus rempus rompus rorpus scrompus shumpus sterpus storpus terpus "
+    "timpus tumpus vumpus worpus wumpus yerpus yimpus yumpus zhorpus zumpus"
+).split()
+
+
+@dataclass(frozen=True)
+class ProsqaSize:
+    """The knobs of the generator; the defaults give the shape of the official sets."""
+
+    nodes: tuple[int, int] = (18, 28)  # both ends included; drawn from a triangular distribution
+    max_edges: int = 53
+    hops: tuple[int, int] = (3, 6)  # shortest path from the asked person to the target
+    parents: float = 1.5  # a new node's number of parents: Poisson of this mean, zero drawn again
+    mixed: float = 0.15  # chance that a new node may have parents on both persons' sides
+    extra_person: float = 0.02  # chance that a new node is one more person
+
+
+# The side of a node: which of the two persons it descends from, as a bit set.
+_FIRST, _SECOND = 1, 2
+
+
+def generate(rng: random.Random, size: ProsqaSize | None = None) -> Problem:
+    """Draw one problem. The graph is drawn again until it holds a question of the wanted size."""
+    size = size or ProsqaSize()
+    while True:
+        graph = _draw_graph(rng, size)
+        if graph is not None:
+            return retell(graph, rng)
+
+
+def retell(graph: Graph, rng: random.Random) -> Problem:
+    """Tell the same graph with fresh names, shuffled sentences, candidates in random order, and a random
+    one of the shortest paths as its steps."""
+    names = _fresh_names(graph, rng)
+    order = list(range(len(names)))
+    rng.shuffle(order)  # node ids carry nothing either: roots and late nodes get any id
+    place = {old: new for new, old in enumerate(order)}
+    edges = [(place[source], place[target]) for source, target in graph.edges]
+    rng.shuffle(edges)
+    told = Graph(
+        tuple(names[old] for old in order),
+        tuple(edges),
+        place[graph.root],
+        place[graph.target],
+        place[graph.wrong],
+    )
+    candidates = [told.names[told.target], told.names[told.wrong]]
+    rng.shuffle(candidates)
+    path = random_shortest_path(told, told.root, told.target, rng)
+    return Problem(
+        question=" ".join(sentence(told, edge) for edge in edges)
+        + f" Is {told.names[told.root]} a {candidates[0]} or {candidates[1]}?",
+        steps=tuple(sentence(told, edge) for edge in zip(path, path[1:], strict=False)),
+        answer=f"{told.names[told.root]} is a {told.names[told.target]}.",
+        graph=told,
+    )
+
+
+def sentence(graph: Graph, edge: tuple[int, int]) -> str:
+    """The official wording of one edge: "Every lempus is a rompus." or "Alex is a rompus."."""
+    source, target = (graph.names[node] for node in edge)
+    return f"{source} is a {target}." if source[0].isupper() else f"Every {source} is a {target}."
+
+
+def distances(edges: Sequence[tuple[int, int]], root: int) -> dict[int, int]:
+    """Number of hops from root to each node that it reaches, by breadth-first search."""
+    children: dict[int, list[int]] = {}
+    for source, target in edges:
+        children.setdefault(source, []).append(target)
+    found, queue = {root: 0}, deque([root])
+    while queue:
+        node = queue.popleft()
+        for child in children.get(node, ()):
+            if child not in found:
+                found[child] = found[node] + 1
+                queue.append(child)
+    return found
+
+
+def random_shortest_path(graph: Graph, root: int, target: int, rng: random.Random) -> list[int]:
+    """One of the shortest paths from root to target, walked back from the target over random parents."""
+    far = distances(graph.edges, root)
+    path = [target]
+    while path[-1] != root:
+        node = path[-1]
+        path.append(
+            rng.choice(
+                [source for source, child in graph.edges if child == node and far.get(source) == far[node] - 1]
+            )
+        )
+    return path[::-1]
+
+
+def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
+    low, high = size.nodes
+    count = round(rng.triangular(low, high))
+    edges: list[tuple[int, int]] = []
+    side, depth = [_FIRST, _SECOND], [0, 0]
+    for node in range(2, count):
+        parents = [] if rng.random() < size.extra_person else _draw_parents(rng, size, side, depth)
+        edges += [(parent, node) for parent in parents]
+        side.append(0)
+        for parent in parents:
+            side[node] |= side[parent]
+        depth.append(1 + min((depth[parent] for parent in parents), default=-1))
+    if len(edges) > size.max_edges:
+        return None
+    return _draw_question(rng, size, count, edges, side)
+
+
+def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: list[int]) -> list[int]:
+    allowed = (0, _FIRST, _SECOND, _FIRST | _SECOND)
+    if rng.random() >= size.mixed:
+        allowed = (0, rng.choice((_FIRST, _SECOND)))
+    candidates = [node for node in range(len(side)) if side[node] in allowed]
+    wanted = min(_poisson_at_least_one(rng, size.parents), len(candidates))
+    parents: list[int] = []
+    for _ in range(wanted):  # deep nodes are likelier parents, so that paths grow long
+        weights = [1 + 1.5 * depth[node] for node in candidates]
+        parents.append(candidates.pop(rng.choices(range(len(candidates)), weights)[0]))
+    return parents
+
+
+def _draw_question(
+    rng: random.Random, size: ProsqaSize, count: int, edges: list[tuple[int, int]], side: list[int]
+) -> Graph | None:
+    root = rng.randrange(2)
+    mine, other = (_FIRST, _SECOND) if root == 0 else (_SECOND, _FIRST)
+    inner = {source for source, _ in edges}
+    leaves = [node for node in range(2, count) if node not in inner]
+    wrong = [node for node in leaves if side[node] == other]
+    far = distances(edges, root)
+    hops = max((far[node] for node in leaves if side[node] == mine), default=0)
+    if not wrong or not size.hops[0] <= hops <= size.hops[1]:
+        return None
+    target = rng.choice([node for node in leaves if side[node] == mine and far[node] == hops])
+    return Graph(tuple(map(str, range(count))), tuple(edges), root, target, rng.choice(wrong))
+
+
+def _fresh_names(graph: Graph, rng: random.Random) -> list[str]:
+    has_parent = {target for _, target in graph.edges}
+    nodes = range(len(graph.names))
+    persons = iter(rng.sample(PERSONS, sum(node not in has_parent for node in nodes)))
+    concepts = iter(rng.sample(CONCEPTS, len(has_parent)))
+    return [next(concepts) if node in has_parent else next(persons) for node in nodes]
+
+
+def _poisson_at_least_one(rng: random.Random, mean: float) -> int:
+    while True:
+        threshold, product, count = exp(-mean), rng.random(), 0
+        while product > threshold:
+            product *= rng.random()
+            count += 1
+        if count:
+            return count

@@ -1,0 +1,42 @@
+"""A lossless word-level tokenizer for the wording of ProsQA: each name and each fixed phrase is one token."""
+
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+
+from coconut_core.problems.prosqa import CONCEPTS, PERSONS
+
+BOT, EOT, LATENT = "<|start-latent|>", "<|end-latent|>", "<|latent|>"
+PAD, UNKNOWN, EOS = "<|pad|>", "<|unknown|>", "<|endoftext|>"
+
+# Longest first: the first alternative that fits is taken.
+PHRASES = (". Every", ". Is", " Every", " is a", " Is", " or", " a", "###", ".", "?", "\n")
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer of models/prosqa.
+
+    A word carries the space before it, so the start of a text gets one (taken away again on decoding):
+    a name is then the same token wherever it stands. A word it does not know becomes the unknown token.
+    """
+    words = [f" {name}" for name in (*PERSONS, *CONCEPTS)]
+    vocabulary = [PAD, UNKNOWN, EOS, BOT, EOT, LATENT, *PHRASES, *words]
+    tokenizer = Tokenizer(WordLevel({token: number for number, token in enumerate(vocabulary)}, UNKNOWN))
+    tokenizer.normalizer = normalizers.Replace(Regex(r"\A(?=\w)"), " ")
+    phrases = "|".join(_pattern(phrase) for phrase in PHRASES)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{phrases}| ?\w+|."), behavior="isolated")
+    tokenizer.decoder = decoders.Sequence([decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        eos_token=EOS,
+        additional_special_tokens=[BOT, EOT, LATENT],
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+
+
+def _pattern(phrase: str) -> str:
+    escaped = "".join(f"\\{char}" if char in ".?" else char for char in phrase)
+    return escaped + (r"(?!\w)" if phrase[-1].isalpha() else "")

@@ -1,0 +1,55 @@
+"""From a question to the token ids that a run starts with."""
+
+from typing import TYPE_CHECKING
+
+from transformers import PreTrainedTokenizerBase
+
+from coconut_core.errors import CoconutError
+
+if TYPE_CHECKING:
+    from coconut_core.model import CoconutModel
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of a piece of text, without any special tokens added."""
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+def question_ids(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+    """Token ids of a question and its line break, with the special tokens that the tokenizer starts a text with."""
+    return list(tokenizer.encode(question.strip() + "\n", add_special_tokens=True))
+
+
+def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
+    """Question, line break, <bot>. Raises CoconutError where the model cannot read the question."""
+    if not question.strip():
+        raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
+    ids = question_ids(model.tokenizer, question)
+    unknown_id = model.tokenizer.unk_token_id
+    if unknown_id is not None and unknown_id in ids:
+        words = ", ".join(f"'{word}'" for word in unknown_words(model.tokenizer, question))
+        raise CoconutError(f"the model's vocabulary does not have {words or 'a word of the question'}")
+    limit = model.max_positions
+    if limit is not None and len(ids) + 1 > limit:
+        raise CoconutError(
+            f"the question has {len(ids) + 1} tokens, the model reads at most {limit}: shorten it"
+        )
+    return [*ids, model.config.bot_id]
+
+
+def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+    """The words of text that a closed-vocabulary tokenizer turns into its unknown token, each once."""
+    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    spans = [
+        (start, end)
+        for number, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        if number == tokenizer.unk_token_id
+    ]
+    words: list[str] = []
+    for start, end in spans:
+        while start > 0 and text[start - 1].isalnum():
+            start -= 1
+        while end < len(text) and text[end].isalnum():
+            end += 1
+        words.append(text[start:end].strip() or text[start:end])
+    return list(dict.fromkeys(words))
