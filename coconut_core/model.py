@@ -17,6 +17,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback
+from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
     from coconut_core.training.prompt_shortcut import LastPositionLayer
@@ -88,6 +89,22 @@ class CoconutModel(nn.Module):
         return self.base_lm.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        return self.base_lm.dtype
+
+    def token_text(self, token_id: int) -> str:
+        """The text of one token."""
+        return str(self.tokenizer.decode([token_id]))
+
+    def token_id(self, text: str) -> int:
+        """The id of a text that is exactly one token, with or without a space before it."""
+        for variant in (text, f" {text}"):
+            ids = encode_text(self.tokenizer, variant)
+            if len(ids) == 1 and ids[0] != self.tokenizer.unk_token_id:
+                return ids[0]
+        raise CoconutError(f"'{text}' is not a single token of this model's vocabulary")
+
+    @property
     def eos_ids(self) -> frozenset[int]:
         """Tokens that end a run."""
         chosen = getattr(self.base_lm.generation_config, "eos_token_id", None)
@@ -105,7 +122,7 @@ class CoconutModel(nn.Module):
 
     def start_context(self, input_ids: Tensor, mask: Tensor | None = None) -> Context:
         """Read a prompt into a fresh cache. input_ids and mask are (batch, time), left-padded."""
-        context = self._empty_context(input_ids.shape[0])
+        context = self.empty_context(input_ids.shape[0])
         self.feed(context, self.embed(input_ids), mask)
         return context
 
@@ -161,7 +178,8 @@ class CoconutModel(nn.Module):
         cap = getattr(self.base_lm.config, "final_logit_softcapping", None)
         return scores if cap is None else torch.tanh(scores / cap) * cap
 
-    def _empty_context(self, batch: int) -> Context:
+    def empty_context(self, batch: int) -> Context:
+        """A context that has read nothing yet."""
         device = self.device
         return Context(
             cache=DynamicCache(config=self.base_lm.config),
@@ -205,7 +223,7 @@ class CoconutModel(nn.Module):
         """
         latent = input_ids == self.config.latent_id
         embeddings = self.embed(input_ids.masked_fill(latent, self.config.eot_id))
-        context = self._empty_context(input_ids.shape[0])
+        context = self.empty_context(input_ids.shape[0])
         is_latent_column = latent.any(dim=0)
         if bool(is_latent_column[0]):
             raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
@@ -242,8 +260,6 @@ class CoconutModel(nn.Module):
 
     def encode_prompt(self, question: str) -> list[int]:
         """Token ids of the question, a line break and <bot>. Raises CoconutError for an unusable question."""
-        from coconut_core.prompt import encode_prompt
-
         return encode_prompt(self, question)
 
     def start(self, question: str, thoughts: int | None = None, **options: Any) -> "Session":

@@ -6,6 +6,7 @@ from names (drawn afresh), from the order of the sentences (shuffled) or of the 
 """
 
 import random
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,3 +174,33 @@ def _poisson_at_least_one(rng: random.Random, mean: float) -> int:
             count += 1
         if count:
             return count
+
+
+_EDGE = re.compile(r"(?:Every )?(\w+) is a (\w+)\Z")
+_QUESTION = re.compile(r"Is (\w+) an? (\w+) or (?:an? )?(\w+)\?\Z")
+
+
+def parse_question(question: str) -> Problem | None:
+    """Read the graph back from a question in the official wording; None where it is worded otherwise.
+
+    The answer is known only where exactly one candidate can be reached from the asked node.
+    """
+    *told, last = question.strip().split(". ")
+    asked = _QUESTION.match(last)
+    matches = [_EDGE.match(part) for part in told]
+    if asked is None or not told or not all(matches):
+        return None
+    pairs = [match.groups() for match in matches if match is not None]
+    names = tuple(dict.fromkeys(name for pair in [*pairs, asked.groups()] for name in pair))
+    number = {name: index for index, name in enumerate(names)}
+    edges = tuple((number[source], number[target]) for source, target in pairs)
+    root, first, second = (number[name] for name in asked.groups())
+    far = distances(edges, root)
+    reached = [node for node in (first, second) if node in far]
+    target = reached[0] if len(reached) == 1 else first
+    graph = Graph(names, edges, root, target, second if target == first else first)
+    if len(reached) != 1:
+        return Problem(question, (), "", graph)
+    path = random_shortest_path(graph, root, target, random.Random(0))
+    steps = tuple(sentence(graph, edge) for edge in zip(path, path[1:], strict=False))
+    return Problem(question, steps, f"{names[root]} is a {names[target]}.", graph)

@@ -1,0 +1,60 @@
+"""Where on the problem's graph is a thought? Probability mass on frontier, reachable set and optimal path."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from coconut_core.problems.base import Graph
+from coconut_core.problems.prosqa import distances
+
+
+@dataclass(frozen=True)
+class GraphMass:
+    """Shares of a thought's readout, each between 0 and 1."""
+
+    frontier: float  # nodes at exactly as many hops from the root as this thought's number
+    reachable: float  # all nodes that the root reaches, itself excepted
+    optimal: float  # the frontier's nodes that lie on a shortest path to the target
+    target: float
+    wrong: float
+
+
+@dataclass(frozen=True)
+class GraphLayers:
+    """The graph laid out by distance from the root; layer 0 is the root."""
+
+    layers: tuple[tuple[int, ...], ...]  # node numbers
+    unreachable: tuple[int, ...]
+    on_optimal_path: frozenset[int]
+
+
+def graph_layers(graph: Graph) -> GraphLayers:
+    """Sort a graph's nodes by their distance from the root."""
+    far = distances(graph.edges, graph.root)
+    back = distances([(target, source) for source, target in graph.edges], graph.target)
+    length = far.get(graph.target)
+    layers = tuple(
+        tuple(node for node in range(len(graph.names)) if far.get(node) == hops)
+        for hops in range(max(far.values()) + 1)
+    )
+    return GraphLayers(
+        layers,
+        tuple(node for node in range(len(graph.names)) if node not in far),
+        frozenset(node for node in far if node in back and far[node] + back[node] == length),
+    )
+
+
+def graph_mass(graph: Graph, thought: int, probabilities: Mapping[str, float]) -> GraphMass:
+    """Sum a readout over the graph. thought is its number (from 1); probabilities are by node name."""
+    found = graph_layers(graph)
+
+    def mass(nodes: Iterable[int]) -> float:
+        return sum(probabilities.get(graph.names[node], 0.0) for node in nodes)
+
+    frontier = found.layers[thought] if thought < len(found.layers) else ()
+    return GraphMass(
+        frontier=mass(frontier),
+        reachable=mass(node for layer in found.layers[1:] for node in layer),
+        optimal=mass(node for node in frontier if node in found.on_optimal_path),
+        target=mass([graph.target]),
+        wrong=mass([graph.wrong]),
+    )

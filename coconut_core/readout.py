@@ -1,0 +1,92 @@
+"""From a hidden state to something readable: the LM head's distribution and what can be said of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from coconut_core.errors import CoconutError
+from coconut_core.model import CoconutModel
+
+
+@dataclass(frozen=True)
+class TokenProbability:
+    """One token and its probability (or, for neighbours, its cosine)."""
+
+    token: str
+    token_id: int
+    probability: float
+
+
+class Readout:
+    """What a hidden state would say: softmax(h · W_lm_head). Computed when first asked for.
+
+    With tied embeddings the logits are also the inner products of the state with every token embedding,
+    so one computation answers "what would it say" and "which names are superposed in it".
+    """
+
+    def __init__(self, model: CoconutModel, hidden: Tensor) -> None:
+        """hidden is (hidden,), after the final norm."""
+        self._model = model
+        self.hidden = hidden
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(vocabulary,), float32."""
+        with torch.inference_mode():
+            return self._model.logits(self.hidden[None].to(self._model.dtype))[0].float()
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """(vocabulary,), float32."""
+        return torch.softmax(self.logits, dim=-1)
+
+    def top(self, k: int = 5) -> list[TokenProbability]:
+        """The k likeliest tokens, likeliest first."""
+        values, ids = self.probabilities.topk(min(check_top_k(k), self.probabilities.shape[0]))
+        return self._named(ids.tolist(), values.tolist())
+
+    def probability(self, token: str | int) -> float:
+        """Probability of one token, by id or by text that is exactly one token.
+
+        Raises CoconutError where the text is no single token of the vocabulary.
+        """
+        return float(self.probabilities[self._model.token_id(token) if isinstance(token, str) else token])
+
+    @cached_property
+    def entropy(self) -> float:
+        """Entropy of the distribution, in nats."""
+        return float(-(self.probabilities * self.probabilities.clamp(min=1e-45).log()).sum())
+
+    @cached_property
+    def norm(self) -> float:
+        """Euclidean norm of the state."""
+        return float(self.hidden.float().norm())
+
+    def cosine(self, other: "Readout") -> float:
+        """Cosine between two states."""
+        return float(cosine_similarity(self.hidden.float(), other.hidden.float(), dim=0))
+
+    def nearest(self, k: int = 5) -> list[TokenProbability]:
+        """The k token embeddings with the largest cosine to the state; the cosine stands as `probability`."""
+        weight = self._model.base_lm.get_input_embeddings().weight
+        assert isinstance(weight, Tensor)
+        with torch.inference_mode():
+            cosines = cosine_similarity(weight.float(), self.hidden.float()[None], dim=-1)
+        values, ids = cosines.topk(min(check_top_k(k), cosines.shape[0]))
+        return self._named(ids.tolist(), values.tolist())
+
+    def _named(self, ids: list[int], values: list[float]) -> list[TokenProbability]:
+        return [
+            TokenProbability(self._model.token_text(number), number, value)
+            for number, value in zip(ids, values, strict=True)
+        ]
+
+
+def check_top_k(k: int) -> int:
+    """Return k, or raise CoconutError where it is not positive."""
+    if k < 1:
+        raise CoconutError(f"top-k must be 1 or more, not {k}")
+    return k

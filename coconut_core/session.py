@@ -1,0 +1,274 @@
+"""Session: one reasoning run as a state machine that can be stepped, rewound, forked and edited.
+
+A step reads a hidden state and feeds something: a continuous thought feeds the state itself, a spoken
+token or a marker feeds a word. So every step has a readout, the distribution that the state would say.
+Thought k is the vector fed at the k-th latent position; the readout of thought 1 is the one at <bot>.
+"""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from coconut_core.config import check_thoughts
+from coconut_core.decoding import StopRule, check_temperature, pick_token
+from coconut_core.errors import CoconutError
+from coconut_core.generate import new_machine
+from coconut_core.interventions import Intervention
+from coconut_core.machine import Machine, Mode, Move
+from coconut_core.model import CoconutModel, Context
+from coconut_core.readout import Readout
+
+if TYPE_CHECKING:
+    from coconut_core.trace import Trace
+
+Kind = Literal["thought", "marker", "token"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One position behind the prompt. `state` is what the model computed, `hidden` what was used of it."""
+
+    kind: Kind
+    index: int  # number of the thought within its segment (from 1), or of the spoken token (from 1)
+    segment: int  # latent segment that the step belongs to or follows, from 0
+    state: Tensor  # (hidden,), the last hidden state before this step
+    hidden: Tensor  # (hidden,), the same, or what an edit put in its place
+    readout: Readout  # of `hidden`
+    token_id: int | None  # the token fed; None for a thought
+    token: str
+    edit: Intervention | None = None
+
+
+class Session:
+    """A run over one question. After any sequence of calls the numbers equal those of a fresh run that
+    takes the same decisions: positions are taken back by cropping the cache, which is exact."""
+
+    def __init__(
+        self,
+        model: CoconutModel,
+        question: str,
+        thoughts: int | None = None,
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
+        max_new_tokens: int = 64,
+        stop: StopRule | None = None,
+    ) -> None:
+        """Read the prompt. thoughts is the number per latent segment, by default the checkpoint's; stop may
+        end thinking earlier. Raises CoconutError for an unusable question or setting."""
+        self.model = model
+        self.question = question
+        self.thoughts = model.config.thoughts if thoughts is None else check_thoughts(thoughts)
+        self.temperature = check_temperature(temperature)
+        self.seed = seed
+        self.max_new_tokens = max_new_tokens
+        self.stop = stop
+        self.prompt_ids = model.encode_prompt(question)
+        self.steps: list[Step] = []
+        self._machine = new_machine(model, self.thoughts)
+        self._machines: list[Machine] = []  # the machine before each step, to go back to
+        self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
+        self._generator = torch.Generator().manual_seed(seed)
+        self._edits: dict[tuple[int, int], Intervention] = {}
+        with torch.inference_mode():
+            self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """Thinking, speaking or finished."""
+        return self._machine.mode
+
+    @property
+    def next_readout(self) -> Readout:
+        """Readout of the state that the next step will use."""
+        return Readout(self.model, self._context.hidden[0])
+
+    @property
+    def next_move(self) -> Move:
+        """What step() will do."""
+        if not self._has_room() or self._spoken() >= self.max_new_tokens:
+            return Move.NOTHING
+        machine = self._machine
+        halt = (
+            self.stop is not None
+            and machine.mode is Mode.THINKING
+            and self.stop(self.next_readout.logits, machine.taken)
+        )
+        return machine.next_move(halt)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: end of text, max_new_tokens or the model's context reached."""
+        return self.next_move is Move.NOTHING
+
+    def thought_steps(self) -> list[Step]:
+        """The thoughts taken so far."""
+        return [step for step in self.steps if step.kind == "thought"]
+
+    @property
+    def text(self) -> str:
+        """What was said so far, without markers."""
+        ids = [step.token_id for step in self.steps if step.kind == "token"]
+        return str(self.model.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    # -- going on ------------------------------------------------------------------------------------------
+
+    def step(self) -> Step | None:
+        """Take the next step, whatever it is; None where the run is over."""
+        move = self.next_move
+        if move is Move.THINK:
+            return self.think()
+        if move is Move.END_THINKING:
+            return self.end_thinking()
+        return self.speak() if move is Move.SPEAK else None
+
+    @torch.inference_mode()
+    def think(self, edit: Intervention | None = None) -> Step:
+        """Feed one continuous thought, changed by edit if given. May exceed the planned number of thoughts."""
+        if self.mode is not Mode.THINKING:
+            raise CoconutError("the model is not thinking now: rewind to before <eot> to take another thought")
+        key = (self._machine.segment, self._machine.taken + 1)
+        if edit is not None:
+            self._edits[key] = edit
+        edit = self._edits.get(key)
+        state = self._context.hidden[0]
+        hidden = state if edit is None else edit(state)
+        self._before_step()
+        self.model.latent_step(self._context, hidden[None])
+        self._machine.after_thought()
+        return self._record("thought", self._machine.taken, state, hidden, None, edit)
+
+    def end_thinking(self) -> Step:
+        """Feed <eot>, whether or not the planned thoughts have been taken."""
+        if self.mode is not Mode.THINKING:
+            raise CoconutError("the model is not thinking now, so there is no thinking to end")
+        self._before_step()
+        return self._feed_token("marker", self.model.config.eot_id)
+
+    def speak(self, token: int | None = None) -> Step:
+        """Say one word: the given token, or the one that greedy or sampled decoding picks."""
+        if self.mode is not Mode.SPEAKING:
+            raise CoconutError(f"the model is {self.mode}: end thinking or rewind before it can speak")
+        logits = self.next_readout.logits if token is None else None
+        self._before_step()
+        if logits is not None:
+            token = pick_token(logits, self.model.config.latent_id, self.temperature, self._generator)
+        assert token is not None
+        return self._feed_token("token", token)
+
+    def finish(self) -> str:
+        """Run to the end and return what was said."""
+        while self.step() is not None:
+            pass
+        return self.text
+
+    # -- going back, branching, changing -------------------------------------------------------------------
+
+    def rewind(self, position: int) -> None:
+        """Go back to where only the first `position` steps had been taken (0: just after the prompt)."""
+        if not 0 <= position <= len(self.steps):
+            raise CoconutError(f"cannot rewind to step {position}: the run has {len(self.steps)} steps")
+        taken_back = len(self.steps) - position
+        if not taken_back:
+            return
+        first = self.steps[position]
+        self._context.cache.crop(-taken_back)
+        self._context.mask = self._context.mask[:, :-taken_back]
+        self._context.hidden = first.state[None]
+        self._machine = replace(self._machines[position])
+        self._generator.set_state(self._generators[position])
+        del self.steps[position:], self._machines[position:], self._generators[position:]
+
+    def fork(self) -> "Session":
+        """An independent copy at the same point; nothing that can change is shared."""
+        twin = copy.copy(self)
+        twin._context = Context(
+            copy.deepcopy(self._context.cache), self._context.mask.clone(), self._context.hidden.clone()
+        )
+        twin.steps, twin._edits = list(self.steps), dict(self._edits)
+        twin._machine = replace(self._machine)
+        twin._machines, twin._generators = list(self._machines), list(self._generators)
+        twin._generator = torch.Generator()
+        twin._generator.set_state(self._generator.get_state())
+        return twin
+
+    def edit(self, thought: int, intervention: Intervention | None, segment: int = 0) -> None:
+        """Change thought number `thought` (from 1), or with None take an earlier change back.
+
+        What followed is computed again from there, up to the same number of thoughts; words said after
+        them are taken back, since they may now differ.
+        """
+        place = next(
+            (
+                number
+                for number, step in enumerate(self.steps)
+                if step.kind == "thought" and (step.segment, step.index) == (segment, thought)
+            ),
+            None,
+        )
+        if place is None:
+            raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
+        again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
+        self.rewind(place)
+        if intervention is None:
+            self._edits.pop((segment, thought), None)
+        else:
+            self._edits[segment, thought] = intervention
+        for _ in range(again):
+            self.think()
+
+    def clear_edits(self) -> None:
+        """Forget edits of thoughts that have not been taken yet (those taken keep theirs)."""
+        taken = {(step.segment, step.index) for step in self.thought_steps()}
+        self._edits = {key: edit for key, edit in self._edits.items() if key in taken}
+
+    def trace(self, top_k: int = 10) -> "Trace":
+        """Everything seen in this run, as plain data."""
+        from coconut_core.trace import trace_session
+
+        return trace_session(self, top_k)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _spoken(self) -> int:
+        return sum(step.kind == "token" for step in self.steps)
+
+    def _has_room(self) -> bool:
+        return self.model.max_positions is None or self._context.length < self.model.max_positions
+
+    def _before_step(self) -> None:
+        if not self._has_room():
+            raise CoconutError(
+                f"the model's context of {self.model.max_positions} positions is full: rewind to go on"
+            )
+        self._machines.append(replace(self._machine))
+        self._generators.append(self._generator.get_state())
+
+    @torch.inference_mode()
+    def _feed_token(self, kind: Kind, token: int) -> Step:
+        state = self._context.hidden[0]
+        self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
+        segment = self._machine.segment
+        self._machine.after_token(token)
+        return self._record(kind, self._spoken() + 1 if kind == "token" else 0, state, state, token, None, segment)
+
+    def _record(
+        self,
+        kind: Kind,
+        index: int,
+        state: Tensor,
+        hidden: Tensor,
+        token: int | None,
+        edit: Intervention | None,
+        segment: int | None = None,
+    ) -> Step:
+        text = "" if token is None else self.model.token_text(token)
+        segment = self._machine.segment if segment is None else segment
+        step = Step(kind, index, segment, state, hidden, Readout(self.model, hidden), token, text, edit)
+        self.steps.append(step)
+        return step

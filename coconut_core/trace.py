@@ -1,0 +1,178 @@
+"""Trace: everything seen in a run as plain data, kept as versioned JSON. Needs no model and no torch."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.base import Problem
+
+if TYPE_CHECKING:
+    from coconut_core.session import Session, Step
+
+FORMAT = "coconut-trace"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """A token and its probability."""
+
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step as it is shown: what the state would say, and what was fed."""
+
+    kind: str  # "thought", "marker" or "token"
+    index: int
+    segment: int
+    token: str  # what was fed, empty for a thought
+    top: tuple[TokenRecord, ...]
+    entropy: float  # nats
+    norm: float
+    cosine: float | None = None  # to the thought before; None for the first
+    edit: str | None = None
+    watched: dict[str, float] = field(default_factory=dict)  # probability of each name of the problem's graph
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A run. `problem` holds the graph and the expected answer where they are known."""
+
+    model: str
+    question: str
+    prompt: tuple[str, ...]  # the prompt's tokens
+    steps: tuple[StepRecord, ...]
+    text: str  # what was said
+    finished: bool
+    settings: dict[str, Any] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    def thoughts(self) -> list[StepRecord]:
+        """The thoughts among the steps."""
+        return [step for step in self.steps if step.kind == "thought"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        record = asdict(self) | {"problem": None if self.problem is None else self.problem.to_json()}
+        return {"format": FORMAT, "version": VERSION, **record}
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace as JSON. Raises CoconutError where that is refused."""
+        try:
+            Path(path).write_text(
+                json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            )
+        except OSError as error:
+            raise CoconutError(f"cannot write the trace to {path}: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trace":
+        """Read a trace. Raises CoconutError in one line for a file that is none."""
+        try:
+            record = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CoconutError(f"cannot read a trace from {path}: {error}") from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise CoconutError(f"{path} is not a coconut trace")
+        version = record.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise CoconutError(f"{path} has trace version {version}, this coconut reads up to {VERSION}")
+        try:
+            return cls._from_record(record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CoconutError(f"the trace {path} is damaged: {error!r}") from error
+
+    @classmethod
+    def _from_record(cls, record: dict[str, Any]) -> "Trace":
+        problem = record.get("problem")
+        return cls(
+            model=str(record["model"]),
+            question=str(record["question"]),
+            prompt=tuple(str(token) for token in record["prompt"]),
+            steps=tuple(_step_from_record(step) for step in record["steps"]),
+            text=str(record["text"]),
+            finished=bool(record["finished"]),
+            settings=dict(record.get("settings") or {}),
+            problem=None if problem is None else Problem.from_json(problem),
+        )
+
+
+def _step_from_record(record: dict[str, Any]) -> StepRecord:
+    cosine, edit = record.get("cosine"), record.get("edit")
+    return StepRecord(
+        kind=str(record["kind"]),
+        index=int(record["index"]),
+        segment=int(record.get("segment", 0)),
+        token=str(record["token"]),
+        top=tuple(TokenRecord(str(item["token"]), float(item["probability"])) for item in record["top"]),
+        entropy=float(record["entropy"]),
+        norm=float(record["norm"]),
+        cosine=None if cosine is None else float(cosine),
+        edit=None if edit is None else str(edit),
+        watched={str(name): float(value) for name, value in dict(record.get("watched") or {}).items()},
+    )
+
+
+def record_step(
+    step: "Step", before: "Step | None", watched: dict[str, int] | None = None, top_k: int = 10
+) -> StepRecord:
+    """What a step showed. before is the thought in front of it; watched maps names to token ids."""
+    readout = step.readout
+    return StepRecord(
+        kind=step.kind,
+        index=step.index,
+        segment=step.segment,
+        token=step.token,
+        top=tuple(TokenRecord(item.token, item.probability) for item in readout.top(top_k)),
+        entropy=readout.entropy,
+        norm=readout.norm,
+        cosine=None if before is None else readout.cosine(before.readout),
+        edit=None if step.edit is None else str(step.edit),
+        watched={name: readout.probability(number) for name, number in (watched or {}).items()},
+    )
+
+
+def trace_session(session: "Session", top_k: int = 10, problem: Problem | None = None) -> Trace:
+    """The trace of a session as it stands."""
+    model = session.model
+    watched = watched_tokens(session, problem)
+    records: list[StepRecord] = []
+    before: Step | None = None
+    for step in session.steps:
+        records.append(record_step(step, before, watched, top_k))
+        before = step if step.kind == "thought" else before
+    return Trace(
+        model=model.name,
+        question=session.question,
+        prompt=tuple(model.token_text(number) for number in session.prompt_ids),
+        steps=tuple(records),
+        text=session.text,
+        finished=session.finished,
+        settings={
+            "thoughts": session.thoughts,
+            "temperature": session.temperature,
+            "seed": session.seed,
+            "max_new_tokens": session.max_new_tokens,
+            "feedback": model.config.feedback,
+            "trained": model.config.trained,
+        },
+        problem=problem,
+    )
+
+
+def watched_tokens(session: "Session", problem: Problem | None) -> dict[str, int]:
+    """Token ids of the graph's names, as far as each is one token of the vocabulary."""
+    if problem is None or problem.graph is None:
+        return {}
+    found: dict[str, int] = {}
+    for name in problem.graph.names:
+        try:
+            found[name] = session.model.token_id(name)
+        except CoconutError:
+            continue
+    return found
