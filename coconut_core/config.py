@@ -24,6 +24,7 @@ class CoconutConfig:
     stage: int | None = None  # curriculum stage that the weights come from
     answer_prefix: str = "###"  # what stands between the reasoning and the answer
     family: str | None = None  # the problem family it was trained on, see coconut_core.problems
+    first_thought_hops: int = 1  # graph problems: hops from the root that thought 1 stands for
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
 
@@ -70,6 +71,7 @@ class CoconutConfig:
             "stage": (int, type(None)),
             "answer_prefix": (str,),
             "family": (str, type(None)),
+            "first_thought_hops": (int,),
             "recipe": (dict,),
             "data": (dict,),
         }

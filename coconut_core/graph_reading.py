@@ -11,8 +11,8 @@ from coconut_core.problems.prosqa import distances
 class GraphMass:
     """Shares of a thought's readout, each between 0 and 1."""
 
-    frontier: float  # nodes at exactly as many hops from the root as this thought's number
-    reachable: float  # all nodes that the root reaches, itself excepted
+    frontier: float  # nodes at exactly as many hops from the root as the search has gone by this thought
+    reachable: float  # the root and all nodes that it reaches
     optimal: float  # the frontier's nodes that lie on a shortest path to the target
     target: float
     wrong: float
@@ -43,17 +43,24 @@ def graph_layers(graph: Graph) -> GraphLayers:
     )
 
 
-def graph_mass(graph: Graph, thought: int, probabilities: Mapping[str, float]) -> GraphMass:
-    """Sum a readout over the graph. thought is its number (from 1); probabilities are by node name."""
+def graph_mass(
+    graph: Graph, thought: int, probabilities: Mapping[str, float], first_thought_hops: int = 1
+) -> GraphMass:
+    """Sum a readout over the graph. thought is its number (from 1); probabilities are by node name.
+
+    first_thought_hops is the checkpoint's: 0 where it learned on chains that begin with the root, so that
+    thought 1 is the root and thought k the nodes at k - 1 hops; 1 where thought 1 is the first hop.
+    """
+    hops = thought - 1 + first_thought_hops
     found = graph_layers(graph)
 
     def mass(nodes: Iterable[int]) -> float:
         return sum(probabilities.get(graph.names[node], 0.0) for node in nodes)
 
-    frontier = found.layers[thought] if thought < len(found.layers) else ()
+    frontier = found.layers[hops] if hops < len(found.layers) else ()
     return GraphMass(
         frontier=mass(frontier),
-        reachable=mass(node for layer in found.layers[1:] for node in layer),
+        reachable=mass(node for layer in found.layers for node in layer),
         optimal=mass(node for node in frontier if node in found.on_optimal_path),
         target=mass([graph.target]),
         wrong=mass([graph.wrong]),

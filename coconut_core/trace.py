@@ -56,6 +56,12 @@ class Trace:
         """The thoughts among the steps."""
         return [step for step in self.steps if step.kind == "thought"]
 
+    @property
+    def first_thought_hops(self) -> int:
+        """See CoconutConfig; 1 where the trace does not say."""
+        value = self.settings.get("first_thought_hops", 1)
+        return value if isinstance(value, int) else 1
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         record = asdict(self) | {"problem": None if self.problem is None else self.problem.to_json()}
@@ -160,6 +166,7 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
             "max_new_tokens": session.max_new_tokens,
             "feedback": model.config.feedback,
             "trained": model.config.trained,
+            "first_thought_hops": model.config.first_thought_hops,
         },
         problem=problem,
     )

@@ -26,7 +26,8 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
     for step in trace.thoughts():
         row = [str(step.index), _bars(step), f"{step.entropy:.2f}", f"{step.norm:.1f}"]
         if graph is not None:
-            row.append(f"{graph_mass(graph, step.index, step.watched).frontier:.2f}")
+            mass = graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
+            row.append(f"{mass.frontier:.2f}")
         table.add_row(*row)
     answer = Text(final_answer(trace.text, answer_prefix), style="bold")
     if trace.problem is not None and trace.problem.answer:

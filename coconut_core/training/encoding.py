@@ -56,8 +56,8 @@ class Encoder:
     """Encodes problems for one tokenizer, configuration and step style.
 
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
-    "conclusion" keeps the last word of each, so that one step is one token of a word-level tokenizer
-    (the symbolic layout of arXiv 2505.12514).
+    "chain" names the node that the chain starts from and then each node reached, one token a step in a
+    word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step).
     label_last_thought: the position in front of <eot> is asked, too, for the token that follows <eot>.
     """
 
@@ -75,8 +75,9 @@ class Encoder:
         if self.step_style == "sentence":
             texts = [step + "\n" for step in problem.steps]
         else:
-            texts = [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
-            texts = [" " + text + ("\n" if text is texts[-1] else "") for text in texts]
+            nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
+            nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
+            texts = [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
         return [encode_text(self.tokenizer, text) for text in texts]
 
     def answer(self, problem: Problem) -> list[int]:

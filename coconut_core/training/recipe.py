@@ -127,7 +127,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         raise CoconutError("a recipe's batch_size must be positive, its steps and thoughts 0 or more")
     for name, value, choices in [
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
-        ("step_style", recipe.step_style, ("sentence", "conclusion")),
+        ("step_style", recipe.step_style, ("sentence", "chain")),
         *(("stages.kind", stage.kind, ("thoughts", "lookup")) for stage in recipe.stages),
     ]:
         if value not in choices:

@@ -1,5 +1,6 @@
 """The folder of a training run; every file in it is the old one or the new one, never half of one."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,23 @@ class RunFolder:
         except OSError as error:
             raise CoconutError(f"cannot make the run folder {self.path}: {error}") from error
 
-    def write_text(self, path: Path, text: str) -> None:
-        """Write a small file so that a reader never sees half of it."""
-        aside = path.with_name(path.name + ".new")
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+    def write_recipe(self, recipe: dict[str, Any]) -> None:
+        """Keep the recipe, so that a run can be gone on with."""
+        aside = self.recipe.with_name(self.recipe.name + ".new")
+        aside.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+        aside.replace(self.recipe)
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The recipe of the run."""
+        try:
+            recipe = json.loads(self.recipe.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CoconutError(f"nothing to resume in {self.path}: start it without --resume") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise CoconutError(f"{self.recipe} cannot be read: {error}") from error
+        if not isinstance(recipe, dict):
+            raise CoconutError(f"{self.recipe} must hold a JSON object")
+        return recipe
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write the resume state aside, sync it, and rename it into place."""

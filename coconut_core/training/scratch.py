@@ -34,6 +34,12 @@ def build_model(recipe: Recipe) -> CoconutModel:
     )
     bot, eot, latent = tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT])
     config = CoconutConfig(
-        bot_id=bot, eot_id=eot, latent_id=latent, thoughts=0, family=recipe.data.family, recipe=recipe.to_json()
+        bot_id=bot,
+        eot_id=eot,
+        latent_id=latent,
+        thoughts=0,
+        family=recipe.data.family,
+        first_thought_hops=0 if recipe.step_style == "chain" else 1,
+        recipe=recipe.to_json(),
     )
     return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)

@@ -1,0 +1,86 @@
+"""coconut info: what a checkpoint is."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from coconut_core.cli import options
+
+
+def info(
+    model: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")] = "models/prosqa",
+    as_json: options.Json = False,
+) -> None:
+    """Tell what a checkpoint is: architecture, size, markers, thoughts, feedback, stage, files, memory."""
+    opened = options.open_model(model, "cpu", "auto")
+    facts = model_facts(model, opened)
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), _as_text(value))
+    Console().print(table)
+
+
+def model_facts(source: str, model: Any) -> dict[str, Any]:
+    """Everything `info` prints, as plain data. Sizes are in bytes."""
+    base, config = model.base_lm, model.config
+    parameters = {id(parameter): parameter for parameter in base.parameters()}.values()
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    shape = base.config
+    head_size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+    cache_heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
+    per_position = 2 * shape.num_hidden_layers * cache_heads * head_size * base.dtype.itemsize
+    folder = Path(source)
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    return {
+        "model": model.name,
+        "architecture": type(base).__name__,
+        "layers": shape.num_hidden_layers,
+        "hidden_size": shape.hidden_size,
+        "heads": shape.num_attention_heads,
+        "vocabulary": shape.vocab_size,
+        "context": model.max_positions,
+        "parameters": sum(parameter.numel() for parameter in parameters),
+        "dtype": str(base.dtype).removeprefix("torch."),
+        "markers": {
+            name: {"id": number, "token": model.tokenizer.convert_ids_to_tokens(number)}
+            for name, number in (("bot", config.bot_id), ("eot", config.eot_id), ("latent", config.latent_id))
+        },
+        "thoughts": config.thoughts,
+        "feedback": config.feedback,
+        "trained_to_think_in_latents": config.trained,
+        "stage": config.stage,
+        "family": config.family,
+        "thoughts_used": "UNKNOWN: no controls.json",
+        "memory": {"weights": weights, "cache_per_position": per_position},
+        "files": files,
+    }
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, dict) and all(isinstance(item, int) for item in value.values()):
+        return "\n".join(f"{name}  {_size(number)}" for name, number in value.items()) or "none"
+    if isinstance(value, dict):
+        return "\n".join(f"{name}  {item['token']}  (id {item['id']})" for name, item in value.items())
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.4g} {unit}"
+        count = count / 1000  # type: ignore[assignment]
+    return f"{count:.4g} GB"
