@@ -1,0 +1,68 @@
+# `make demo` and `make test` work from a bare clone: each makes .venv when it is missing or out of date.
+#
+#   PYTHON=python3.12   the interpreter to make .venv with
+#   TORCH_INDEX=URL     where to look for torch besides PyPI, on a machine without an NVIDIA GPU. PyPI's Linux
+#                       torch brings CUDA, some gigabytes; without a GPU, spare them with
+#                       make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   EXAMPLE=2           which example question `make demo` opens
+#   ARGS="-k session"   more arguments for pytest or for the benchmark
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+EXAMPLE ?= 1
+ARGS ?=
+MODEL := models/prosqa
+RUN := runs/prosqa
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format train-demo bench
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+setup: $(INSTALLED)  ## make .venv and install the project with every pinned dependency
+	@:
+
+# All of it goes to stderr: stdout belongs to what was asked for (`make demo | cat`). pip is asked for rather
+# than the interpreter, so that a .venv left half made by a Python without ensurepip is made again.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "error: Python 3.11 or newer is needed; $(PYTHON) is not. Try: make setup PYTHON=python3.12" >&2; exit 2; }
+	@echo "Installing into .venv; the first time takes some minutes (torch is large) ..." >&2
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv >&2
+	@index=; \
+	if [ -n "$(TORCH_INDEX)" ] && ! command -v nvidia-smi >/dev/null; then index="--extra-index-url $(TORCH_INDEX)"; fi; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check $$index -c constraints.txt -e '.[dev]' >&2
+	@touch $@
+
+demo: $(INSTALLED)  ## open the bundled model with a question; without a terminal, print its trace
+	@if [ -t 0 ] && [ -t 1 ]; then \
+	  $(BIN)/coconut-tui --model $(MODEL) --example $(EXAMPLE); \
+	else \
+	  $(BIN)/coconut ask --model $(MODEL) --example $(EXAMPLE) --trace; \
+	fi
+
+# One torch thread for each of the two test processes: the models are tiny, and more threads only wait.
+test: $(INSTALLED)  ## run all tests
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 $(ARGS)
+
+lint: $(INSTALLED)  ## check style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED)  ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+train-demo: $(INSTALLED)  ## train the bundled model from scratch; goes on where it was stopped
+	@if [ -e $(RUN)/state.pt ]; then \
+	  $(BIN)/coconut train --out $(RUN) --resume; \
+	else \
+	  $(BIN)/coconut train prosqa --out $(RUN); \
+	fi
+
+bench: $(INSTALLED)  ## measure speed
+	@$(BIN)/python -m bench $(ARGS)
