@@ -1,5 +1,6 @@
 """Choosing the next word from logits, and when a rule wants to stop thinking."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -21,12 +22,13 @@ def pick_token(logits: Tensor, latent_id: int, temperature: float, generator: to
         scores[latent_id] = -torch.inf
     if temperature == 0:
         return int(scores.argmax())
-    return int(torch.multinomial(torch.softmax(scores / temperature, dim=-1), 1, generator=generator))
+    scores = (scores - scores.max()).double() / temperature  # so that no temperature can overflow
+    return int(torch.multinomial(torch.softmax(scores, dim=-1), 1, generator=generator))
 
 
 def check_temperature(temperature: float) -> float:
-    """Return temperature, or raise CoconutError for a negative one."""
-    if not temperature >= 0:
+    """Return temperature, or raise CoconutError for a negative or an infinite one."""
+    if not 0 <= temperature < math.inf:
         raise CoconutError(f"temperature must be 0 (likeliest word) or more, not {temperature}")
     return temperature
 

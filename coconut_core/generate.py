@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ class _Row:
     machine: Machine
     generator: torch.Generator
     forced: deque[int]
+    room: float  # positions of the model's context that are left
     answer: Answer = field(default_factory=Answer)
 
 
@@ -65,7 +67,13 @@ def generate(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         rows = [
-            _Row(new_machine(model, count), torch.Generator().manual_seed(seed), deque(forced)) for _ in chosen
+            _Row(
+                new_machine(model, count),
+                torch.Generator().manual_seed(seed),
+                deque(forced),
+                inf if model.max_positions is None else model.max_positions - len(prompts[index]),
+            )
+            for index in chosen
         ]
         _run_batch(model, [prompts[index] for index in chosen], rows, max_new_tokens, temperature, stop)
         for index, row in zip(chosen, rows, strict=True):
@@ -99,12 +107,13 @@ def _run_batch(
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
     context = model.start_context(ids, mask)
-    while any(row.machine.mode is not Mode.FINISHED for row in rows):
-        if model.max_positions is not None and context.length >= model.max_positions:
+    while True:
+        for row in rows:
+            if row.room <= 0 or len(row.answer.token_ids) >= max_new_tokens:
+                row.machine.finish()
+        if all(row.machine.mode is Mode.FINISHED for row in rows):
             break
-        tokens, thinking, counts = _decide(model, context.hidden, rows, max_new_tokens, temperature, stop)
-        if not any(counts):
-            break
+        tokens, thinking, counts = _decide(model, context.hidden, rows, temperature, stop)
         embedded = model.embed(torch.tensor(tokens, device=model.device)[:, None])[:, 0]
         model.latent_step(
             context,
@@ -112,13 +121,14 @@ def _run_batch(
             thinking=torch.tensor(thinking, device=model.device),
             mask=torch.tensor(counts, device=model.device)[:, None],
         )
+        for row, counted in zip(rows, counts, strict=True):
+            row.room -= counted
 
 
 def _decide(
     model: CoconutModel,
     hidden: Tensor,
     rows: list[_Row],
-    max_new_tokens: int,
     temperature: float,
     stop: StopRule | None,
 ) -> tuple[list[int], list[bool], list[int]]:
@@ -149,8 +159,6 @@ def _decide(
                 token = pick_token(scores, model.config.latent_id, temperature, row.generator)
             answer.token_ids.append(token)
             machine.after_token(token)
-            if len(answer.token_ids) >= max_new_tokens:
-                machine.finish()
         tokens.append(token)
         thinking.append(move is Move.THINK)
         counts.append(int(move is not Move.NOTHING))

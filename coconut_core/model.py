@@ -235,11 +235,13 @@ class CoconutModel(nn.Module):
         for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
             if thinking:
                 for column in range(start, end):
-                    pieces.append(
-                        self.latent_step(context, otherwise=embeddings[:, column], thinking=latent[:, column])[
-                            :, None
-                        ]
+                    step = self.latent_step(
+                        context,
+                        otherwise=embeddings[:, column],
+                        thinking=latent[:, column],
+                        mask=mask[:, column, None],
                     )
+                    pieces.append(step[:, None])
             else:
                 with self._reading_prompt(end == prompt_end):
                     pieces.append(self.feed(context, embeddings[:, start:end], mask[:, start:end]))

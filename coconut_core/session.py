@@ -133,12 +133,12 @@ class Session:
         if self.mode is not Mode.THINKING:
             raise CoconutError("the model is not thinking now: rewind to before <eot> to take another thought")
         key = (self._machine.segment, self._machine.taken + 1)
+        edit = self._edits.get(key) if edit is None else edit
+        state = self._context.hidden[0]
+        hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
+        self._before_step()
         if edit is not None:
             self._edits[key] = edit
-        edit = self._edits.get(key)
-        state = self._context.hidden[0]
-        hidden = state if edit is None else edit(state)
-        self._before_step()
         self.model.latent_step(self._context, hidden[None])
         self._machine.after_thought()
         return self._record("thought", self._machine.taken, state, hidden, None, edit)
@@ -154,6 +154,9 @@ class Session:
         """Say one word: the given token, or the one that greedy or sampled decoding picks."""
         if self.mode is not Mode.SPEAKING:
             raise CoconutError(f"the model is {self.mode}: end thinking or rewind before it can speak")
+        vocabulary = self.model.base_lm.get_input_embeddings().weight.shape[0]
+        if token is not None and not 0 <= token < vocabulary:
+            raise CoconutError(f"token {token} is outside the vocabulary of {vocabulary} tokens")
         logits = self.next_readout.logits if token is None else None
         self._before_step()
         if logits is not None:
@@ -213,6 +216,8 @@ class Session:
         )
         if place is None:
             raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
+        if intervention is not None:
+            intervention(self.steps[place].state)  # one that does not fit is refused before anything changes
         again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
         self.rewind(place)
         if intervention is None:

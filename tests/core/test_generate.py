@@ -1,0 +1,161 @@
+"""Batches of different-length questions give the words of one-at-a-time runs, token by token."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from coconut_core.decoding import entropy_below, pick_token
+from coconut_core.errors import CoconutError
+from coconut_core.generate import Answer, generate
+from coconut_core.machine import Mode
+from coconut_core.model import CoconutModel
+from coconut_core.prompt import encode_text
+from coconut_core.session import Session
+from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
+
+
+def answer_alone(model: CoconutModel, question: str, *, answer_only: bool = False, **options: Any) -> Answer:
+    """What a Session says to one question."""
+    session = Session(model, question, **options)
+    if answer_only:
+        while session.mode is Mode.THINKING:
+            session.step()
+        for token in encode_text(model.tokenizer, model.config.answer_prefix):
+            session.speak(token)
+    text = session.finish()
+    words = [step.token_id for step in session.steps if step.kind == "token"]
+    ended = bool(words) and words[-1] in model.eos_ids
+    return Answer(text, [word for word in words if word is not None], len(session.thought_steps()), ended)
+
+
+def assert_batch_equals_single(model: CoconutModel, **options: Any) -> list[Answer]:
+    alone = [answer_alone(model, question, **options) for question in QUESTIONS]
+    assert len({len(model.encode_prompt(question)) for question in QUESTIONS}) > 2
+    for batch_size in (len(QUESTIONS), 3):
+        together = generate(model, QUESTIONS, batch_size=batch_size, **options)
+        assert together == alone
+    return alone
+
+
+@pytest.mark.parametrize("thoughts", [0, 1, 4])
+def test_greedy_batch_equals_single(model: CoconutModel, thoughts: int) -> None:
+    answers = assert_batch_equals_single(model, thoughts=thoughts, max_new_tokens=14)
+    assert len({tuple(answer.token_ids) for answer in answers}) > 1
+    assert all(answer.thoughts % max(1, thoughts) == 0 for answer in answers)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_sampled_batch_equals_single(model: CoconutModel, seed: int) -> None:
+    answers = assert_batch_equals_single(model, thoughts=2, temperature=1.3, seed=seed, max_new_tokens=14)
+    other = generate(model, QUESTIONS, thoughts=2, temperature=1.3, seed=seed + 1, max_new_tokens=14)
+    assert other != answers
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_answer_only_puts_the_prefix_first(model: CoconutModel, temperature: float) -> None:
+    answers = assert_batch_equals_single(
+        model, thoughts=2, answer_only=True, temperature=temperature, max_new_tokens=8
+    )
+    assert all(answer.text.startswith("###") for answer in answers)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_model_may_say_bot_again(architecture: str) -> None:
+    bot = tiny_model(architecture).config.bot_id
+    model = talkative_model(architecture, bot, thoughts=2)
+    answers = assert_batch_equals_single(model, temperature=1.0, max_new_tokens=16)
+    assert any(answer.thoughts > 2 for answer in answers), "no row came to a second segment"
+    assert any(bot in answer.token_ids for answer in answers)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_end_of_text_ends_only_its_row(architecture: str) -> None:
+    eos = next(iter(tiny_model(architecture).eos_ids))
+    model = talkative_model(architecture, eos)
+    answers = assert_batch_equals_single(model, thoughts=1, temperature=1.5, max_new_tokens=30)
+    ended = [answer for answer in answers if answer.finished]
+    assert ended
+    assert len({len(answer.token_ids) for answer in answers}) > 1
+    assert all(answer.token_ids.index(eos) == len(answer.token_ids) - 1 for answer in ended)
+    assert not any("endoftext" in answer.text for answer in answers)
+
+
+def test_a_stop_rule_ends_thinking_row_by_row(model: CoconutModel) -> None:
+    entropies = []
+    for question in QUESTIONS:
+        session = Session(model, question, thoughts=5)
+        entropies += [session.think().readout.entropy for _ in range(5)]
+    threshold = sorted(entropies)[len(entropies) // 4] + 1e-4
+    answers = assert_batch_equals_single(model, thoughts=5, stop=entropy_below(threshold), max_new_tokens=6)
+    assert len({answer.thoughts for answer in answers}) > 1
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5])
+def test_max_new_tokens(model: CoconutModel, limit: int) -> None:
+    answers = assert_batch_equals_single(model, thoughts=1, max_new_tokens=limit)
+    assert all(len(answer.token_ids) <= limit for answer in answers)
+    assert any(len(answer.token_ids) == limit for answer in answers)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_context_limit_counts_for_each_row_alone(architecture: str) -> None:
+    limit = max(len(tiny_model(architecture).encode_prompt(question)) for question in QUESTIONS) + 8
+    model = tiny_model(architecture, max_positions=limit)
+    eos = next(iter(model.eos_ids))
+    with torch.no_grad():  # never says end of text
+        head = model.base_lm.get_output_embeddings()
+        head.weight[eos] = head.weight[eos] * 0
+    answers = assert_batch_equals_single(model, thoughts=3, max_new_tokens=100)
+    for question, answer in zip(QUESTIONS, answers, strict=True):
+        assert len(model.encode_prompt(question)) + answer.thoughts + len(answer.token_ids) + 1 == limit
+        assert not answer.finished
+
+
+def test_a_question_that_fills_the_context() -> None:
+    model = tiny_model("llama")
+    length = len(model.encode_prompt(QUESTIONS[2]))
+    model = tiny_model("llama", max_positions=length)
+    answers = generate(model, QUESTIONS, thoughts=2)
+    assert answers[2] == Answer("", [], 0, False)
+    assert answers[1] == answer_alone(model, QUESTIONS[1], thoughts=2)
+
+
+def test_order_progress_and_empty_list(llama: CoconutModel) -> None:
+    seen: list[int] = []
+    answers = generate(llama, QUESTIONS, thoughts=1, max_new_tokens=3, batch_size=3, progress=seen.append)
+    assert seen == [3, 1]
+    backwards = generate(llama, QUESTIONS[::-1], thoughts=1, max_new_tokens=3)
+    assert backwards == answers[::-1]
+    assert generate(llama, []) == []
+
+
+def test_the_checkpoint_says_how_many_thoughts(llama: CoconutModel) -> None:
+    answer = generate(llama, QUESTIONS[:1], max_new_tokens=2)[0]
+    assert answer.thoughts == llama.config.thoughts == 3
+    assert answer.tokens == len(answer.token_ids) + 3 + 1
+    assert llama.generate(list(QUESTIONS[:1]), max_new_tokens=2) == [answer.text]
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
+def test_impossible_temperatures_are_refused(llama: CoconutModel, temperature: float) -> None:
+    with pytest.raises(CoconutError, match="temperature"):
+        generate(llama, QUESTIONS[:1], temperature=temperature)
+
+
+def test_negative_thoughts_are_refused(llama: CoconutModel) -> None:
+    with pytest.raises(CoconutError, match="thoughts must be 0 or more"):
+        generate(llama, QUESTIONS[:1], thoughts=-1)
+
+
+def test_sampling_follows_the_distribution() -> None:
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.2, 1.0]))  # the last one is the latent placeholder
+    generator = torch.Generator().manual_seed(0)
+    drawn = [pick_token(logits, 3, 1.0, generator) for _ in range(4000)]
+    shares = [drawn.count(token) / len(drawn) for token in range(4)]
+    assert shares == pytest.approx([0.5, 0.3, 0.2, 0.0], abs=0.03)
+    assert pick_token(logits, 3, 0.0, generator) == 0
+    for temperature in (1e-30, 1e-45, 5e-324):  # so cold that logits divided by it would overflow
+        assert pick_token(logits, 3, temperature, generator) == 0
+    hot = [pick_token(logits, 3, 1e30, generator) for _ in range(300)]
+    assert set(hot) == {0, 1, 2}

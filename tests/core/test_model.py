@@ -1,0 +1,174 @@
+"""The training forward against the full-recompute reference: loss, logits, every gradient."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from coconut_core.errors import CoconutError
+from coconut_core.model import IGNORE, CoconutModel
+from tests.core.reference import loss_of_rows
+from tests.core.tiny_models import ARCHITECTURES, tiny_model
+
+Row = tuple[list[int], list[int]]  # ids, labels
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def trainable(request: pytest.FixtureRequest) -> Iterator[CoconutModel]:
+    yield tiny_model(request.param)
+
+
+def make_row(model: CoconutModel, prompt: int, segments: Sequence[int], spoken: int, seed: int) -> Row:
+    """Random words with latent segments: prompt <bot> latents <eot> words [<bot> latents <eot> words …]."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def words(count: int) -> list[int]:
+        return torch.randint(17, 72, (count,), generator=generator).tolist()
+
+    ids, labels = words(prompt), [IGNORE] * prompt
+    for thoughts in segments:
+        marked = [model.config.bot_id, *[model.config.latent_id] * thoughts, model.config.eot_id]
+        said = words(spoken)
+        ids += marked + said
+        labels += [IGNORE] * len(marked) + said
+    return ids, labels
+
+
+def pad(rows: Sequence[Row], left: Sequence[int], width: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids, mask and labels, with so many places of padding on the left of each row and the rest on the right."""
+    width = width or max(len(ids) + before for (ids, _), before in zip(rows, left, strict=True))
+    ids_table, mask_table, label_table = [], [], []
+    for (ids, labels), before in zip(rows, left, strict=True):
+        after = width - before - len(ids)
+        ids_table.append([0] * before + ids + [0] * after)
+        mask_table.append([0] * before + [1] * len(ids) + [0] * after)
+        label_table.append([IGNORE] * before + labels + [IGNORE] * after)
+    return torch.tensor(ids_table), torch.tensor(mask_table), torch.tensor(label_table)
+
+
+def gradients(model: CoconutModel) -> dict[str, Tensor]:
+    found = {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+    }
+    model.zero_grad()
+    return found
+
+
+def assert_equals_reference(model: CoconutModel, rows: Sequence[Row], left: Sequence[int]) -> None:
+    loss, logits = loss_of_rows(model, rows)
+    loss.backward()
+    expected = gradients(model)
+    assert all(float(value.abs().sum()) > 0 for value in expected.values()), "a gradient is zero by accident"
+
+    ids, mask, labels = pad(rows, left)
+    output = model(ids, mask, labels, return_logits=True)
+    output.loss.backward()
+    found = gradients(model)
+    assert output.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    for number, (scores, before) in enumerate(zip(logits, left, strict=True)):
+        row = output.logits[number, before : before + len(scores)]
+        torch.testing.assert_close(row, scores, rtol=1e-4, atol=1e-4)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5, msg=lambda text: f"{name}: {text}")  # noqa: B023
+
+    sparse = model(ids, mask, labels)  # without logits the head runs at labels only
+    sparse.loss.backward()
+    assert sparse.logits is None
+    assert sparse.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert sparse.label_losses.shape == (int((labels != IGNORE).sum()),)
+    assert sparse.label_losses.mean().item() == pytest.approx(loss.item(), abs=1e-5)
+    for name, value in gradients(model).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=2e-5)
+
+
+def test_one_row(trainable: CoconutModel) -> None:
+    assert_equals_reference(trainable, [make_row(trainable, 7, [3], 5, seed=1)], [0])
+
+
+def test_different_numbers_of_latents_aligned_at_the_first(trainable: CoconutModel) -> None:
+    rows = [
+        make_row(trainable, 9, [4], 5, seed=1),
+        make_row(trainable, 4, [1], 7, seed=2),
+        make_row(trainable, 6, [2], 3, seed=3),
+        make_row(trainable, 8, [0], 4, seed=4),
+    ]
+    assert_equals_reference(trainable, rows, [0, 5, 3, 1])
+
+
+def test_left_padding_without_alignment(trainable: CoconutModel) -> None:
+    # The latents of one row stand in columns that are padding of another row.
+    rows = [make_row(trainable, 5, [3], 14, seed=1), make_row(trainable, 4, [2], 3, seed=2)]
+    lengths = [len(ids) for ids, _ in rows]
+    left = [max(lengths) - length for length in lengths]
+    assert left[1] > 6 + 3
+    assert_equals_reference(trainable, rows, left)
+
+
+def test_right_padding(trainable: CoconutModel) -> None:
+    rows = [
+        make_row(trainable, 14, [3], 5, seed=1),
+        make_row(trainable, 4, [2], 3, seed=2),
+        make_row(trainable, 6, [0], 2, seed=3),
+    ]
+    assert_equals_reference(trainable, rows, [0, 0, 0])
+
+
+def test_two_latent_segments(trainable: CoconutModel) -> None:
+    rows = [
+        make_row(trainable, 6, [2, 3], 4, seed=1),
+        make_row(trainable, 4, [1], 3, seed=2),
+        make_row(trainable, 5, [3, 1], 2, seed=3),
+    ]
+    assert_equals_reference(trainable, rows, [0, 2, 1])
+
+
+def test_rows_without_any_latent(trainable: CoconutModel) -> None:
+    rows = [make_row(trainable, 6, [0], 4, seed=1), make_row(trainable, 3, [0], 6, seed=2)]
+    assert_equals_reference(trainable, rows, [0, 3])
+
+
+def test_thoughts_carry_gradients_to_the_prompt(llama: CoconutModel) -> None:
+    model = tiny_model("llama")
+    ids, mask, labels = pad([make_row(model, 6, [3], 4, seed=1)], [0])
+    with_thoughts = model(ids, mask, labels).loss.item()
+    replaced = ids.masked_fill(ids == model.config.latent_id, model.config.eot_id)
+    assert model(replaced, mask, labels).loss.item() != pytest.approx(with_thoughts, abs=1e-3)
+    labels[:, :-1] = IGNORE  # only the last word
+    model(ids, mask, labels).loss.backward()
+    embeddings = model.base_lm.get_input_embeddings().weight.grad
+    assert embeddings is not None
+    assert bool((embeddings[ids[0, :6]].abs().sum(dim=1) > 0).all())
+    assert float(embeddings[model.config.latent_id].abs().sum()) == 0  # the placeholder is never embedded
+
+
+def test_without_labels_there_is_no_loss(llama: CoconutModel) -> None:
+    ids, mask, _ = pad([make_row(llama, 6, [2], 3, seed=1)], [0])
+    output = llama(ids, mask, return_logits=True)
+    assert output.loss is None
+    assert output.logits.shape == (1, ids.shape[1], 80)
+
+
+def test_without_a_mask_every_position_counts(llama: CoconutModel) -> None:
+    ids, mask, labels = pad([make_row(llama, 6, [2], 3, seed=1)], [0])
+    assert llama(ids, None, labels).loss.item() == llama(ids, mask, labels).loss.item()
+
+
+def test_a_sequence_cannot_begin_with_a_latent(llama: CoconutModel) -> None:
+    with pytest.raises(CoconutError, match="cannot begin with a latent"):
+        llama(torch.tensor([[llama.config.latent_id, 20]]))
+
+
+def test_mixture_feedback_feeds_the_expected_embedding() -> None:
+    model = tiny_model("llama", feedback="mixture")
+    context = model.start_context(torch.tensor([[20, 21, 22, model.config.bot_id]]))
+    probabilities = torch.softmax(model.base_lm.get_output_embeddings()(context.hidden[0]), dim=-1)
+    table = model.base_lm.get_input_embeddings().weight
+    expected = sum(probability * row for probability, row in zip(probabilities, table, strict=True))
+    torch.testing.assert_close(model.feedback(context.hidden)[0], expected, rtol=1e-5, atol=1e-6)
+    ids = [table[token] for token in (20, 21, 22, model.config.bot_id)]
+    full = model.base_lm(inputs_embeds=torch.stack([*ids, expected])[None], output_hidden_states=True)
+    hidden = model.latent_step(context)
+    torch.testing.assert_close(hidden[0], full.hidden_states[-1][0, -1], rtol=1e-4, atol=1e-5)
