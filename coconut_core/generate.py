@@ -105,7 +105,9 @@ def _run_batch(
     width = max(map(len, prompts))
     pad = model.config.eot_id  # masked out, so any id will do
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    mask = torch.tensor(
+        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device
+    )
     context = model.start_context(ids, mask)
     while True:
         for row in rows:

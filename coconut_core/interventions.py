@@ -68,7 +68,8 @@ class Noise:
     def __call__(self, thought: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
         direction = torch.randn(thought.shape, generator=generator).to(thought)
-        return direction * (thought.norm() / direction.norm().clamp(min=1e-12))
+        noise: Tensor = direction * (thought.norm() / direction.norm().clamp(min=1e-12))
+        return noise
 
     def __str__(self) -> str:
         return f"noise {self.seed}"

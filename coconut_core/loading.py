@@ -1,13 +1,21 @@
 """Opening a checkpoint: every way in which it can be wrong ends in one line that says what to do."""
 
 import json
-import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RemoteEntryNotFoundError
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import FILE_NAME, CoconutConfig
@@ -15,6 +23,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 MARKERS = ("<|start-latent|>", "<|end-latent|>", "<|latent|>")
 
 
@@ -24,12 +33,7 @@ def load(
     """See CoconutModel.from_pretrained. The model comes in evaluation mode."""
     target = choose_device(device)
     wanted = choose_dtype(dtype)
-    folder = Path(source)
-    if folder.exists() or _looks_like_path(str(source)):
-        check_folder(folder)
-        config = CoconutConfig.load(folder)
-    else:
-        config = None
+    config = _find(source)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     tokenizer = _load_tokenizer(source)
@@ -42,7 +46,9 @@ def load(
     try:
         base.to(target)
     except torch.OutOfMemoryError as error:
-        raise CoconutError(f"{source} does not fit on {target}: use --device cpu or a smaller --dtype") from error
+        raise CoconutError(
+            f"{source} does not fit on {target}: use --device cpu or a smaller --dtype"
+        ) from error
     model = CoconutModel(base, tokenizer, config)
     _check_cache(model)
     model.name = str(source).rstrip("/")
@@ -77,7 +83,9 @@ def choose_dtype(name: str) -> torch.dtype | str:
 def check_folder(folder: Path) -> None:
     """Raise CoconutError unless folder holds a model whose weight files are whole."""
     if not folder.exists():
-        raise CoconutError(f"there is no folder {folder}: give a checkpoint folder or a hub id like openai-community/gpt2")
+        raise CoconutError(
+            f"there is no folder {folder}: give a checkpoint folder or a hub id like openai-community/gpt2"
+        )
     if not folder.is_dir():
         raise CoconutError(f"{folder} is a file: give the folder that holds it")
     config = folder / "config.json"
@@ -101,13 +109,35 @@ def check_folder(folder: Path) -> None:
             ) from error
 
 
-def _looks_like_path(source: str) -> bool:
-    return source.startswith((".", "/", "~")) or source.count("/") != 1 or os.sep != "/"
+def _find(source: str | Path) -> CoconutConfig | None:
+    """Check that a folder or hub id is there, and read its coconut.json where it has one."""
+    folder = Path(source).expanduser()
+    # A name like models/prosqa is a path, not a hub id, where its parent is a folder here.
+    if folder.exists() or not _HUB_ID.fullmatch(str(source)) or folder.parent.is_dir():
+        check_folder(folder)
+        return CoconutConfig.load(folder)
+    try:
+        return CoconutConfig.load(Path(hf_hub_download(str(source), FILE_NAME)).parent)
+    except (RemoteEntryNotFoundError, LocalEntryNotFoundError) as error:
+        if isinstance(error, LocalEntryNotFoundError) and not isinstance(
+            try_to_load_from_cache(str(source), "config.json"), str
+        ):
+            raise CoconutError(
+                f"there is no folder {source}, and no model of that name can be had from the hub (offline?)"
+            ) from error
+        return None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise CoconutError(f"there is no folder {source}, and the hub says: {_one_line(error)}") from error
 
 
 def _load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
+        # AutoTokenizer puts a model type's own class (Qwen2's) in place of the generic one that the folder
+        # names, and with it other rules of splitting words.
+        named = get_tokenizer_config(source).get("tokenizer_class")
+        generic = named in ("TokenizersBackend", "PreTrainedTokenizerFast")
+        kind = PreTrainedTokenizerFast if generic else AutoTokenizer
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(source)
     except Exception as error:  # transformers and tokenizers raise bare Exceptions here
         raise CoconutError(f"the tokenizer of {source} cannot be loaded: {_one_line(error)}") from error
     return tokenizer

@@ -20,8 +20,8 @@ from coconut_core.feedback import build_feedback
 from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
-    from coconut_core.training.prompt_shortcut import LastPositionLayer
     from coconut_core.session import Session
+    from coconut_core.training.prompt_shortcut import LastPositionLayer
 
 IGNORE = -100  # label of a position that carries no loss
 
@@ -63,7 +63,7 @@ class CoconutModel(nn.Module):
             config.feedback, base_lm.get_output_embeddings(), base_lm.get_input_embeddings()
         )
         self.name = "model"
-        self.prompt_layer: "LastPositionLayer | None" = None  # set by training for the time of a run
+        self.prompt_layer: LastPositionLayer | None = None  # set by training for the time of a run
 
     # -- opening and saving --------------------------------------------------------------------------------
 
@@ -86,11 +86,13 @@ class CoconutModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.base_lm.device
+        device: torch.device = self.base_lm.device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.base_lm.dtype
+        dtype: torch.dtype = self.base_lm.dtype
+        return dtype
 
     def token_text(self, token_id: int) -> str:
         """The text of one token."""

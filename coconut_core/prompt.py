@@ -16,7 +16,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def question_ids(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
-    """Token ids of a question and its line break, with the special tokens that the tokenizer starts a text with."""
+    """Token ids of a question and its line break, behind whatever the tokenizer starts a text with."""
     return list(tokenizer.encode(question.strip() + "\n", add_special_tokens=True))
 
 
@@ -47,9 +47,14 @@ def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     ]
     words: list[str] = []
     for start, end in spans:
-        while start > 0 and text[start - 1].isalnum():
+        token = text[start:end]
+        if not token.strip():
+            words.append(repr(token)[1:-1])
+            continue
+        start += len(token) - len(token.lstrip())  # a token may begin with a space
+        while start > 0 and text[start - 1 : start + 1].isalnum():
             start -= 1
-        while end < len(text) and text[end].isalnum():
+        while end < len(text) and text[end - 1 : end + 1].isalnum():
             end += 1
-        words.append(text[start:end].strip() or text[start:end])
+        words.append(text[start:end])
     return list(dict.fromkeys(words))

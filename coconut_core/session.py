@@ -260,7 +260,9 @@ class Session:
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
         segment = self._machine.segment
         self._machine.after_token(token)
-        return self._record(kind, self._spoken() + 1 if kind == "token" else 0, state, state, token, None, segment)
+        return self._record(
+            kind, self._spoken() + 1 if kind == "token" else 0, state, state, token, None, segment
+        )
 
     def _record(
         self,

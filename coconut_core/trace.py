@@ -90,7 +90,7 @@ class Trace:
             raise CoconutError(f"{path} has trace version {version}, this coconut reads up to {VERSION}")
         try:
             return cls._from_record(record)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CoconutError(f"the trace {path} is damaged: {error!r}") from error
 
     @classmethod

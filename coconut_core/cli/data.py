@@ -56,7 +56,10 @@ def stats(file: Annotated[Path, typer.Argument(help="A problem file.")]) -> None
         rows += [
             ("nodes", f"{sum(len(graph.names) for graph in graphs) / len(graphs):.1f} on average"),
             ("edges", f"{sum(len(graph.edges) for graph in graphs) / len(graphs):.1f} on average"),
-            ("persons", f"{sum(name[0].isupper() for g in graphs for name in g.names) / len(graphs):.2f} on average"),
+            (
+                "persons",
+                f"{sum(name[0].isupper() for g in graphs for name in g.names) / len(graphs):.2f} on average",
+            ),
             ("target named first", f"{100 * sum(first) / len(first):.1f} %"),
         ]
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))

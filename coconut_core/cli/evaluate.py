@@ -57,19 +57,21 @@ def evaluate_command(
     used = opened.config.thoughts if thoughts is None else thoughts
     if as_json:
         typer.echo(
-            json.dumps({
-                "model": opened.name,
-                "data": str(data),
-                "n": result.count,
-                "right": sum(result.right),
-                "thoughts": used,
-                "words_allowed": free,
-                "accuracy": result.accuracy,
-                "interval_95": [low, high],
-                "by_hops": result.by_hops,
-                "mean_answer_tokens": result.mean_tokens,
-                "seconds": round(result.seconds, 3),
-            })
+            json.dumps(
+                {
+                    "model": opened.name,
+                    "data": str(data),
+                    "n": result.count,
+                    "right": sum(result.right),
+                    "thoughts": used,
+                    "words_allowed": free,
+                    "accuracy": result.accuracy,
+                    "interval_95": [low, high],
+                    "by_hops": result.by_hops,
+                    "mean_answer_tokens": result.mean_tokens,
+                    "seconds": round(result.seconds, 3),
+                }
+            )
         )
         return
     how = "thoughts, then free words" if free else "thoughts only"

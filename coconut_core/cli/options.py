@@ -15,7 +15,8 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Feedback = Annotated[
-    str | None, typer.Option(help="What is fed back at a thought, for models not trained for it: hidden, mixture.")
+    str | None,
+    typer.Option(help="What is fed back at a thought, for models not trained for it: hidden, mixture."),
 ]
 
 

@@ -1,6 +1,6 @@
 """A trace in the terminal, with Rich."""
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +24,7 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
     if graph is not None:
         table.add_column("frontier", justify="right")
     for step in trace.thoughts():
-        row = [str(step.index), _bars(step), f"{step.entropy:.2f}", f"{step.norm:.1f}"]
+        row: list[RenderableType] = [str(step.index), _bars(step), f"{step.entropy:.2f}", f"{step.norm:.1f}"]
         if graph is not None:
             mass = graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
             row.append(f"{mass.frontier:.2f}")
@@ -32,7 +32,9 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
     answer = Text(final_answer(trace.text, answer_prefix), style="bold")
     if trace.problem is not None and trace.problem.answer:
         right = answer.plain == trace.problem.answer
-        answer.append("  ✓ right" if right else f"  ✗ expected: {trace.problem.answer}", "green" if right else "red")
+        answer.append(
+            "  ✓ right" if right else f"  ✗ expected: {trace.problem.answer}", "green" if right else "red"
+        )
     console.print(Group(table, Text(), Text("answer  ", style="dim") + answer))
 
 

@@ -12,7 +12,9 @@ from coconut_core.errors import CoconutError
 
 
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe's name or TOML file; see `coconut recipes`.")] = None,
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name or TOML file; see `coconut recipes`.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/prosqa"),
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Lay a value over the recipe, like --set seed=3.")

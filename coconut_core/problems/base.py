@@ -65,7 +65,7 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
         names = tuple(str(name) for name in record["idx_to_symbol"])
         edges = tuple((int(source), int(target)) for source, target in record["edges"])
         graph = Graph(names, edges, int(record["root"]), int(record["target"]), int(record["neg_target"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CoconutError(f"a problem's graph fields cannot be read ({error!r})") from error
     used = {node for edge in edges for node in edge} | {graph.root, graph.target, graph.wrong}
     if not all(0 <= node < len(names) for node in used):

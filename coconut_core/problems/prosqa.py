@@ -5,6 +5,7 @@ person reaches the target and not the wrong candidate, the other person the reve
 from names (drawn afresh), from the order of the sentences (shuffled) or of the candidates (even odds).
 """
 
+import itertools
 import random
 import re
 from collections import deque
@@ -14,14 +15,65 @@ from math import exp
 
 from coconut_core.problems.base import Graph, Problem
 
-PERSONS = (
-    "Alex Bob Carol Davis Eva Fae Gabriel Jack Max Oliver Polly Rex Sally Sam Stella Tom Wren"
-).split()
-CONCEPTS = (
-    "bompus boompus brimpus chorpus dumpus felpus fompus gerpus gorpus grimpus gwompus hilpus impus jelpus "
-    "jompus kerpus lempus lorpus numpus quimpus rempus rompus rorpus scrompus shumpus sterpus storpus terpus "
-    "timpus tumpus vumpus worpus wumpus yerpus yimpus yumpus zhorpus zumpus"
-).split()
+PERSONS = [
+    "Alex",
+    "Bob",
+    "Carol",
+    "Davis",
+    "Eva",
+    "Fae",
+    "Gabriel",
+    "Jack",
+    "Max",
+    "Oliver",
+    "Polly",
+    "Rex",
+    "Sally",
+    "Sam",
+    "Stella",
+    "Tom",
+    "Wren",
+]
+CONCEPTS = [
+    "bompus",
+    "boompus",
+    "brimpus",
+    "chorpus",
+    "dumpus",
+    "felpus",
+    "fompus",
+    "gerpus",
+    "gorpus",
+    "grimpus",
+    "gwompus",
+    "hilpus",
+    "impus",
+    "jelpus",
+    "jompus",
+    "kerpus",
+    "lempus",
+    "lorpus",
+    "numpus",
+    "quimpus",
+    "rempus",
+    "rompus",
+    "rorpus",
+    "scrompus",
+    "shumpus",
+    "sterpus",
+    "storpus",
+    "terpus",
+    "timpus",
+    "tumpus",
+    "vumpus",
+    "worpus",
+    "wumpus",
+    "yerpus",
+    "yimpus",
+    "yumpus",
+    "zhorpus",
+    "zumpus",
+]
 
 
 @dataclass(frozen=True)
@@ -71,7 +123,7 @@ def retell(graph: Graph, rng: random.Random) -> Problem:
     return Problem(
         question=" ".join(sentence(told, edge) for edge in edges)
         + f" Is {told.names[told.root]} a {candidates[0]} or {candidates[1]}?",
-        steps=tuple(sentence(told, edge) for edge in zip(path, path[1:], strict=False)),
+        steps=tuple(sentence(told, edge) for edge in itertools.pairwise(path)),
         answer=f"{told.names[told.root]} is a {told.names[told.target]}.",
         graph=told,
     )
@@ -130,7 +182,7 @@ def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
 
 
 def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: list[int]) -> list[int]:
-    allowed = (0, _FIRST, _SECOND, _FIRST | _SECOND)
+    allowed: tuple[int, ...] = (0, _FIRST, _SECOND, _FIRST | _SECOND)
     if rng.random() >= size.mixed:
         allowed = (0, rng.choice((_FIRST, _SECOND)))
     candidates = [node for node in range(len(side)) if side[node] in allowed]
@@ -202,5 +254,5 @@ def parse_question(question: str) -> Problem | None:
     if len(reached) != 1:
         return Problem(question, (), "", graph)
     path = random_shortest_path(graph, root, target, random.Random(0))
-    steps = tuple(sentence(graph, edge) for edge in zip(path, path[1:], strict=False))
+    steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(path))
     return Problem(question, steps, f"{names[root]} is a {names[target]}.", graph)

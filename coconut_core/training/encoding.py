@@ -109,12 +109,14 @@ def collate(examples: Sequence[Example], pad_id: int) -> Batch:
     right = max(len(example.ids) - example.prompt_length for example in examples)
 
     def padded(row: Callable[[Example], list[int]], fill: int) -> Tensor:
-        return torch.tensor([
-            [fill] * (left - example.prompt_length)
-            + row(example)
-            + [fill] * (right - len(example.ids) + example.prompt_length)
-            for example in examples
-        ])
+        return torch.tensor(
+            [
+                [fill] * (left - example.prompt_length)
+                + row(example)
+                + [fill] * (right - len(example.ids) + example.prompt_length)
+                for example in examples
+            ]
+        )
 
     return Batch(
         input_ids=padded(lambda example: example.ids, pad_id),

@@ -5,6 +5,7 @@ are random nodes, so that naming a candidate does not pay, and every walk gives 
 phase a small model trained from scratch stays at guessing for long.
 """
 
+import itertools
 import random
 
 from coconut_core.problems.base import Graph, Problem
@@ -30,7 +31,7 @@ def lookup_example(
         root, end = graph.names[walk[0]], graph.names[walk[-1]]
         shown = rng.sample(graph.names, 2)
         question = f"Is {root} a {shown[0]} or {shown[1]}?"
-        steps = tuple(sentence(graph, edge) for edge in zip(walk, walk[1:], strict=False))
+        steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(walk))
         problem = Problem(f"{told} {question}" if number == 0 else question, steps, f"{root} is a {end}.")
         example = encoder.encode(problem, thoughts=0)
         ids += example.ids

@@ -5,10 +5,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
@@ -79,12 +77,14 @@ class Trainer:
 
     def save(self) -> None:
         """Write the resume state."""
-        self.folder.save_state({
-            "step": self.step,
-            "model": self.accelerator.unwrap_model(self.model).state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        })
+        self.folder.save_state(
+            {
+                "step": self.step,
+                "model": self.accelerator.unwrap_model(self.model).state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+            }
+        )
 
     def resume(self) -> None:
         """Go on from the newest resume state of the run folder."""
@@ -122,17 +122,19 @@ class Trainer:
             for part in (Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
             if bool((parts == part).any())
         }
-        self._record({
-            "step": self.step,
-            "of": self.recipe.total_steps,
-            "stage": self.recipe.stage_at(self.step - 1),
-            "batch_stage": stage,
-            "thoughts": self.recipe.stages[stage].thoughts,
-            "loss": round(loss.item(), 4),
-            "loss_by_part": by_part,
-            "tokens_per_second": round(int(batch.attention_mask.sum()) / seconds),
-            "padding": round(1 - batch.attention_mask.float().mean().item(), 3),
-        })
+        self._record(
+            {
+                "step": self.step,
+                "of": self.recipe.total_steps,
+                "stage": self.recipe.stage_at(self.step - 1),
+                "batch_stage": stage,
+                "thoughts": self.recipe.stages[stage].thoughts,
+                "loss": round(loss.item(), 4),
+                "loss_by_part": by_part,
+                "tokens_per_second": round(int(batch.attention_mask.sum()) / seconds),
+                "padding": round(1 - batch.attention_mask.float().mean().item(), 3),
+            }
+        )
 
     def _evaluate(self) -> None:
         from coconut_core.evaluate import evaluate
@@ -141,15 +143,17 @@ class Trainer:
         self.model.eval()
         result = evaluate(self.plain_model, self.held_out, thoughts=thoughts)
         self.model.train()
-        self._record({
-            "step": self.step,
-            "evaluation": {
-                "thoughts": thoughts,
-                "accuracy": result.accuracy,
-                "n": result.count,
-                "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
-            },
-        })
+        self._record(
+            {
+                "step": self.step,
+                "evaluation": {
+                    "thoughts": thoughts,
+                    "accuracy": result.accuracy,
+                    "n": result.count,
+                    "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
+                },
+            }
+        )
 
     def _record(self, row: dict[str, Any]) -> None:
         with self.folder.metrics.open("a", encoding="utf-8") as log:

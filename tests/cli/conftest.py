@@ -19,7 +19,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.scratch import build_model
 
-    model = build_model(load_recipe("prosqa", ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"]))
+    model = build_model(
+        load_recipe("prosqa", ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"])
+    )
     model.config = replace(model.config, thoughts=3)
     folder = tmp_path_factory.mktemp("checkpoint")
     model.save_pretrained(folder)

@@ -37,7 +37,9 @@ def test_info_in_both_forms(coconut: Run, checkpoint: Path) -> None:
 def test_info_of_a_truncated_checkpoint(coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
     for file in checkpoint.iterdir():
         content = file.read_bytes()
-        (tmp_path / file.name).write_bytes(content[: len(content) // 2] if file.suffix == ".safetensors" else content)
+        (tmp_path / file.name).write_bytes(
+            content[: len(content) // 2] if file.suffix == ".safetensors" else content
+        )
     result = coconut("info", tmp_path)
     assert result.returncode == 2
     assert "truncated or corrupted" in result.stderr

@@ -42,7 +42,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_trains_through_all_stages_and_the_checkpoint_answers(coconut: Run, recipe: Path, tmp_path: Path) -> None:
+def test_trains_through_all_stages_and_the_checkpoint_answers(
+    coconut: Run, recipe: Path, tmp_path: Path
+) -> None:
     result = coconut("train", recipe, "--out", tmp_path / "run", "--device", "cpu")
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
