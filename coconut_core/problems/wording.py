@@ -16,16 +16,18 @@ PHRASES = (". Every", ". Is", " Every", " is a", " Is", " or", " a", "###", ".",
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer of models/prosqa.
 
-    A word carries the space before it, so the start of a text gets one (taken away again on decoding):
+    A word carries the space before it, so the start of each line gets one (taken away again on decoding):
     a name is then the same token wherever it stands. A word it does not know becomes the unknown token.
     """
     words = [f" {name}" for name in (*PERSONS, *CONCEPTS)]
     vocabulary = [PAD, UNKNOWN, EOS, BOT, EOT, LATENT, *PHRASES, *words]
     tokenizer = Tokenizer(WordLevel({token: number for number, token in enumerate(vocabulary)}, UNKNOWN))
-    tokenizer.normalizer = normalizers.Replace(Regex(r"\A(?=\w)"), " ")
+    tokenizer.normalizer = normalizers.Replace(Regex(r"^(?=\w)"), " ")
     phrases = "|".join(_pattern(phrase) for phrase in PHRASES)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{phrases}| ?\w+|."), behavior="isolated")
-    tokenizer.decoder = decoders.Sequence([decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Fuse(), decoders.Strip(" ", 1, 0), decoders.Replace("\n ", "\n")]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

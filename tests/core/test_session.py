@@ -111,7 +111,9 @@ def test_any_sequence_of_operations_equals_a_fresh_run(
     for name, number in chosen:
         going_on = apply_operation(session, name, number)
         if going_on is not session:
-            left_behind.append((session, [step.token_id for step in session.steps], session.next_readout.hidden.clone()))
+            left_behind.append(
+                (session, [step.token_id for step in session.steps], session.next_readout.hidden.clone())
+            )
         session = going_on
     assert_same_run(session, replay(session))
     assert_equals_full_recompute(session)

@@ -1,0 +1,120 @@
+"""Training sequences in the official layout, and their labels."""
+
+import pytest
+import torch
+
+from coconut_core.config import CoconutConfig
+from coconut_core.model import IGNORE
+from coconut_core.problems import Problem, generate_problems
+from coconut_core.problems.wording import build_tokenizer
+from coconut_core.training.encoding import Batch, Encoder, Part, collate
+
+BOT, EOT, LATENT, PAD, EOS = 3, 4, 5, 0, 2
+TOKENIZER = build_tokenizer()
+CONFIG = CoconutConfig(bot_id=BOT, eot_id=EOT, latent_id=LATENT)
+PROBLEM = Problem(
+    "Every lempus is a rompus. Alex is a lempus. Every rompus is a impus. Is Alex a impus or yumpus?",
+    ("Alex is a lempus.", "Every lempus is a rompus.", "Every rompus is a impus."),
+    "Alex is a impus.",
+)
+
+
+@pytest.mark.parametrize("thoughts", [0, 1, 2, 3, 5])
+def test_the_official_layout(thoughts: int) -> None:
+    example = Encoder(TOKENIZER, CONFIG).encode(PROBLEM, thoughts)
+    said = "".join(step + "\n" for step in PROBLEM.steps[thoughts:]) + f"### {PROBLEM.answer}"
+    expected = (
+        [*TOKENIZER.encode(PROBLEM.question + "\n"), BOT, *[LATENT] * thoughts, EOT]
+        + [number for step in PROBLEM.steps[thoughts:] for number in TOKENIZER.encode(step + "\n")]
+        + [*TOKENIZER.encode(f"### {PROBLEM.answer}"), EOS]
+    )
+    assert example.ids == expected
+    start = example.ids.index(EOT) + 1
+    assert TOKENIZER.decode(example.ids[start:-1]) == said
+    assert example.ids[example.prompt_length - 1] == BOT
+    assert example.ids[example.prompt_length] == (LATENT if thoughts else EOT)
+
+
+@pytest.mark.parametrize("thoughts", [0, 1, 3])
+@pytest.mark.parametrize("style", ["sentence", "chain"])
+def test_labels_stand_only_behind_eot(thoughts: int, style: str) -> None:
+    example = Encoder(TOKENIZER, CONFIG, style).encode(PROBLEM, thoughts)
+    start = example.ids.index(EOT) + 1
+    assert example.labels[:start] == [IGNORE] * start
+    assert example.labels[start:] == example.ids[start:]
+    assert len(example.ids) == len(example.labels) == len(example.parts)
+    assert all(
+        (part == Part.NONE) == (label == IGNORE)
+        for part, label in zip(example.parts, example.labels, strict=True)
+    )
+
+
+def test_parts_name_what_a_label_belongs_to() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG)
+    example = encoder.encode(PROBLEM, 1)
+    by_part = {
+        part: [number for number, its in zip(example.ids, example.parts, strict=True) if its == part]
+        for part in Part
+    }
+    assert TOKENIZER.decode(by_part[Part.FIRST_STEP]) == "Every lempus is a rompus.\n"
+    assert TOKENIZER.decode(by_part[Part.LATER_STEPS]) == "Every rompus is a impus.\n"
+    assert TOKENIZER.decode(by_part[Part.ANSWER]) == "### Alex is a impus.<|endoftext|>"
+
+
+def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG, "chain")
+    example = encoder.encode(PROBLEM, 0)
+    said = example.ids[example.ids.index(EOT) + 1 :]
+    assert TOKENIZER.decode(said) == "Alex lempus rompus impus\n### Alex is a impus.<|endoftext|>"
+    assert [len(step) for step in encoder.steps(PROBLEM)] == [1, 1, 1, 2]  # the last with its line break
+
+
+def test_the_last_thought_may_be_asked_too() -> None:
+    example = Encoder(TOKENIZER, CONFIG, label_last_thought=True).encode(PROBLEM, 2)
+    place = example.ids.index(EOT)
+    assert example.ids[place - 1] == LATENT
+    assert example.labels[place] == example.ids[place + 1]
+    assert example.labels[:place] == [IGNORE] * place
+    done = Encoder(TOKENIZER, CONFIG, label_last_thought=True).encode(PROBLEM, 3)
+    assert done.labels[done.ids.index(EOT)] == IGNORE  # no step is left that could be asked for
+
+
+def a_batch() -> tuple[list[int], Batch]:
+    encoder = Encoder(TOKENIZER, CONFIG)
+    thoughts = [3, 0, 1, 2, 6]
+    examples = [
+        encoder.encode(problem, count)
+        for problem, count in zip(generate_problems("prosqa", len(thoughts), seed=1), thoughts, strict=True)
+    ]
+    assert len({example.prompt_length for example in examples}) > 2
+    return thoughts, collate(examples, PAD)
+
+
+def test_first_latents_stand_in_one_column() -> None:
+    thoughts, batch = a_batch()
+    columns = (batch.input_ids == BOT).int().argmax(dim=1)
+    assert columns.unique().numel() == 1
+    column = int(columns[0]) + 1
+    for row, count in zip(batch.input_ids.tolist(), thoughts, strict=True):
+        assert row[column : column + count + 1] == [LATENT] * count + [EOT]
+
+
+def test_padding_is_masked_and_unlabelled() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG)
+    problems = generate_problems("prosqa", 4, seed=1)
+    examples = [encoder.encode(problem, count) for count, problem in enumerate(problems)]
+    batch = collate(examples, PAD)
+    for number, example in enumerate(examples):
+        counted = batch.attention_mask[number].bool()
+        assert batch.input_ids[number][counted].tolist() == example.ids
+        assert batch.labels[number][counted].tolist() == example.labels
+        assert batch.parts[number][counted].tolist() == example.parts
+        assert set(batch.input_ids[number][~counted].tolist()) <= {PAD}
+        assert set(batch.labels[number][~counted].tolist()) <= {IGNORE}
+        inside = counted.nonzero().flatten()
+        assert int(inside[-1] - inside[0]) + 1 == len(example.ids)  # no hole
+    assert batch.label_parts.shape[0] == sum(
+        label != IGNORE for example in examples for label in example.labels
+    )
+    moved = batch.to(torch.device("cpu"))
+    assert torch.equal(moved.labels, batch.labels)

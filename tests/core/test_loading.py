@@ -1,0 +1,297 @@
+"""Opening checkpoints: what was saved comes back; whatever is wrong is told in one line."""
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from coconut_core.config import CoconutConfig
+from coconut_core.errors import CoconutError
+from coconut_core.loading import choose_device, choose_dtype, load
+from coconut_core.model import CoconutModel
+from coconut_core.session import Session
+from tests.core.tiny_models import QUESTIONS
+
+
+@pytest.fixture
+def folder(saved_folder: Path, tmp_path: Path) -> Path:
+    """A checkpoint folder to damage."""
+    return Path(shutil.copytree(saved_folder, tmp_path / "checkpoint"))
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The message of the CoconutError that the call raises; it must be one readable line."""
+    with pytest.raises(CoconutError) as caught:
+        call()
+    message = str(caught.value)
+    assert message.strip() == message != ""
+    assert "\n" not in message
+    assert "Traceback" not in message
+    return message
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | changes), encoding="utf-8")
+
+
+# -- good folders ------------------------------------------------------------------------------------------
+
+
+def test_a_saved_model_comes_back_the_same(model: CoconutModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "saved")
+    loaded = CoconutModel.from_pretrained(tmp_path / "saved", device="cpu")
+    assert loaded.config == model.config
+    assert loaded.eos_ids == model.eos_ids
+    assert loaded.name == str(tmp_path / "saved")
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    one, other = Session(model, QUESTIONS[0], max_new_tokens=4), Session(loaded, QUESTIONS[0], max_new_tokens=4)
+    assert one.finish() == other.finish()
+    for first, second in zip(one.steps, other.steps, strict=True):
+        torch.testing.assert_close(first.state, second.state, rtol=0, atol=1e-5)
+
+
+def test_number_formats(folder: Path) -> None:
+    assert load(folder, device="cpu").dtype == torch.float32
+    model = load(folder, device="cpu", dtype="bfloat16")
+    assert model.dtype == torch.bfloat16
+    session = Session(model, QUESTIONS[0], max_new_tokens=4)
+    session.finish()
+    assert session.steps[0].readout.logits.dtype == torch.float32
+    assert len(model.generate(list(QUESTIONS), max_new_tokens=4)) == len(QUESTIONS)
+
+
+def test_an_ordinary_model_gets_markers_of_its_own(folder: Path) -> None:
+    (folder / "coconut.json").unlink()
+    model = load(folder, device="cpu", feedback="mixture")
+    assert not model.config.trained
+    assert model.config.feedback == "mixture"
+    names = ["<|start-latent|>", "<|end-latent|>", "<|latent|>"]
+    ids = [model.config.bot_id, model.config.eot_id, model.config.latent_id]
+    assert model.tokenizer.convert_ids_to_tokens(ids) == names
+    session = Session(model, QUESTIONS[0], thoughts=2, max_new_tokens=3)
+    session.finish()
+    assert len(session.thought_steps()) == 2
+
+
+# -- folders that are none ---------------------------------------------------------------------------------
+
+
+def test_no_such_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is no folder" in refusal(lambda: load(tmp_path / "missing"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for name in ("missing", "./missing", "models/missing", "a/b/c"):
+        message = refusal(lambda name=name: load(name))  # type: ignore[misc]
+        assert "there is no folder" in message
+        assert "hub id" in message
+
+
+def test_a_hub_id_that_is_not_at_hand() -> None:
+    message = refusal(lambda: load("no-such-owner/no-such-model"))
+    assert "no-such-owner/no-such-model" in message
+
+
+def test_a_file_instead_of_a_folder(folder: Path) -> None:
+    assert "is a file: give the folder" in refusal(lambda: load(folder / "model.safetensors"))
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert "not a model: it has no config.json" in refusal(lambda: load(tmp_path))
+
+
+def test_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"name": "my project"}', encoding="utf-8")
+    assert "no *.safetensors" in refusal(lambda: load(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "not json", "[1, 2]", "{", b"\xff\xfe"])
+def test_a_config_that_is_no_json_object(folder: Path, content: str | bytes) -> None:
+    (folder / "config.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert "config.json cannot be read" in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model_type": "no-such-type"}, {"model_type": "bert"}, {"hidden_size": "wide"}]
+)
+def test_a_config_of_no_causal_language_model(folder: Path, changes: dict[str, Any]) -> None:
+    change_json(folder / "config.json", **changes)
+    message = refusal(lambda: load(folder))
+    assert "cannot be loaded" in message or "incomplete" in message
+
+
+# -- damaged weights ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 100, -1000, -1])
+def test_truncated_weights(folder: Path, keep: int) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    assert "truncated or corrupted" in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize("kind", ["length", "text", "huge length"])
+def test_a_corrupted_header(folder: Path, kind: str) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    if kind == "length":
+        content[0] ^= 0x55
+    elif kind == "text":
+        content[8:40] = b"\x00" * 32
+    else:
+        content[:8] = struct.pack("<Q", 2**62)
+    weights.write_bytes(bytes(content))
+    assert "truncated or corrupted" in refusal(lambda: load(folder))
+
+
+def test_missing_tensors_are_named(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    missing = next(name for name in tensors if "layers.1.self_attn.q_proj.weight" in name)
+    del tensors[missing]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    message = refusal(lambda: load(folder))
+    assert "incomplete" in message
+    assert missing in message
+
+
+def test_a_tensor_of_another_shape(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    name = next(name for name in tensors if "layers.1.self_attn.q_proj.weight" in name)
+    tensors[name] = tensors[name][:, :16].contiguous()
+    save_file(tensors, weights, metadata={"format": "pt"})
+    refusal(lambda: load(folder))
+
+
+def test_pickled_weights_are_not_loaded(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    assert "pickled weights are not loaded" in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "not json"])
+def test_a_damaged_tokenizer(folder: Path, content: str) -> None:
+    (folder / "tokenizer.json").write_text(content, encoding="utf-8")
+    assert "tokenizer" in refusal(lambda: load(folder))
+
+
+def test_no_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (folder / name).unlink(missing_ok=True)
+    assert "tokenizer" in refusal(lambda: load(folder))
+
+
+# -- coconut.json ------------------------------------------------------------------------------------------
+
+
+def test_a_newer_coconut_json(folder: Path) -> None:
+    change_json(folder / "coconut.json", format_version=99)
+    message = refusal(lambda: load(folder))
+    assert "version 99" in message
+    assert "upgrade" in message
+
+
+@pytest.mark.parametrize("content", ["", "not json", "[]", "3", '{"bot_id": 3', b"\xff\xfe", "[" * 100_000])
+def test_a_coconut_json_that_is_no_object(folder: Path, content: str | bytes) -> None:
+    (folder / "coconut.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert "coconut.json" in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bot_id": "3"},
+        {"eot_id": None},
+        {"latent_id": 5.0},
+        {"bot_id": True},
+        {"thoughts": "six"},
+        {"thoughts": 2.5},
+        {"feedback": 1},
+        {"trained": "yes"},
+        {"trained": 1},
+        {"stage": "last"},
+        {"answer_prefix": None},
+        {"family": 3},
+        {"recipe": []},
+        {"data": "prosqa"},
+    ],
+)
+def test_entries_of_the_wrong_type_are_named(folder: Path, changes: dict[str, Any]) -> None:
+    change_json(folder / "coconut.json", **changes)
+    message = refusal(lambda: load(folder))
+    assert f"'{next(iter(changes))}' has the wrong type" in message
+
+
+def test_an_unknown_entry_is_named(folder: Path) -> None:
+    change_json(folder / "coconut.json", temprature=3)
+    assert "'temprature'" in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize("name", ["bot_id", "eot_id", "latent_id", "format_version"])
+def test_a_lacking_entry_is_named(folder: Path, name: str) -> None:
+    record = json.loads((folder / "coconut.json").read_text(encoding="utf-8"))
+    del record[name]
+    (folder / "coconut.json").write_text(json.dumps(record), encoding="utf-8")
+    assert name in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize("name", ["bot_id", "eot_id", "latent_id"])
+@pytest.mark.parametrize("number", [-1, 80, 50257])
+def test_markers_outside_the_vocabulary(folder: Path, name: str, number: int) -> None:
+    change_json(folder / "coconut.json", **{name: number})
+    message = refusal(lambda: load(folder))
+    assert f"{name} {number} is outside the vocabulary of 80 tokens" in message
+
+
+def test_other_impossible_entries(folder: Path) -> None:
+    change_json(folder / "coconut.json", thoughts=-1)
+    assert "thoughts must be 0 or more" in refusal(lambda: load(folder))
+    change_json(folder / "coconut.json", thoughts=3, feedback="telepathy")
+    assert "unknown feedback 'telepathy': choose one of hidden, mixture" in refusal(lambda: load(folder))
+
+
+def test_another_feedback_than_the_trained_one(folder: Path) -> None:
+    assert "trained with feedback 'hidden'" in refusal(lambda: load(folder, feedback="mixture"))
+
+
+def test_a_configuration_survives_saving(tmp_path: Path) -> None:
+    config = CoconutConfig(
+        bot_id=3, eot_id=4, latent_id=5, thoughts=2, feedback="mixture", trained=False, stage=4,
+        answer_prefix="####", family="prosqa", recipe={"seed": 1}, data={"count": 3},
+    )  # fmt: skip
+    config.save(tmp_path)
+    assert CoconutConfig.load(tmp_path) == config
+    assert CoconutConfig.load(tmp_path / "missing") is None
+    assert config.with_thoughts(None) is config
+    assert config.with_thoughts(7).thoughts == 7
+    assert "thoughts must be 0 or more, not -1" in refusal(lambda: config.with_thoughts(-1))
+
+
+# -- device and number format ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:99", "meta", "cpu:x"])
+def test_no_such_device(saved_folder: Path, name: str) -> None:
+    message = refusal(lambda: load(saved_folder, device=name))
+    assert f"device '{name}'" in message
+    assert "use auto, cpu or cuda" in message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_where_there_is_none() -> None:
+    assert "there is no device 'cuda' here" in refusal(lambda: choose_device("cuda"))
+    assert choose_device("auto").type in ("cpu", "mps")
+
+
+@pytest.mark.parametrize("name", ["float8", "int8", "", "torch.float32"])
+def test_unknown_dtype(saved_folder: Path, name: str) -> None:
+    assert f"unknown dtype '{name}'" in refusal(lambda: load(saved_folder, dtype=name))
+    assert choose_dtype("auto") == "auto"
