@@ -1,15 +1,10 @@
 """The command table of `coconut`, and what every subcommand does with errors."""
 
-import os
-import sys
-from collections.abc import Callable
-from typing import Any
-
 import typer
 
 from coconut_core import __version__
 from coconut_core.cli import ask, data, evaluate, info, train
-from coconut_core.errors import CoconutError
+from coconut_core.cli.guard import run_guarded
 
 app = typer.Typer(
     name="coconut",
@@ -45,18 +40,3 @@ def _root(
 def main() -> None:
     """Entry point of the `coconut` command."""
     run_guarded(app)
-
-
-def run_guarded(command: Callable[[], Any]) -> None:
-    """Run a command line; a user's error becomes one line on stderr and exit code 2."""
-    try:
-        command()
-    except CoconutError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader went away, as in `coconut … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)

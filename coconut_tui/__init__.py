@@ -1,0 +1,1 @@
+"""coconut_tui: a terminal explorer for models that reason in continuous thoughts."""

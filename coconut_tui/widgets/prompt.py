@@ -1,0 +1,48 @@
+"""The prompt pane: the question, with what it asks about made visible, and the model's name."""
+
+import re
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from coconut_tui.drawing import BAR_STYLE
+from coconut_tui.state import ModelFacts, RunView
+
+
+class PromptPane(VerticalScroll):
+    """Draws the question."""
+
+    BORDER_TITLE = "Prompt"
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="question")
+        yield Static(id="model-facts")
+
+    def show(self, view: RunView | None, facts: ModelFacts | None) -> None:
+        """Draw a run's question and its model."""
+        question = Text("No question is open: press q to write one.", "dim")
+        if view is not None:
+            question = Text(view.question)
+            if view.graph is not None:
+                graph = view.graph
+                for node, style in (
+                    (graph.root, "bold underline"),
+                    (graph.target, f"bold {BAR_STYLE}"),
+                    (graph.wrong, f"bold {BAR_STYLE}"),
+                ):
+                    question.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
+        self.query_one("#question", Static).update(question)
+        self.query_one("#model-facts", Static).update(_facts(facts))
+
+
+def _facts(facts: ModelFacts | None) -> Text:
+    if facts is None:
+        return Text()
+    text = Text(f"\n{facts.name}", "dim")
+    if facts.replayed:
+        text.append("\nreplayed from a saved trace", "dim")
+    if not facts.trained:
+        text.append("\n! not trained to think in latents", "bold")
+    return text
