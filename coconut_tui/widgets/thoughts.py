@@ -10,7 +10,7 @@ from coconut_core.trace import StepRecord
 from coconut_tui.drawing import EDIT_STYLE, token_bar
 from coconut_tui.state import ModelFacts, RunView
 
-NAME_WIDTH = 9
+NAME_WIDTH = 8
 _CHUNK = NAME_WIDTH + 6  # cells of one token besides its bar: the name, a space, ' .46', and a gap
 
 
@@ -84,7 +84,7 @@ class ThoughtsPane(OptionList):
         row = Text(f"{'◉' if selected else '●'} {step.index} ", "bold" if selected else "")
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
         room = max(20, self.scrollable_content_region.width - len(row.plain) - 2)
-        columns = min(3, max(1, room // (_CHUNK + 4)), len(step.top))
+        columns = min(3, max(1, room // (_CHUNK + 6)), len(step.top))
         bar_width = max(3, min(12, room // max(1, columns) - _CHUNK))
         for item in step.top[:columns]:
             row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))

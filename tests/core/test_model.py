@@ -1,6 +1,6 @@
 """The training forward against the full-recompute reference: loss, logits, every gradient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ Row = tuple[list[int], list[int]]  # ids, labels
 
 
 @pytest.fixture(params=ARCHITECTURES)
-def trainable(request: pytest.FixtureRequest) -> Iterator[CoconutModel]:
-    yield tiny_model(request.param)
+def trainable(request: pytest.FixtureRequest) -> CoconutModel:
+    return tiny_model(request.param)
 
 
 def make_row(model: CoconutModel, prompt: int, segments: Sequence[int], spoken: int, seed: int) -> Row:
@@ -36,7 +36,7 @@ def make_row(model: CoconutModel, prompt: int, segments: Sequence[int], spoken: 
 
 
 def pad(rows: Sequence[Row], left: Sequence[int], width: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids, mask and labels, with so many places of padding on the left of each row and the rest on the right."""
+    """Ids, mask and labels, so many places of padding on the left of each row, the rest on the right."""
     width = width or max(len(ids) + before for (ids, _), before in zip(rows, left, strict=True))
     ids_table, mask_table, label_table = [], [], []
     for (ids, labels), before in zip(rows, left, strict=True):

@@ -1,8 +1,10 @@
 """Generated ProsQA problems are sound, lossless, and give nothing away by names, order or numbers."""
 
+import itertools
 import json
 import random
 from collections import Counter
+from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,7 @@ def reached_from(graph: Graph, root: int) -> set[int]:
 
 def within_odds(count: int, total: int, share: float) -> bool:
     """Within five standard deviations of a binomial."""
-    return abs(count - total * share) <= 5 * (total * share * (1 - share)) ** 0.5
+    return abs(count - total * share) <= 5 * sqrt(total * share * (1 - share))
 
 
 def test_the_target_is_reached_and_the_wrong_candidate_is_not(problems: list[Problem]) -> None:
@@ -70,7 +72,8 @@ def test_the_target_is_reached_and_the_wrong_candidate_is_not(problems: list[Pro
 
 
 def test_hops_and_size_are_in_range(problems: list[Problem]) -> None:
-    sizes, hops = [], Counter()
+    sizes: list[tuple[int, int]] = []
+    hops: Counter[int] = Counter()
     for problem in problems:
         graph = graph_of(problem)
         far = distances(graph.edges, graph.root)[graph.target]
@@ -110,7 +113,7 @@ def test_steps_are_edges_from_the_asked_person_to_the_answer(problems: list[Prob
         path = [told[step] for step in problem.steps]
         assert path[0][0] == graph.root
         assert path[-1][1] == graph.target
-        assert all(one[1] == other[0] for one, other in zip(path, path[1:], strict=False))
+        assert all(one[1] == other[0] for one, other in itertools.pairwise(path))
         assert problem.answer == f"{graph.names[graph.root]} is a {graph.names[graph.target]}."
 
 
@@ -254,15 +257,20 @@ def test_files_come_back_the_same(problems: list[Problem], tmp_path: Path, name:
     assert read_problems(path) == problems[:5]
 
 
+def with_graph(edges: list[object], **changes: object) -> str:
+    """A file of one problem whose graph has one node and these edges."""
+    record = {"question": "a", "edges": edges, "idx_to_symbol": ["a"], "root": 0, "target": 0, "neg_target": 0}
+    return json.dumps([record | changes])
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{}", "not json", "[1]", '[{"steps": []}]', '[{"question": 3}]', '[{"question": "a", "steps": "b"}]',
-        '[{"question": "a", "steps": [1]}]', '[{"question": "a", "answer": 1}]', "[" * 100_000,
+        "", "{}", "not json", "[1]", '[{"steps": []}]', '[{"question": 3}]', "[" * 100_000,
+        '[{"question": "a", "steps": "b"}]', '[{"question": "a", "steps": [1]}]',
+        '[{"question": "a", "answer": 1}]',
         '[{"question": "a", "edges": [[0, 1]]}]',
-        '[{"question": "a", "edges": [[0, 5]], "idx_to_symbol": ["a"], "root": 0, "target": 0, "neg_target": 0}]',
-        '[{"question": "a", "edges": [0], "idx_to_symbol": ["a"], "root": 0, "target": 0, "neg_target": 0}]',
-        '[{"question": "a", "edges": [], "idx_to_symbol": ["a"], "root": Infinity, "target": 0, "neg_target": 0}]',
+        with_graph([[0, 5]]), with_graph([0]), with_graph([], root=float("inf")), with_graph([], target=-1),
     ],
 )  # fmt: skip
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, content: str) -> None:

@@ -1,6 +1,7 @@
 """The shortcut of training: less work for the prompt, the same loss and gradients."""
 
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from coconut_core.training.prompt_shortcut import LastPositionLayer, prompt_shor
 from tests.core.tiny_models import tiny_model
 
 
-def a_batch(model: CoconutModel, thoughts: list[int], **options: bool) -> Batch:
+def a_batch(model: CoconutModel, thoughts: list[int], **options: Any) -> Batch:
     encoder = Encoder(model.tokenizer, model.config, **options)
     problems = generate_problems("prosqa", len(thoughts), seed=3)
     examples = [encoder.encode(problem, count) for problem, count in zip(problems, thoughts, strict=True)]

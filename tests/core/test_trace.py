@@ -120,14 +120,15 @@ def damaged(record: dict[str, Any], kind: str) -> str | bytes:
     elif kind == "edge to nowhere":
         record["problem"]["edges"] = [[0, 99]]
     text = json.dumps(record)
-    return {
+    whole: dict[str, str | bytes] = {
         "a list": "[]",
         "not JSON": "thoughts\nand words",
         "empty": "",
         "cut off": text[: len(text) // 2],
         "deeply nested": "[" * 200_000,
         "not text": b"\xff\xfe\x00\x80",
-    }.get(kind, text)
+    }
+    return whole.get(kind, text)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_a_damaged_file_is_refused_in_one_line(session: Session, tmp_path: Path,
     with pytest.raises(CoconutError) as caught:
         Trace.load(path)
     assert "\n" not in str(caught.value)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) > 20
+    assert str(path) in str(caught.value) or "problem" in str(caught.value)
 
 
 def test_files_that_cannot_be_reached(session: Session, tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""A tiny random checkpoint, a hand-made trace, and waiting for the engine's thread without sleeping blindly."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from coconut_core.problems.base import Graph, Problem
+from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.app import Explorer
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of the ProsQA shape with four thoughts."""
+    from coconut_core.training.recipe import load_recipe
+    from coconut_core.training.scratch import build_model
+
+    settings = ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"]
+    model = build_model(load_recipe("prosqa", settings))
+    model.config = replace(model.config, thoughts=4)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    model.save_pretrained(folder)
+    return folder
+
+
+GRAPH = Graph(
+    names=("Alex", "Tom", "lempus", "rompus", "gorpus", "sterpus", "bompus"),
+    edges=((0, 2), (0, 3), (2, 4), (3, 4), (1, 5), (5, 6)),
+    root=0,
+    target=4,
+    wrong=6,
+)
+PROBLEM = Problem(
+    question="Alex is a lempus. Every lempus is a gorpus. Tom is a sterpus. Alex is a rompus. Every rompus is a "
+    "gorpus. Every sterpus is a bompus. Is Alex a bompus or gorpus?",
+    steps=("Alex is a lempus.", "Every lempus is a gorpus."),
+    answer="Alex is a gorpus.",
+    graph=GRAPH,
+)
+
+
+def _record(kind: str, index: int, token: str, shares: dict[str, float], **more: object) -> StepRecord:
+    top = tuple(TokenRecord(name, share) for name, share in sorted(shares.items(), key=lambda item: -item[1]))
+    watched = {name: shares.get(name, 0.001) for name in GRAPH.names}
+    return StepRecord(kind, index, 0, token, top, 1.25, 16.0, watched=watched, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def trace() -> Trace:
+    """A run with numbers made by hand, so that a picture of it never changes."""
+    words = ["###", "Alex", "is a", "gorpus", ".", "<|endoftext|>"]
+    return Trace(
+        model="models/by-hand",
+        question=PROBLEM.question,
+        prompt=("Alex", "is a", "…"),
+        steps=(
+            _record("thought", 1, "", {"Alex": 0.97, "Tom": 0.02}),
+            _record("thought", 2, "", {"lempus": 0.52, "rompus": 0.41, "sterpus": 0.03}, cosine=0.12),
+            _record("thought", 3, "", {"gorpus": 0.88, "bompus": 0.06}, cosine=0.3, edit="zero"),
+            _record("marker", 0, "<|end-latent|>", {"###": 0.9, "gorpus": 0.05}),
+            *(_record("token", n + 1, word, {word: 0.98, "Tom": 0.01}) for n, word in enumerate(words)),
+        ),
+        text="### Alex is a gorpus.",
+        finished=True,
+        settings={"thoughts": 3, "trained": True, "first_thought_hops": 0, "answer_prefix": "###"},
+        problem=PROBLEM,
+    )
+
+
+async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 60) -> None:
+    """Let the app run until a condition holds; fail with what is on screen if it does not come true."""
+    app = pilot.app
+    assert isinstance(app, Explorer)
+    for _ in range(int(seconds / 0.02)):
+        await pilot.pause()
+        if condition(app):
+            await pilot.pause()
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"waited {seconds} s in vain; activity {app.activity!r}, view {app.view}")
+
+
+def steps_taken(count: int) -> Callable[[Explorer], bool]:
+    """The run has this many steps."""
+    return lambda app: app.view is not None and len(app.view.steps) == count
