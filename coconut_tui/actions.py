@@ -34,7 +34,7 @@ ACTIONS = (
     Action(
         "step", "s,space", "step", "Take the next step: a thought, the end of thinking, or a word", "Run", True
     ),
-    Action("back", "b,backspace", "back", "Take the last step back", "Run", True),
+    Action("step_back", "b,backspace", "back", "Take the last step back", "Run", True),
     Action("finish", "c", "continue", "Run to the end of the answer", "Run", True),
     Action("restart", "r", "restart", "Go back to just after the question", "Run", True),
     Action("to_end_of_thinking", "t", "think all", "Take all thoughts and stop before the first word", "Run"),

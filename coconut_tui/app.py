@@ -1,5 +1,6 @@
 """The explorer: panes, keys and the messages between them. No model code; the engine has that."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Footer, Static, Tab, Tabs
 
 from coconut_core.errors import CoconutError
@@ -25,6 +27,7 @@ from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
 PANES = ("thoughts", "inspect", "prompt")
+DRAW_INTERVAL = 0.04  # seconds; a model that steps faster than this is drawn only now and then, so keys get in
 
 
 class Explorer(App[None]):
@@ -54,6 +57,8 @@ class Explorer(App[None]):
         self.selected: int | None = None
         self.activity = ""
         self.token_count = top_k
+        self._draw_timer: Timer | None = None
+        self._drawn_at, self._draw_seconds = 0.0, 0.0
         self._choice = choice
         self._question, self._example, self._thoughts = question, example, thoughts
 
@@ -105,7 +110,7 @@ class Explorer(App[None]):
         count = len(message.view.steps)
         if count != before or self.selected is None or self.selected >= count:
             self.selected = count - 1 if count else None
-        self._draw()
+        self._draw_soon()
 
     def on_activity(self, message: Activity) -> None:
         """Show what the engine is doing."""
@@ -136,7 +141,7 @@ class Explorer(App[None]):
     def action_step(self) -> None:
         self._player.step()
 
-    def action_back(self) -> None:
+    def action_step_back(self) -> None:
         self._player.back()
 
     def action_finish(self) -> None:
@@ -298,11 +303,32 @@ class Explorer(App[None]):
     def _tell_error(self, text: str) -> None:
         self.notify(text, title="Error", severity="error", markup=False)
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether what is on screen is the newest state of the run."""
+        return self._draw_timer is None
+
+    def _draw_soon(self) -> None:
+        """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""
+        if self._draw_timer is not None:
+            return
+        pause = max(DRAW_INTERVAL, 3 * self._draw_seconds) - (time.monotonic() - self._drawn_at)
+        if pause <= 0:
+            self._draw()
+        else:
+            self._draw_timer = self.set_timer(pause, self._draw)
+
     def _draw(self) -> None:
+        if self._draw_timer is not None:
+            self._draw_timer.stop()
+            self._draw_timer = None
+        began = time.monotonic()
         self.query_one(PromptPane).show(self.view, self.facts)
         self.query_one(ThoughtsPane).show(self.view, self.facts, self.selected)
         self.query_one(InspectPane).show(self.view, self.facts, self.selected, self.token_count)
         self._draw_status()
+        self._drawn_at = time.monotonic()
+        self._draw_seconds = self._drawn_at - began
 
     def _draw_status(self) -> None:
         name = self.facts.name if self.facts is not None else "coconut"

@@ -240,8 +240,9 @@ def test_bot_said_by_the_model_begins_a_new_segment(model: CoconutModel) -> None
     assert session.next_move is Move.THINK
     session.step()
     session.think(Scale(0.5))
-    assert session.next_move is Move.END_THINKING
-    session.step()
+    ended = session.step()
+    assert ended is not None
+    assert ended.token_id == model.config.eot_id
     session.speak(21)
     session.speak(model.config.bot_id)
     session.end_thinking()  # a segment without any thought

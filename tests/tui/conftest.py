@@ -19,7 +19,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.scratch import build_model
 
-    settings = ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"]
+    shape = {"hidden_size": 32, "heads": 2, "intermediate_size": 32, "max_positions": 100_000}
+    settings = [f"model.{name}={value}" for name, value in shape.items()]
     model = build_model(load_recipe("prosqa", settings))
     model.config = replace(model.config, thoughts=4)
     folder = tmp_path_factory.mktemp("checkpoint")
@@ -35,8 +36,8 @@ GRAPH = Graph(
     wrong=6,
 )
 PROBLEM = Problem(
-    question="Alex is a lempus. Every lempus is a gorpus. Tom is a sterpus. Alex is a rompus. Every rompus is a "
-    "gorpus. Every sterpus is a bompus. Is Alex a bompus or gorpus?",
+    question="Alex is a lempus. Every lempus is a gorpus. Tom is a sterpus. Alex is a rompus. Every rompus "
+    "is a gorpus. Every sterpus is a bompus. Is Alex a bompus or gorpus?",
     steps=("Alex is a lempus.", "Every lempus is a gorpus."),
     answer="Alex is a gorpus.",
     graph=GRAPH,
@@ -71,13 +72,18 @@ def trace() -> Trace:
     )
 
 
+def shown(pilot: Pilot[None]) -> Explorer:
+    """The app that a pilot drives."""
+    assert isinstance(pilot.app, Explorer)
+    return pilot.app
+
+
 async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 60) -> None:
     """Let the app run until a condition holds; fail with what is on screen if it does not come true."""
-    app = pilot.app
-    assert isinstance(app, Explorer)
+    app = shown(pilot)
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()
-        if condition(app):
+        if condition(app) and app.up_to_date:
             await pilot.pause()
             return
         await asyncio.sleep(0.02)

@@ -14,7 +14,7 @@ from coconut_tui.engine import ModelChoice
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from tests.tui.conftest import steps_taken, until
+from tests.tui.conftest import shown, steps_taken, until
 
 DRIVEN: set[str] = set()
 
@@ -29,7 +29,7 @@ def ready(app: Explorer) -> bool:
 
 async def test_step_back_finish_restart(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         await pilot.press("s", "space")
         await until(pilot, steps_taken(2))
@@ -49,24 +49,24 @@ async def test_step_back_finish_restart(checkpoint: Path) -> None:
         await pilot.press("r")
         await until(pilot, steps_taken(0))
         assert app.selected is None
-    DRIVEN.update({"step", "back", "finish", "to_end_of_thinking", "restart"})
+    DRIVEN.update({"step", "step_back", "finish", "to_end_of_thinking", "restart"})
 
 
 async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
-    async with explorer(checkpoint, thoughts=300).run_test(size=(140, 45)) as pilot:
+    async with explorer(checkpoint, thoughts=50_000).run_test(size=(140, 45)) as pilot:
         await until(pilot, ready)
         await pilot.press("c")
         await until(pilot, lambda app: len(app.view.steps) >= 3)
         await pilot.press("escape")
         await until(pilot, ready)
-        assert 3 <= len(pilot.app.view.steps) < 300
-        assert pilot.app.view.mode == "thinking"
+        assert 3 <= len(shown(pilot).view.steps) < 50_000
+        assert shown(pilot).view.mode == "thinking"
     DRIVEN.add("stop")
 
 
 async def test_zero_and_undo(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         await pilot.press("s", "s", "s")
         await until(pilot, steps_taken(3))
@@ -84,7 +84,7 @@ async def test_zero_and_undo(checkpoint: Path) -> None:
 
 async def test_thoughts_and_tokens_can_be_changed(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         await pilot.press("right_square_bracket")
         await until(pilot, lambda app: app.view.thoughts == 5)
@@ -99,7 +99,7 @@ async def test_thoughts_and_tokens_can_be_changed(checkpoint: Path) -> None:
 
 async def test_questions_and_examples(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         assert app.view.question == example_problem("prosqa", 1).question
         await pilot.press("n")
@@ -125,7 +125,7 @@ async def test_questions_and_examples(checkpoint: Path) -> None:
 
 async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         for key, tab in (("g", "graph"), ("a", "answer"), ("k", "top")):
             await pilot.press(key)
@@ -152,7 +152,7 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
 async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "run.json"
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
+        app = shown(pilot)
         await until(pilot, ready)
         await pilot.press("c")
         await until(pilot, lambda app: app.view.finished)
@@ -180,7 +180,6 @@ async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
 
 async def test_clicking_a_row_selects_it(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = pilot.app
         await until(pilot, ready)
         await pilot.press("s", "s", "s")
         await until(pilot, steps_taken(3))
@@ -191,12 +190,12 @@ async def test_clicking_a_row_selects_it(checkpoint: Path) -> None:
 async def test_a_model_that_is_not_there_is_a_message_and_the_app_lives(tmp_path: Path) -> None:
     async with explorer(tmp_path / "nowhere").run_test(size=(140, 45)) as pilot:
         await until(pilot, lambda app: bool(app._notifications))
-        note = next(iter(pilot.app._notifications))
+        note = next(iter(shown(pilot)._notifications))
         assert "there is no folder" in note.message
         await pilot.press("s")
         await until(pilot, lambda app: len(app._notifications) >= 2)
         await pilot.press("question_mark")
-        assert isinstance(pilot.app.screen, HelpScreen)
+        assert isinstance(shown(pilot).screen, HelpScreen)
 
 
 async def test_quit(checkpoint: Path) -> None:
