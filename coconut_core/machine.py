@@ -35,6 +35,7 @@ class Machine:
     mode: Mode = Mode.THINKING
     taken: int = 0  # thoughts taken in the current segment
     segment: int = 0  # number of the current or last latent segment, from 0
+    spoken: int = 0  # words said, markers that the model says itself included
 
     def next_move(self, halt: bool = False) -> Move:
         """What comes next; halt says that a stopping rule wants thinking to end here."""
@@ -50,7 +51,9 @@ class Machine:
         """Note that a token was fed; markers change the mode."""
         if token_id == self.eot_id and self.mode is Mode.THINKING:
             self.mode = Mode.SPEAKING
-        elif token_id == self.bot_id and self.mode is Mode.SPEAKING:
+            return
+        self.spoken += 1
+        if token_id == self.bot_id and self.mode is Mode.SPEAKING:
             self.mode, self.taken, self.segment = Mode.THINKING, 0, self.segment + 1
         elif token_id in self.eos_ids:
             self.mode = Mode.FINISHED

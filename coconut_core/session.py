@@ -91,7 +91,7 @@ class Session:
     @property
     def next_move(self) -> Move:
         """What step() will do."""
-        if not self._has_room() or self._spoken() >= self.max_new_tokens:
+        if not self._has_room() or self._machine.spoken >= self.max_new_tokens:
             return Move.NOTHING
         machine = self._machine
         halt = (
@@ -240,9 +240,6 @@ class Session:
 
     # -- inside --------------------------------------------------------------------------------------------
 
-    def _spoken(self) -> int:
-        return sum(step.kind == "token" for step in self.steps)
-
     def _has_room(self) -> bool:
         return self.model.max_positions is None or self._context.length < self.model.max_positions
 
@@ -260,9 +257,8 @@ class Session:
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
         segment = self._machine.segment
         self._machine.after_token(token)
-        return self._record(
-            kind, self._spoken() + 1 if kind == "token" else 0, state, state, token, None, segment
-        )
+        index = self._machine.spoken if kind == "token" else 0
+        return self._record(kind, index, state, state, token, None, segment)
 
     def _record(
         self,

@@ -106,8 +106,8 @@ class Explorer(App[None]):
     def on_run_changed(self, message: RunChanged) -> None:
         """Show the run's new state; the cursor goes to the newest step unless it is held elsewhere."""
         before = 0 if self.view is None else len(self.view.steps)
-        self.view = message.view
-        count = len(message.view.steps)
+        self.view = message.newest()
+        count = len(self.view.steps)
         if count != before or self.selected is None or self.selected >= count:
             self.selected = count - 1 if count else None
         self._draw_soon()

@@ -33,11 +33,11 @@ class ModelReady(Message):
 
 
 class RunChanged(Message):
-    """The run has a new state."""
+    """The run has a new state. `newest` gives it; a fast run may have gone on since this was posted."""
 
-    def __init__(self, view: RunView) -> None:
+    def __init__(self, newest: Callable[[], RunView]) -> None:
         super().__init__()
-        self.view = view
+        self.newest = newest
 
 
 class Activity(Message):
@@ -79,6 +79,8 @@ class Engine:
         self._problem: Problem | None = None
         self._watched: dict[str, int] = {}
         self._records: list[StepRecord] = []
+        self._newest: RunView | None = None
+        self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
 
     # -- commands, called from the interface ---------------------------------------------------------------
 
@@ -181,11 +183,11 @@ class Engine:
     def _take(self, enough: Callable[["Session"], bool]) -> None:
         session = self._open_session
         while not self._cancelled.is_set():
-            if session.step() is None:
+            if session.step() is None or enough(session):
                 break
-            self._show()
-            if enough(session):
-                break
+            if not self._announced.is_set():  # else the screen is behind: think on, it shows more at once
+                self._show()
+        self._show()
 
     def _rewind(self, position: int) -> None:
         self._open_session.rewind(position)
@@ -221,19 +223,24 @@ class Engine:
             if number >= len(self._records):
                 self._records.append(record_step(step, before, self._watched, RECORDED_TOKENS))
             before = step if step.kind == "thought" else before
-        self._post(
-            RunChanged(
-                RunView(
-                    question=session.question,
-                    problem=self._problem,
-                    steps=tuple(self._records),
-                    thoughts=session.thoughts,
-                    text=session.text,
-                    mode=str(session.mode),
-                    finished=session.finished,
-                )
-            )
+        self._newest = RunView(
+            question=session.question,
+            problem=self._problem,
+            steps=tuple(self._records),
+            thoughts=session.thoughts,
+            text=session.text,
+            mode=str(session.mode),
+            finished=session.finished,
         )
+        if not self._announced.is_set():
+            self._announced.set()
+            self._post(RunChanged(self._read_newest))
+
+    def _read_newest(self) -> RunView:
+        """Called from the interface: the newest state, and leave to announce the next."""
+        self._announced.clear()
+        assert self._newest is not None
+        return self._newest
 
 
 class Replay:
@@ -289,16 +296,13 @@ class Replay:
         spoken = "".join(step.token for step in steps if step.kind == "token")
         ended = bool(steps) and steps[-1].kind != "thought"
         thoughts = self.trace.settings.get("thoughts")
-        self._post(
-            RunChanged(
-                RunView(
-                    question=self.trace.question,
-                    problem=self.trace.problem,
-                    steps=steps,
-                    thoughts=thoughts if isinstance(thoughts, int) else len(self.trace.thoughts()),
-                    text=self.trace.text if whole else spoken,
-                    mode="finished" if whole else "speaking" if ended else "thinking",
-                    finished=whole,
-                )
-            )
+        view = RunView(
+            question=self.trace.question,
+            problem=self.trace.problem,
+            steps=steps,
+            thoughts=thoughts if isinstance(thoughts, int) else len(self.trace.thoughts()),
+            text=self.trace.text if whole else spoken,
+            mode="finished" if whole else "speaking" if ended else "thinking",
+            finished=whole,
         )
+        self._post(RunChanged(lambda: view))

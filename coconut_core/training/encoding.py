@@ -21,6 +21,7 @@ class Part(IntEnum):
     FIRST_STEP = 1
     LATER_STEPS = 2
     ANSWER = 3
+    THOUGHTS = 4
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,15 @@ class Encoder:
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
     word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step).
-    label_last_thought: the position in front of <eot> is asked, too, for the token that follows <eot>.
+    label_thoughts: each thought is asked, too, for the first token of the step that it takes the place of
+    (past the end of the chain: of the last step), and the position in front of <eot> for the token that
+    follows <eot>; step-level supervision as in SIM-CoT (arXiv 2509.20317), through the model's own LM head.
     """
 
     tokenizer: PreTrainedTokenizerBase
     config: CoconutConfig
     step_style: str = "sentence"
-    label_last_thought: bool = False
+    label_thoughts: bool = False
 
     def prompt(self, problem: Problem) -> list[int]:
         """Question, line break, <bot>."""
@@ -88,11 +91,13 @@ class Encoder:
 
     def encode(self, problem: Problem, thoughts: int) -> Example:
         """The sequence of a curriculum stage: the first `thoughts` steps are replaced by as many thoughts."""
-        prompt, remaining, answer = self.prompt(problem), self.steps(problem)[thoughts:], self.answer(problem)
+        prompt, steps, answer = self.prompt(problem), self.steps(problem), self.answer(problem)
+        remaining = steps[thoughts:]
         ids = [*prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
         labels, parts = [IGNORE] * len(ids), [int(Part.NONE)] * len(ids)
-        if self.label_last_thought and remaining:
-            labels[-1], parts[-1] = remaining[0][0], int(Part.FIRST_STEP)
+        if self.label_thoughts and steps:
+            labels[len(prompt) :] = [steps[min(place, len(steps) - 1)][0] for place in range(thoughts + 1)]
+            parts[len(prompt) :] = [int(Part.THOUGHTS)] * (thoughts + 1)
         for tokens, part in [
             *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
             (answer, Part.ANSWER),

@@ -61,7 +61,7 @@ class Recipe:
     batch_size: int = 64
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     step_style: str = "sentence"
-    label_last_thought: bool = False
+    label_thoughts: bool = False
     earlier_stages: float = 0.0
     checkpoint_every: int = 250
     evaluate_every: int = 500

@@ -35,7 +35,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.folder, self.report = recipe, folder, report
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
-        encoder = Encoder(model.tokenizer, model.config, recipe.step_style, recipe.label_last_thought)
+        encoder = Encoder(model.tokenizer, model.config, recipe.step_style, recipe.label_thoughts)
         pad_id = model.tokenizer.pad_token_id
         assert isinstance(pad_id, int)
         self.batches = Batches(recipe, encoder, pad_id)
@@ -119,7 +119,7 @@ class Trainer:
         parts = batch.label_parts
         by_part = {
             part.name.lower(): round(label_losses[parts == part].mean().item(), 4)
-            for part in (Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
+            for part in (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
             if bool((parts == part).any())
         }
         self._record(
@@ -141,7 +141,7 @@ class Trainer:
 
         thoughts = self.recipe.stages[self.recipe.stage_at(self.step - 1)].thoughts
         self.model.eval()
-        result = evaluate(self.plain_model, self.held_out, thoughts=thoughts)
+        result = evaluate(self.plain_model, self.held_out, thoughts=thoughts, answer_only=False)
         self.model.train()
         self._record(
             {

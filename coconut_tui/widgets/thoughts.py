@@ -11,6 +11,7 @@ from coconut_tui.drawing import EDIT_STYLE, token_bar
 from coconut_tui.state import ModelFacts, RunView
 
 NAME_WIDTH = 8
+SHOWN_AHEAD = 24  # rows for thoughts that are still to come
 _CHUNK = NAME_WIDTH + 6  # cells of one token besides its bar: the name, a space, ' .46', and a gap
 
 
@@ -70,10 +71,10 @@ class ThoughtsPane(OptionList):
             elif step.kind == "marker":
                 rows.append(Option(self._marker(number == self._selected), id=str(number)))
         if view.mode == "thinking":
-            rows += [
-                Option(Text(f"○ {index}", "dim"), disabled=True)
-                for index in range(taken + 1, view.thoughts + 1)
-            ]
+            to_come = range(taken + 1, view.thoughts + 1)
+            rows += [Option(Text(f"○ {index}", "dim"), disabled=True) for index in to_come[:SHOWN_AHEAD]]
+            if len(to_come) > SHOWN_AHEAD:
+                rows.append(Option(Text(f"○ … {view.thoughts}", "dim"), disabled=True))
             rows.append(Option(Text("  ⟨eot⟩", "dim"), disabled=True))
         elif view.text or view.words():
             first = next((number for number, step in enumerate(view.steps) if step.kind == "token"), None)

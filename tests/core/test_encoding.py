@@ -69,14 +69,20 @@ def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
     assert [len(step) for step in encoder.steps(PROBLEM)] == [1, 1, 1, 2]  # the last with its line break
 
 
-def test_the_last_thought_may_be_asked_too() -> None:
-    example = Encoder(TOKENIZER, CONFIG, label_last_thought=True).encode(PROBLEM, 2)
-    place = example.ids.index(EOT)
-    assert example.ids[place - 1] == LATENT
-    assert example.labels[place] == example.ids[place + 1]
-    assert example.labels[:place] == [IGNORE] * place
-    done = Encoder(TOKENIZER, CONFIG, label_last_thought=True).encode(PROBLEM, 3)
-    assert done.labels[done.ids.index(EOT)] == IGNORE  # no step is left that could be asked for
+def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
+    def asked(thoughts: int) -> list[int]:
+        example = Encoder(TOKENIZER, CONFIG, "chain", label_thoughts=True).encode(PROBLEM, thoughts)
+        place = example.ids.index(EOT)
+        assert example.ids[place - thoughts : place] == [LATENT] * thoughts
+        assert example.labels[: place - thoughts] == [IGNORE] * (place - thoughts)
+        return example.labels[place - thoughts : place + 1]
+
+    alex, lempus, rompus, impus = (
+        TOKENIZER.encode(f" {name}")[0] for name in ("Alex", "lempus", "rompus", "impus")
+    )
+    assert asked(0) == [alex]
+    assert asked(2) == [alex, lempus, rompus]  # the label of <eot> is asked of the last thought
+    assert asked(6) == [alex, lempus, rompus, impus, impus, impus, impus]  # past its end: the last node
 
 
 def a_batch() -> tuple[list[int], Batch]:
