@@ -39,6 +39,18 @@ class RunView:
         """The right answer where it is known."""
         return self.problem.answer if self.problem is not None and self.problem.answer else None
 
+    @property
+    def segment(self) -> int:
+        """The latent segment that the run is in or has left, from 0."""
+        segment = self.steps[-1].segment if self.steps else 0
+        entered = bool(self.steps) and self.steps[-1].kind == "token" and self.mode == "thinking"
+        return segment + entered  # the model has just said <bot> once more
+
+    @property
+    def first_word(self) -> int | None:
+        """Number of the step in which the first word was said."""
+        return next((number for number, step in enumerate(self.steps) if step.kind == "token"), None)
+
     def words(self) -> list[StepRecord]:
         """The steps in which a word was said."""
         return [step for step in self.steps if step.kind == "token"]

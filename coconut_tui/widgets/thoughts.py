@@ -1,24 +1,49 @@
-"""The thoughts pane: a row for each thought, taken or to come, then what was said."""
+"""The thoughts pane: a row for each thought, taken or to come, then what was said.
+
+Only the rows in sight are drawn, so a run of thousands of thoughts costs no more than one of six.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
 from textual.message import Message
-from textual.widgets import OptionList
-from textual.widgets.option_list import Option
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import EDIT_STYLE, token_bar
 from coconut_tui.state import ModelFacts, RunView
 
 NAME_WIDTH = 8
-SHOWN_AHEAD = 24  # rows for thoughts that are still to come
 _CHUNK = NAME_WIDTH + 6  # cells of one token besides its bar: the name, a space, ' .46', and a gap
+_FOLLOWING = 24  # rows for thoughts that are still to come
 
 
-class ThoughtsPane(OptionList):
+@dataclass(frozen=True)
+class _Row:
+    """A line of the pane: a step of the run, or a text of its own; with a step it can be selected."""
+
+    step: int | None = None
+    text: Text | None = None
+
+
+class ThoughtsPane(ScrollView, can_focus=True):
     """Draws the run; moving the cursor selects a step."""
 
     BORDER_TITLE = "Thoughts"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"thoughts--cursor"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "up", show=False),
+        Binding("down", "move(1)", "down", show=False),
+        Binding("pageup", "move(-10)", "page up", show=False),
+        Binding("pagedown", "move(10)", "page down", show=False),
+        Binding("home", "move(-1000000)", "first", show=False),
+        Binding("end", "move(1000000)", "last", show=False),
+    ]
 
     class Selected(Message):
         """The cursor stands on a step; its number in the run."""
@@ -28,58 +53,96 @@ class ThoughtsPane(OptionList):
             self.step = step
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes, markup=False)
+        super().__init__(id=id, classes=classes)
         self._view: RunView | None = None
         self._facts: ModelFacts | None = None
         self._selected: int | None = None
+        self._rows: list[_Row] = []
+        self._cursor: int | None = None  # row of the selected step
 
     def show(self, view: RunView | None, facts: ModelFacts | None, selected: int | None) -> None:
         """Draw a run, with the cursor on one of its steps."""
         self._view, self._facts, self._selected = view, facts, selected
-        self._draw()
+        self._lay_out()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the pane, y from its top."""
+        width = self.scrollable_content_region.width
+        number = y + self.scroll_offset.y
+        if number >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[number]
+        style = self.rich_style
+        if number == self._cursor:
+            style += self.get_component_rich_style("thoughts--cursor")
+        strip = Strip(self._text_of(row).render(self.app.console)).adjust_cell_length(width)
+        return strip.apply_style(style)
 
     def on_resize(self, event: events.Resize) -> None:
-        """The bars follow the width."""
-        self._draw()
+        """The bars and the answer's lines follow the width."""
+        self._lay_out()
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Tell the app which step the cursor stands on."""
-        event.stop()
-        if event.option.id is not None and event.option.id.isdigit():
-            step = int(event.option.id)
-            if step != self._selected:
-                self.post_message(self.Selected(step))
+    def on_click(self, event: events.Click) -> None:
+        """Select the step that was clicked."""
+        offset = event.get_content_offset(self)
+        number = -1 if offset is None else offset.y + self.scroll_offset.y
+        if 0 <= number < len(self._rows) and (step := self._rows[number].step) is not None:
+            self.post_message(self.Selected(step))
 
-    def _draw(self) -> None:
-        options = [] if self._view is None else list(self._rows(self._view))
-        with self.prevent(OptionList.OptionHighlighted):
-            self.clear_options()
-            self.add_options(options)
-            ids = [option.id for option in options]
-            wanted = None if self._selected is None else str(self._selected)
-            if wanted is not None and wanted not in ids:  # one of the words, which share a row
-                wanted = next((name for name in reversed(ids) if name and name.isdigit()), None)
-            self.highlighted = ids.index(wanted) if wanted in ids else None
+    def action_move(self, by: int) -> None:
+        """Move the cursor over the steps that can be selected."""
+        places = [number for number, row in enumerate(self._rows) if row.step is not None]
+        if not places:
+            return
+        here = places.index(self._cursor) if self._cursor in places else len(places) - 1
+        step = self._rows[places[min(max(here + by, 0), len(places) - 1)]].step
+        if step is not None and step != self._selected:
+            self.post_message(self.Selected(step))
 
-    def _rows(self, view: RunView) -> list[Option]:
-        rows = [Option(Text("  ⟨bot⟩", "dim"), disabled=True)]
-        taken = 0
-        for number, step in enumerate(view.steps):
-            if step.kind == "thought":
-                taken += 1
-                rows.append(Option(self._thought(step, number == self._selected), id=str(number)))
-            elif step.kind == "marker":
-                rows.append(Option(self._marker(number == self._selected), id=str(number)))
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self._rows = [] if self._view is None else self._rows_of(self._view)
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows))
+        self._cursor = self._cursor_row()
+        if self._cursor is not None:
+            self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
+        self.refresh()
+
+    def _cursor_row(self) -> int | None:
+        """The row of the selected step; the words share the rows of the answer."""
+        if self._selected is None:
+            return None
+        wanted = self._selected
+        if self._view is not None and self._view.steps[wanted].kind == "token":
+            wanted = self._view.first_word
+        return next((number for number, row in enumerate(self._rows) if row.step == wanted), None)
+
+    def _rows_of(self, view: RunView) -> list[_Row]:
+        rows = [_Row(text=Text("  ⟨bot⟩", "dim"))]
+        rows += [_Row(step=number) for number, step in enumerate(view.steps) if step.kind != "token"]
         if view.mode == "thinking":
+            taken = sum(step.kind == "thought" and step.segment == view.segment for step in view.steps)
             to_come = range(taken + 1, view.thoughts + 1)
-            rows += [Option(Text(f"○ {index}", "dim"), disabled=True) for index in to_come[:SHOWN_AHEAD]]
-            if len(to_come) > SHOWN_AHEAD:
-                rows.append(Option(Text(f"○ … {view.thoughts}", "dim"), disabled=True))
-            rows.append(Option(Text("  ⟨eot⟩", "dim"), disabled=True))
-        elif view.text or view.words():
-            first = next((number for number, step in enumerate(view.steps) if step.kind == "token"), None)
-            rows.append(Option(self._answer(view), id=None if first is None else str(first)))
+            rows += [_Row(text=Text(f"○ {index}", "dim")) for index in to_come[:_FOLLOWING]]
+            if len(to_come) > _FOLLOWING:
+                rows.append(_Row(text=Text(f"○ … {view.thoughts}", "dim")))
+            rows.append(_Row(text=Text("  ⟨eot⟩", "dim")))
+        elif view.words():
+            width = max(8, self.scrollable_content_region.width)
+            lines = self._answer(view).wrap(self.app.console, width)
+            rows += [_Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]
         return rows
+
+    def _text_of(self, row: _Row) -> Text:
+        if row.text is not None:
+            return row.text
+        assert self._view is not None
+        assert row.step is not None
+        step, selected = self._view.steps[row.step], row.step == self._selected
+        if step.kind == "marker":
+            return Text("◉ ⟨eot⟩" if selected else "  ⟨eot⟩", "bold" if selected else "dim")
+        return self._thought(step, selected)
 
     def _thought(self, step: StepRecord, selected: bool) -> Text:
         row = Text(f"{'◉' if selected else '●'} {step.index} ", "bold" if selected else "")
@@ -91,9 +154,6 @@ class ThoughtsPane(OptionList):
             row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))
             row.append(" ")
         return row
-
-    def _marker(self, selected: bool) -> Text:
-        return Text("◉ ⟨eot⟩" if selected else "  ⟨eot⟩", "bold" if selected else "dim")
 
     def _answer(self, view: RunView) -> Text:
         prefix = self._facts.answer_prefix if self._facts is not None else ""
