@@ -1,13 +1,24 @@
 """coconut data: problems as files."""
 
+import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
-app = typer.Typer(help="Make and look at problem files (the official JSON layout).", no_args_is_help=True)
+if TYPE_CHECKING:
+    from coconut_core.problems import Problem, Size
+
+app = typer.Typer(
+    help="Make, convert and look at problem files (the official JSON layout).", no_args_is_help=True
+)
+
+_TOLD_BY_VALUE = ("steps", "hops", "persons")  # rows that tell the share of each value besides the average
 
 
 @app.callback()
@@ -17,52 +28,162 @@ def _root() -> None:
 
 @app.command("make")
 def make(
-    family: Annotated[str, typer.Argument(help="prosqa")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, JSON.")],
+    family: Annotated[str, typer.Argument(help="prosqa, prontoqa or symbolic.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, JSON; - for stdout.")],
     count: Annotated[int, typer.Option(help="How many problems.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same problems.")] = 0,
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, valid or test: graphs that no other split has.", show_default="any"),
+    ] = None,
+    nodes: Annotated[
+        str | None, typer.Option(help="Nodes of a graph, a range like 18..28.", show_default="family's")
+    ] = None,
+    edges: Annotated[str | None, typer.Option(help="Its edges, likewise.", show_default="family's")] = None,
+    hops: Annotated[
+        str | None, typer.Option(help="Hops to the answer, likewise.", show_default="family's")
+    ] = None,
 ) -> None:
-    """Generate problems with fresh graphs, names and order."""
-    from coconut_core.problems import generate_problems, write_problems
+    """Generate problems with fresh graphs, names and order. The file is whole or not there."""
+    from coconut_core.problems import draw_problems, write_list, write_problems
 
-    problems = generate_problems(family, count, seed)
-    write_problems(out, problems)
-    typer.echo(f"wrote {len(problems)} problems to {out}", err=True)
+    size = _size(family, {"nodes": nodes, "edges": edges, "hops": hops})
+    problems: Iterable[Problem] = draw_problems(family, count, seed, split, size)
+    problems = _with_progress(problems, count, f"making {out}")
+    written = write_list(sys.stdout, problems) if str(out) == "-" else write_problems(out, problems)
+    typer.echo(f"wrote {written} problems to {out}", err=True)
+
+
+def _size(family: str, given: dict[str, str | None]) -> "Size | None":
+    """The family's size with the given ranges laid over it; None where none is given."""
+    from dataclasses import fields, replace
+
+    from coconut_core.problems.families import family_named
+
+    size = family_named(family).size
+    chosen = {name: _range(f"--{name}", text) for name, text in given.items() if text is not None}
+    known = [name for name in given if name in {item.name for item in fields(size)}]
+    for name in chosen:
+        if name not in known:
+            knobs = ", ".join(f"--{knob}" for knob in known)
+            raise CoconutError(f"{family} has no --{name}: its knobs are {knobs}")
+    return replace(size, **chosen) if chosen else None
+
+
+def _range(option: str, text: str) -> tuple[int, int]:
+    low, _, high = text.partition("..")
+    try:
+        return int(low), int(high or low)
+    except ValueError:
+        raise CoconutError(f"{option} takes a number or a range like 3..6, not '{text}'") from None
+
+
+def _with_progress(problems: "Iterable[Problem]", count: int, task: str) -> "Iterable[Problem]":
+    """Show on stderr how far it is, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(
+        problems,
+        task,
+        total=count,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+@app.command("convert")
+def convert(
+    source: Annotated[str, typer.Argument(metavar="FORMAT", help="gsm8k.")],
+    file: Annotated[Path, typer.Argument(metavar="SRC", help="JSON lines, or GSM8k-Aug text.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, JSON.")],
+    as_json: options.Json = False,
+) -> None:
+    """Convert other people's problems into the official JSON layout; every sum is checked.
+
+    Lines that cannot be converted are left out and listed on stderr.
+    """
+    import itertools
+
+    from coconut_core.problems import write_problems
+    from coconut_core.problems.gsm8k import Conversion, convert_file
+
+    if source != "gsm8k":
+        raise CoconutError(f"unknown format '{source}': known is gsm8k")
+    done = Conversion()
+    problems = convert_file(file, done)
+    first = list(itertools.islice(problems, 1))  # nothing is written where nothing can be converted
+    if not first:
+        why = "it is empty" if not done.refused else "line {}: {}".format(*done.refused[0])
+        raise CoconutError(f"nothing in {file} could be converted to problems ({why})")
+    write_problems(out, itertools.chain(first, problems))
+    for number, reason in done.refused:
+        typer.echo(f"line {number}: {reason}", err=True)
+    if as_json:
+        refused = [{"line": number, "reason": reason} for number, reason in done.refused]
+        facts: dict[str, Any] = {"source": str(file), "out": str(out), "problems": done.converted}
+        facts |= {"steps": done.steps, "without_steps": done.without_steps, "refused": refused}
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    typer.echo(
+        f"wrote {done.converted} problems with {done.steps} steps to {out} "
+        f"({done.without_steps} without steps), left out {len(done.refused)} lines",
+        err=True,
+    )
 
 
 @app.command("stats")
-def stats(file: Annotated[Path, typer.Argument(help="A problem file.")]) -> None:
-    """Shape of a problem file: nodes, edges, hops, which candidate comes first."""
-    from collections import Counter
-
+def stats(
+    file: Annotated[Path, typer.Argument(help="A problem file.")],
+    against: Annotated[Path | None, typer.Option(help="A second file, shown beside the first.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Shape of a problem file: steps, lengths; of graphs nodes, edges, hops, branching, which candidate
+    comes first."""
+    found = {path: _statistics(path) for path in (file, against) if path is not None}
+    if as_json:
+        facts = {"file": str(file), **found[file]}
+        if against is not None:
+            facts["against"] = {"file": str(against), **found[against]}
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+        return
     from rich.console import Console
     from rich.table import Table
 
-    from coconut_core.problems import read_problems
-
-    problems = read_problems(file)
-    if not problems:
-        raise CoconutError(f"{file} holds no problems")
-    rows = [("problems", str(len(problems)))]
-    hops = Counter(len(problem.steps) for problem in problems)
-    rows.append(("steps", "  ".join(f"{number}: {count}" for number, count in sorted(hops.items()))))
-    graphs = [problem.graph for problem in problems if problem.graph is not None]
-    if graphs:
-        first = [
-            problem.question.rsplit(" a ", 1)[-1].startswith(f"{problem.graph.names[problem.graph.target]} ")
-            for problem in problems
-            if problem.graph is not None
-        ]
-        rows += [
-            ("nodes", f"{sum(len(graph.names) for graph in graphs) / len(graphs):.1f} on average"),
-            ("edges", f"{sum(len(graph.edges) for graph in graphs) / len(graphs):.1f} on average"),
-            (
-                "persons",
-                f"{sum(name[0].isupper() for g in graphs for name in g.names) / len(graphs):.2f} on average",
-            ),
-            ("target named first", f"{100 * sum(first) / len(first):.1f} %"),
-        ]
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
+    table = Table(box=None, show_header=against is not None, padding=(0, 2, 0, 0))
+    for heading in ("", *(path.name for path in found)):
+        table.add_column(heading)
+    names = dict.fromkeys(name for facts in found.values() for name in facts)
+    for name in names:
+        table.add_row(name.replace("_", " "), *(_cell(name, facts.get(name)) for facts in found.values()))
     Console().print(table)
+
+
+def _statistics(path: Path) -> dict[str, Any]:
+    from coconut_core.problems import stream_problems
+    from coconut_core.problems.statistics import Statistics
+
+    found = Statistics(stream_problems(path))
+    if not found.problems:
+        raise CoconutError(f"{path} holds no problems")
+    return found.to_json()
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if name == "answers":
+        return _shares(value)
+    if name.startswith("target_"):
+        return f"{100 * value['mean']:.1f} % of {value['n']}"
+    if not isinstance(value, dict):
+        return str(value)
+    if value["least"] == value["most"]:
+        return str(value["least"])
+    text = f"{value['mean']:.2f} on average, {value['least']} to {value['most']}"
+    return f"{text}\n{_shares(value['shares'])}" if name in _TOLD_BY_VALUE else text
+
+
+def _shares(shares: dict[str, float]) -> str:
+    return "  ".join(f"{name}: {100 * share:.0f} %" for name, share in shares.items())

@@ -1,22 +1,57 @@
 """Problem families: where questions, steps and answers come from."""
 
 import random
+from collections.abc import Iterator
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import prosqa
-from coconut_core.problems.base import Graph, Problem, read_problems, write_problems
+from coconut_core.problems.base import (
+    Graph,
+    Problem,
+    read_problems,
+    stream_problems,
+    write_list,
+    write_problems,
+)
+from coconut_core.problems.families import FAMILIES, Family, family_named
+from coconut_core.problems.size import Size, draw_until_found
+from coconut_core.problems.splits import SPLITS, check_split, split_of
 
-FAMILIES = ("prosqa",)
+
+def generate_problems(
+    family: str, count: int, seed: int, split: str | None = None, size: Size | None = None
+) -> list[Problem]:
+    """Draw problems of a family; see draw_problems."""
+    return list(draw_problems(family, count, seed, split, size))
 
 
-def generate_problems(family: str, count: int, seed: int) -> list[Problem]:
-    """Draw problems of a family. Raises CoconutError for an unknown family or a negative count."""
-    if family not in FAMILIES:
-        raise CoconutError(f"unknown problem family '{family}': known are {', '.join(FAMILIES)}")
+def draw_problems(
+    family: str, count: int, seed: int, split: str | None = None, size: Size | None = None
+) -> Iterator[Problem]:
+    """Draw problems of a family one at a time; the same seed gives the same problems.
+
+    split: one of SPLITS, to draw only from the graphs that belong to it; None for any graph.
+    size: the family's knobs, None for its defaults.
+    Raises CoconutError for an unknown family or split, a negative count, or another family's size.
+    """
+    chosen = family_named(family)
+    check_split(split)
     if count < 0:
         raise CoconutError(f"count must be 0 or more, not {count}")
+    if size is not None and type(size) is not type(chosen.size):
+        raise CoconutError(f"{family} needs a {type(chosen.size).__name__}, not a {type(size).__name__}")
     rng = random.Random(f"{family} {seed}")
-    return [prosqa.generate(rng) for _ in range(count)]
+    return (_draw_in_split(chosen, rng, split, size) for _ in range(count))
+
+
+def _draw_in_split(family: Family, rng: random.Random, split: str | None, size: Size | None) -> Problem:
+    if split is None:
+        return family.generate(rng, size)
+
+    def draw() -> Problem | None:
+        problem = family.generate(rng, size)
+        return problem if problem.graph is not None and split_of(problem.graph) == split else None
+
+    return draw_until_found(draw, f"{size or family.size} that belongs to the split '{split}'")
 
 
 def example_problem(family: str | None, number: int) -> Problem:
@@ -25,22 +60,29 @@ def example_problem(family: str | None, number: int) -> Problem:
         raise CoconutError("this model names no problem family with examples: give a question instead")
     if number < 1:
         raise CoconutError(f"examples are numbered from 1, not {number}")
-    rng = random.Random(f"example {number}")
-    return prosqa.generate(rng)
+    return FAMILIES[family].generate(random.Random(f"example {number}"), None)
 
 
 def recognise(question: str) -> Problem | None:
     """The problem behind a question's text where some family knows its wording."""
-    return prosqa.parse_question(question)
+    found = (family.parse_question(question) for family in FAMILIES.values())
+    return next((problem for problem in found if problem is not None), None)
 
 
 __all__ = [
     "FAMILIES",
+    "SPLITS",
+    "Family",
     "Graph",
     "Problem",
+    "Size",
+    "draw_problems",
     "example_problem",
     "generate_problems",
     "read_problems",
     "recognise",
+    "split_of",
+    "stream_problems",
+    "write_list",
     "write_problems",
 ]

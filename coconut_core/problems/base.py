@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
+from coconut_core.problems.files import JsonReader, written_aside
 
 
 @dataclass(frozen=True)
@@ -74,34 +75,72 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Read a JSON list of problems, or JSON lines of them (a name ending in .jsonl)."""
+    """All problems of a file at once; see stream_problems."""
+    return list(stream_problems(path))
+
+
+def stream_problems(path: str | Path) -> Iterator[Problem]:
+    """Read a JSON list of problems, or JSON lines of them (a name ending in .jsonl), one at a time.
+
+    Holds one problem in memory, however long the file. Raises CoconutError where the file cannot be read or
+    is not in the official layout; of a damaged list, the problems in front of the damage come first.
+    """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            records = _lines(file) if path.suffix == ".jsonl" else _list_items(path, JsonReader(file))
+            yield from map(Problem.from_json, records)
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read problems from {path}: {error}") from error
-    return [Problem.from_json(record) for record in _records(path, text)]
-
-
-def _records(path: Path, text: str) -> Iterator[Any]:
-    try:
-        if path.suffix == ".jsonl":
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
-        else:
-            records = json.loads(text)
-            if not isinstance(records, list):
-                raise CoconutError(f"{path} must hold a JSON list of problems")
-            yield from records
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CoconutError(f"{path} is not valid JSON: {error}") from error
 
 
-def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
-    """Write a JSON list in the official layout, one problem a line."""
-    lines = [json.dumps(problem.to_json(), ensure_ascii=False) for problem in problems]
+def _lines(file: TextIO) -> Iterator[Any]:
+    return (json.loads(line) for line in file if not line.isspace())
+
+
+def _list_items(path: Path, reader: JsonReader) -> Iterator[Any]:
+    if reader.take_mark() != "[":
+        raise CoconutError(f"{path} must hold a JSON list of problems")
+    mark = reader.take_mark() if reader.peek_mark() == "]" else ","
+    while mark == ",":
+        yield reader.take_value()
+        mark = reader.take_mark()
+    if mark != "]" or reader.take_mark():
+        raise CoconutError(
+            f"{path} is not valid JSON: after a problem comes neither a comma nor the list's end"
+        )
+
+
+def write_problems(path: str | Path, problems: Iterable[Problem]) -> int:
+    """Write a JSON list in the official layout, one problem a line; returns how many there were.
+
+    Holds one problem in memory. The list is written aside, synced and renamed, so that whenever this is
+    stopped the path holds what it held before, or the whole list. Raises CoconutError where it cannot be
+    written.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    except OSError as error:
+        if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
+            with path.open(
+                "a", encoding="utf-8"
+            ) as file:  # a pipe or /dev/stdout: nothing to take the place of
+                return write_list(file, problems)
+        with written_aside(path.resolve()) as file:
+            return write_list(file, problems)
+    except (OSError, UnicodeEncodeError) as error:
         raise CoconutError(f"cannot write {path}: {error}") from error
+
+
+def write_list(file: TextIO, problems: Iterable[Problem]) -> int:
+    """The same into an open file."""
+    count = 0
+    file.write("[")
+    for problem in problems:
+        file.write(",\n" if count else "\n")
+        file.write(json.dumps(problem.to_json(), ensure_ascii=False))
+        count += 1
+    file.write("\n]\n")
+    return count

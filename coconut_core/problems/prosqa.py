@@ -9,11 +9,12 @@ import itertools
 import random
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp
 
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.size import Range, Size, check_range, draw_until_found
 
 PERSONS = [
     "Alex",
@@ -75,57 +76,74 @@ CONCEPTS = [
     "zumpus",
 ]
 
+# The fixed phrases of the wording, longest first: the tokenizer takes the first that fits.
+PHRASES = (". Every", ". Is", " Every", " is a", " Is", " or", " a", "###", ".", "?", "\n")
+
 
 @dataclass(frozen=True)
-class ProsqaSize:
+class ProsqaSize(Size):
     """The knobs of the generator; the defaults give the shape of the official sets."""
 
-    nodes: tuple[int, int] = (18, 28)  # both ends included; drawn from a triangular distribution
-    max_edges: int = 53
-    hops: tuple[int, int] = (3, 6)  # shortest path from the asked person to the target
+    nodes: Range = (18, 28)  # drawn from a triangular distribution
+    hops: Range = (3, 6)  # shortest path from the asked person to the target
+    edges: Range = (0, 53)
     parents: float = 1.5  # a new node's number of parents: Poisson of this mean, zero drawn again
     mixed: float = 0.15  # chance that a new node may have parents on both persons' sides
     extra_person: float = 0.02  # chance that a new node is one more person
+    deepening: float = 1.5  # how much likelier a parent is for each hop it is deep, so that paths grow long
+
+    def __post_init__(self) -> None:
+        check_range("nodes", self.nodes, 4, len(CONCEPTS) + 2)  # two persons; each other node may be a concept
+        check_range("edges", self.edges, 0, 1000)
+        check_range("hops", self.hops, 1, len(CONCEPTS) - 1)
 
 
-# The side of a node: which of the two persons it descends from, as a bit set.
-_FIRST, _SECOND = 1, 2
+# The side of a node: which of the two persons, nodes 0 and 1, it descends from, as a bit set.
+FIRST, SECOND = 1, 2
 
 
 def generate(rng: random.Random, size: ProsqaSize | None = None) -> Problem:
-    """Draw one problem. The graph is drawn again until it holds a question of the wanted size."""
-    size = size or ProsqaSize()
-    while True:
-        graph = _draw_graph(rng, size)
-        if graph is not None:
-            return retell(graph, rng)
+    """Draw one problem. The graph is drawn again until it holds a question of the wanted size.
+
+    Raises CoconutError where the sizes do not go together.
+    """
+    chosen = size or ProsqaSize()
+    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen)
+    return retell(graph, rng)
 
 
 def retell(graph: Graph, rng: random.Random) -> Problem:
     """Tell the same graph with fresh names, shuffled sentences, candidates in random order, and a random
     one of the shortest paths as its steps."""
-    names = _fresh_names(graph, rng)
+    told = shuffled(graph, _fresh_names(graph, rng), rng)
+    candidates = [told.names[told.target], told.names[told.wrong]]
+    rng.shuffle(candidates)
+    path = random_shortest_path(told, told.root, told.target, rng)
+    return Problem(
+        question=" ".join(sentence(told, edge) for edge in told.edges)
+        + f" Is {told.names[told.root]} a {candidates[0]} or {candidates[1]}?",
+        steps=tuple(_tell_steps(told, path)),
+        answer=_tell_answer(told),
+        graph=told,
+    )
+
+
+def shuffled(graph: Graph, names: Sequence[str], rng: random.Random) -> Graph:
+    """The same graph under other names, its nodes numbered and its edges ordered at random.
+
+    Node numbers carry nothing then either: roots and nodes that came late get any number.
+    """
     order = list(range(len(names)))
-    rng.shuffle(order)  # node ids carry nothing either: roots and late nodes get any id
+    rng.shuffle(order)
     place = {old: new for new, old in enumerate(order)}
     edges = [(place[source], place[target]) for source, target in graph.edges]
     rng.shuffle(edges)
-    told = Graph(
+    return Graph(
         tuple(names[old] for old in order),
         tuple(edges),
         place[graph.root],
         place[graph.target],
         place[graph.wrong],
-    )
-    candidates = [told.names[told.target], told.names[told.wrong]]
-    rng.shuffle(candidates)
-    path = random_shortest_path(told, told.root, told.target, rng)
-    return Problem(
-        question=" ".join(sentence(told, edge) for edge in edges)
-        + f" Is {told.names[told.root]} a {candidates[0]} or {candidates[1]}?",
-        steps=tuple(sentence(told, edge) for edge in itertools.pairwise(path)),
-        answer=f"{told.names[told.root]} is a {told.names[told.target]}.",
-        graph=told,
     )
 
 
@@ -164,11 +182,12 @@ def random_shortest_path(graph: Graph, root: int, target: int, rng: random.Rando
     return path[::-1]
 
 
-def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
+def grow(rng: random.Random, size: ProsqaSize) -> tuple[list[tuple[int, int]], list[int]] | None:
+    """Edges of a graph grown node by node, and each node's side; None where the edges are too many or few."""
     low, high = size.nodes
     count = round(rng.triangular(low, high))
     edges: list[tuple[int, int]] = []
-    side, depth = [_FIRST, _SECOND], [0, 0]
+    side, depth = [FIRST, SECOND], [0, 0]
     for node in range(2, count):
         parents = [] if rng.random() < size.extra_person else _draw_parents(rng, size, side, depth)
         edges += [(parent, node) for parent in parents]
@@ -176,29 +195,32 @@ def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
         for parent in parents:
             side[node] |= side[parent]
         depth.append(1 + min((depth[parent] for parent in parents), default=-1))
-    if len(edges) > size.max_edges:
-        return None
-    return _draw_question(rng, size, count, edges, side)
+    return (edges, side) if size.edges[0] <= len(edges) <= size.edges[1] else None
+
+
+def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
+    grown = grow(rng, size)
+    return _draw_question(rng, size, *grown) if grown is not None else None
 
 
 def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: list[int]) -> list[int]:
-    allowed: tuple[int, ...] = (0, _FIRST, _SECOND, _FIRST | _SECOND)
+    allowed: tuple[int, ...] = (0, FIRST, SECOND, FIRST | SECOND)
     if rng.random() >= size.mixed:
-        allowed = (0, rng.choice((_FIRST, _SECOND)))
+        allowed = (0, rng.choice((FIRST, SECOND)))
     candidates = [node for node in range(len(side)) if side[node] in allowed]
     wanted = min(_poisson_at_least_one(rng, size.parents), len(candidates))
     parents: list[int] = []
-    for _ in range(wanted):  # deep nodes are likelier parents, so that paths grow long
-        weights = [1 + 1.5 * depth[node] for node in candidates]
+    for _ in range(wanted):
+        weights = [1 + size.deepening * depth[node] for node in candidates]
         parents.append(candidates.pop(rng.choices(range(len(candidates)), weights)[0]))
     return parents
 
 
 def _draw_question(
-    rng: random.Random, size: ProsqaSize, count: int, edges: list[tuple[int, int]], side: list[int]
+    rng: random.Random, size: ProsqaSize, edges: list[tuple[int, int]], side: list[int]
 ) -> Graph | None:
-    root = rng.randrange(2)
-    mine, other = (_FIRST, _SECOND) if root == 0 else (_SECOND, _FIRST)
+    root, count = rng.randrange(2), len(side)
+    mine, other = (FIRST, SECOND) if root == 0 else (SECOND, FIRST)
     inner = {source for source, _ in edges}
     leaves = [node for node in range(2, count) if node not in inner]
     wrong = [node for node in leaves if side[node] == other]
@@ -243,10 +265,25 @@ def parse_question(question: str) -> Problem | None:
     if asked is None or not told or not all(matches):
         return None
     pairs = [match.groups() for match in matches if match is not None]
-    names = tuple(dict.fromkeys(name for pair in [*pairs, asked.groups()] for name in pair))
+    return problem_as_told(question, pairs, asked.groups(), _tell_steps, _tell_answer)
+
+
+def problem_as_told(
+    question: str,
+    pairs: Sequence[Sequence[str]],
+    asked: Sequence[str],
+    tell_steps: Callable[[Graph, list[int]], Sequence[str]],
+    tell_answer: Callable[[Graph], str],
+) -> Problem:
+    """The problem behind edges as pairs of names and what is asked: names of the root and both candidates.
+
+    Node numbers follow the order in which the names come. Without an answer and steps where not exactly one
+    candidate is reached; then the first one stands as the target.
+    """
+    names = tuple(dict.fromkeys(name for pair in [*pairs, asked] for name in pair))
     number = {name: index for index, name in enumerate(names)}
     edges = tuple((number[source], number[target]) for source, target in pairs)
-    root, first, second = (number[name] for name in asked.groups())
+    root, first, second = (number[name] for name in asked)
     far = distances(edges, root)
     reached = [node for node in (first, second) if node in far]
     target = reached[0] if len(reached) == 1 else first
@@ -254,5 +291,12 @@ def parse_question(question: str) -> Problem | None:
     if len(reached) != 1:
         return Problem(question, (), "", graph)
     path = random_shortest_path(graph, root, target, random.Random(0))
-    steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(path))
-    return Problem(question, steps, f"{names[root]} is a {names[target]}.", graph)
+    return Problem(question, tuple(tell_steps(graph, path)), tell_answer(graph), graph)
+
+
+def _tell_steps(graph: Graph, path: list[int]) -> list[str]:
+    return [sentence(graph, edge) for edge in itertools.pairwise(path)]
+
+
+def _tell_answer(graph: Graph) -> str:
+    return f"{graph.names[graph.root]} is a {graph.names[graph.target]}."

@@ -1,30 +1,32 @@
-"""A lossless word-level tokenizer for the wording of ProsQA: each name and each fixed phrase is one token."""
+"""Lossless word-level tokenizers for the wordings of the problem families: each name and each fixed phrase is
+one token."""
 
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from coconut_core.problems.prosqa import CONCEPTS, PERSONS
+from coconut_core.problems.families import FAMILIES, family_named
 
 BOT, EOT, LATENT = "<|start-latent|>", "<|end-latent|>", "<|latent|>"
 PAD, UNKNOWN, EOS = "<|pad|>", "<|unknown|>", "<|endoftext|>"
 
-# Longest first: the first alternative that fits is taken.
-PHRASES = (". Every", ". Is", " Every", " is a", " Is", " or", " a", "###", ".", "?", "\n")
+PHRASES = FAMILIES["prosqa"].wording.phrases
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer of models/prosqa.
+def build_tokenizer(family: str = "prosqa") -> PreTrainedTokenizerFast:
+    """The tokenizer of a family's from-scratch models; that of ProsQA is the one of models/prosqa.
 
     A word carries the space before it, so the start of each line gets one (taken away again on decoding):
     a name is then the same token wherever it stands. A word it does not know becomes the unknown token.
+    Raises CoconutError for an unknown family.
     """
-    words = [f" {name}" for name in (*PERSONS, *CONCEPTS)]
-    vocabulary = [PAD, UNKNOWN, EOS, BOT, EOT, LATENT, *PHRASES, *words]
+    wording = family_named(family).wording
+    words = [f" {name}" for name in wording.names]
+    vocabulary = [PAD, UNKNOWN, EOS, BOT, EOT, LATENT, *wording.phrases, *words]
     tokenizer = Tokenizer(WordLevel({token: number for number, token in enumerate(vocabulary)}, UNKNOWN))
     tokenizer.normalizer = normalizers.Replace(Regex(r"^(?=\w)"), " ")
-    phrases = "|".join(_pattern(phrase) for phrase in PHRASES)
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{phrases}| ?\w+|."), behavior="isolated")
+    phrases = "|".join(_pattern(phrase) for phrase in wording.phrases)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{phrases}|{wording.word}|."), behavior="isolated")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Fuse(), decoders.Strip(" ", 1, 0), decoders.Replace("\n ", "\n")]
     )
@@ -40,5 +42,5 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _pattern(phrase: str) -> str:
-    escaped = "".join(f"\\{char}" if char in ".?" else char for char in phrase)
+    escaped = "".join(f"\\{char}" if char in ".?|[]" else char for char in phrase)
     return escaped + (r"(?!\w)" if phrase[-1].isalpha() else "")

@@ -1,0 +1,122 @@
+"""Sums as they stand in GSM8k's annotations, worked out exactly and without eval()."""
+
+import re
+from fractions import Fraction
+
+from coconut_core.errors import CoconutError
+
+LONGEST = 200  # characters of a side; the longest in the wild has some 80
+
+_NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
+_OPERATORS = ("//", "+", "-", "*", "/", "(", ")", "%")
+_TOKEN = re.compile(rf"\s*({_NUMBER}|//|[-+*/()%])")
+_SHOWN = re.compile(rf"\s*[-+]?\s*({_NUMBER})\s*(%?)\s*\Z")
+_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "$": None})
+
+
+def evaluate_sum(text: str) -> Fraction:
+    """The exact value of a sum of numbers: + - * / // ( ), decimals, thousands separators, $ and percent.
+
+    Raises CoconutError where it is not one.
+    """
+    return _Sum(text).value()
+
+
+def check_equation(text: str) -> None:
+    """Check "12/60=0.2": all sides worth the same, up to the rounding of the decimals that are shown.
+
+    A side that is a plain number may be off by less than one in its last place: 3.33 and 3.34 both stand for
+    10/3, but 21 does not stand for 5*4. Raises CoconutError saying what is wrong.
+    """
+    sides = text.split("=")
+    if len(sides) < 2:
+        raise CoconutError("no '='")
+    values = [evaluate_sum(side) for side in sides]
+    allowed = max(_last_place(side) for side in sides)
+    for side, value in zip(sides, values, strict=True):
+        off = abs(value - values[0])
+        if off and off >= allowed:
+            raise CoconutError(f"{sides[0].strip()} is {_shown(values[0])}, not {side.strip()}")
+
+
+def _last_place(side: str) -> Fraction:
+    """What one in the last place of a plain number is worth; 0 for a sum."""
+    found = _SHOWN.match(side.translate(_SIGNS))
+    if found is None:
+        return Fraction(0)
+    decimals = len(found[1].partition(".")[2])
+    return Fraction(1, 10**decimals * (100 if found[2] else 1))
+
+
+def _shown(value: Fraction) -> str:
+    return str(value) if value.denominator == 1 else f"{float(value):g}"
+
+
+class _Sum:
+    """Reads a sum from left to right: sums of products of signed numbers and brackets."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.rest = self._split(text.translate(_SIGNS))
+
+    def value(self) -> Fraction:
+        found = self._terms()
+        if self.rest:
+            raise self._wrong()
+        return found
+
+    def _split(self, text: str) -> list[str]:
+        tokens: list[str] = []
+        at, end = 0, len(text.rstrip())
+        if end > LONGEST:
+            raise self._wrong()
+        while at < end:
+            found = _TOKEN.match(text, at)
+            if found is None:
+                raise self._wrong()
+            tokens.append(found[1])
+            at = found.end()
+        return tokens[::-1]  # the next one last, where it can be popped
+
+    def _wrong(self) -> CoconutError:
+        return CoconutError(f"'{self.text[:LONGEST]}' is not a sum of numbers")
+
+    def _take(self, *tokens: str) -> str:
+        """The next token if it is one of these, or else an empty text."""
+        return self.rest.pop() if self.rest and self.rest[-1] in tokens else ""
+
+    def _terms(self) -> Fraction:
+        found = self._factors()
+        while sign := self._take("+", "-"):
+            found += self._factors() if sign == "+" else -self._factors()
+        return found
+
+    def _factors(self) -> Fraction:
+        found = self._signed()
+        while sign := self._take("*", "/", "//"):
+            other = self._signed()
+            if sign == "*":
+                found *= other
+                continue
+            if not other:
+                raise CoconutError(f"'{self.text}' divides by zero")
+            found = found / other if sign == "/" else Fraction(found // other)
+        return found
+
+    def _signed(self) -> Fraction:
+        if sign := self._take("+", "-"):
+            return self._signed() if sign == "+" else -self._signed()
+        found = self._single()
+        while self._take("%"):
+            found /= 100
+        return found
+
+    def _single(self) -> Fraction:
+        if self._take("("):
+            found = self._terms()
+            if not self._take(")"):
+                raise self._wrong()
+            return found
+        if not self.rest or self.rest[-1] in _OPERATORS:
+            raise self._wrong()
+        return Fraction(self.rest.pop().replace(",", ""))

@@ -1,0 +1,84 @@
+"""Long JSON lists piece by piece, and files that are whole or not there."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+_WHITE_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
+
+
+class JsonReader:
+    """A JSON text read by its parts: the next punctuation mark, or the next whole value.
+
+    Keeps one piece of the file in memory, more only while a single value is longer.
+    """
+
+    def __init__(self, file: TextIO, piece: int = 1 << 16) -> None:
+        self.file = file
+        self.piece = piece  # characters read at a time
+        self.text = ""
+        self.at = 0
+
+    def peek_mark(self) -> str:
+        """The next character that is not white space; empty at the end of the file."""
+        while True:
+            found = _WHITE_SPACE.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text) or not self._read(self.piece):
+                return self.text[self.at : self.at + 1]
+
+    def take_mark(self) -> str:
+        """The same, and step over it."""
+        mark = self.peek_mark()
+        self.at += len(mark)
+        return mark
+
+    def take_value(self) -> Any:
+        """The next value. Raises json.JSONDecodeError where there is none."""
+        self.peek_mark()
+        size = self.piece
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                if not self._may_go_on(error) or not self._read(size):
+                    raise
+            else:
+                # A value that ends with the piece may be a number whose last digits are yet to be read.
+                if end < len(self.text) or not self._read(size):
+                    self.at = end
+                    return value
+            size *= 2
+
+    def _read(self, size: int) -> bool:
+        more = self.file.read(size)
+        if more:
+            self.text, self.at = self.text[self.at :] + more, 0
+        return bool(more)
+
+    def _may_go_on(self, error: json.JSONDecodeError) -> bool:
+        """Whether the value is cut off by the end of the piece, not damaged: then reading on is of use."""
+        longest_mark = len(r"\ud83d\ude00")  # the longest part of a value that is refused as a whole if cut
+        return error.msg.startswith("Unterminated string") or error.pos > len(self.text) - longest_mark
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[TextIO]:
+    """Open a file beside path to write text into; at the end it is synced and takes path's place.
+
+    Where the block is left by an exception, path stays as it was.
+    """
+    aside = path.with_name(path.name + ".new")  # one name, so that what a kill leaves is written over
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

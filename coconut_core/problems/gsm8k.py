@@ -1,0 +1,94 @@
+"""GSM8k in its two public forms, into problems of the official Coconut layout.
+
+JSON lines: {"question": …, "answer": "… <<48/2=24>>24 clips …\\n#### 72"}, where the annotations become the
+steps. GSM8k-Aug text: question||<<48/2=24>> <<48+24=72>> #### 72, one a line. Both may stand in one file.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.arithmetic import check_equation
+from coconut_core.problems.base import Problem
+
+_STEP = re.compile(r"<<([^<>]*)>>")
+_ANSWER = re.compile(r"-?[0-9]+(\.[0-9]+)?|-?\.[0-9]+")
+
+
+@dataclass
+class Conversion:
+    """What became of a file's lines."""
+
+    converted: int = 0
+    without_steps: int = 0  # of those: answers that have no annotation; a language model must jump to them
+    steps: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)  # number of the line, from 1, and the reason
+
+
+def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
+    """The problems of a file, one at a time; what happens is counted in `conversion`.
+
+    Empty lines are passed over. Raises CoconutError where the file cannot be read.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.isspace():
+                    continue
+                try:
+                    problem = convert_line(line)
+                except CoconutError as error:
+                    conversion.refused.append((number, str(error)))
+                    continue
+                conversion.converted += 1
+                conversion.steps += len(problem.steps)
+                conversion.without_steps += not problem.steps
+                yield problem
+    except (OSError, UnicodeDecodeError) as error:
+        raise CoconutError(f"cannot read {path}: {error}") from error
+
+
+def convert_line(line: str) -> Problem:
+    """One line of either form. Raises CoconutError with the reason where it cannot be converted."""
+    if line.lstrip().startswith("{"):
+        question, solution = _from_json(line)
+    else:
+        question, mark, solution = line.rpartition("||")
+        if not mark:
+            raise CoconutError("no '||' between question and steps")
+    if not question.strip():
+        raise CoconutError("no question")
+    reasoning, mark, answer = solution.rpartition("####")
+    if not mark:
+        raise CoconutError("no '####' in front of the answer")
+    answer = answer.strip().replace(",", "").removeprefix("$")
+    if not _ANSWER.fullmatch(answer):
+        raise CoconutError(f"the answer '{answer[:40]}' is not a number")
+    return Problem(question.strip(), tuple(_steps(reasoning)), answer)
+
+
+def _from_json(line: str) -> tuple[str, str]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise CoconutError("not valid JSON") from error
+    question, answer = record.get("question"), record.get("answer")
+    if not isinstance(question, str) or not isinstance(answer, str):
+        raise CoconutError("no 'question' and 'answer' that are text")
+    return question, answer
+
+
+def _steps(reasoning: str) -> list[str]:
+    """The annotations, each checked. Raises CoconutError naming the first that is wrong."""
+    found = _STEP.findall(reasoning)
+    if reasoning.count("<<") != len(found) or reasoning.count(">>") != len(found):
+        raise CoconutError("an annotation '<<…>>' is not closed or not opened")
+    for step in found:
+        try:
+            check_equation(step)
+        except CoconutError as error:
+            raise CoconutError(f"<<{step}>>: {error}") from error
+    return [f"<<{step}>>" for step in found]

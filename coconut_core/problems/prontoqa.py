@@ -1,0 +1,181 @@
+"""ProntoQA: does what is said of one's kind hold? Fictional ontologies in the manner of arXiv 2210.01240.
+
+"Every lempus is a rompus. Rompuses are not cold. … Fae is a lempus. True or false: Fae is cold." The layout
+is that of the official Coconut data. Every sentence is an edge: from a person to its kinds, from a kind to
+the kinds above it, and to what is said of it, "cold" or "not cold". The asked property is said of the last
+kind of two chains, once with and once without "not"; the person belongs to one of the chains. Both are drawn
+alike, branch alike and are as long, so that the answer is to be had by following the chain alone: not from
+order, wording, number of mentions or polarity. A third, short chain, to which the person belongs as well,
+says nothing of the property. In the original the contradicting kind is a lone one, by which it can be told.
+"""
+
+import itertools
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.prosqa import CONCEPTS, PERSONS, problem_as_told, random_shortest_path, shuffled
+from coconut_core.problems.size import Range, Size, check_range, draw_until_found
+
+PROPERTIES = [
+    "aggressive", "amenable", "angry", "bitter", "blue", "bright", "brown", "cold", "discordant", "dull",
+    "earthy", "fast", "feisty", "floral", "fruity", "happy", "hot", "kind", "large", "liquid", "loud",
+    "luminous", "mean", "melodic", "metallic", "moderate", "muffled", "nervous", "opaque", "orange", "overcast",
+    "rainy", "red", "shy", "slow", "small", "snowy", "sour", "spicy", "sunny", "sweet", "temperate",
+    "transparent", "windy", "wooden",
+]  # fmt: skip
+
+# Longest first, as in prosqa. A plural is the name and the ending "es".
+PHRASES = (
+    ". True or false:", ". Every", ". Each", " are not", " is not", " is an", " Every", " is a", " Each",
+    " False", " True", " are", " is", "###", "es", ".", "\n",
+)  # fmt: skip
+WORDS = (*PERSONS, *CONCEPTS, *(name.capitalize() for name in CONCEPTS), *PROPERTIES)
+WORD = r" ?\w+?(?=es(?!\w))| ?\w+"  # a plural's ending is left for the phrase "es"
+
+SIDE_CHAIN = 2  # kinds of the chain that says nothing of the asked property
+SAID = 0.75  # chance that something is said of a kind on the way
+
+
+@dataclass(frozen=True)
+class ProntoqaSize(Size):
+    """The knobs of the generator; the defaults are the official five hops."""
+
+    nodes: Range = (14, 18)  # kinds in all: both chains, the side chain, and branches of all three
+    hops: Range = (5, 5)  # rules to apply, which is also the number of kinds of a chain
+
+    def __post_init__(self) -> None:
+        check_range("nodes", self.nodes, 2 + SIDE_CHAIN, len(CONCEPTS))
+        check_range("hops", self.hops, 1, (len(CONCEPTS) - SIDE_CHAIN) // 2)
+
+
+def generate(rng: random.Random, size: ProntoqaSize | None = None) -> Problem:
+    """Draw one problem. Raises CoconutError where the sizes do not go together."""
+    chosen = size or ProntoqaSize()
+    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen)
+    return retell(graph, rng)
+
+
+def retell(graph: Graph, rng: random.Random) -> Problem:
+    """Tell the same ontology with fresh names, properties and polarities, shuffled sentences in random
+    wording, and another query."""
+    told = shuffled(graph, _fresh_names(graph, rng), rng)
+    sentences = {edge: _tell_edge(told, edge, rng) for edge in told.edges}
+    of_kinds = [sentences[edge] for edge in told.edges if edge[0] != told.root]
+    of_person = [sentences[edge] for edge in told.edges if edge[0] == told.root]
+    person, asked = told.names[told.root], rng.choice((told.target, told.wrong))
+    path = random_shortest_path(told, told.root, told.target, rng)
+    return Problem(
+        question=" ".join([*of_kinds, *of_person, f"True or false: {person} is {told.names[asked]}."]),
+        steps=tuple(_tell_steps(told, path, sentences)),
+        answer=str(asked == told.target),
+        graph=told,
+    )
+
+
+def _draw_graph(rng: random.Random, size: ProntoqaSize) -> Graph | None:
+    """Node 0 is the person, then come the kinds, then what is said of them; None where the chains do not fit.
+
+    Of two chains drawn alike, the person belongs to the first.
+    """
+    lengths = [rng.randint(*size.hops), rng.randint(*size.hops), SIDE_CHAIN]
+    kinds = rng.randint(*size.nodes)
+    if sum(lengths) > kinds:
+        return None
+    starts = list(itertools.accumulate(lengths, initial=1))[:3]
+    ends = [start + length - 1 for start, length in zip(starts, lengths, strict=True)]
+    edges = [(0, starts[0]), (0, starts[2])]
+    for start, end in zip(starts, ends, strict=True):
+        edges += itertools.pairwise(range(start, end + 1))
+    for branch in range(sum(lengths) + 1, kinds + 1):
+        edges.append((rng.randrange(1, branch), branch))
+    target, wrong = kinds + 1, kinds + 2
+    edges += [(ends[0], target), (ends[1], wrong)]
+    names = [PERSONS[0], *CONCEPTS[:kinds], PROPERTIES[0], _opposite(PROPERTIES[0])]
+    for kind in range(1, kinds + 1):
+        if kind not in ends[:2] and rng.random() < SAID:
+            edges.append((kind, len(names)))
+            names.append(PROPERTIES[kind])
+    return Graph(tuple(names), tuple(edges), 0, target, wrong)
+
+
+def _fresh_names(graph: Graph, rng: random.Random) -> list[str]:
+    """Another person, other concepts for kinds, and other properties, each at even odds with "not"."""
+    concepts = iter(rng.sample(CONCEPTS, len(CONCEPTS)))
+    properties = (rng.choice(("", "not ")) + name for name in rng.sample(PROPERTIES, len(PROPERTIES)))
+    names = [next(concepts) if name in CONCEPTS else next(properties) for name in graph.names]
+    names[graph.root] = rng.choice(PERSONS)
+    names[graph.wrong] = _opposite(names[graph.target])
+    return names
+
+
+def _opposite(said: str) -> str:
+    return said.removeprefix("not ") if said.startswith("not ") else f"not {said}"
+
+
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _tell_edge(graph: Graph, edge: tuple[int, int], rng: random.Random) -> str:
+    source, target = (graph.names[node] for node in edge)
+    is_kind = target in CONCEPTS
+    if edge[0] == graph.root:
+        return f"{source} is {_with_article(target)}."
+    start = rng.choice(("Every", "Each", ""))
+    if not start:
+        return f"{source.capitalize()}es are {target}{'es' if is_kind else ''}."
+    return f"{start} {source} is {_with_article(target) if is_kind else target}."
+
+
+def _tell_steps(graph: Graph, path: list[int], sentences: Mapping[tuple[int, int], str]) -> list[str]:
+    """The official steps: what the person is known to be and the rule that goes on from there; the last one
+    says the conclusion."""
+    person, *reached = (graph.names[node] for node in path)
+    rules = [sentences[edge] for edge in itertools.pairwise(path[1:])]
+    steps = [
+        f"{person} is {_with_article(kind)}. {rule}" for kind, rule in zip(reached[:-1], rules, strict=True)
+    ]
+    return [*steps, f"{person} is {reached[-1]}."]
+
+
+_RULE = re.compile(r"(?:Every|Each) (\w+) is (?:an? (\w+)|((?:not )?\w+))\Z")
+_PLURAL_RULE = re.compile(r"(\w+)es are (?:(\w+pus)es|((?:not )?\w+))\Z")
+_MEMBERSHIP = re.compile(r"(\w+) is an? (\w+)\Z")
+_QUERY = re.compile(r"True or false: (\w+) is ((?:not )?\w+)\.\Z")
+
+
+def parse_question(question: str) -> Problem | None:
+    """Read the ontology back from a question in the official wording; None where it is worded otherwise."""
+    *told, last = question.strip().split(". ")
+    query = _QUERY.match(last)
+    pairs = [_parse_sentence(sentence) for sentence in told]
+    if query is None or not told or None in pairs:
+        return None
+    person, asked = query.groups()
+    known = [pair for pair in pairs if pair is not None]
+    sentences = {pair: f"{sentence}." for pair, sentence in zip(known, told, strict=True)}
+
+    def tell_steps(graph: Graph, path: list[int]) -> list[str]:
+        names = graph.names
+        by_edge = {edge: sentences[names[edge[0]], names[edge[1]]] for edge in graph.edges}
+        return _tell_steps(graph, path, by_edge)
+
+    return problem_as_told(
+        question,
+        known,
+        (person, asked, _opposite(asked)),
+        tell_steps,
+        lambda graph: str(graph.names[graph.target] == asked),
+    )
+
+
+def _parse_sentence(sentence: str) -> tuple[str, str] | None:
+    """Both ends of the edge that a sentence tells of."""
+    if found := _RULE.match(sentence) or _PLURAL_RULE.match(sentence):
+        return found[1].lower(), found[2] or found[3]
+    if found := _MEMBERSHIP.match(sentence):
+        return found[1], found[2]
+    return None

@@ -1,0 +1,46 @@
+"""What the size knobs of all generators have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from coconut_core.errors import CoconutError
+
+Range = tuple[int, int]  # both ends included
+Drawn = TypeVar("Drawn")
+
+MOST_DRAWS = 20_000  # seconds of drawing; sizes that can be had at all come up far sooner
+
+
+@dataclass(frozen=True)
+class Size:
+    """The knobs that every generator has; each family adds its own, and the defaults."""
+
+    nodes: Range
+    hops: Range
+
+    def __str__(self) -> str:
+        """Its ranges in words: "graph of nodes 18..28, hops 3..6"."""
+        ranges = {item.name: getattr(self, item.name) for item in fields(self)}
+        return "graph of " + ", ".join(
+            f"{name} {value[0]}..{value[1]}" for name, value in ranges.items() if isinstance(value, tuple)
+        )
+
+
+def check_range(name: str, chosen: Range, least: int, most: int) -> None:
+    """Raise CoconutError where a knob's range is upside down or outside what the generator can do."""
+    low, high = chosen
+    if not least <= low <= high <= most:
+        raise CoconutError(f"{name} must be a range within {least}..{most}, not {low}..{high}")
+
+
+def draw_until_found(draw: Callable[[], Drawn | None], wanted: object) -> Drawn:
+    """Draw until something comes that is not None.
+
+    Raises CoconutError, naming what was wanted, after MOST_DRAWS draws in vain.
+    """
+    for _ in range(MOST_DRAWS):
+        found = draw()
+        if found is not None:
+            return found
+    raise CoconutError(f"{MOST_DRAWS} draws gave no {wanted}: allow more nodes, or other hops and edges")
