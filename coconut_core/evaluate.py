@@ -1,43 +1,114 @@
-"""How many answers are right: accuracy with its interval, tokens spent, by number of hops."""
+"""How many answers are right: accuracy with its interval, by number of hops; what the answers cost."""
 
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from math import sqrt
+from typing import Any
 
 from coconut_core.generate import Answer, generate
-from coconut_core.model import CoconutModel
+from coconut_core.model import CoconutModel, Work
+from coconut_core.outcomes import Outcome, classify, has_classes
+from coconut_core.plots import Figure, Line, Stack, draw_lines, draw_stacks
 from coconut_core.problems.base import Problem
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The outcome on a set of problems."""
+class Share:
+    """So many right of so many."""
 
-    right: tuple[bool, ...]  # one per problem, in order
-    answers: tuple[Answer, ...]
-    by_hops: dict[int, float]  # accuracy by number of reasoning steps
-    seconds: float  # wall time
-
-    @property
-    def count(self) -> int:
-        return len(self.right)
+    right: int
+    count: int
 
     @property
     def accuracy(self) -> float:
-        return sum(self.right) / max(1, self.count)
+        return self.right / max(1, self.count)
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of the accuracy."""
-        return wilson_interval(sum(self.right), self.count)
+        return wilson_interval(self.right, self.count)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome on a set of problems; the tuples have one entry per problem, in order."""
+
+    right: tuple[bool, ...]
+    answers: tuple[Answer, ...]
+    outcomes: tuple[Outcome | None, ...]  # None where a problem asks for no way through a graph
+    hops: tuple[int, ...]  # number of reasoning steps
+    seconds: float  # wall time
+    work: Work  # forward passes and positions, all problems together
+
+    @property
+    def share(self) -> Share:
+        """All problems together."""
+        return Share(sum(self.right), len(self.right))
+
+    @property
+    def count(self) -> int:
+        return self.share.count
+
+    @property
+    def accuracy(self) -> float:
+        return self.share.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy."""
+        return self.share.interval
+
+    @property
+    def shares_by_hops(self) -> dict[int, Share]:
+        """What is right by number of reasoning steps."""
+        counts = Counter(self.hops)
+        right = Counter(number for number, ok in zip(self.hops, self.right, strict=True) if ok)
+        return {number: Share(right[number], count) for number, count in sorted(counts.items())}
+
+    @property
+    def by_hops(self) -> dict[int, float]:
+        """Accuracy by number of reasoning steps."""
+        return {number: share.accuracy for number, share in self.shares_by_hops.items()}
+
+    @property
+    def outcome_counts(self) -> dict[Outcome, int]:
+        """How many answers are of each class; empty where the classes apply to none."""
+        counts = Counter(outcome for outcome in self.outcomes if outcome is not None)
+        return {outcome: counts[outcome] for outcome in Outcome} if counts else {}
 
     @property
     def mean_tokens(self) -> float:
         """Mean number of tokens of an answer, thoughts included."""
         return sum(answer.tokens for answer in self.answers) / max(1, self.count)
+
+    @property
+    def cut_off(self) -> int:
+        """How many answers did not come to their end within max_new_tokens or the model's context."""
+        return sum(not answer.finished for answer in self.answers)
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as one JSON object; shares between 0 and 1."""
+        return {
+            "n": self.count,
+            "right": self.share.right,
+            "accuracy": self.accuracy,
+            "interval_95": list(self.interval),
+            "by_hops": self.by_hops,
+            "hops": {
+                number: {"n": share.count, "right": share.right, "interval_95": list(share.interval)}
+                for number, share in self.shares_by_hops.items()
+            },
+            "outcomes": {outcome.value: count for outcome, count in self.outcome_counts.items()},
+            "mean_answer_tokens": self.mean_tokens,
+            "cut_off": self.cut_off,
+            "seconds": round(self.seconds, 3),
+            "forward_passes": self.work.passes,
+            "positions": self.work.positions,
+        }
 
 
 def evaluate(
@@ -50,12 +121,12 @@ def evaluate(
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Greedy answers to all problems, each right only if it is the expected text exactly.
+    """Greedy answers to all problems; see is_right for which of them are right.
 
     answer_only lets nothing but thoughts do the reasoning: the answer prefix follows <eot> at once, with
     and without thoughts alike. Otherwise the model may go on to reason in words.
     """
-    began = time.perf_counter()
+    began, before = time.perf_counter(), replace(model.work)
     answers = generate(
         model,
         [problem.question for problem in problems],
@@ -65,18 +136,26 @@ def evaluate(
         batch_size=batch_size,
         progress=progress,
     )
-    right = tuple(
-        is_right(answer.text, problem, model.config.answer_prefix)
-        for answer, problem in zip(answers, problems, strict=True)
-    )
-    hops = Counter(len(problem.steps) for problem in problems)
-    right_by_hops = Counter(len(problem.steps) for problem, ok in zip(problems, right, strict=True) if ok)
-    return Evaluation(
-        right,
-        tuple(answers),
-        {number: right_by_hops[number] / count for number, count in sorted(hops.items())},
-        time.perf_counter() - began,
-    )
+    seconds = time.perf_counter() - began
+    work = Work(model.work.passes - before.passes, model.work.positions - before.positions)
+    return judge(problems, answers, model.config.answer_prefix, seconds, work)
+
+
+def judge(
+    problems: Sequence[Problem], answers: Sequence[Answer], answer_prefix: str, seconds: float, work: Work
+) -> Evaluation:
+    """Which of the answers to the problems are right, and of which class each is."""
+    right: list[bool] = []
+    outcomes: list[Outcome | None] = []
+    for problem, answer in zip(problems, answers, strict=True):
+        ok, partial = is_right(answer.text, problem, answer_prefix), answer.thoughts > 0
+        graph = problem.graph if has_classes(problem) else None
+        right.append(ok)
+        outcomes.append(
+            None if graph is None else classify(answer.text, graph, answer_prefix, right=ok, partial=partial)
+        )
+    hops = tuple(len(problem.steps) for problem in problems)
+    return Evaluation(tuple(right), tuple(answers), tuple(outcomes), hops, seconds, work)
 
 
 def final_answer(text: str, answer_prefix: str) -> str:
@@ -86,8 +165,22 @@ def final_answer(text: str, answer_prefix: str) -> str:
 
 
 def is_right(text: str, problem: Problem, answer_prefix: str) -> bool:
-    """Whether a model's text ends in exactly the expected answer."""
-    return final_answer(text, answer_prefix) == re.sub(r"\s+", " ", problem.answer).strip()
+    """Whether a model's text ends in exactly the expected answer.
+
+    Where a number is expected numbers are compared, so that "$1,200.00." is 1200; see read_number.
+    """
+    said, expected = final_answer(text, answer_prefix), re.sub(r"\s+", " ", problem.answer).strip()
+    number = read_number(expected)
+    return said == expected if number is None else read_number(said) == number
+
+
+def read_number(text: str) -> Decimal | None:
+    """The number that a text is, but for commas, a dollar sign and a full stop at its end; else None.
+
+    A number among other words is none: "18 or 20" must not count as 18.
+    """
+    bare = text.replace(",", "").replace("$", "").strip().removesuffix(".")
+    return Decimal(bare) if re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", bare) else None
 
 
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
@@ -98,3 +191,51 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
     middle = (share + square / (2 * count)) / (1 + square / count)
     half = z / (1 + square / count) * sqrt(share * (1 - share) / count + square / (4 * count * count))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+# -- figures -----------------------------------------------------------------------------------------------
+
+
+def accuracy_line(label: str, shares: Mapping[int, Share]) -> Line:
+    """Accuracy in per cent with its 95 % interval, against the keys."""
+    intervals = [share.interval for share in shares.values()]
+    return Line(
+        label,
+        x=list(shares),
+        y=[100 * share.accuracy for share in shares.values()],
+        low=[100 * low for low, _ in intervals],
+        high=[100 * high for _, high in intervals],
+    )
+
+
+def figure_by_hops(result: Evaluation, title: str) -> Figure:
+    """Accuracy against the number of reasoning steps."""
+    line = accuracy_line(f"accuracy, 95 % interval, n={result.count}", result.shares_by_hops)
+    return draw_lines([line], title, "reasoning steps", "accuracy (%)", y_range=(0, 100))
+
+
+def figure_by_thoughts(results: Mapping[int, Evaluation], title: str) -> Figure:
+    """Accuracy against the number of thoughts k, all problems and by steps, and beside it the six classes
+    as shares of the answers where the problems have graphs (arXiv 2412.06769, figure 3)."""
+    lines = [accuracy_line("all problems", {k: result.share for k, result in results.items()})]
+    first = next(iter(results.values()))
+    if len(first.shares_by_hops) > 1:
+        lines += [
+            replace(
+                accuracy_line(f"{hops} steps", {k: r.shares_by_hops[hops] for k, r in results.items()}),
+                low=None,
+                high=None,
+            )
+            for hops in first.shares_by_hops
+        ]
+    figure = draw_lines(lines, title, "thoughts k", "accuracy (%)", y_range=(0, 100))
+    if not first.outcome_counts:
+        return figure
+    stacks = []
+    for outcome in Outcome:
+        counts = [
+            (result.outcome_counts[outcome], sum(result.outcome_counts.values())) for result in results.values()
+        ]
+        stacks.append(Stack(outcome.value, [100 * count / total for count, total in counts]))
+    bars = [str(thoughts) for thoughts in results]
+    return figure.beside(draw_stacks(stacks, bars, "What was said", "thoughts k", "share of answers (%)"))

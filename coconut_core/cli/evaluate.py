@@ -1,83 +1,244 @@
-"""coconut eval: accuracy of a checkpoint on a problem file."""
+"""coconut eval: accuracy of a checkpoint on a problem file, with one number of thoughts or with several."""
 
 import json
+import re
+import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
+if TYPE_CHECKING:
+    from coconut_core.evaluate import Evaluation, Share
+    from coconut_core.model import CoconutModel
+    from coconut_core.plots import Figure
+    from coconut_core.problems import Problem
+
+Table = list[list[str]]  # the first row is the head
+MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger
+
 
 def evaluate_command(
     data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
     model: options.Model = "models/prosqa",
-    thoughts: options.Thoughts = None,
+    thoughts: Annotated[
+        str | None,
+        typer.Option(
+            "--thoughts",
+            "-n",
+            help="Continuous thoughts: a number, or 0..6 or 0,2,4 for one run with each. "
+            "Default: what the checkpoint says.",
+        ),
+    ] = None,
     free: Annotated[
-        bool, typer.Option("--free", help="Let the model go on to reason in words before it answers.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--free/--answer-only",
+            help="After the thoughts: reason in words, or answer at once. Default: answer at once, "
+            "with several numbers of thoughts reason in words.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 64,
+    max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer, reasoning included.")] = 128,
+    plot: Annotated[
+        str | None, typer.Option(help="Write the figure as SVG; - draws it in the terminal.", metavar="FILE")
+    ] = None,
+    failures: Annotated[
+        Path | None, typer.Option(help="Write what was answered wrongly, as JSON lines.", metavar="FILE")
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Accuracy with its 95 % interval. Thoughts alone do the reasoning: the answer follows them at once.
+    """Accuracy with its 95 % interval, what the answers cost, and for graph problems what was said.
 
-    Run it again with --thoughts 0 to see what the thoughts are worth.
+    By default thoughts alone do the reasoning: the answer follows them at once.
+
+    --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from coconut_core.config import check_thoughts
-    from coconut_core.evaluate import evaluate
     from coconut_core.problems import read_problems
 
-    if thoughts is not None:
-        check_thoughts(thoughts)
-    if batch_size < 1 or (limit is not None and limit < 1):
-        raise CoconutError("batch-size and limit must be 1 or more")
+    numbers = None if thoughts is None else read_numbers(thoughts)
+    if batch_size < 1 or max_new_tokens < 1 or (limit is not None and limit < 1):
+        raise CoconutError("batch-size, max-new-tokens and limit must be 1 or more")
+    if as_json and (markdown or plot == "-"):
+        raise CoconutError("--json prints nothing but JSON: leave out --markdown, and give --plot a file")
+    if plot is not None and plot != "-" and not plot.endswith(".svg"):
+        raise CoconutError(f"--plot writes SVG: give it a name that ends in .svg, or -, not '{plot}'")
     problems = read_problems(data)[:limit]
     if not problems:
         raise CoconutError(f"{data} holds no problems")
     opened = options.open_model(model, device, dtype)
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("evaluating", total=len(problems))
-        result = evaluate(
-            opened,
-            problems,
-            thoughts=thoughts,
-            answer_only=not free,
-            batch_size=batch_size,
-            progress=lambda count: bar.advance(task, count),
-        )
-    low, high = result.interval
-    used = opened.config.thoughts if thoughts is None else thoughts
+    is_sweep = thoughts is not None and not thoughts.strip().isdigit()
+    in_words = is_sweep if free is None else free
+    results = _evaluate_each(
+        opened,
+        problems,
+        numbers or [opened.config.thoughts],
+        answer_only=not in_words,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+    )
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "model": opened.name,
-                    "data": str(data),
-                    "n": result.count,
-                    "right": sum(result.right),
-                    "thoughts": used,
-                    "words_allowed": free,
-                    "accuracy": result.accuracy,
-                    "interval_95": [low, high],
-                    "by_hops": result.by_hops,
-                    "mean_answer_tokens": result.mean_tokens,
-                    "seconds": round(result.seconds, 3),
-                }
+        about = {"model": opened.name, "data": str(data)}
+        typer.echo(json.dumps(about | _to_json(results, is_sweep, in_words)))
+    elif markdown:
+        typer.echo("\n\n".join(map(_as_markdown, _tables(results, in_words))))
+    else:
+        _print(results, is_sweep, in_words)
+    if failures is not None:
+        _write_failures(failures, problems, results)
+    figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
+    if plot is not None and plot != "-":
+        figure.save_svg(plot)
+    elif plot == "-" or (sys.stdout.isatty() and not as_json and not markdown):
+        typer.echo("\n" + figure.to_text(width=min(100, shutil.get_terminal_size().columns)))
+
+
+def read_numbers(text: str) -> list[int]:
+    """Numbers of thoughts from "3", "0..6", "0,2,4" or a mixture, each once and in order of appearance."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]{1,6})(?:\s*\.\.\s*([0-9]{1,6}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise CoconutError(f"--thoughts takes a number (3), a range (0..6) or a list (0,2,4), not '{text}'")
+        if last - first >= MOST_NUMBERS:
+            raise CoconutError(f"--thoughts {part} is more than {MOST_NUMBERS} numbers: name fewer")
+        numbers += range(first, last + 1)
+    return list(dict.fromkeys(numbers))
+
+
+def _evaluate_each(
+    model: "CoconutModel", problems: "Sequence[Problem]", numbers: Sequence[int], **choices: Any
+) -> "dict[int, Evaluation]":
+    """One evaluation for each number of thoughts, with a progress bar where somebody watches."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from coconut_core.evaluate import evaluate
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("evaluating", total=len(problems) * len(numbers))
+        return {
+            number: evaluate(
+                model, problems, thoughts=number, progress=lambda count: bar.advance(task, count), **choices
             )
-        )
+            for number in numbers
+        }
+
+
+def _to_json(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool) -> dict[str, Any]:
+    records = [
+        {"thoughts": number, "words_allowed": in_words, **result.to_json()}
+        for number, result in results.items()
+    ]
+    return {"sweep": records} if is_sweep else records[0]
+
+
+def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool) -> None:
+    if is_sweep:
+        typer.echo("\n\n".join(map(_as_columns, _tables(results, in_words))))
         return
-    how = "thoughts, then free words" if free else "thoughts only"
+    (number, result), *_ = results.items()
+    how = "thoughts, then free words" if in_words else "thoughts only"
+    low, high = result.interval
     typer.echo(
         f"accuracy {100 * result.accuracy:.1f} %  "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {used} thoughts, {how})"
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {number} thoughts, {how})"
     )
-    typer.echo("by hops  " + "  ".join(f"{hops}: {100 * rate:.1f} %" for hops, rate in result.by_hops.items()))
-    typer.echo(f"answer tokens {result.mean_tokens:.1f}  seconds {result.seconds:.1f}")
+    for hops, share in result.shares_by_hops.items():
+        typer.echo(f"{hops:>3} hops {_percent(share)} %, n={share.count}")
+    if in_words and result.outcome_counts:
+        typer.echo(", ".join(f"{outcome} {count}" for outcome, count in result.outcome_counts.items()))
+    typer.echo(
+        f"answer tokens {result.mean_tokens:.1f}  cut off {result.cut_off}  seconds {result.seconds:.1f}  "
+        f"forward passes {result.work.passes}  positions {result.work.positions}"
+    )
+
+
+def _tables(results: "Mapping[int, Evaluation]", in_words: bool) -> list[Table]:
+    """One row for each number of thoughts: what is right, then what was said and what that cost.
+
+    Without words in between only two of the six classes can come up, and both are in the accuracy.
+    """
+    every, thoughts = list(results.values()), [str(number) for number in results]
+    right = {
+        "thoughts": thoughts,
+        f"accuracy % (95 % interval), n={every[0].count}": [_percent(each.share) for each in every],
+    }
+    for hops, share in every[0].shares_by_hops.items():
+        right[f"{hops} hops, n={share.count}"] = [_percent(each.shares_by_hops[hops]) for each in every]
+    said = {"thoughts": thoughts}
+    for outcome in every[0].outcome_counts if in_words else ():
+        said[outcome.value] = [str(each.outcome_counts[outcome]) for each in every]
+    said |= {
+        "tokens": [f"{each.mean_tokens:.1f}" for each in every],
+        "cut off": [str(each.cut_off) for each in every],
+        "passes": [str(each.work.passes) for each in every],
+        "positions": [str(each.work.positions) for each in every],
+        "seconds": [f"{each.seconds:.1f}" for each in every],
+    }
+    return [[list(columns), *map(list, zip(*columns.values(), strict=True))] for columns in (right, said)]
+
+
+def _percent(share: "Share") -> str:
+    low, high = share.interval
+    return f"{100 * share.accuracy:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def _as_markdown(table: Table) -> str:
+    head, *rows = (f"| {' | '.join(row)} |" for row in table)
+    return "\n".join([head, "|" + " ---: |" * len(table[0]), *rows])
+
+
+def _as_columns(table: Table) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table
+    )
+
+
+def _figure(results: "Mapping[int, Evaluation]", is_sweep: bool, title: str) -> "Figure":
+    from coconut_core.evaluate import figure_by_hops, figure_by_thoughts
+
+    if is_sweep:
+        return figure_by_thoughts(results, title)
+    (number, result), *_ = results.items()
+    return figure_by_hops(result, f"{title}, {number} thoughts")
+
+
+def _write_failures(path: Path, problems: "Sequence[Problem]", results: "Mapping[int, Evaluation]") -> None:
+    lines = [
+        json.dumps(
+            {
+                "thoughts": number,
+                "question": problem.question,
+                "expected": problem.answer,
+                "said": answer.text,
+                "outcome": outcome,
+                "hops": hops,
+                "finished": answer.finished,
+            },
+            ensure_ascii=False,
+        )
+        for number, result in results.items()
+        for problem, answer, outcome, hops, ok in zip(
+            problems, result.answers, result.outcomes, result.hops, result.right, strict=True
+        )
+        if not ok
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise CoconutError(f"cannot write {path}: {error.strerror or error}") from error
+    typer.echo(f"wrote {len(lines)} wrong answers to {path}", err=True)
