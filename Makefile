@@ -17,7 +17,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format train-demo bench
+.PHONY: help setup demo test lint format train-demo bench results
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -58,11 +58,14 @@ format: $(INSTALLED)  ## mend what ruff can mend
 	@$(BIN)/ruff format .
 
 train-demo: $(INSTALLED)  ## train the bundled model from scratch; goes on where it was stopped
-	@if [ -e $(RUN)/state.pt ]; then \
+	@if ls $(RUN)/step-*/training_state.pt >/dev/null 2>&1; then \
 	  $(BIN)/coconut train --out $(RUN) --resume; \
 	else \
 	  $(BIN)/coconut train prosqa --out $(RUN); \
 	fi
 
-bench: $(INSTALLED)  ## measure speed
+bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)
+
+results: $(INSTALLED)  ## train and measure all methods of the paper, small; hours, goes on where it was stopped
+	@$(BIN)/python -m results $(ARGS)

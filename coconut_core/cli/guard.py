@@ -20,6 +20,6 @@ def run_guarded(command: Callable[[], Any]) -> None:
     except BrokenPipeError:  # the reader went away, as in `coconut … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(str(interrupt) or "interrupted", err=True)
         sys.exit(130)

@@ -1,85 +1,137 @@
-"""coconut train: run a recipe from its first step, or go on with a run."""
+"""coconut train: run a recipe from its first step, go on with a run, or draw one."""
 
 import json
-import sys
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
+if TYPE_CHECKING:
+    from coconut_core.training.recipe import Recipe
+    from coconut_core.training.run_folder import RunFolder
+
 
 def train(
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe's name or TOML file; see `coconut recipes`.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/prosqa"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/ and the recipe's name.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Lay a value over the recipe, like --set seed=3.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
     device: options.Device = "auto",
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw a run's loss and accuracy by stage, and train nothing.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="With --plot: write the figure there, too.")] = None,
 ) -> None:
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 
-    Progress goes to stderr, one line a report, and to RUN/metrics.jsonl.
+    Progress goes to stderr and to RUN/metrics.jsonl. Ctrl-C saves and says how to go on.
+    On several processes: accelerate launch -m coconut_core train RECIPE --out RUN
     """
+    if plot is not None:
+        from coconut_core.training.metrics import plot_run
+
+        typer.echo(plot_run(plot, svg, int(os.environ.get("COLUMNS", "100"))))
+        return
     from coconut_core.loading import choose_device
-    from coconut_core.training.recipe import load_recipe, recipe_from_table
     from coconut_core.training.run_folder import RunFolder
-    from coconut_core.training.scratch import build_model
-    from coconut_core.training.trainer import Trainer
 
     choose_device(device)
-    folder = RunFolder(out)
     if resume:
         if recipe is not None or settings:
             raise CoconutError("--resume goes on with the run's own recipe: leave out the recipe and --set")
-        chosen = recipe_from_table(folder.read_recipe())
+        if out is None:
+            raise CoconutError("name the run to go on with, like: coconut train --resume --out runs/prosqa")
+        folder, chosen = _opened_run(RunFolder(out))
     else:
-        if recipe is None:
-            raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
-        chosen = load_recipe(recipe, settings)
-        if folder.state.exists():
-            raise CoconutError(f"{out} already holds a run: go on with --resume, or choose another --out")
-        folder.create()
-        folder.write_recipe(chosen.to_json())
-    typer.echo("drawing training problems", err=True)
-    trainer = Trainer(build_model(chosen), chosen, folder, report=report, device=device)
+        folder, chosen = _new_run(recipe, settings, out)
+    _run(chosen, folder, resume, device)
+
+
+def _opened_run(folder: "RunFolder") -> "tuple[RunFolder, Recipe]":
+    from coconut_core.training.recipe import recipe_from_table
+
+    return folder, recipe_from_table(folder.read_recipe())
+
+
+def _new_run(
+    name: str | None, settings: list[str] | None, out: Path | None
+) -> "tuple[RunFolder, Recipe]":
+    from coconut_core.training.recipe import load_recipe
+    from coconut_core.training.run_folder import RunFolder
+
+    if name is None:
+        raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
+    chosen = load_recipe(name, settings)
+    folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
+    if folder.steps():
+        raise CoconutError(
+            f"{folder.path} already holds a run: go on with --resume --out {folder.path}, or choose another --out"
+        )
+    folder.create()
+    folder.write_recipe(chosen.to_json())
+    return folder, chosen
+
+
+def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> None:
+    from accelerate import PartialState
+
+    from coconut_core.training.metrics import MetricsLog
+    from coconut_core.training.progress import Progress
+    from coconut_core.training.start import build_model
+    from coconut_core.training.trainer import Trainer
+
+    first = PartialState(cpu=device == "cpu").is_main_process
+    if first:
+        typer.echo("reading problems", err=True)
+    trainer = Trainer(build_model(recipe), recipe, folder, device=device)
     if resume:
         trainer.resume()
-        typer.echo(f"going on from step {trainer.step}", err=True)
-    trainer.run()
-    typer.echo(f"done: {folder.checkpoint}", err=True)
+        if first:
+            typer.echo(f"going on from step {trainer.step}", err=True)
+    if not first:
+        trainer.run(lambda row: None)
+        return
+    with MetricsLog(folder.path, step=trainer.step) as log, Progress() as progress:
+
+        def report(row: dict[str, object]) -> None:
+            log.append(row)
+            progress(row)
+
+        trainer.run(report)
+    best = folder.read_best()
+    note = "" if best is None else f"; best on held-out problems: step {best[0]}, {100 * best[1]:.1f} % right"
+    typer.echo(f"done: {folder.checkpoint}{note}", err=True)
 
 
-def report(row: dict[str, Any]) -> None:
-    """One plain line on stderr."""
-    if "evaluation" in row:
-        seen = row["evaluation"]
-        text = (
-            f"step {row['step']}  held-out accuracy {100 * seen['accuracy']:.1f} % "
-            f"(n={seen['n']}, {seen['thoughts']} thoughts)"
-        )
-    else:
-        parts = "  ".join(f"{name} {value:.3f}" for name, value in row["loss_by_part"].items())
-        text = (
-            f"step {row['step']}/{row['of']}  stage {row['stage']}  loss {row['loss']:.3f}  {parts}  "
-            f"{row['tokens_per_second']} tokens/s"
-        )
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-def recipes(as_json: options.Json = False) -> None:
-    """List the recipes that come with coconut."""
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe whole, every default written out.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the recipes that come with coconut, or print one."""
+    from coconut_core.training.curriculum import METHODS
     from coconut_core.training.recipe import available_recipes, load_recipe
 
+    if name is not None:
+        recipe = load_recipe(name)
+        typer.echo(json.dumps(recipe.to_json()) if as_json else recipe.to_toml(), nl=as_json)
+        return
     if as_json:
         typer.echo(json.dumps({name: load_recipe(name).to_json() for name in available_recipes()}))
         return
     for name in available_recipes():
         recipe = load_recipe(name)
-        typer.echo(f"{name}  {len(recipe.stages)} stages, {recipe.total_steps} steps of {recipe.batch_size}")
+        typer.echo(
+            f"{name:<18} {recipe.method:<9} {len(recipe.stages)} stages, "
+            f"{recipe.curriculum.total} {recipe.curriculum.unit} of {recipe.batch_size}"
+        )
+    typer.echo("methods: " + ", ".join(METHODS))

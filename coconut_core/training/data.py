@@ -1,56 +1,166 @@
-"""Training batches as a pure function of seed and step, so that a resumed run sees what it would have seen."""
+"""Training batches as a pure function of recipe and step, so that a resumed run sees what it would have seen."""
 
 import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
-from coconut_core.problems import prosqa
-from coconut_core.problems.base import Graph, Problem
-from coconut_core.training.encoding import Batch, Encoder, collate
+import numpy as np
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems import Graph, Problem, read_problems
+from coconut_core.problems.families import family_named
+from coconut_core.training.curriculum import Stage
+from coconut_core.training.encoding import Encoder, Example
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.recipe import DataChoice, Recipe
+from coconut_core.training.several import several_questions, frontier_batch
+from coconut_core.training.token_store import TokenStore, open_store
+
+WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
+
+
+class Source(Protocol):
+    """Where the problems of a step come from."""
+
+    steps_per_epoch: int  # 0 where there are no epochs
+
+    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
+        """The examples of an optimizer step's batch at a stage, of about the same length."""
+
+
+class GeneratedSource:
+    """A pool of generated graphs, sorted by size; each use tells one anew."""
+
+    steps_per_epoch = 0
+
+    def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
+        self.encoder, self.batch_size = encoder, recipe.batch_size
+        self.retell = family_named(recipe.data.family).retell
+        self.graphs = draw_graphs(recipe.data)
+        self.window = min(len(self.graphs), max(recipe.batch_size * 4, len(self.graphs) // 64))
+
+    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
+        start = rng.randrange(len(self.graphs) - self.window + 1)
+        graphs = rng.choices(self.graphs[start : start + self.window], k=self.batch_size)
+        return [self._example(self.retell(graph, rng), stage, rng) for graph in graphs]
+
+    def _example(self, problem: Problem, stage: Stage, rng: random.Random) -> Example:
+        if stage.questions == 1 or problem.graph is None:
+            return self.encoder.encode(self.encoder.tokenize(problem), stage)
+        return several_questions(self.encoder, problem.graph, stage.thoughts, stage.questions, rng)
+
+
+class FileSource:
+    """Every problem of a file once an epoch, in an order that follows from the seed."""
+
+    def __init__(self, recipe: Recipe, encoder: Encoder, store: TokenStore) -> None:
+        self.encoder, self.store, self.seed = encoder, store, recipe.seed
+        self.batch_size = recipe.batch_size
+        self.steps_per_epoch = -(-len(store) // recipe.batch_size)
+        self._lengths = store.lengths
+        self._order: tuple[int, list[list[int]]] = (-1, [])
+
+    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, self._batches(epoch))
+        return [self.encoder.encode(self.store[number], stage) for number in self._order[1][place]]
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        shuffle = np.random.default_rng([self.seed, epoch])
+        order = shuffle.permutation(len(self.store))
+        batches: list[list[int]] = []
+        for start in range(0, len(order), WINDOW * self.batch_size):
+            window = order[start : start + WINDOW * self.batch_size]
+            window = window[np.argsort(self._lengths[window], kind="stable")]
+            chunks = range(0, len(window), self.batch_size)
+            batches += [window[chunk : chunk + self.batch_size].tolist() for chunk in chunks]
+        shuffle.shuffle(batches)
+        return batches
 
 
 def draw_graphs(choice: DataChoice) -> list[Graph]:
     """The pool of graphs of a recipe, sorted by size so that neighbours make batches with little padding."""
     rng = random.Random(f"pool {choice.seed}")
-    size = prosqa.ProsqaSize(nodes=choice.nodes, hops=choice.hops)
-    graphs = [prosqa.generate(rng, size).graph for _ in range(choice.problems)]
-    return sorted((graph for graph in graphs if graph is not None), key=lambda graph: len(graph.edges))
+    problems = _generated(choice, rng, choice.problems)
+    graphs = [problem.graph for problem in problems if problem.graph is not None]
+    return sorted(graphs, key=lambda graph: len(graph.edges))
 
 
 def held_out_problems(choice: DataChoice, count: int) -> list[Problem]:
-    """Problems to select checkpoints by, from another seed than the pool."""
-    rng = random.Random(f"held out {choice.seed}")
-    size = prosqa.ProsqaSize(nodes=choice.nodes, hops=choice.hops)
-    return [prosqa.generate(rng, size) for _ in range(count)]
+    """Problems to select checkpoints by: those of the validation file, or from another seed than the pool."""
+    if choice.validation:
+        problems = read_problems(choice.validation)[:count]
+        if not problems:
+            raise CoconutError(f"{choice.validation} holds no problems")
+        return problems
+    if choice.train:
+        return []  # never those trained on
+    return _generated(choice, random.Random(f"held out {choice.seed}"), count)
+
+
+def _generated(choice: DataChoice, rng: random.Random, count: int) -> list[Problem]:
+    family = family_named(choice.family)
+    size = replace(family.size, nodes=choice.nodes, hops=choice.hops)
+    return [family.generate(rng, size) for _ in range(count)]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The examples of one optimizer step, and the stage that they are of."""
+
+    stage: int
+    examples: list[Example]
 
 
 class Batches:
-    """Draws the batch of any step of a recipe."""
+    """Draws the batch of any step of a recipe. Lengths of stages are in steps here, whatever the unit."""
 
-    def __init__(self, recipe: Recipe, encoder: Encoder, pad_id: int) -> None:
-        self.recipe = recipe
-        self.encoder = encoder
-        self.pad_id = pad_id
-        self.graphs = draw_graphs(recipe.data)
-        self.window = max(recipe.batch_size * 4, len(self.graphs) // 64)
+    def __init__(self, recipe: Recipe, encoder: Encoder, folder: Path) -> None:
+        self.recipe, self.encoder = recipe, encoder
+        self.source: Source
+        if recipe.data.train:
+            store = open_store(Path(recipe.data.train), encoder, folder / "tokens")
+            self.source = FileSource(recipe, encoder, store)
+        else:
+            self.source = GeneratedSource(recipe, encoder)
+        unit = self.source.steps_per_epoch if recipe.curriculum.unit == "epochs" else 1
+        self.stages: tuple[Stage, ...] = tuple(
+            replace(stage, length=stage.length * unit) for stage in recipe.stages
+        )
+        self.total_steps = sum(stage.length for stage in self.stages)
+        chosen = recipe.curriculum
+        if (chosen.lookup or chosen.frontier or chosen.questions > 1) and recipe.data.family != "prosqa":
+            raise CoconutError(
+                "warm-ups and several questions are there for data.family 'prosqa' only: set curriculum.lookup=0, "
+                "curriculum.frontier=0 and curriculum.questions=1"
+            )
 
-    def at(self, step: int) -> tuple[int, Batch]:
-        """The stage that this step trains (mostly its own, sometimes an earlier one) and its batch."""
-        recipe = self.recipe
-        rng = random.Random(f"step {recipe.seed} {step}")
-        stage = recipe.stage_at(step)
-        if recipe.stages[stage].kind == "lookup":
-            return stage, self._lookup(rng)
-        earlier = [index for index in range(stage) if recipe.stages[index].kind == "thoughts"]
-        if earlier and rng.random() < recipe.earlier_stages:
+    def stage_at(self, step: int) -> int:
+        """Number of the stage that an optimizer step (from 0) belongs to."""
+        for number, stage in enumerate(self.stages):
+            if step < stage.length:
+                return number
+            step -= stage.length
+        return len(self.stages) - 1
+
+    def at(self, step: int) -> Drawn:
+        """The batch of a step: mostly of its own stage, sometimes of an earlier one."""
+        rng = random.Random(f"step {self.recipe.seed} {step}")
+        stage = self.stage_at(step)
+        if self.stages[stage].kind == "lookup":
+            return Drawn(stage, [lookup_example(self.encoder, rng) for _ in range(self.recipe.batch_size)])
+        if self.stages[stage].kind == "frontier":
+            return Drawn(stage, frontier_batch(self.encoder, rng, self.recipe.batch_size))
+        earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
+        if earlier and rng.random() < self.recipe.curriculum.other_stages:
             stage = rng.choice(earlier)
-        return stage, self._thoughts(rng, recipe.stages[stage].thoughts)
+        return Drawn(stage, self.source.draw(step, self.stages[stage], rng))
 
-    def _lookup(self, rng: random.Random) -> Batch:
-        return collate([lookup_example(self.encoder, rng) for _ in range(self.recipe.batch_size)], self.pad_id)
 
-    def _thoughts(self, rng: random.Random, thoughts: int) -> Batch:
-        start = rng.randrange(max(1, len(self.graphs) - self.window + 1))
-        graphs = rng.choices(self.graphs[start : start + self.window], k=self.recipe.batch_size)
-        problems = [prosqa.retell(graph, rng) for graph in graphs]
-        return collate([self.encoder.encode(problem, thoughts) for problem in problems], self.pad_id)
+def seed_of(recipe: Recipe, step: int, process: int) -> int:
+    """Seed of a step's dropout; the same in a resumed run."""
+    return random.Random(f"dropout {recipe.seed} {step} {process}").getrandbits(63)
+
+

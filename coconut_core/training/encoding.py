@@ -1,7 +1,7 @@
 """From a problem and a curriculum stage to token ids and labels, in the official sequence layout."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import torch
@@ -9,9 +9,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from coconut_core.config import CoconutConfig
-from coconut_core.model import IGNORE
-from coconut_core.problems.base import Problem
+from coconut_core.model import IGNORE, has_label
+from coconut_core.problems.base import Graph, Problem
 from coconut_core.prompt import encode_text, question_ids
+from coconut_core.training.curriculum import Stage
 
 
 class Part(IntEnum):
@@ -24,24 +25,31 @@ class Part(IntEnum):
     THOUGHTS = 4
 
 
+MOST_KNOWN = 10_000  # texts whose tokens are kept
+Label = int | tuple[int, ...]  # a token, or several of which each is right
+
+
 @dataclass(frozen=True)
 class Example:
-    """One training sequence; the three lists have the same length."""
+    """One training sequence; the lists have the same length."""
 
     ids: list[int]
-    labels: list[int]
+    labels: list[Label]
     parts: list[int]
+    halts: list[int]  # at a latent: 1 where thinking should end after it, 0 where not; IGNORE elsewhere
     prompt_length: int  # up to and including <bot>: the column in front of the first latent
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded examples, (batch, time) each; first latents stand in one column."""
+    """Padded examples, (batch, time) each; first latents stand in one column. labels are (batch, time, choices)
+    where some position has several."""
 
     input_ids: Tensor
     attention_mask: Tensor
     labels: Tensor
     parts: Tensor
+    halts: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
@@ -49,7 +57,21 @@ class Batch:
     @property
     def label_parts(self) -> Tensor:
         """Part of each labelled position, in the order of CoconutOutput.label_losses."""
-        return self.parts[:, 1:][self.labels[:, 1:] != IGNORE]
+        return self.parts[:, 1:][has_label(self.labels)[:, 1:]]
+
+
+@dataclass(frozen=True)
+class TokenizedProblem:
+    """A problem as token ids: what stays the same at every stage."""
+
+    prompt: list[int]  # question, line break, <bot>
+    steps: list[list[int]]
+    answer: list[int]  # answer prefix, answer, end of text
+    frontiers: tuple[tuple[int, ...], ...] = ()  # for each step of a chain: all nodes that it may have reached
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + sum(map(len, self.steps)) + len(self.answer)
 
 
 @dataclass(frozen=True)
@@ -59,15 +81,21 @@ class Encoder:
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
     word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step).
-    label_thoughts: each thought is asked, too, for the first token of the step that it takes the place of
-    (past the end of the chain: of the last step), and the position in front of <eot> for the token that
-    follows <eot>; step-level supervision as in SIM-CoT (arXiv 2509.20317), through the model's own LM head.
+    label_thoughts: each thought is asked, too, for the first token of the step that it takes the place of, and
+    the position in front of <eot> for the step that follows; step-level supervision as in SIM-CoT
+    (arXiv 2509.20317), through the model's own LM head. In a chain through a known graph each node that the
+    step may have reached is right: thought k is asked for all ends of walks of k - 1 hops, and for nothing
+    where there are none.
+    thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
     tokenizer: PreTrainedTokenizerBase
     config: CoconutConfig
     step_style: str = "sentence"
     label_thoughts: bool = False
+    thoughts_per_step: int = 1
+    pad_to_longest: bool = True
+    _known: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)  # steps and answers recur
 
     def prompt(self, problem: Problem) -> list[int]:
         """Question, line break, <bot>."""
@@ -81,51 +109,119 @@ class Encoder:
             nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
             nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
             texts = [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
-        return [encode_text(self.tokenizer, text) for text in texts]
+        return [self._ids(text) for text in texts]
 
     def answer(self, problem: Problem) -> list[int]:
         """Answer prefix, answer, end of text."""
         assert isinstance(self.tokenizer.eos_token_id, int)
         text = f"{self.config.answer_prefix} {problem.answer}"
-        return [*encode_text(self.tokenizer, text), self.tokenizer.eos_token_id]
+        return [*self._ids(text), self.tokenizer.eos_token_id]
 
-    def encode(self, problem: Problem, thoughts: int) -> Example:
-        """The sequence of a curriculum stage: the first `thoughts` steps are replaced by as many thoughts."""
-        prompt, steps, answer = self.prompt(problem), self.steps(problem), self.answer(problem)
-        remaining = steps[thoughts:]
-        ids = [*prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
-        labels, parts = [IGNORE] * len(ids), [int(Part.NONE)] * len(ids)
-        if self.label_thoughts and steps:
-            labels[len(prompt) :] = [steps[min(place, len(steps) - 1)][0] for place in range(thoughts + 1)]
-            parts[len(prompt) :] = [int(Part.THOUGHTS)] * (thoughts + 1)
+    def tokenize(self, problem: Problem) -> TokenizedProblem:
+        """The parts of a problem as token ids."""
+        return TokenizedProblem(
+            self.prompt(problem), self.steps(problem), self.answer(problem), self._frontiers(problem.graph)
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        if text not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[text] = encode_text(self.tokenizer, text)
+        return self._known[text]
+
+    def _frontiers(self, graph: Graph | None) -> tuple[tuple[int, ...], ...]:
+        if graph is None or self.step_style != "chain" or not self.label_thoughts:
+            return ()
+        return tuple(
+            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes)
+            for nodes in walk_ends(graph)
+        )
+
+    def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
+        """The sequence of a problem at a stage of the curriculum."""
+        steps, thoughts = problem.steps, stage.thoughts
+        if not self.pad_to_longest:
+            thoughts = min(thoughts, self.thoughts_per_step * len(steps))
+        remaining = _without(steps[stage.removed :], stage.removed_tokens)
+        start = len(problem.prompt)
+        ids = [*problem.prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
+        labels: list[Label] = [IGNORE] * len(ids)
+        parts = [int(Part.NONE)] * len(ids)
+        if self.label_thoughts:
+            right: Sequence[Label] = problem.frontiers or [step[0] for step in steps]
+            asked = [right[place // self.thoughts_per_step] for place in range(thoughts + 1)
+                     if place // self.thoughts_per_step < len(right)]
+            labels[start : start + len(asked)] = asked
+            parts[start : start + len(asked)] = [int(Part.THOUGHTS)] * len(asked)
         for tokens, part in [
             *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
-            (answer, Part.ANSWER),
+            (problem.answer, Part.ANSWER),
         ]:
             ids += tokens
             labels += tokens
             parts += [int(part)] * len(tokens)
-        return Example(ids, labels, parts, len(prompt))
+        halts = [IGNORE] * len(ids)
+        needed = self.thoughts_per_step * len(steps)
+        halts[start : start + thoughts] = [int(place + 1 >= needed) for place in range(thoughts)]
+        return Example(ids, labels, parts, halts, start)
+
+
+def walk_ends(graph: Graph) -> list[list[int]]:
+    """Where walks of 0, 1, 2, … hops from the root can end, as long as there are any."""
+    ends = [[graph.root]]
+    while ends[-1]:
+        ends.append(sorted({target for source, target in graph.edges if source in ends[-1]}))
+    return ends[:-1]
+
+
+def _without(steps: list[list[int]], count: int) -> list[list[int]]:
+    """The steps without their first `count` tokens."""
+    remaining = []
+    for step in steps:
+        kept = step[count:]
+        count = max(0, count - len(step))
+        if kept:
+            remaining.append(kept)
+    return remaining
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> Batch:
     """Pad on the left so that prompts end in one column, and on the right to the longest rest."""
     left = max(example.prompt_length for example in examples)
     right = max(len(example.ids) - example.prompt_length for example in examples)
+    size = (len(examples), left + right)
+    input_ids, mask = torch.full(size, pad_id), torch.zeros(size, dtype=torch.long)
+    labels, halts = torch.full(size, IGNORE), torch.full(size, IGNORE)
+    parts = torch.full(size, int(Part.NONE))
+    for row, example in enumerate(examples):
+        start = left - example.prompt_length
+        place = slice(start, start + len(example.ids))
+        input_ids[row, place] = torch.tensor(example.ids)
+        mask[row, place] = 1
+        labels[row, place] = torch.tensor([_first(label) for label in example.labels])
+        parts[row, place] = torch.tensor(example.parts)
+        halts[row, place] = torch.tensor(example.halts)
+    return Batch(input_ids, mask, _with_choices(labels, examples, left), parts, halts)
 
-    def padded(row: Callable[[Example], list[int]], fill: int) -> Tensor:
-        return torch.tensor(
-            [
-                [fill] * (left - example.prompt_length)
-                + row(example)
-                + [fill] * (right - len(example.ids) + example.prompt_length)
-                for example in examples
-            ]
-        )
 
-    return Batch(
-        input_ids=padded(lambda example: example.ids, pad_id),
-        attention_mask=padded(lambda example: [1] * len(example.ids), 0),
-        labels=padded(lambda example: example.labels, IGNORE),
-        parts=padded(lambda example: example.parts, int(Part.NONE)),
-    )
+def _first(label: Label) -> int:
+    return label[0] if isinstance(label, tuple) else label
+
+
+def _with_choices(labels: Tensor, examples: Sequence[Example], left: int) -> Tensor:
+    """labels (batch, time) as (batch, time, choices) where some position has several."""
+    several = [
+        (row, left - example.prompt_length + place, label)
+        for row, example in enumerate(examples)
+        for place, label in enumerate(example.labels)
+        if isinstance(label, tuple)
+    ]
+    if not several:
+        return labels
+    choices = max(len(label) for _, _, label in several)
+    wide = torch.full((*labels.shape, choices), IGNORE)
+    wide[..., 0] = labels
+    for row, column, label in several:
+        wide[row, column, : len(label)] = torch.tensor(label)
+    return wide

@@ -10,6 +10,7 @@ import random
 
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.prosqa import CONCEPTS, PERSONS, sentence
+from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example
 
 
@@ -21,11 +22,12 @@ def lookup_example(
     questions: int = 6,
 ) -> Example:
     """One graph and its questions as one sequence without thoughts; only walks and answers are labelled."""
-    graph = _tiny_graph(rng, rng.randint(*nodes), rng.randint(*edges))
+    graph = tiny_graph(rng, rng.randint(*nodes), rng.randint(*edges))
     told = " ".join(sentence(graph, edge) for edge in graph.edges)
     ids: list[int] = []
     labels: list[int] = []
     parts: list[int] = []
+    halts: list[int] = []
     for number in range(questions):
         walk = _random_walk(graph, rng)
         root, end = graph.names[walk[0]], graph.names[walk[-1]]
@@ -33,14 +35,16 @@ def lookup_example(
         question = f"Is {root} a {shown[0]} or {shown[1]}?"
         steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(walk))
         problem = Problem(f"{told} {question}" if number == 0 else question, steps, f"{root} is a {end}.")
-        example = encoder.encode(problem, thoughts=0)
+        example = encoder.encode(encoder.tokenize(problem), Stage(0))
         ids += example.ids
         labels += example.labels
         parts += example.parts
-    return Example(ids, labels, parts, prompt_length=len(ids))
+        halts += example.halts
+    return Example(ids, labels, parts, halts, prompt_length=len(ids))
 
 
-def _tiny_graph(rng: random.Random, nodes: int, edges: int) -> Graph:
+def tiny_graph(rng: random.Random, nodes: int, edges: int) -> Graph:
+    """A random directed acyclic graph with one or two persons; which nodes are asked about is open."""
     persons = rng.randint(1, 2)
     names = (*rng.sample(PERSONS, persons), *rng.sample(CONCEPTS, nodes - persons))
     possible = [(a, b) for a in range(nodes) for b in range(max(a + 1, persons), nodes)]

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.training.curriculum import METHODS, Curriculum, Stage, expand
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """A Llama-shaped model built from scratch."""
+    """Where the model comes from: a base to go on from, or a fresh Llama of this shape."""
 
+    base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
+    new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
     hidden_size: int = 256
     layers: int = 2
     heads: int = 4
@@ -22,10 +25,12 @@ class ModelShape:
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Which generated problems to train on."""
+    """Which problems to train on: a file in the official layout, or a generated family."""
 
-    family: str = "prosqa"
-    problems: int = 40_000
+    family: str = "prosqa"  # names the examples of the model, and the generator where there is no file
+    train: str = ""  # problem file; empty: generated problems
+    validation: str = ""  # problem file to select by; empty: generated ones, never those trained on
+    problems: int = 40_000  # generated graphs; each use tells one anew: names, order, candidates, path
     seed: int = 11
     nodes: tuple[int, int] = (18, 28)
     hops: tuple[int, int] = (3, 6)
@@ -33,22 +38,23 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class OptimizerChoice:
-    """AdamW with linear warm-up, then cosine down to a tenth."""
+    """AdamW with linear warm-up, then cosine down to a twentieth, or constant."""
 
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.05
     warmup_steps: int = 100
-    clip: float = 1.0
+    schedule: str = "cosine"  # or "constant", as in the paper
+    clip: float = 1.0  # longest gradient; 0: as long as it is
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of the curriculum: so many optimizer steps with so many thoughts."""
+class Thinking:
+    """How thinking ends in the trained model, see coconut_core.halting."""
 
-    steps: int
-    kind: str = "thoughts"  # or "lookup", the warm-up of training.lookup
-    thoughts: int = 0
+    ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
+    threshold: float = 0.5  # a probability, nats, or a difference of probabilities
+    window: int = 2  # for "stable": how many readouts must agree
 
 
 @dataclass(frozen=True)
@@ -56,34 +62,41 @@ class Recipe:
     """A whole training run."""
 
     name: str
-    stages: tuple[Stage, ...]
+    method: str = "coconut"
     seed: int = 1
-    batch_size: int = 64
+    batch_size: int = 64  # examples of one optimizer step, all processes together
+    micro_batch: int = 0  # examples that go through the model at once in a process; 0: all of its share
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
+    checkpoint_prompt: bool = False  # compute the prompt twice rather than keep its activations
     step_style: str = "sentence"
     label_thoughts: bool = False
-    earlier_stages: float = 0.0
     checkpoint_every: int = 250
+    keep: int = 2  # newest checkpoints that are kept, besides the best
     evaluate_every: int = 500
     evaluation_problems: int = 300
     model: ModelShape = field(default_factory=ModelShape)
     data: DataChoice = field(default_factory=DataChoice)
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    thinking: Thinking = field(default_factory=Thinking)
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
 
     @property
-    def total_steps(self) -> int:
-        return sum(stage.steps for stage in self.stages)
-
-    def stage_at(self, step: int) -> int:
-        """Index of the stage that an optimizer step (from 0) belongs to."""
-        for index, stage in enumerate(self.stages):
-            if step < stage.steps:
-                return index
-            step -= stage.steps
-        return len(self.stages) - 1
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the recipe's method."""
+        return expand(self.method, self.curriculum)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def to_toml(self) -> str:
+        """The whole recipe, every default written out; reading it back gives the same recipe."""
+        values, tables = [], []
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                tables.append(f"\n[{name}]\n" + "\n".join(_toml_line(*item) for item in value.items()))
+            else:
+                values.append(_toml_line(name, value))
+        return "\n".join([*values, *tables]) + "\n"
 
 
 def available_recipes() -> list[str]:
@@ -106,41 +119,50 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
         table = tomllib.loads(text)
         for setting in settings or []:
             _lay_over(table, setting)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CoconutError(f"recipe {name_or_path} is not valid TOML: {error}") from error
     return recipe_from_table(table)
 
 
 def recipe_from_table(table: dict[str, Any]) -> Recipe:
-    """Build a recipe, naming any entry that is unknown or of the wrong type."""
-    table = dict(table)
-    stages = table.pop("stages", None)
-    if not isinstance(stages, list | tuple) or not stages:
-        raise CoconutError("a recipe needs at least one [[stages]] entry")
-    table.setdefault("name", "unnamed")
-    recipe: Recipe = _build(
-        Recipe,
-        {**table, "stages": tuple(_build(Stage, stage, f"stages[{i}].") for i, stage in enumerate(stages))},
-        "",
-    )
-    if recipe.batch_size < 1 or any(stage.steps < 0 or stage.thoughts < 0 for stage in recipe.stages):
-        raise CoconutError("a recipe's batch_size must be positive, its steps and thoughts 0 or more")
-    for name, value, choices in [
+    """Build a recipe, naming any entry that is unknown, of the wrong type or out of range."""
+    recipe: Recipe = _build(Recipe, {"name": "unnamed", **table}, "")
+    chosen = recipe.curriculum
+    for name, least in (
+        ("batch_size", 1), ("keep", 1), ("checkpoint_every", 1), ("evaluate_every", 1),
+        ("evaluation_problems", 1), ("micro_batch", 0),
+    ):  # fmt: skip
+        if getattr(recipe, name) < least:
+            raise CoconutError(f"recipe entry '{name}' must be {least} or more, not {getattr(recipe, name)}")
+    for name, value, choices in (
+        ("method", recipe.method, tuple(METHODS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
         ("step_style", recipe.step_style, ("sentence", "chain")),
-        *(("stages.kind", stage.kind, ("thoughts", "lookup")) for stage in recipe.stages),
-    ]:
+        ("curriculum.unit", chosen.unit, ("steps", "epochs")),
+        ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
+        ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),
+        ("optimizer.schedule", recipe.optimizer.schedule, ("cosine", "constant")),
+    ):
         if value not in choices:
             raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
+    if min(chosen.stages, chosen.thoughts_per_step, chosen.lookup, chosen.frontier, chosen.first) < 0:
+        raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
+    if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup or chosen.frontier):
+        raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
+    expand(recipe.method, chosen)
     return recipe
 
 
-_TABLES: dict[str, type] = {"model": ModelShape, "data": DataChoice, "optimizer": OptimizerChoice}
+_TABLES: dict[str, type] = {
+    "model": ModelShape,
+    "data": DataChoice,
+    "curriculum": Curriculum,
+    "thinking": Thinking,
+    "optimizer": OptimizerChoice,
+}
 
 
 def _build(kind: type, table: Any, path: str) -> Any:
-    if is_dataclass(table):
-        return table
     if not isinstance(table, dict):
         raise CoconutError(f"recipe entry '{path.rstrip('.')}' must be a table")
     known = {item.name: item for item in fields(kind)}
@@ -148,26 +170,38 @@ def _build(kind: type, table: Any, path: str) -> Any:
     for name, value in table.items():
         if name not in known:
             raise CoconutError(f"unknown recipe entry '{path}{name}': known are {', '.join(known)}")
-        if name in _TABLES and not path:
-            value = _build(_TABLES[name], value, f"{name}.")
-        elif not is_dataclass(value) and name != "stages":
-            value = _typed(value, str(known[name].type), path + name)
-        values[name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise CoconutError(f"recipe entry '{path.rstrip('.')}' is incomplete: {error}") from error
+        if not path and name in _TABLES:
+            values[name] = _build(_TABLES[name], value, f"{name}.")
+        else:
+            values[name] = value if is_dataclass(value) else _typed(value, str(known[name].type), path + name)
+    return kind(**values)
 
 
 def _typed(value: Any, wanted: str, path: str) -> Any:
-    if "tuple" in wanted and isinstance(value, list | tuple):
-        return tuple(value)
-    if "float" in wanted and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if "tuple" in wanted:
+        kind = float if "float" in wanted else int
+        if isinstance(value, list | tuple) and len(value) == 2 and all(_is(item, kind) for item in value):
+            return tuple(kind(item) for item in value)
+        raise CoconutError(f"recipe entry '{path}' must be a list of two numbers")
     name = wanted.removeprefix("<class '").removesuffix("'>")
+    if name == "float" and _is(value, float):
+        return float(value)
     if type(value).__name__ != name:
         raise CoconutError(f"recipe entry '{path}' must be {name}, not {type(value).__name__}")
     return value
+
+
+def _is(value: Any, kind: type) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float if kind is float else int)
+
+
+def _toml_line(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return f"{name} = {str(value).lower()}"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{name} = "{escaped}"'
+    return f"{name} = {list(value) if isinstance(value, tuple) else value}"
 
 
 def _lay_over(table: dict[str, Any], setting: str) -> None:

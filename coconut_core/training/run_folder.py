@@ -1,7 +1,18 @@
-"""The folder of a training run; every file in it is the old one or the new one, never half of one."""
+"""The folder of a training run; whatever is in it is whole: the old one or the new one, never half of one.
 
+    recipe.json                  the recipe, with every default
+    metrics.jsonl                what was logged
+    step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
+    best.json                    the best checkpoint of the last stage, on held-out problems
+    checkpoint/                  the model at the end of the run
+"""
+
+import contextlib
 import json
 import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +20,29 @@ import torch
 
 from coconut_core.errors import CoconutError
 
+STATE = "training_state.pt"
+_NAME = re.compile(r"step-(\d{6,})\Z")
+
 
 class RunFolder:
-    """Paths of a run, and its resume state."""
+    """Paths of a run, and its checkpoints."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.state = self.path / "state.pt"
-        self.metrics = self.path / "metrics.jsonl"
         self.checkpoint = self.path / "checkpoint"
         self.recipe = self.path / "recipe.json"
+        self.best = self.path / "best.json"
 
     def create(self) -> None:
         """Make the folder. Raises CoconutError where that is refused."""
-        try:
+        with self._told("make the run folder"):
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CoconutError(f"cannot make the run folder {self.path}: {error}") from error
+
+    # -- recipe and best -----------------------------------------------------------------------------------
 
     def write_recipe(self, recipe: dict[str, Any]) -> None:
         """Keep the recipe, so that a run can be gone on with."""
-        aside = self.recipe.with_name(self.recipe.name + ".new")
-        aside.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-        aside.replace(self.recipe)
+        self._write_json(self.recipe, recipe)
 
     def read_recipe(self) -> dict[str, Any]:
         """The recipe of the run."""
@@ -45,26 +56,109 @@ class RunFolder:
             raise CoconutError(f"{self.recipe} must hold a JSON object")
         return recipe
 
-    def save_state(self, state: dict[str, Any]) -> None:
-        """Write the resume state aside, sync it, and rename it into place."""
-        aside = self.state.with_name(self.state.name + ".new")
+    def note_accuracy(self, step: int, accuracy: float) -> None:
+        """Note a checkpoint's accuracy on held-out problems; the first of the best ones is kept."""
+        best = self.read_best()
+        if best is None or accuracy > best[1]:
+            self._write_json(self.best, {"step": step, "accuracy": accuracy})
+
+    def read_best(self) -> tuple[int, float] | None:
+        """Step and accuracy of the best checkpoint so far."""
         try:
-            with aside.open("wb") as file:
+            record = json.loads(self.best.read_text(encoding="utf-8"))
+            return int(record["step"]), float(record["accuracy"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise CoconutError(f"{self.best} cannot be read: {error!r}") from error
+
+    # -- checkpoints ---------------------------------------------------------------------------------------
+
+    def steps(self) -> list[int]:
+        """Steps of which there is a whole checkpoint, oldest first."""
+        found = [(_NAME.match(item.name), item) for item in self.path.glob("step-*")]
+        return sorted(int(name[1]) for name, item in found if name is not None and (item / STATE).is_file())
+
+    def folder_of(self, step: int) -> Path:
+        """The folder of a step's checkpoint."""
+        return self.path / f"step-{step:06d}"
+
+    def save(
+        self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int
+    ) -> None:
+        """Write a checkpoint aside, sync it and rename it into place; then drop older ones but the best."""
+        target = self.folder_of(step)
+        with self._told("save the checkpoint", f"; the last good one is kept, at step {max(self.steps(), default=0)}"):
+            self._drop_unfinished()
+            aside = target.with_name(target.name + ".new")
+            write_model(aside)
+            with (aside / STATE).open("wb") as file:
                 torch.save(state, file)
+            _sync(aside)
+            if target.exists():  # an earlier try at the same step, which is the same
+                shutil.rmtree(target)
+            aside.rename(target)
+            _sync_folder(self.path)
+            best = self.read_best()
+            kept = {*self.steps()[-keep:], *([best[0]] if best else [])}
+            for old in set(self.steps()) - kept:
+                shutil.rmtree(self.folder_of(old))
+
+    def publish(self, step: int) -> None:
+        """Make a step's checkpoint, without its training state, the run's `checkpoint`."""
+        with self._told("write the checkpoint"):
+            aside = self.checkpoint.with_name("checkpoint.new")
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(self.folder_of(step), aside, ignore=shutil.ignore_patterns(STATE))
+            _sync(aside)
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
+            aside.rename(self.checkpoint)
+
+    def load_state(self, step: int) -> dict[str, Any]:
+        """Read the training state of a step's checkpoint."""
+        path = self.folder_of(step) / STATE
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises its own, pickle's and zip's errors
+            text = " ".join(str(error).split())[:200]
+            raise CoconutError(f"the training state {path} cannot be read: {text}") from error
+        return state
+
+    def _drop_unfinished(self) -> None:
+        for left in self.path.glob("step-*.new"):
+            shutil.rmtree(left)
+
+    def _write_json(self, path: Path, record: dict[str, Any]) -> None:
+        with self._told(f"write {path.name}"):
+            aside = path.with_name(path.name + ".new")
+            with aside.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(record, indent=2) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            aside.replace(self.state)
-        except OSError as error:
-            raise CoconutError(
-                f"cannot save the training state in {self.path}: {error}; the last good state is kept"
-            ) from error
+            aside.replace(path)
 
-    def load_state(self) -> dict[str, Any]:
-        """Read the resume state."""
-        if not self.state.exists():
-            raise CoconutError(f"nothing to resume in {self.path}: start it without --resume")
+    @contextlib.contextmanager
+    def _told(self, what: str, comfort: str = "") -> Iterator[None]:
         try:
-            state: dict[str, Any] = torch.load(self.state, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise CoconutError(f"the training state {self.state} cannot be read: {error}") from error
-        return state
+            yield
+        except (OSError, RuntimeError) as error:  # torch.save and safetensors turn a full disk into others
+            if isinstance(error, CoconutError):
+                raise
+            text = " ".join(str(error).split())[:200]
+            raise CoconutError(f"cannot {what} in {self.path}: {text}{comfort}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Have everything in a folder on disk."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,173 +1,281 @@
-"""The trainer: one recipe, one run folder, resumable at any checkpoint."""
+"""The trainer: one recipe, one run folder, resumable at any checkpoint, on one process or many."""
 
-import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.training.data import Batches, held_out_problems
-from coconut_core.training.encoding import Batch, Encoder, Part
+from coconut_core.evaluate import evaluate, final_answer, is_right
+from coconut_core.model import IGNORE, CoconutModel
+from coconut_core.training.data import Batches, held_out_problems, seed_of
+from coconut_core.training.encoding import Batch, Encoder, Example, Part, collate
+from coconut_core.training.interruption import Interrupted, Interruption
 from coconut_core.training.prompt_shortcut import prompt_shortcut
-from coconut_core.training.recipe import Recipe
+from coconut_core.training.recipe import OptimizerChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
 
 Report = Callable[[dict[str, Any]], None]
+LOG_EVERY = 25  # steps; the device is waited for only then
+SAMPLES = 2
 
 
 class Trainer:
-    """Trains a model from scratch by a recipe.
-
-    A run folder holds recipe.json, metrics.jsonl, the resume state and, at the end, the checkpoint.
-    Each step's batch follows from seed and step number alone, so a resumed run takes the same steps.
-    """
+    """Trains a model by a recipe. Each step's batch, and its dropout, follow from recipe and step number
+    alone, so a resumed run takes the steps that it would have taken."""
 
     def __init__(
-        self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, report: Report, device: str = "auto"
+        self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, device: str = "auto"
     ) -> None:
-        self.recipe, self.folder, self.report = recipe, folder, report
+        self.recipe, self.folder = recipe, folder
+        self.report: Report = lambda row: None
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
-        encoder = Encoder(model.tokenizer, model.config, recipe.step_style, recipe.label_thoughts)
-        pad_id = model.tokenizer.pad_token_id
-        assert isinstance(pad_id, int)
-        self.batches = Batches(recipe, encoder, pad_id)
+        if self.accelerator.device.type == "cpu":  # where the fused kernel's backward is the slower one
+            model.base_lm.set_attn_implementation("eager")
+        curriculum = recipe.curriculum
+        encoder = Encoder(
+            model.tokenizer,
+            model.config,
+            recipe.step_style,
+            recipe.label_thoughts,
+            curriculum.thoughts_per_step,
+            curriculum.pad_to_longest,
+        )
+        assert isinstance(model.tokenizer.pad_token_id, int)
+        self.pad_id = model.tokenizer.pad_token_id
+        with self.accelerator.main_process_first():  # it makes the token store, the others read it
+            self.batches = Batches(recipe, encoder, folder.path)
         self.held_out = held_out_problems(recipe.data, recipe.evaluation_problems)
         optimizer = _optimizer(model, recipe)
-        self.schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, recipe))
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.step = 0
+        self._window = (0, 0.0)  # step and time of the last log line
+        self._batch: list[Batch] = []  # of the step taken last
+        self._losses: list[Tensor] = []
 
     @property
     def plain_model(self) -> CoconutModel:
         """The model without accelerate's wrapping, labelled with the stage that it has reached."""
         model: CoconutModel = self.accelerator.unwrap_model(self.model)
-        stage = self.recipe.stages[self.recipe.stage_at(max(0, self.step - 1))]
-        model.config = replace(
-            model.config, stage=stage.thoughts if stage.kind == "thoughts" else 0, thoughts=stage.thoughts
-        )
+        stage = self.batches.stages[self._stage]
+        model.config = replace(model.config, stage=self._stage, thoughts=stage.thoughts)
         return model
 
-    def run(self, until: int | None = None) -> None:
-        """Train to the end, or until a step. Saves on the way and on interruption."""
-        end = min(self.recipe.total_steps, until if until is not None else self.recipe.total_steps)
+    @property
+    def _stage(self) -> int:
+        """The stage of the step taken last."""
+        return self.batches.stage_at(max(0, self.step - 1))
+
+    def run(self, report: Report, until: int | None = None) -> None:
+        """Train to the end, or until a step. Saves on the way, at the end, and when interrupted.
+
+        report gets a row every 25 steps and at each evaluation, in the main process. Raises CoconutError where
+        the run cannot go on, the last good checkpoint being still there, and Interrupted when asked to stop.
+        """
+        self.report = report
+        self._window = (self.step, time.perf_counter())
+        total = self.batches.total_steps
+        end = total if until is None else min(total, until)
         saved = self.step
-        try:
+        with Interruption() as interruption:
             while self.step < end:
                 self._train_step()
-                if self.step % self.recipe.evaluate_every == 0 or self.step == end:
-                    self._evaluate()
-                if self.step % self.recipe.checkpoint_every == 0 or self.step == end:
+                at_end = self.step == end
+                if self.step % self.recipe.checkpoint_every == 0 or at_end or interruption.asked:
                     self.save()
                     saved = self.step
-        except KeyboardInterrupt:
-            if saved != self.step:
-                self.save()
-            raise CoconutError(
-                f"stopped at step {self.step}; go on with: coconut train --resume --out {self.folder.path}"
-            ) from None
-        self.plain_model.save_pretrained(self.folder.checkpoint)
+                if self.step % self.recipe.evaluate_every == 0 or self.step == total:
+                    self._evaluate(saved == self.step)
+                if interruption.asked and not at_end:
+                    self.accelerator.end_training()
+                    raise Interrupted(
+                        f"stopped at step {self.step}; go on with: coconut train --resume --out {self.folder.path}"
+                    )
+        if self.step == total and self.accelerator.is_main_process:
+            self.folder.publish(self.step)
 
     def save(self) -> None:
-        """Write the resume state."""
-        self.folder.save_state(
-            {
-                "step": self.step,
-                "model": self.accelerator.unwrap_model(self.model).state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-            }
-        )
+        """Write a checkpoint. Raises CoconutError for weights that are not numbers any more."""
+        self._check_loss(self._loss)
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "step": self.step,
+            "model": self.accelerator.unwrap_model(self.model).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        self.folder.save(self.step, self.plain_model.save_pretrained, state, self.recipe.keep)
 
     def resume(self) -> None:
-        """Go on from the newest resume state of the run folder."""
-        state = self.folder.load_state()
+        """Go on from the newest checkpoint of the run folder."""
+        steps = self.folder.steps()
+        if not steps:
+            raise CoconutError(f"nothing to resume in {self.folder.path}: start it without --resume")
+        state = self.folder.load_state(steps[-1])
         self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
         self.step = int(state["step"])
 
+    # -- one step ------------------------------------------------------------------------------------------
+
     def _train_step(self) -> None:
-        began = time.perf_counter()
-        stage, batch = self.batches.at(self.step)
-        batch = batch.to(self.accelerator.device)
-        plain: CoconutModel = self.accelerator.unwrap_model(self.model)
-        with prompt_shortcut(plain):
-            output = self.model(batch.input_ids, batch.attention_mask, batch.labels)
-        self.accelerator.backward(output.loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
-        self.optimizer.step()
-        self.schedule.step()
+        self._reset_optimizer_where_due()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps)
+        drawn = self.batches.at(self.step)
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        mine = drawn.examples[process::processes]
+        size = self.recipe.micro_batch or max(1, len(mine))
+        torch.manual_seed(seed_of(self.recipe, self.step, process))
+        # The mean over all labels of the step, however it is cut into processes and micro-batches; gradients
+        # of processes are averaged, hence their number.
+        labels = sum(label != IGNORE for example in drawn.examples for label in example.labels)
+        halts = sum(halt != IGNORE for example in drawn.examples for halt in example.halts)
+        scale = processes / labels, processes / max(1, halts)
+        self._batch.clear()
+        self._losses.clear()
+        try:
+            for start in range(0, len(mine), size):
+                last = start + size >= len(mine)
+                self._accumulate(mine[start : start + size], scale, last)
+            if self.recipe.optimizer.clip:
+                self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
+            self.optimizer.step()
+        except torch.OutOfMemoryError as error:
+            raise CoconutError(
+                f"out of memory at step {self.step}: set micro_batch below {size}, or checkpoint_prompt=true"
+            ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        if self.step % 25 == 0 or self.step == 1:
-            self._log(stage, batch, output.loss, output.label_losses, time.perf_counter() - began)
+        if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
+            self._log(drawn.stage)
 
-    def _log(self, stage: int, batch: Batch, loss: Tensor, label_losses: Tensor, seconds: float) -> None:
+    def _accumulate(self, examples: list[Example], scale: tuple[float, float], last: bool) -> None:
+        batch = collate(examples, self.pad_id).to(self.accelerator.device)
+        waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
+        with prompt_shortcut(self.accelerator.unwrap_model(self.model)), waiting:
+            if self.recipe.thinking.ends != "halting":
+                output = self.model(batch.input_ids, batch.attention_mask, batch.labels)
+            else:
+                output = self.model(
+                    batch.input_ids, batch.attention_mask, batch.labels, halt_targets=batch.halts
+                )
+            loss = output.loss * (output.label_losses.shape[0] * scale[0])
+            if output.halting_loss is not None:
+                halts = sum(halt != IGNORE for example in examples for halt in example.halts)
+                loss = loss + output.halting_loss * (halts * scale[1])
+            self.accelerator.backward(loss)
+        self._batch.append(batch)
+        self._losses.append(output.label_losses)
+
+    def _reset_optimizer_where_due(self) -> None:
+        """Forget the optimizer's averages at the start of a stage (arXiv 2412.06769) or of an epoch (its code)."""
+        when, epoch = self.recipe.curriculum.reset_optimizer, self.batches.source.steps_per_epoch
+        new_stage = self.step > 0 and self.batches.stage_at(self.step) != self.batches.stage_at(self.step - 1)
+        new_epoch = self.step > 0 and epoch > 0 and self.step % epoch == 0
+        if (when == "stage" and new_stage) or (when == "epoch" and new_epoch):
+            self.optimizer.state.clear()
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def _loss(self) -> Tensor:
+        """Mean loss of this process's labels in the step taken last."""
+        return torch.cat(self._losses).mean() if self._losses else torch.zeros(())
+
+    def _check_loss(self, loss: Tensor) -> None:
         if not math.isfinite(loss.item()):
             raise CoconutError(
-                f"the loss is {loss.item()} at step {self.step}: lower optimizer.learning_rate; the last "
-                f"good state is in {self.folder.path}"
+                f"the loss is {loss.item()} at step {self.step}: lower optimizer.learning_rate; the last good "
+                f"checkpoint is in {self.folder.path}, at step {max(self.folder.steps(), default=0)}"
             )
-        parts = batch.label_parts
+
+    def _log(self, batch_stage: int) -> None:
+        self._check_loss(self._loss)
+        losses, parts = torch.cat(self._losses), torch.cat([batch.label_parts for batch in self._batch])
         by_part = {
-            part.name.lower(): round(label_losses[parts == part].mean().item(), 4)
+            part.name.lower(): round(losses[parts == part].mean().item(), 4)
             for part in (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
             if bool((parts == part).any())
         }
-        self._record(
+        masks = [batch.attention_mask for batch in self._batch]
+        real = sum(int(mask.sum()) for mask in masks)
+        done, began = self._window
+        now = time.perf_counter()
+        pace = (now - began) / max(1, self.step - done)  # seconds a step
+        self._window = (self.step, now)
+        total, stage = self.batches.total_steps, self._stage
+        self._tell(
             {
                 "step": self.step,
-                "of": self.recipe.total_steps,
-                "stage": self.recipe.stage_at(self.step - 1),
-                "batch_stage": stage,
-                "thoughts": self.recipe.stages[stage].thoughts,
-                "loss": round(loss.item(), 4),
+                "of": total,
+                "stage": stage,
+                "stages": len(self.batches.stages),
+                "stage_name": self.batches.stages[stage].name,
+                "batch_stage": batch_stage,
+                "thoughts": self.batches.stages[batch_stage].thoughts,
+                "loss": round(self._loss.item(), 4),
                 "loss_by_part": by_part,
-                "tokens_per_second": round(int(batch.attention_mask.sum()) / seconds),
-                "padding": round(1 - batch.attention_mask.float().mean().item(), 3),
+                "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
+                "tokens_per_second": round(real * self.accelerator.num_processes / max(pace, 1e-9)),
+                "padding": round(1 - real / sum(mask.numel() for mask in masks), 3),
+                "seconds_left": round(pace * (total - self.step)),
             }
         )
 
-    def _evaluate(self) -> None:
-        from coconut_core.evaluate import evaluate
-
-        thoughts = self.recipe.stages[self.recipe.stage_at(self.step - 1)].thoughts
+    def _evaluate(self, saved: bool) -> None:
+        if not self.held_out or not self.accelerator.is_main_process:
+            return
+        plain, last = self.plain_model, self._stage == len(self.batches.stages) - 1
+        stage = self.batches.stages[self._stage]
         self.model.eval()
-        result = evaluate(self.plain_model, self.held_out, thoughts=thoughts, answer_only=False)
+        result = evaluate(plain, self.held_out, thoughts=stage.thoughts, answer_only=False)
+        samples = [self._sample(number) for number in range(min(SAMPLES, len(self.held_out)))]
         self.model.train()
-        self._record(
-            {
-                "step": self.step,
-                "evaluation": {
-                    "thoughts": thoughts,
-                    "accuracy": result.accuracy,
-                    "n": result.count,
-                    "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
-                },
-            }
-        )
+        if last and saved:
+            self.folder.note_accuracy(self.step, result.accuracy)
+        seen = {
+            "thoughts": stage.thoughts,
+            "accuracy": result.accuracy,
+            "n": result.count,
+            "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
+        }
+        self._tell({"step": self.step, "evaluation": seen, "samples": samples})
 
-    def _record(self, row: dict[str, Any]) -> None:
-        with self.folder.metrics.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
-        self.report(row)
+    def _sample(self, number: int) -> dict[str, Any]:
+        """What the model thinks and says to a held-out problem."""
+        problem = self.held_out[number]
+        session = self.plain_model.start(problem.question, max_new_tokens=96)
+        text, prefix = session.finish(), self.plain_model.config.answer_prefix
+        return {
+            "question": problem.question,
+            "thoughts": [step.readout.top(1)[0].token for step in session.thought_steps()],
+            "said": final_answer(text, prefix),
+            "expected": problem.answer,
+            "right": is_right(text, problem, prefix),
+        }
+
+    def _tell(self, row: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            self.report(row)
 
 
-def learning_rate_factor(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then cosine down to a twentieth."""
-    warmup = max(1, recipe.optimizer.warmup_steps)
+def learning_rate(choice: OptimizerChoice, step: int, total_steps: int) -> float:
+    """The rate at a step: linear warm-up, then cosine down to a twentieth, or constant."""
+    warmup = max(1, choice.warmup_steps)
     if step < warmup:
-        return (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, recipe.total_steps - warmup))
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
+        return choice.learning_rate * (step + 1) / warmup
+    if choice.schedule == "constant":
+        return choice.learning_rate
+    progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+    return choice.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def _optimizer(model: CoconutModel, recipe: Recipe) -> Optimizer:
@@ -182,3 +290,5 @@ def _optimizer(model: CoconutModel, recipe: Recipe) -> Optimizer:
         lr=choice.learning_rate,
         betas=choice.betas,
     )
+
+

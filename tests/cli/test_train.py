@@ -1,19 +1,23 @@
-"""coconut train on a tiny recipe: through all stages, interrupted and resumed to the same weights."""
+"""coconut train, end to end through the installed command."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import ROOT, Run
 
 TINY = """
 name = "tiny"
 batch_size = 4
 step_style = "chain"
 label_thoughts = true
-earlier_stages = 0.3
 checkpoint_every = 3
 evaluate_every = 6
 evaluation_problems = 4
@@ -23,15 +27,13 @@ heads = 2
 intermediate_size = 16
 [data]
 problems = 30
-[[stages]]
-kind = "lookup"
-steps = 3
-[[stages]]
-thoughts = 0
-steps = 3
-[[stages]]
-thoughts = 2
-steps = 6
+[curriculum]
+lookup = 3
+first = 3
+per_stage = 3
+stages = 2
+total = 15
+other_stages = 0.3
 """
 
 
@@ -42,43 +44,79 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_trains_through_all_stages_and_the_checkpoint_answers(
-    coconut: Run, recipe: Path, tmp_path: Path
-) -> None:
-    result = coconut("train", recipe, "--out", tmp_path / "run", "--device", "cpu")
+@pytest.fixture(scope="module")
+def finished(coconut: Run, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that went through all stages."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    result = coconut("train", recipe, "--out", folder, "--device", "cpu")
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["evaluation"]["thoughts"] for row in rows if "evaluation" in row] == [0, 2]
-    asked = coconut("ask", "--model", tmp_path / "run" / "checkpoint", "--example", 1, "--json")
+    assert "done:" in result.stderr
+    return folder
+
+
+def test_goes_through_all_stages_and_the_checkpoint_answers(coconut: Run, finished: Path) -> None:
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["evaluation"]["thoughts"] for row in rows if "evaluation" in row] == [0, 2, 2]
+    asked = coconut("ask", "--model", finished / "checkpoint", "--example", 1, "--json")
     assert json.loads(asked.stdout)["tokens"]["thoughts"] == 2
-    again = coconut("train", recipe, "--out", tmp_path / "run")
+
+
+def test_a_run_is_not_written_over(coconut: Run, recipe: Path, finished: Path) -> None:
+    again = coconut("train", recipe, "--out", finished)
     assert again.returncode == 2
     assert "--resume" in again.stderr
 
 
-def test_a_resumed_run_reaches_the_same_weights(coconut: Run, recipe: Path, tmp_path: Path) -> None:
-    coconut("train", recipe, "--out", tmp_path / "whole", "--device", "cpu")
-    _stop_after(recipe, tmp_path / "parts", steps=6)
-    resumed = coconut("train", "--resume", "--out", tmp_path / "parts", "--device", "cpu")
-    assert "going on from step 6" in resumed.stderr
-    whole = load_file(tmp_path / "whole" / "checkpoint" / "model.safetensors")
-    parts = load_file(tmp_path / "parts" / "checkpoint" / "model.safetensors")
-    assert whole.keys() == parts.keys()
-    assert all((whole[name] == parts[name]).all() for name in whole)
+def test_a_run_is_drawn(coconut: Run, finished: Path, tmp_path: Path) -> None:
+    drawn = coconut("train", "--plot", finished, "--svg", tmp_path / "run.svg")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "loss by part" in drawn.stdout
+    assert (tmp_path / "run.svg").read_text().startswith("<?xml")
 
 
-def _stop_after(recipe: Path, folder: Path, steps: int) -> None:
-    """Begin a run and leave it after some steps, as a killed process would at its last save."""
-    from coconut_core.training.recipe import load_recipe
-    from coconut_core.training.run_folder import RunFolder
-    from coconut_core.training.scratch import build_model
-    from coconut_core.training.trainer import Trainer
+def test_ctrl_c_saves_and_resuming_reaches_the_same_weights(recipe: Path, finished: Path, tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("coconut")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started = [str(command), "train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    with subprocess.Popen(started, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "step-000003").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("the run was over before the signal came")
+    assert process.returncode == 130
+    assert f"--resume --out {tmp_path / 'run'}" in told
+    assert "Traceback" not in told
+    resumed = subprocess.run(
+        [command, "train", "--resume", "--out", tmp_path / "run", "--device", "cpu"],
+        capture_output=True, text=True, check=True, cwd=ROOT, env=environment, timeout=300,
+    )  # fmt: skip
+    assert "going on from step" in resumed.stderr
+    assert_same_weights(finished, tmp_path / "run")
 
-    chosen, run = load_recipe(str(recipe)), RunFolder(folder)
-    run.create()
-    run.write_recipe(chosen.to_json())
-    Trainer(build_model(chosen), chosen, run, report=lambda row: None, device="cpu").run(until=steps)
+
+def test_two_processes_learn_what_one_learns(finished: Path, recipe: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launched = subprocess.run(
+        [*launcher, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+         "-m", "coconut_core", "train", recipe, "--out", tmp_path / "run", "--device", "cpu"],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    assert_same_weights(finished, tmp_path / "run", 1e-5)
+
+
+def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    first, second = (load_file(folder / "checkpoint" / "model.safetensors") for folder in (one, other))
+    assert first.keys() == second.keys()
+    for name in first:
+        assert (first[name] - second[name]).abs().max() <= tolerance, name
 
 
 @pytest.mark.parametrize(
@@ -88,6 +126,9 @@ def _stop_after(recipe: Path, folder: Path, steps: int) -> None:
         (["prosqa", "--set", "speed=3"], "speed"),
         (["prosqa", "--set", "batch_size=many"], "batch_size"),
         (["prosqa", "--set", "step_style=poem"], "step_style"),
+        (["prosqa", "--set", "method=magic"], "method"),
+        (["prosqa", "--set", "curriculum.total=700"], "curriculum.total"),
+        (["prosqa-gpt2", "--set", "model.base=no/such/folder"], "no/such/folder"),
         (["--resume"], "nothing to resume"),
         ([], "name a recipe"),
     ],
@@ -97,3 +138,13 @@ def test_errors_are_one_line(coconut: Run, tmp_path: Path, arguments: list[str],
     assert result.returncode == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_recipes_are_listed_and_printed_whole(coconut: Run, tmp_path: Path) -> None:
+    listed = coconut("recipes")
+    assert {"prosqa", "gsm8k-gpt2"} <= {line.split()[0] for line in listed.stdout.splitlines()}
+    printed = coconut("recipes", "prosqa").stdout
+    path = tmp_path / "printed.toml"
+    path.write_text(printed)
+    assert coconut("recipes", "prosqa", "--json").stdout == json.dumps(json.loads(coconut("recipes", "--json").stdout)["prosqa"]) + "\n"
+    assert coconut("train", path, "--set", "batch_size=0", "--out", tmp_path / "run").returncode == 2

@@ -7,7 +7,8 @@ from coconut_core.config import CoconutConfig
 from coconut_core.model import IGNORE
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.training.encoding import Batch, Encoder, Part, collate
+from coconut_core.training.curriculum import ALL, Stage
+from coconut_core.training.encoding import Batch, Encoder, Example, Part, collate
 
 BOT, EOT, LATENT, PAD, EOS = 3, 4, 5, 0, 2
 TOKENIZER = build_tokenizer()
@@ -19,9 +20,14 @@ PROBLEM = Problem(
 )
 
 
+def encode(encoder: Encoder, problem: Problem, thoughts: int) -> Example:
+    """One thought in place of each of the first steps."""
+    return encoder.encode(encoder.tokenize(problem), Stage(1, removed=thoughts, thoughts=thoughts))
+
+
 @pytest.mark.parametrize("thoughts", [0, 1, 2, 3, 5])
 def test_the_official_layout(thoughts: int) -> None:
-    example = Encoder(TOKENIZER, CONFIG).encode(PROBLEM, thoughts)
+    example = encode(Encoder(TOKENIZER, CONFIG), PROBLEM, thoughts)
     said = "".join(step + "\n" for step in PROBLEM.steps[thoughts:]) + f"### {PROBLEM.answer}"
     expected = (
         [*TOKENIZER.encode(PROBLEM.question + "\n"), BOT, *[LATENT] * thoughts, EOT]
@@ -38,7 +44,7 @@ def test_the_official_layout(thoughts: int) -> None:
 @pytest.mark.parametrize("thoughts", [0, 1, 3])
 @pytest.mark.parametrize("style", ["sentence", "chain"])
 def test_labels_stand_only_behind_eot(thoughts: int, style: str) -> None:
-    example = Encoder(TOKENIZER, CONFIG, style).encode(PROBLEM, thoughts)
+    example = encode(Encoder(TOKENIZER, CONFIG, style), PROBLEM, thoughts)
     start = example.ids.index(EOT) + 1
     assert example.labels[:start] == [IGNORE] * start
     assert example.labels[start:] == example.ids[start:]
@@ -51,7 +57,7 @@ def test_labels_stand_only_behind_eot(thoughts: int, style: str) -> None:
 
 def test_parts_name_what_a_label_belongs_to() -> None:
     encoder = Encoder(TOKENIZER, CONFIG)
-    example = encoder.encode(PROBLEM, 1)
+    example = encode(encoder, PROBLEM, 1)
     by_part = {
         part: [number for number, its in zip(example.ids, example.parts, strict=True) if its == part]
         for part in Part
@@ -63,7 +69,7 @@ def test_parts_name_what_a_label_belongs_to() -> None:
 
 def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
     encoder = Encoder(TOKENIZER, CONFIG, "chain")
-    example = encoder.encode(PROBLEM, 0)
+    example = encode(encoder, PROBLEM, 0)
     said = example.ids[example.ids.index(EOT) + 1 :]
     assert TOKENIZER.decode(said) == "Alex lempus rompus impus\n### Alex is a impus.<|endoftext|>"
     assert [len(step) for step in encoder.steps(PROBLEM)] == [1, 1, 1, 2]  # the last with its line break
@@ -71,7 +77,7 @@ def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
 
 def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     def asked(thoughts: int) -> list[int]:
-        example = Encoder(TOKENIZER, CONFIG, "chain", label_thoughts=True).encode(PROBLEM, thoughts)
+        example = encode(Encoder(TOKENIZER, CONFIG, "chain", label_thoughts=True), PROBLEM, thoughts)
         place = example.ids.index(EOT)
         assert example.ids[place - thoughts : place] == [LATENT] * thoughts
         assert example.labels[: place - thoughts] == [IGNORE] * (place - thoughts)
@@ -85,11 +91,46 @@ def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     assert asked(6) == [alex, lempus, rompus, impus, impus, impus, impus]  # past its end: the last node
 
 
+def said(example: Example) -> str:
+    """What stands behind <eot>."""
+    return str(TOKENIZER.decode(example.ids[example.ids.index(EOT) + 1 :]))
+
+
+def thoughts_of(example: Example) -> int:
+    return example.ids.count(LATENT)
+
+
+def test_all_steps_gone_leaves_the_answer() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG)
+    example = encoder.encode(encoder.tokenize(PROBLEM), Stage(1, removed=ALL, thoughts=6))
+    assert said(example) == "### Alex is a impus.<|endoftext|>"
+    assert thoughts_of(example) == 6
+
+
+@pytest.mark.parametrize(("pad", "expected"), [(True, [0, 2, 4, 6, 8]), (False, [0, 2, 4, 6, 6])])
+def test_c_thoughts_a_step_and_padding_to_the_longest(pad: bool, expected: list[int]) -> None:
+    encoder = Encoder(TOKENIZER, CONFIG, thoughts_per_step=2, pad_to_longest=pad)
+    tokenized = encoder.tokenize(PROBLEM)
+    stages = [Stage(1, removed=step, thoughts=2 * step) for step in range(5)]
+    assert [thoughts_of(encoder.encode(tokenized, stage)) for stage in stages] == expected
+
+
+def test_tokens_of_the_steps_go_one_by_one() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG)
+    tokenized = encoder.tokenize(PROBLEM)
+    tokens = [token for step in tokenized.steps for token in step]
+    for count in range(len(tokens) + 2):
+        example = encoder.encode(tokenized, Stage(1, removed_tokens=count))
+        start = example.ids.index(EOT) + 1
+        assert example.ids[start:] == tokens[count:] + tokenized.answer
+        assert thoughts_of(example) == 0
+
+
 def a_batch() -> tuple[list[int], Batch]:
     encoder = Encoder(TOKENIZER, CONFIG)
     thoughts = [3, 0, 1, 2, 6]
     examples = [
-        encoder.encode(problem, count)
+        encode(encoder, problem, count)
         for problem, count in zip(generate_problems("prosqa", len(thoughts), seed=1), thoughts, strict=True)
     ]
     assert len({example.prompt_length for example in examples}) > 2
@@ -108,7 +149,7 @@ def test_first_latents_stand_in_one_column() -> None:
 def test_padding_is_masked_and_unlabelled() -> None:
     encoder = Encoder(TOKENIZER, CONFIG)
     problems = generate_problems("prosqa", 4, seed=1)
-    examples = [encoder.encode(problem, count) for count, problem in enumerate(problems)]
+    examples = [encode(encoder, problem, count) for count, problem in enumerate(problems)]
     batch = collate(examples, PAD)
     for number, example in enumerate(examples):
         counted = batch.attention_mask[number].bool()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.prompt_shortcut import LastPositionLayer, prompt_shortcut
@@ -18,7 +19,10 @@ from tests.core.tiny_models import tiny_model
 def a_batch(model: CoconutModel, thoughts: list[int], **options: Any) -> Batch:
     encoder = Encoder(model.tokenizer, model.config, **options)
     problems = generate_problems("prosqa", len(thoughts), seed=3)
-    examples = [encoder.encode(problem, count) for problem, count in zip(problems, thoughts, strict=True)]
+    examples = [
+        encoder.encode(encoder.tokenize(problem), Stage(1, removed=count, thoughts=count))
+        for problem, count in zip(problems, thoughts, strict=True)
+    ]
     return collate(examples, 0)
 
 

@@ -1,0 +1,148 @@
+"""The curriculum: which steps of the chain of thought are gone at which stage, and what stands in their place.
+
+Every method of arXiv 2412.06769's comparison is the same training loop with another list of stages, and for
+two of them another thing that is fed at a thought. So a method is one row of the table at the end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from coconut_core.errors import CoconutError
+
+ALL = 10_000  # more steps, or tokens of steps, than any problem has
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The settings of the paper, in steps of the optimizer or in epochs (passes over the training file)."""
+
+    unit: str = "steps"  # "steps" or "epochs": what the lengths below count
+    lookup: int = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
+    frontier: int = 0  # length of the warm-up on sets of nodes behind it (see training.several)
+    questions: int = 1  # questions a sequence in the last stage, about one graph
+    first: int = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
+    per_stage: int = 300  # length of each later stage but the last, which goes on to the end
+    stages: int = 3  # stage k has the first k steps replaced
+    total: int = 3000  # length of the whole run, warm-up included
+    final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
+    thoughts_per_step: int = 1  # the paper's c
+    tokens_per_stage: int = 1  # for icot: how many tokens of the steps go at each stage
+    pad_to_longest: bool = True  # an example with fewer steps than k still gets k·c thoughts
+    other_stages: float = 0.0  # share of batches drawn from an earlier stage
+    reset_optimizer: str = "never"  # or "stage", as in the paper, or "epoch", as in its code
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what is taken away, what is put in its place, and for how long."""
+
+    length: int  # in the curriculum's unit
+    kind: str = "thoughts"  # or a warm-up: "lookup" (training.lookup) or "frontier" (training.several)
+    removed: int = 0  # steps taken away, from the first on
+    removed_tokens: int = 0  # tokens of the steps taken away, for icot
+    thoughts: int = 0
+    questions: int = 1  # about one graph, in one sequence
+
+    @property
+    def name(self) -> str:
+        """What it trains, in a few words."""
+        if self.kind != "thoughts":
+            return f"{self.kind} warm-up"
+        gone = [
+            "all steps gone" if self.removed >= ALL else f"{self.removed} steps gone" if self.removed else "",
+            f"{self.removed_tokens} tokens gone" if 0 < self.removed_tokens < ALL else "",
+            f"{self.thoughts} thoughts" if self.thoughts else "",
+        ]
+        return ", ".join(filter(None, gone)) or "full chain of thought"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the paper's comparison."""
+
+    description: str
+    stages: Callable[[Curriculum], list[Stage]]
+    feedback: str = "hidden"
+
+
+def expand(method: str, curriculum: Curriculum) -> tuple[Stage, ...]:
+    """The stages of a method, in order. Raises CoconutError where the lengths do not fit into the total."""
+    if method not in METHODS:
+        raise CoconutError(f"unknown method '{method}': known are {', '.join(METHODS)}")
+    *before, last = METHODS[method].stages(curriculum)
+    stages = [*_warmup(curriculum), *before, replace(last, questions=curriculum.questions)]
+    if any(stage.length < 1 for stage in stages):
+        raise CoconutError(
+            f"the stages of '{method}' need more than the {curriculum.total} {curriculum.unit} of "
+            "curriculum.total: raise it, or lower per_stage or stages"
+        )
+    return tuple(stages)
+
+
+def _warmup(curriculum: Curriculum) -> list[Stage]:
+    stages = [Stage(curriculum.lookup, kind="lookup"), Stage(curriculum.frontier, kind="frontier")]
+    return [stage for stage in stages if stage.length]
+
+
+def _gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
+    """Stage 0, then one step more gone at each stage; the last one goes on to the end."""
+    stages = [Stage(curriculum.first or curriculum.per_stage)]
+    for step in range(1, curriculum.stages + 1):
+        stages.append(Stage(curriculum.per_stage, removed=step, thoughts=step * thoughts_per_step))
+    if curriculum.final_stage:
+        thoughts = curriculum.stages * thoughts_per_step
+        stages.append(Stage(curriculum.per_stage, removed=ALL, thoughts=thoughts))
+    return _to_the_end(stages, curriculum)
+
+
+def _by_tokens(curriculum: Curriculum) -> list[Stage]:
+    """iCoT (arXiv 2405.14838): some tokens more gone at each stage, and all of them at the last."""
+    stages = [Stage(curriculum.first or curriculum.per_stage)]
+    for number in range(1, curriculum.stages):
+        stages.append(Stage(curriculum.per_stage, removed_tokens=number * curriculum.tokens_per_stage))
+    stages.append(Stage(curriculum.per_stage, removed=ALL))
+    return _to_the_end(stages, curriculum)
+
+
+def _at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Stage]:
+    return _to_the_end([Stage(0, removed=removed, thoughts=thoughts)], curriculum)
+
+
+def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
+    *before, last = stages
+    rest = curriculum.total - sum(stage.length for stage in [*_warmup(curriculum), *before])
+    return [*before, replace(last, length=rest)]
+
+
+def _all_thoughts(curriculum: Curriculum) -> int:
+    return curriculum.stages * curriculum.thoughts_per_step
+
+
+METHODS = {
+    "coconut": Method(
+        "steps replaced by continuous thoughts, one more at each stage",
+        lambda chosen: _gradual(chosen, chosen.thoughts_per_step),
+    ),
+    "cot": Method(
+        "chain of thought in words throughout", lambda chosen: _at_once(chosen, removed=0, thoughts=0)
+    ),
+    "no-cot": Method("the answer alone, no steps", lambda chosen: _at_once(chosen, removed=ALL, thoughts=0)),
+    "pause": Method(
+        "the answer alone, after learned pause tokens (arXiv 2310.02226)",
+        lambda chosen: _at_once(chosen, removed=ALL, thoughts=_all_thoughts(chosen)),
+        feedback="pause",
+    ),
+    "icot": Method("steps removed token by token, nothing in their place (arXiv 2405.14838)", _by_tokens),
+    "coconut-no-curriculum": Method(
+        "all thoughts from the first step on, never a step in words",
+        lambda chosen: _at_once(chosen, removed=ALL, thoughts=_all_thoughts(chosen)),
+    ),
+    "coconut-no-thoughts": Method(
+        "the curriculum of coconut with nothing in place of the steps", lambda chosen: _gradual(chosen, 0)
+    ),
+    "coconut-pause": Method(
+        "the curriculum of coconut with a learned pause token as thought",
+        lambda chosen: _gradual(chosen, chosen.thoughts_per_step),
+        feedback="pause",
+    ),
+}

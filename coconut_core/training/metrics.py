@@ -1,0 +1,189 @@
+"""The log of a run: metrics.jsonl, the same numbers for TensorBoard, and the figure drawn from them."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from coconut_core.errors import CoconutError
+from coconut_core.plots import Figure, Line, draw_lines
+
+FILE_NAME = "metrics.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
+Row = dict[str, Any]
+
+
+class MetricsLog:
+    """Appends rows to RUN/metrics.jsonl, each line whole or not at all, and to RUN/tensorboard.
+
+    The log belongs to the step that the run stands at: what a killed run wrote beyond it is cut off, so that
+    after resuming the log is that of an uninterrupted run. A run that begins stands at step 0.
+    """
+
+    def __init__(self, folder: Path, *, step: int) -> None:
+        """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged."""
+        self.path = Path(folder) / FILE_NAME
+        kept = _kept_bytes(self.path, step)
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            os.ftruncate(self._file, kept)
+        except OSError as error:
+            raise CoconutError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._tensorboard = _tensorboard_writer(Path(folder) / TENSORBOARD_FOLDER, step)
+
+    def append(self, row: Row) -> None:
+        """Write a row. Raises CoconutError, with the log as it was, where the disk refuses."""
+        line = (json.dumps(row) + "\n").encode()
+        before = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+            if written < len(line):
+                raise OSError(f"{written} of {len(line)} bytes were written; is the disk full?")
+            os.fsync(self._file)  # the log is then never behind the resume state
+        except OSError as error:
+            os.ftruncate(self._file, before)
+            raise CoconutError(f"cannot write {self.path}: {error.strerror or error}") from error
+        if self._tensorboard is not None:
+            for name, value in scalars(row).items():
+                self._tensorboard.add_scalar(name, value, row["step"])
+            self._tensorboard.flush()
+
+    def close(self) -> None:
+        """Finish both files."""
+        os.close(self._file)
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def scalars(row: Row) -> dict[str, float]:
+    """The numbers of a row by name, nested ones as "loss_by_part/answer"."""
+    found: dict[str, float] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            found |= {f"{name}/{inner}": number for inner, number in scalars(value).items()}
+        elif isinstance(value, int | float) and name not in ("step", "of", "stages", "n"):
+            found[name] = value
+    return found
+
+
+def read_metrics(path: str | Path) -> list[Row]:
+    """The rows of a metrics.jsonl; a last line that is not whole is left out. Raises CoconutError."""
+    return [row for row, _ in _read(Path(path))]
+
+
+def _read(path: Path) -> list[tuple[Row, int]]:
+    """Each whole row, and the byte behind it."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        raise CoconutError(f"there is no {path}: name the folder of a run that has begun") from None
+    except OSError as error:
+        raise CoconutError(f"cannot read {path}: {error.strerror or error}") from error
+    rows: list[tuple[Row, int]] = []
+    end = 0
+    for number, line in enumerate(lines, start=1):
+        end += len(line)
+        if not line.endswith(b"\n"):
+            break  # the last one, cut off by a kill or not yet written in full
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            raise CoconutError(f"{path}, line {number}, is not a row of a training log: remove that line")
+        rows.append((row, end))
+    return rows
+
+
+def _kept_bytes(path: Path, step: int) -> int:
+    """Where the first row beyond a step begins, or what is not a whole line."""
+    if step == 0 or not path.exists():
+        return 0
+    kept = 0
+    for row, end in _read(path):
+        if row["step"] > step:
+            break
+        kept = end
+    return kept
+
+
+def _tensorboard_writer(folder: Path, step: int) -> Any | None:
+    """A writer that hides what was written beyond step, or None where tensorboard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+# -- the figure ----------------------------------------------------------------------------------------------
+
+
+def plot_run(folder: Path, svg: Path | None, width: int) -> str:
+    """A run's figure as text of this width; with svg it is written there, too. Raises CoconutError."""
+    figure = draw_run(read_metrics(Path(folder) / FILE_NAME))
+    if svg is not None:
+        figure.save_svg(svg)
+    return figure.to_text(width)
+
+
+def draw_run(rows: Sequence[Row]) -> Figure:
+    """Loss by part and held-out accuracy over steps, with a mark where each stage begins."""
+    marks = _stage_starts(rows)
+    losses = draw_lines(_loss_lines(rows), "loss by part", "step", "loss (nats a token)", marks)
+    seen = [(row["step"], row["evaluation"]) for row in rows if "evaluation" in row]
+    accuracy = Line(
+        "held-out problems", [step for step, _ in seen], [100 * result["accuracy"] for _, result in seen]
+    )
+    return losses.beside(
+        draw_lines([accuracy], "held-out accuracy", "step", "per cent right", marks, y_range=(0, 100))
+    )
+
+
+def _loss_lines(rows: Sequence[Row]) -> list[Line]:
+    by_part: dict[str, tuple[list[float], list[float]]] = {}
+    for row in filter(is_of_own_stage, rows):
+        for part, loss in row.get("loss_by_part", {}).items():
+            steps, losses = by_part.setdefault(part, ([], []))
+            steps.append(row["step"])
+            losses.append(loss)
+    return [Line(part.replace("_", " "), *points) for part, points in by_part.items()]
+
+
+def _stage_starts(rows: Sequence[Row]) -> list[tuple[float, str]]:
+    """The last step before each stage, as far as was logged, and what the stage is called."""
+    starts: dict[int, float] = {}
+    names: dict[int, str] = {}
+    before = 0
+    for row in rows:
+        if "stage" in row:
+            stage = row["stage"]
+            starts.setdefault(stage, before)
+            if (name := stage_name(row)) is not None:
+                names.setdefault(stage, name)
+        before = row["step"]
+    return [(start, names.get(stage, f"stage {stage + 1}")) for stage, start in starts.items()]
+
+
+def is_of_own_stage(row: Row) -> bool:
+    """Whether the batch was of the stage that the run is in: the losses of another one belong to no curve."""
+    return bool(row.get("batch_stage", row.get("stage")) == row.get("stage"))
+
+
+def stage_name(row: Row) -> str | None:
+    """What a row's stage does, where the row says it."""
+    if "stage_name" in row:
+        return str(row["stage_name"])
+    if "thoughts" not in row or not is_of_own_stage(row):
+        return None
+    return f"{row['thoughts']} thought{'' if row['thoughts'] == 1 else 's'}"

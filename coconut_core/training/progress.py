@@ -1,0 +1,235 @@
+"""The display of a training run: a panel that stays in its place in a terminal, plain lines elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from coconut_core.training.metrics import Row, is_of_own_stage, stage_name
+
+TREND = 32  # how many rows a trend looks back
+QUESTION_TAIL = 48  # characters: the question itself stands at the end
+LEVELS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass
+class RunState:
+    """What the rows so far say of the run."""
+
+    newest: Row = field(default_factory=dict)  # the newest row of a training step
+    stage_name: str = ""
+    losses: dict[str, list[float]] = field(default_factory=dict)  # by part, oldest first
+    evaluation: Row = field(default_factory=dict)
+    evaluated_at: int = 0
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def update(self, row: Row) -> None:
+        """Take in a row; what it does not say stays."""
+        if row.get("samples"):
+            self.samples = row["samples"]
+        if "evaluation" in row:
+            self.evaluation, self.evaluated_at = row["evaluation"], row.get("step", 0)
+            return
+        if row.get("stage") != self.newest.get("stage"):
+            self.stage_name = ""
+        self.newest = row
+        self.stage_name = stage_name(row) or self.stage_name
+        if is_of_own_stage(row):
+            for part, loss in {"all": row.get("loss"), **row.get("loss_by_part", {})}.items():
+                if loss is not None:
+                    self.losses[part] = [*self.losses.get(part, []), loss][-TREND:]
+
+
+class Progress:
+    """Shows each row that it is called with, on stderr, for the time of a `with` block."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """console is for tests; by default it is stderr, which says itself whether a terminal is there."""
+        self.console = console or Console(stderr=True)
+        self.state = RunState()
+        # Where blocks cannot be shown, or a line cannot be drawn over, plain lines serve better.
+        can_draw = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._live: Live | None = None
+        if can_draw and not self.console.options.ascii_only:
+            self._live = Live(
+                console=self.console,
+                auto_refresh=False,
+                redirect_stdout=False,  # stdout belongs to what was asked for
+                vertical_overflow="crop",
+            )
+
+    def __enter__(self) -> "Progress":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, row: Row) -> None:
+        """Show a metrics row."""
+        self.state.update(row)
+        if self._live is not None:
+            self._live.update(draw(self.state), refresh=True)
+            return
+        for line in lines(row, self.state.stage_name):
+            self.console.file.write(line + "\n")
+        self.console.file.flush()
+
+
+# -- plain lines ---------------------------------------------------------------------------------------------
+
+
+def lines(row: Row, name: str = "") -> list[str]:
+    """A row as plain lines: one for its numbers, one for each sample. name is that of its stage."""
+    shown = [_evaluation_line(row) if "evaluation" in row else _step_line(row, name)]
+    for sample in row.get("samples", []):
+        thoughts = " → ".join(map(one_line, sample.get("thoughts", [])))
+        shown.append(f"  {question_tail(sample)}  thoughts: {thoughts or 'none'}  said: {verdict(sample)}")
+    return shown
+
+
+def _step_line(row: Row, name: str) -> str:
+    parts = [f"step {row.get('step', '?')}/{row.get('of', '?')}", stage_text(row, name)]
+    losses = {"loss": row.get("loss"), **row.get("loss_by_part", {})}
+    parts += [f"{part} {loss:.3f}" for part, loss in losses.items() if loss is not None]
+    return "  ".join(filter(None, [*parts, *_speed(row)]))
+
+
+def _evaluation_line(row: Row) -> str:
+    return f"step {row.get('step', '?')}  held-out accuracy {evaluation_text(row['evaluation'])}"
+
+
+def evaluation_text(seen: Row) -> str:
+    """An evaluation in words: all problems, then by hops."""
+    about = [f"n={seen['n']}"] if "n" in seen else []
+    about += [_thoughts(seen["thoughts"])] if "thoughts" in seen else []
+    by_hops = [f"{hops} hops {100 * rate:.0f} %" for hops, rate in seen.get("by_hops", {}).items()]
+    text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
+    text += f" ({', '.join(about)})" if about else ""
+    return "  ".join([text, *by_hops])
+
+
+def stage_text(row: Row, name: str) -> str:
+    """Which stage of how many, counted from 1, and what it does."""
+    if "stage" not in row:
+        return name
+    number = f"stage {row['stage'] + 1}" + (f" of {row['stages']}" if "stages" in row else "")
+    return f"{number}: {name}" if name else number
+
+
+def verdict(sample: dict[str, Any]) -> str:
+    """What was said, and whether it was right."""
+    said = one_line(sample.get("said") or "nothing")
+    if "right" not in sample:
+        return said
+    return (
+        f"{said} ✓ right" if sample["right"] else f"{said} ✗ expected {one_line(sample.get('expected', '?'))}"
+    )
+
+
+def question_tail(sample: dict[str, Any]) -> str:
+    """The end of a question, where it asks."""
+    question = one_line(sample.get("question", ""))
+    return question if len(question) <= QUESTION_TAIL else "…" + question[1 - QUESTION_TAIL :]
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks or control characters: those are shown escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text).strip(" "))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "2 h 05 min", "3 min 20 s" or "12 s"."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _speed(row: Row) -> list[str]:
+    shown = [f"{row['tokens_per_second']} tokens/s"] if "tokens_per_second" in row else []
+    shown += [f"padding {100 * row['padding']:.0f} %"] if "padding" in row else []
+    shown += [f"learning rate {row['learning_rate']:.2g}"] if "learning_rate" in row else []
+    return shown + ([f"{duration(row['seconds_left'])} left"] if "seconds_left" in row else [])
+
+
+def _thoughts(count: int) -> str:
+    return f"{count} thought{'' if count == 1 else 's'}"
+
+
+# -- the panel -----------------------------------------------------------------------------------------------
+
+
+def draw(state: RunState) -> Panel:
+    """The panel of a run."""
+    row = state.newest
+    parts: list[RenderableType] = [_head(state), Text("  ".join(_speed(row)), "dim"), Text()]
+    if state.losses:
+        parts += [_losses(state), Text()]
+    if state.evaluation:
+        parts.append(
+            Text.assemble(
+                f"held-out accuracy at step {state.evaluated_at}  ",
+                (evaluation_text(state.evaluation), "bold"),
+            )
+        )
+    if state.samples:
+        parts += [Text(), _samples(state.samples)]
+    while isinstance(parts[-1], Text) and not parts[-1].plain:
+        parts.pop()
+    return Panel(Group(*parts), title="coconut train", title_align="left", border_style="dim")
+
+
+def _head(state: RunState) -> RenderableType:
+    row = state.newest
+    head = Table.grid(padding=(0, 2), expand=True)
+    head.add_column(no_wrap=True, overflow="ellipsis")
+    head.add_column(no_wrap=True)
+    head.add_column(ratio=1)
+    stage = Text(stage_text(row, state.stage_name) or "starting", "bold")
+    if "step" not in row or not row.get("of"):
+        head.add_row(stage, "", "")
+    else:
+        bar = ProgressBar(total=row["of"], completed=row["step"], complete_style="cyan")
+        head.add_row(stage, f"step {row['step']} / {row['of']}", bar)
+    return head
+
+
+def _losses(state: RunState) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="crop")
+    for part, values in state.losses.items():
+        name = "loss" if part == "all" else f"  {part.replace('_', ' ')}"
+        table.add_row(name, f"{values[-1]:.3f}", Text(trend(values), "cyan"))
+    return table
+
+
+def trend(values: Sequence[float]) -> str:
+    """The last values as blocks, each as high as its share of the highest of them."""
+    highest = max(values) or 1.0
+    return "".join(LEVELS[round(max(0.0, value) / highest * (len(LEVELS) - 1))] for value in values)
+
+
+def _samples(samples: Sequence[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, expand=True, header_style="dim")
+    for name, ratio in (("question", 3), ("thoughts would say", 4), ("said", 3)):
+        table.add_column(name, ratio=ratio)
+    for sample in samples:
+        thoughts = Text(" → ".join(map(one_line, sample.get("thoughts", []))) or "none", "cyan")
+        style = {True: "green", False: "red"}.get(sample.get("right"), "")  # type: ignore[arg-type]
+        table.add_row(Text(question_tail(sample)), thoughts, Text(verdict(sample), style))
+    return table

@@ -1,0 +1,98 @@
+"""The model that a recipe starts from: a fresh one, or a base to go on from."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from coconut_core.config import CoconutConfig
+from coconut_core.errors import CoconutError
+from coconut_core.loading import load
+from coconut_core.model import CoconutModel
+from coconut_core.problems.families import FAMILIES
+from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
+from coconut_core.training.curriculum import METHODS
+from coconut_core.training.recipe import Recipe
+
+
+def build_model(recipe: Recipe) -> CoconutModel:
+    """The model of a recipe before its first step. Raises CoconutError where its base cannot be opened."""
+    torch.manual_seed(recipe.seed)
+    return _from_base(recipe) if recipe.model.base else _fresh(recipe)
+
+
+def _fresh(recipe: Recipe) -> CoconutModel:
+    """A Llama-shaped model with random weights and the word-level tokenizer of the recipe's family.
+
+    Weights start with standard deviation 1/sqrt(width): at GPT-2's 0.02 a narrow model's attention starts
+    so flat that the look-up circuit does not form.
+    """
+    shape = recipe.model
+    if recipe.data.family not in FAMILIES:
+        raise CoconutError(
+            f"there is no word-level tokenizer for data.family '{recipe.data.family}': set model.base to a model "
+            "to start from"
+        )
+    tokenizer = build_tokenizer(recipe.data.family)
+    base_config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden_size,
+        intermediate_size=shape.intermediate_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        max_position_embeddings=shape.max_positions,
+        attention_bias=True,
+        tie_word_embeddings=True,
+        initializer_range=shape.hidden_size**-0.5,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    bot, eot, latent = tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT])
+    config = CoconutConfig(bot_id=bot, eot_id=eot, latent_id=latent, **_told(recipe))
+    return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)
+
+
+def _from_base(recipe: Recipe) -> CoconutModel:
+    """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
+    opened = load(recipe.model.base, device="cpu", dtype="float32")
+    if opened.config.feedback == "mixture":
+        raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
+    fresh_markers = not opened.config.trained and not opened.config.recipe
+    model = CoconutModel(opened.base_lm, opened.tokenizer, replace(opened.config, **_told(recipe)))
+    model.base_lm.requires_grad_(True)
+    if fresh_markers and recipe.model.new_rows_from:
+        _start_rows_from(model, recipe.model.new_rows_from)
+    if model.tokenizer.pad_token_id is None:
+        model.tokenizer.pad_token = model.tokenizer.eos_token
+    if not isinstance(model.tokenizer.eos_token_id, int):
+        raise CoconutError(f"the tokenizer of {recipe.model.base} has no end-of-text token")
+    return model
+
+
+def _told(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe decides of the configuration."""
+    return {
+        "thoughts": 0,
+        "trained": any(stage.thoughts for stage in recipe.stages),
+        "answer_prefix": "###",
+        "ending": recipe.thinking.ends,
+        "ending_threshold": None if recipe.thinking.ends == "fixed" else recipe.thinking.threshold,
+        "ending_window": recipe.thinking.window,
+        "feedback": METHODS[recipe.method].feedback,
+        "family": recipe.data.family if recipe.data.family in FAMILIES else None,
+        "first_thought_hops": 0 if recipe.step_style == "chain" else 1,
+        "recipe": recipe.to_json(),
+        "data": {"train": recipe.data.train or f"generated {recipe.data.family}, seed {recipe.data.seed}"},
+    }
+
+
+def _start_rows_from(model: CoconutModel, token: str) -> None:
+    source = model.token_id(token)
+    markers = [model.config.bot_id, model.config.eot_id, model.config.latent_id]
+    with torch.no_grad():
+        for embeddings in (model.base_lm.get_input_embeddings(), model.base_lm.get_output_embeddings()):
+            weight = embeddings.weight
+            assert isinstance(weight, torch.Tensor)
+            weight[markers] = weight[source].clone()

@@ -1,0 +1,100 @@
+"""Problems of a file as token ids on disk: tokenised once, mapped into memory, read one at a time.
+
+A file of 400,000 problems so trains in the memory of a few: the operating system keeps what is in use.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.base import Problem, stream_problems
+from coconut_core.training.encoding import Encoder, TokenizedProblem
+
+
+class TokenStore:
+    """Read access to a folder that `build` has made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tokens = np.memmap(folder / "tokens.i32", dtype=np.int32, mode="r")
+        self._pieces = np.memmap(folder / "pieces.i32", dtype=np.int32, mode="r")  # a length for each part
+        self._starts = np.memmap(folder / "starts.i64", dtype=np.int64, mode="r").reshape(-1, 2)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __getitem__(self, number: int) -> TokenizedProblem:
+        """The problem of that number, from 0."""
+        (token, piece), (_, end) = self._starts[number], self._starts[number + 1]
+        parts: list[list[int]] = []
+        for length in self._pieces[piece:end].tolist():
+            parts.append(self._tokens[token : token + length].tolist())
+            token += length
+        return TokenizedProblem(parts[0], parts[1:-1], parts[-1])
+
+    @property
+    def lengths(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        """Tokens of each problem, (problems,)."""
+        lengths: np.ndarray[tuple[int], np.dtype[np.int64]] = np.diff(self._starts[:, 0])
+        return lengths
+
+
+def open_store(data: Path, encoder: Encoder, folder: Path) -> TokenStore:
+    """The store of a problem file, made in folder if it is not there or belongs to other data.
+
+    Raises CoconutError where the file cannot be read, holds no problem, or a problem is too long.
+    """
+    mark = folder / "made-from.json"
+    made_from = {"data": str(data.resolve()), "tokens": _fingerprint(data, encoder)}
+    if not mark.is_file() or json.loads(mark.read_text(encoding="utf-8")) != made_from:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            mark.unlink(missing_ok=True)
+            _build(stream_problems(data), encoder, folder)
+            mark.write_text(json.dumps(made_from), encoding="utf-8")  # last: without it the store is made again
+        except OSError as error:
+            raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
+    store_is_empty = (folder / "starts.i64").stat().st_size <= 16
+    if store_is_empty:
+        raise CoconutError(f"{data} holds no problems")
+    return TokenStore(folder)
+
+
+def _fingerprint(data: Path, encoder: Encoder) -> str:
+    """Changes with the file, the tokenizer and whatever else decides the tokens."""
+    try:
+        found = data.stat()
+    except OSError as error:
+        raise CoconutError(f"cannot read problems from {data}: {error}") from error
+    vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
+    config = encoder.config
+    told = [found.st_size, found.st_mtime_ns, encoder.step_style, config.bot_id, config.answer_prefix, vocabulary]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _build(problems: Iterable[Problem], encoder: Encoder, folder: Path) -> None:
+    token_count = piece_count = 0
+    with (
+        (folder / "tokens.i32").open("wb") as tokens,
+        (folder / "pieces.i32").open("wb") as pieces,
+        (folder / "starts.i64").open("wb") as starts,
+    ):
+        starts.write(np.array([0, 0], np.int64).tobytes())
+        for number, problem in enumerate(problems, start=1):
+            tokenized = encoder.tokenize(problem)
+            parts = [tokenized.prompt, *tokenized.steps, tokenized.answer]
+            _check(tokenized, number, encoder)
+            tokens.write(np.array([token for part in parts for token in part], np.int32).tobytes())
+            pieces.write(np.array([len(part) for part in parts], np.int32).tobytes())
+            token_count += sum(map(len, parts))
+            piece_count += len(parts)
+            starts.write(np.array([token_count, piece_count], np.int64).tobytes())
+
+
+def _check(problem: TokenizedProblem, number: int, encoder: Encoder) -> None:
+    unknown = encoder.tokenizer.unk_token_id
+    if unknown is not None and any(unknown in part for part in (problem.prompt, problem.answer)):
+        raise CoconutError(f"problem {number} has words that the tokenizer does not know")

@@ -1,0 +1,95 @@
+"""The part of docs/RESULTS.md that `make results` writes, from what the runs left on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from coconut_core.evaluate import Share, accuracy_line
+from coconut_core.plots import draw_lines
+from results.runs import PROBLEMS, RECIPE, Part, evaluation
+
+PAGE = Path("docs/RESULTS.md")
+FIGURES = Path("docs/images")
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+# arXiv 2412.06769, table 1, ProsQA on GPT-2: accuracy in per cent, tokens an answer.
+PAPER = {
+    "cot": (77.5, 49.4),
+    "no-cot": (76.7, 8.2),
+    "icot": (98.2, 8.2),
+    "pause": (75.9, 8.2),
+    "coconut": (97.0, 14.2),
+    "coconut-no-curriculum": (76.1, 14.2),
+    "coconut-no-thoughts": (95.5, 8.2),
+    "coconut-pause": (96.6, 8.2),
+}
+
+
+def write_report(methods: Sequence[str], seeds: Sequence[int]) -> None:
+    """Put table and figures between the marks of docs/RESULTS.md."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{_table(methods, seeds)}{_figures(seeds)}{END}{after}", encoding="utf-8")
+
+
+def _table(methods: Sequence[str], seeds: Sequence[int]) -> str:
+    lines = [
+        f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split for each seed; the interval is Wilson's at 95 %, "
+        "over all seeds' answers together.",
+        "",
+        "| method | paper: ProsQA, GPT-2 | here | seed by seed | without its thoughts | tokens an answer |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for method in methods:
+        paper, paper_tokens = PAPER[method]
+        found = _found(method, seeds, "free")
+        control = _found(method, seeds, "no-thoughts")
+        tokens = sum(each["mean_answer_tokens"] for each in found) / len(found) if found else 0.0
+        lines.append(
+            f"| `{method}` | {paper} / {paper_tokens} | {_with_interval(found)} | {_each(found)} | "
+            f"{_with_interval(control) if control else '–'} | {f'{tokens:.1f}' if found else '–'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _found(method: str, seeds: Sequence[int], name: str) -> list[dict[str, Any]]:
+    records = [evaluation(Part(method, seed), name) for seed in seeds]
+    return [record for record in records if record is not None]
+
+
+def _with_interval(records: list[dict[str, Any]]) -> str:
+    if not records:
+        return "not run yet"
+    share = Share(sum(each["right"] for each in records), sum(each["n"] for each in records))
+    low, high = share.interval
+    return f"**{100 * share.accuracy:.1f} %** ({100 * low:.1f}–{100 * high:.1f}, n={share.count})"
+
+
+def _each(records: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{100 * each['accuracy']:.1f}" for each in records) or "–"
+
+
+def _figures(seeds: Sequence[int]) -> str:
+    told = ""
+    sweep = Part("coconut", seeds[0]).folder / "sweep.svg"
+    if sweep.exists():
+        target = FIGURES / "results-interpolation.svg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(sweep.read_bytes())
+        told += f"\n![k thoughts, then words: accuracy and the six outcome classes](images/{target.name})\n"
+    lines = []
+    for method in ("coconut", "cot", "no-cot"):
+        records = _found(method, seeds, "free")
+        if not records:
+            continue
+        shares: dict[int, Share] = {}
+        for number in records[0]["hops"]:
+            cells = [each["hops"][number] for each in records if number in each["hops"]]
+            shares[int(number)] = Share(sum(cell["right"] for cell in cells), sum(cell["n"] for cell in cells))
+        lines.append(accuracy_line(method, shares))
+    if lines:
+        target = FIGURES / "results-hops.svg"
+        draw_lines(lines, "accuracy by number of hops", "hops", "per cent right", y_range=(0, 100)).save_svg(target)
+        told += f"\n![accuracy against number of hops](images/{target.name})\n"
+    return told

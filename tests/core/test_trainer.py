@@ -1,0 +1,255 @@
+"""The trainer: every method runs; batches, processes, stops and resumes do not change what is learned."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from coconut_core.errors import CoconutError
+from coconut_core.model import CoconutModel
+from coconut_core.problems import read_problems
+from coconut_core.training.curriculum import METHODS
+from coconut_core.training.data import Batches
+from coconut_core.training.encoding import Encoder, collate
+from coconut_core.training.recipe import Recipe, load_recipe
+from coconut_core.training.run_folder import STATE, RunFolder
+from coconut_core.training.start import build_model
+from coconut_core.training.token_store import open_store
+from tests.core.tiny_recipes import problem_file, tiny_gpt2, tiny_recipe, trainer_for
+
+Row = dict[str, Any]
+
+
+def train(recipe: Recipe, folder: Path, until: int | None = None) -> list[Row]:
+    rows: list[Row] = []
+    trainer_for(recipe, folder).run(rows.append, until)
+    return rows
+
+
+def go_on(recipe: Recipe, folder: Path) -> list[Row]:
+    rows: list[Row] = []
+    trainer = trainer_for(recipe, folder)
+    trainer.resume()
+    trainer.run(rows.append)
+    return rows
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return dict(CoconutModel.from_pretrained(folder / "checkpoint", device="cpu").named_parameters())
+
+
+def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert (first[name] - second[name]).abs().max() <= tolerance, name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_goes_through_its_stages_and_its_checkpoint_answers(method: str, tmp_path: Path) -> None:
+    recipe = tiny_recipe(method=method)
+    rows = train(recipe, tmp_path)
+    last = recipe.stages[-1]
+    assert [row["step"] for row in rows if "evaluation" in row] == [6, 9]
+    model = CoconutModel.from_pretrained(tmp_path / "checkpoint", device="cpu")
+    assert model.config.thoughts == last.thoughts
+    assert model.config.feedback == METHODS[method].feedback
+    assert model.config.trained is (method not in ("cot", "no-cot", "icot", "coconut-no-thoughts"))
+    assert model.config.recipe["method"] == method
+    run = model.start(read_problems(problem_file(tmp_path, 1))[0].question)
+    run.finish()
+    assert len(run.thought_steps()) == last.thoughts
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        batch_size=16, evaluate_every=200,
+        curriculum={"lookup": 0, "first": 60, "per_stage": 60, "stages": 1, "total": 120},
+        optimizer={"learning_rate": 1e-2},
+    )  # fmt: skip
+    rows = [row for row in train(recipe, tmp_path) if "loss" in row]
+    assert rows[-1]["loss"] < 0.6 * rows[0]["loss"]
+
+
+@pytest.mark.parametrize("micro", [1, 3])
+def test_micro_batches_learn_the_same(tmp_path: Path, micro: int) -> None:
+    train(tiny_recipe(), tmp_path / "whole")
+    train(tiny_recipe(micro_batch=micro), tmp_path / "parts")
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts", 2e-5)
+
+
+@pytest.mark.parametrize("until", [3, 6])
+def test_a_resumed_run_reaches_the_same_weights_to_the_bit(tmp_path: Path, until: int) -> None:
+    whole = train(tiny_recipe(), tmp_path / "whole")
+    train(tiny_recipe(), tmp_path / "parts", until)
+    later = go_on(tiny_recipe(), tmp_path / "parts")
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert [row.get("loss") for row in later] == [row.get("loss") for row in whole if row["step"] > until]
+
+
+def test_dropout_too_is_the_same_after_a_resume(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        step_style="sentence",
+        model={"base": str(tiny_gpt2(tmp_path / "gpt2"))},
+        data={"train": str(problem_file(tmp_path, 10))},
+        curriculum={"lookup": 0},
+    )
+    config = json.loads((tmp_path / "gpt2" / "config.json").read_text())
+    assert config["attn_pdrop"] > 0
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "parts", 3)
+    go_on(recipe, tmp_path / "parts")
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_newest_and_best_checkpoints_are_kept_and_open(tmp_path: Path) -> None:
+    train(tiny_recipe(checkpoint_every=1, evaluate_every=1, keep=2), tmp_path)
+    run = RunFolder(tmp_path)
+    best = run.read_best()
+    assert best is not None
+    assert set(run.steps()) == {8, 9, best[0]}
+    for step in run.steps():
+        CoconutModel.from_pretrained(run.folder_of(step), device="cpu")
+    assert not (run.checkpoint / STATE).exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
+    recipe = tiny_recipe(optimizer={"learning_rate": 1e30, "warmup_steps": 0})
+    trainer = trainer_for(recipe, tmp_path)
+    trainer.save()
+    with pytest.raises(CoconutError, match=r"learning_rate.*step 0"):
+        trainer.run(lambda row: None)
+    run = RunFolder(tmp_path)
+    assert run.steps() == [0]
+    assert all(parameter.isfinite().all() for parameter in run.load_state(0)["model"].values())
+
+
+@pytest.mark.parametrize(("when", "cleared"), [("never", []), ("stage", [2, 4, 6]), ("epoch", [3, 6])])
+def test_the_optimizer_is_reset(tmp_path: Path, when: str, cleared: list[int]) -> None:
+    recipe = tiny_recipe(
+        data={"train": str(problem_file(tmp_path, 12))},
+        curriculum={"lookup": 0, "total": 8, "stages": 3, "reset_optimizer": when},
+    )
+    trainer = trainer_for(recipe, tmp_path / "run")
+    found = []
+    for step in range(8):
+        trainer.run(lambda row: None, until=step + 1)
+        counts = {int(state["step"]) for state in trainer.optimizer.state.values()}
+        if step and counts == {1}:
+            found.append(step)
+    assert found == cleared
+
+
+def test_a_halting_head_is_trained_along_and_honoured(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        batch_size=16, evaluate_every=150, checkpoint_every=150,
+        thinking={"ends": "halting", "threshold": 0.5},
+        curriculum={"lookup": 0, "first": 1, "per_stage": 1, "stages": 7, "total": 150, "other_stages": 0.0},
+        optimizer={"learning_rate": 1e-2},
+    )  # fmt: skip
+    train(recipe, tmp_path)
+    model = CoconutModel.from_pretrained(tmp_path / "checkpoint", device="cpu")
+    problems = read_problems(problem_file(tmp_path, 20))
+    taken = []
+    for problem in problems:
+        run = model.start(problem.question)
+        run.finish()
+        taken.append(len(run.thought_steps()))
+    # It cannot know the number of hops of a problem, but that no chain is shorter than three steps.
+    assert all(3 <= count <= 7 for count in taken)
+    assert any(count < 7 for count in taken)
+
+
+# -- data --------------------------------------------------------------------------------------------------
+
+
+def encoder_for(recipe: Recipe) -> Encoder:
+    model = build_model(recipe)
+    return Encoder(model.tokenizer, model.config, recipe.step_style)
+
+
+def test_the_store_holds_what_the_encoder_makes_and_is_made_once(tmp_path: Path) -> None:
+    data = problem_file(tmp_path, 30)
+    encoder = encoder_for(tiny_recipe())
+    store = open_store(data, encoder, tmp_path / "tokens")
+    problems = read_problems(data)
+    assert [store[number] for number in range(len(store))] == [encoder.tokenize(each) for each in problems]
+    assert store.lengths.tolist() == [encoder.tokenize(each).length for each in problems]
+    made = (tmp_path / "tokens" / "tokens.i32").stat().st_mtime_ns
+    open_store(data, encoder, tmp_path / "tokens")
+    assert (tmp_path / "tokens" / "tokens.i32").stat().st_mtime_ns == made
+    data.write_text(json.dumps([problem.to_json() for problem in problems[:7]]))
+    assert len(open_store(data, encoder, tmp_path / "tokens")) == 7
+
+
+def test_every_problem_comes_once_an_epoch_with_little_padding(tmp_path: Path) -> None:
+    data = problem_file(tmp_path, 500)
+    recipe = tiny_recipe(
+        batch_size=16, data={"train": str(data)}, curriculum={"lookup": 0, "other_stages": 0.0, "total": 2000}
+    )
+    batches = Batches(recipe, encoder_for(recipe), tmp_path)
+    steps = -(-500 // 16)
+    epochs = [[batches.at(epoch * steps + place) for place in range(steps)] for epoch in range(2)]
+    prompts = [[tuple(each.ids[: each.prompt_length]) for drawn in epoch for each in drawn.examples] for epoch in epochs]
+    assert len(prompts[0]) == len(set(prompts[0])) == 500
+    assert set(prompts[0]) == set(prompts[1])
+    assert prompts[0] != prompts[1]
+    masks = [collate(drawn.examples, 0).attention_mask for epoch in epochs for drawn in epoch]
+    padding = 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+    assert padding < 0.1
+
+
+@pytest.mark.parametrize("content", ["[]", '[{"question": "Is Zaphod a lempus or rompus?", "answer": "x"}]'])
+def test_data_that_cannot_train_is_refused(tmp_path: Path, content: str) -> None:
+    data = tmp_path / "data.json"
+    data.write_text(content)
+    with pytest.raises(CoconutError):
+        open_store(data, encoder_for(tiny_recipe()), tmp_path / "tokens")
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("prosqa-gpt2", 50), ("prontoqa-gpt2", 50), ("gsm8k-gpt2-cot", 25), ("gsm8k-gpt2", 25)]
+)
+def test_the_official_recipes_do_the_documented_number_of_steps(name: str, epochs: int, tmp_path: Path) -> None:
+    """On a tiny base and few problems: the epochs of the paper, and as many thoughts as it says at the end."""
+    data = problem_file(tmp_path, 5)
+    recipe = load_recipe(
+        name,
+        [
+            f"model.base={tiny_gpt2(tmp_path / 'gpt2')}",
+            "model.new_rows_from=lempus",
+            "batch_size=4",
+            f"data.train={data}",
+            f"data.validation={data}",
+        ],
+    )
+    rows = train(recipe, tmp_path / "run")
+    assert rows[-1]["step"] == epochs * 2  # five problems are two batches
+    expected = {"prosqa-gpt2": 6, "prontoqa-gpt2": 6, "gsm8k-gpt2-cot": 0, "gsm8k-gpt2": 6}[name]
+    assert CoconutModel.from_pretrained(tmp_path / "run" / "checkpoint").config.thoughts == expected
+
+
+def test_new_marker_rows_start_from_the_named_token(tmp_path: Path) -> None:
+    base = tiny_gpt2(tmp_path / "gpt2")
+    recipe = tiny_recipe(model={"base": str(base), "new_rows_from": "lempus"})
+    model = build_model(recipe)
+    rows = model.base_lm.get_input_embeddings().weight
+    assert isinstance(rows, Tensor)
+    for marker in (model.config.bot_id, model.config.eot_id, model.config.latent_id):
+        assert torch.equal(rows[marker], rows[model.token_id("lempus")])
+
+
+def test_a_run_goes_on_from_a_checkpoint_on_words(tmp_path: Path) -> None:
+    train(tiny_recipe(method="cot"), tmp_path / "cot")
+    base = tmp_path / "cot" / "checkpoint"
+    recipe = tiny_recipe(model={"base": str(base), "new_rows_from": "lempus"}, curriculum={"lookup": 0})
+    before = CoconutModel.from_pretrained(base, device="cpu")
+    started = build_model(recipe)
+    assert torch.equal(
+        started.base_lm.get_input_embeddings().weight, before.base_lm.get_input_embeddings().weight
+    ), "markers that were trained are kept"
+    train(recipe, tmp_path / "coconut")
+    assert CoconutModel.from_pretrained(tmp_path / "coconut" / "checkpoint").config.trained
