@@ -1,6 +1,7 @@
 """coconut.json: what turns a causal language model's folder into a Coconut checkpoint."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from coconut_core.errors import CoconutError
 
 FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
+ENDINGS = ("fixed", "halting", "entropy", "stable")
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class CoconutConfig:
 
     bot_id: int  # token that enters latent mode
     eot_id: int  # token that leaves it
-    latent_id: int  # placeholder of a continuous thought in training sequences; never embedded
-    thoughts: int = 6  # default number of continuous thoughts
+    latent_id: int  # placeholder of a thought in training sequences; embedded only by the feedback "pause"
+    thoughts: int = 6  # number of continuous thoughts where it is fixed, else the largest number
     feedback: str = "hidden"  # what is fed back at a thought, see coconut_core.feedback
     trained: bool = True  # False: an ordinary model that was not trained to think in latents
     stage: int | None = None  # curriculum stage that the weights come from
@@ -27,14 +29,30 @@ class CoconutConfig:
     first_thought_hops: int = 1  # graph problems: hops from the root that thought 1 stands for
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    ending: str = "fixed"  # how thinking ends, see coconut_core.halting
+    ending_threshold: float | None = None  # halting: probability; entropy: nats; stable: change of probability
+    ending_window: int = 2  # stable: how many readouts in a row must agree
+
+    def __post_init__(self) -> None:
+        check_ending(self.ending, self.ending_threshold, self.ending_window)
 
     def with_thoughts(self, thoughts: int | None) -> "CoconutConfig":
         """The same configuration with another number of thoughts (None keeps it)."""
         return self if thoughts is None else replace(self, thoughts=check_thoughts(thoughts))
 
     def save(self, folder: str | Path) -> None:
-        """Write coconut.json into folder."""
-        record = {"format_version": FORMAT_VERSION, **asdict(self)}
+        """Write coconut.json into folder.
+
+        How thinking ends is left out where nothing of it was chosen: readers of before it was there refuse
+        entries that they do not know, and can go on to read the files that need none of it.
+        """
+        unset = {
+            item.name
+            for item in fields(self)
+            if item.name.startswith("ending") and getattr(self, item.name) == item.default
+        }
+        entries = {name: value for name, value in asdict(self).items() if name not in unset}
+        record = {"format_version": FORMAT_VERSION, **entries}
         (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -74,6 +92,9 @@ class CoconutConfig:
             "first_thought_hops": (int,),
             "recipe": (dict,),
             "data": (dict,),
+            "ending": (str,),
+            "ending_threshold": (int, float, type(None)),
+            "ending_window": (int,),
         }
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(record) - known):
@@ -85,7 +106,10 @@ class CoconutConfig:
             if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
                 raise CoconutError(f"{path}: the entry '{name}' has the wrong type ({type(value).__name__})")
         check_thoughts(record.get("thoughts", 0))
-        return cls(**record)
+        try:
+            return cls(**record)
+        except CoconutError as error:
+            raise CoconutError(f"{path}: {error}") from error
 
 
 def check_thoughts(thoughts: int) -> int:
@@ -93,3 +117,15 @@ def check_thoughts(thoughts: int) -> int:
     if thoughts < 0:
         raise CoconutError(f"thoughts must be 0 or more, not {thoughts}")
     return thoughts
+
+
+def check_ending(ending: str, threshold: float | None, window: int) -> None:
+    """Raise CoconutError where that is no way for thinking to end; see CoconutConfig for the three."""
+    if ending not in ENDINGS:
+        raise CoconutError(f"unknown ending '{ending}': choose one of {', '.join(ENDINGS)}")
+    if window < 2:
+        raise CoconutError(f"ending_window must be 2 or more, not {window}")
+    highest = math.inf if ending == "entropy" else 1
+    if ending != "fixed" and not (threshold is not None and 0 < threshold < math.inf and threshold <= highest):
+        wanted = "above 0, in nats" if ending == "entropy" else "above 0 and at most 1"
+        raise CoconutError(f"ending '{ending}' needs an ending_threshold {wanted}, not {threshold}")

@@ -1,15 +1,11 @@
-"""Choosing the next word from logits, and when a rule wants to stop thinking."""
+"""Choosing the next word from logits."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-
-# (logits of one state (vocabulary,), thoughts taken) -> should thinking end here?
-StopRule = Callable[[Tensor, int], bool]
 
 
 def pick_token(logits: Tensor, latent_id: int, temperature: float, generator: torch.Generator) -> int:
@@ -31,13 +27,3 @@ def check_temperature(temperature: float) -> float:
     if not 0 <= temperature < math.inf:
         raise CoconutError(f"temperature must be 0 (likeliest word) or more, not {temperature}")
     return temperature
-
-
-def entropy_below(nats: float) -> StopRule:
-    """Stop thinking once the readout's entropy is under a threshold."""
-
-    def rule(logits: Tensor, taken: int) -> bool:
-        distribution = torch.distributions.Categorical(logits=logits.float())
-        return bool(distribution.entropy() < nats)
-
-    return rule

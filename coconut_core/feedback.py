@@ -34,13 +34,31 @@ class MixtureFeedback(nn.Module):
         return (probabilities @ weight.float()).to(hidden.dtype)
 
 
-KINDS = ("hidden", "mixture")
+class PauseFeedback(nn.Module):
+    """The learned embedding of the latent marker, whatever the state (pause tokens, arXiv 2310.02226; "pause
+    as thought" in arXiv 2412.06769, section 4.3): positions to compute in, but no thought handed on."""
+
+    def __init__(self, embeddings: nn.Module, latent_id: int) -> None:
+        super().__init__()
+        self._parts = (embeddings,)  # in a tuple, as in MixtureFeedback
+        self._latent_id = latent_id
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, hidden) -> (batch, hidden)"""
+        ids = torch.full(hidden.shape[:-1], self._latent_id, device=hidden.device)
+        pause: Tensor = self._parts[0](ids)
+        return pause
 
 
-def build_feedback(kind: str, head: nn.Module, embeddings: nn.Module) -> nn.Module:
+KINDS = ("hidden", "mixture", "pause")
+
+
+def build_feedback(kind: str, head: nn.Module, embeddings: nn.Module, latent_id: int) -> nn.Module:
     """The feedback rule of that name. Raises CoconutError for an unknown one."""
     if kind == "hidden":
         return HiddenFeedback()
     if kind == "mixture":
         return MixtureFeedback(head, embeddings)
+    if kind == "pause":
+        return PauseFeedback(embeddings, latent_id)
     raise CoconutError(f"unknown feedback '{kind}': choose one of {', '.join(KINDS)}")

@@ -3,16 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from math import inf
 
 import torch
 from torch import Tensor
 
-from coconut_core.config import check_thoughts
-from coconut_core.decoding import StopRule, check_temperature, pick_token
+from coconut_core.decoding import check_temperature, pick_token
+from coconut_core.halting import Ending, StopRule, choose_ending
 from coconut_core.machine import Machine, Mode, Move
-from coconut_core.model import CoconutModel
+from coconut_core.model import CoconutModel, Context
 from coconut_core.prompt import encode_text
+from coconut_core.readout import Readout
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Answer:
     token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
     thoughts: int = 0  # continuous thoughts taken
     finished: bool = False  # False: cut off by max_new_tokens or by the model's context
+    ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment: see Ending.reason
 
     @property
     def tokens(self) -> int:
@@ -37,6 +40,20 @@ class _Row:
     forced: deque[int]
     room: float  # positions of the model's context that are left
     answer: Answer = field(default_factory=Answer)
+    recent: list[Readout] = field(default_factory=list)  # of the latent segment, as many as its end depends on
+
+
+class _RowReadout(Readout):
+    """The readout of one row of a batch; the first to be asked computes the logits of all rows."""
+
+    def __init__(self, model: CoconutModel, hidden: Tensor, row: int, together: Callable[[], Tensor]) -> None:
+        super().__init__(model, hidden)
+        self._row, self._together = row, together
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(vocabulary,), float32."""
+        return self._together()[self._row]
 
 
 @torch.inference_mode()
@@ -55,11 +72,13 @@ def generate(
 ) -> list[Answer]:
     """Answer every question, in order. The same words as one run at a time with the same seed.
 
+    Thinking ends as the checkpoint says; thoughts asks for exactly so many, stop for a rule that may end it
+    before them, each row by itself.
     answer_only puts the model's answer prefix behind <eot>, so that no reasoning can go into words.
     progress is called with the number of questions answered, batch by batch.
     """
     check_temperature(temperature)
-    count = model.config.thoughts if thoughts is None else check_thoughts(thoughts)
+    ending = choose_ending(model, thoughts, stop)
     prompts = [model.encode_prompt(question) for question in questions]
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     answers: list[Answer | None] = [None] * len(prompts)
@@ -68,14 +87,14 @@ def generate(
         chosen = order[start : start + batch_size]
         rows = [
             _Row(
-                new_machine(model, count),
+                new_machine(model, ending.thoughts),
                 torch.Generator().manual_seed(seed),
                 deque(forced),
                 inf if model.max_positions is None else model.max_positions - len(prompts[index]),
             )
             for index in chosen
         ]
-        _run_batch(model, [prompts[index] for index in chosen], rows, max_new_tokens, temperature, stop)
+        _run_batch(model, [prompts[index] for index in chosen], rows, max_new_tokens, temperature, ending)
         for index, row in zip(chosen, rows, strict=True):
             row.answer.finished = row.answer.finished or _ended(model, row.answer)
             row.answer.text = model.tokenizer.decode(row.answer.token_ids, skip_special_tokens=True).strip()
@@ -100,7 +119,7 @@ def _run_batch(
     rows: list[_Row],
     max_new_tokens: int,
     temperature: float,
-    stop: StopRule | None,
+    ending: Ending,
 ) -> None:
     width = max(map(len, prompts))
     pad = model.config.eot_id  # masked out, so any id will do
@@ -113,9 +132,13 @@ def _run_batch(
         for row in rows:
             if row.room <= 0 or len(row.answer.token_ids) >= max_new_tokens:
                 row.machine.finish()
-        if all(row.machine.mode is Mode.FINISHED for row in rows):
+        going_on = [index for index, row in enumerate(rows) if row.machine.mode is not Mode.FINISHED]
+        if not going_on:
             break
-        tokens, thinking, counts = _decide(model, context.hidden, rows, temperature, stop)
+        if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
+            _keep_rows(context, going_on)
+            rows = [rows[index] for index in going_on]
+        tokens, thinking, counts = _decide(model, context.hidden, rows, temperature, ending)
         embedded = model.embed(torch.tensor(tokens, device=model.device)[:, None])[:, 0]
         model.latent_step(
             context,
@@ -127,41 +150,51 @@ def _run_batch(
             row.room -= counted
 
 
+def _keep_rows(context: Context, rows: list[int]) -> None:
+    """Drop all other rows of the batch from the context; columns stay, padding included."""
+    chosen = torch.tensor(rows, device=context.mask.device)
+    context.cache.batch_select_indices(chosen)
+    context.mask, context.hidden = context.mask[chosen], context.hidden[chosen]
+
+
 def _decide(
     model: CoconutModel,
     hidden: Tensor,
     rows: list[_Row],
     temperature: float,
-    stop: StopRule | None,
+    ending: Ending,
 ) -> tuple[list[int], list[bool], list[int]]:
     """For each row: the token to feed, whether a thought is fed instead, and whether the position counts."""
-    needs_logits = stop is not None or any(row.machine.mode is Mode.SPEAKING and not row.forced for row in rows)
-    logits = model.logits(hidden).float().cpu() if needs_logits else None
+    together = cache(lambda: model.logits(hidden).float().cpu())
     tokens, thinking, counts = [], [], []
-    for index, row in enumerate(rows):
+    for index, (row, state) in enumerate(zip(rows, hidden.unbind(), strict=True)):
         machine, answer = row.machine, row.answer
-        scores = logits[index] if logits is not None else None
-        halt = (
-            stop is not None
-            and scores is not None
-            and machine.mode is Mode.THINKING
-            and stop(scores, machine.taken)
-        )
-        token, move = model.config.eot_id, machine.next_move(halt)
+        readout = _RowReadout(model, state, index, together)
+        reason = _reason_to_end(row, readout, ending) if machine.mode is Mode.THINKING else None
+        token, move = model.config.eot_id, machine.next_move(reason is not None)
         if move is Move.THINK:
             machine.after_thought()
             answer.thoughts += 1
         elif move is Move.END_THINKING:
+            assert reason is not None  # as there is no other way for thinking to end
+            answer.ended.append(reason)
+            row.recent = []
             machine.after_token(token)
         elif move is Move.SPEAK:
             if row.forced:
                 token = row.forced.popleft()
             else:
-                assert scores is not None
-                token = pick_token(scores, model.config.latent_id, temperature, row.generator)
+                token = pick_token(readout.logits, model.config.latent_id, temperature, row.generator)
             answer.token_ids.append(token)
             machine.after_token(token)
         tokens.append(token)
         thinking.append(move is Move.THINK)
         counts.append(int(move is not Move.NOTHING))
     return tokens, thinking, counts
+
+
+def _reason_to_end(row: _Row, readout: Readout, ending: Ending) -> str | None:
+    """Why thinking ends in the state of a row that is thinking; None where it goes on."""
+    if ending.window:
+        row.recent = [*row.recent, readout][-ending.window :]
+    return ending.reason(row.recent, row.machine.taken)

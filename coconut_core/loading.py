@@ -9,6 +9,7 @@ import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RemoteEntryNotFoundError
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -20,7 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.halting import HaltingHead
+from coconut_core.model import HALTING_FILE, CoconutModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -50,6 +52,8 @@ def load(
             f"{source} does not fit on {target}: use --device cpu or a smaller --dtype"
         ) from error
     model = CoconutModel(base, tokenizer, config)
+    if model.halting is not None:
+        _load_halting(model.halting, source)
     _check_cache(model)
     model.name = str(source).rstrip("/")
     return model.eval().requires_grad_(False)
@@ -97,7 +101,7 @@ def check_folder(folder: Path) -> None:
     except (OSError, ValueError, RecursionError) as error:
         raise CoconutError(f"{config} cannot be read: {error}") from error
     weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+    if all(path.name == HALTING_FILE for path in weights):
         raise CoconutError(f"{folder} has no *.safetensors weights; pickled weights are not loaded")
     for path in weights:
         try:
@@ -154,6 +158,27 @@ def _load_base(source: str | Path, dtype: torch.dtype | str) -> Any:
         names = ", ".join(sorted(report["missing_keys"])[:3])
         raise CoconutError(f"the weights of {source} are incomplete, missing: {names}")
     return base
+
+
+def _load_halting(head: HaltingHead, source: str | Path) -> None:
+    """Fill the head with the weights that lie beside the base model's."""
+    folder = Path(source).expanduser()
+    try:
+        found = folder / HALTING_FILE if folder.is_dir() else hf_hub_download(str(source), HALTING_FILE)
+        weights = load_file(found)
+    except (RemoteEntryNotFoundError, LocalEntryNotFoundError, FileNotFoundError) as error:
+        raise CoconutError(
+            f"{source} has no {HALTING_FILE}, the weights of its halting head: copy or download it again, "
+            f'or set "ending" to "fixed" in {FILE_NAME}'
+        ) from error
+    except (SafetensorError, HfHubHTTPError, OSError, ValueError) as error:
+        raise CoconutError(f"{source}/{HALTING_FILE} cannot be read ({_one_line(error)})") from error
+    wanted = head.state_dict(prefix="halting.")
+    shapes = {name: list(weight.shape) for name, weight in weights.items()}
+    if shapes != {name: list(weight.shape) for name, weight in wanted.items()}:
+        expected = " and ".join(f"{name} {list(weight.shape)}" for name, weight in wanted.items())
+        raise CoconutError(f"{source}/{HALTING_FILE} is not this model's halting head: it must hold {expected}")
+    head.load_state_dict({name.removeprefix("halting."): weight for name, weight in weights.items()})
 
 
 def _untrained_config(base: Any, tokenizer: PreTrainedTokenizerBase, feedback: str) -> CoconutConfig:

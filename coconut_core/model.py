@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback
+from coconut_core.halting import HaltingHead, require_head
 from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from coconut_core.training.prompt_shortcut import LastPositionLayer
 
 IGNORE = -100  # label of a position that carries no loss
+HALTING_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
 
 
 @dataclass
@@ -41,16 +44,27 @@ class Context:
 
 
 @dataclass
+class Work:
+    """What was computed: passes through the base model, and positions read in them (rows times columns,
+    padding included, since it is computed too)."""
+
+    passes: int = 0
+    positions: int = 0
+
+
+@dataclass
 class CoconutOutput:
     """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
 
     loss: Tensor | None
     logits: Tensor | None
     label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
+    halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
 
 
 class CoconutModel(nn.Module):
-    """A Hugging Face causal language model, its tokenizer, the latent markers and a feedback rule."""
+    """A Hugging Face causal language model, its tokenizer, the latent markers, a feedback rule, and where the
+    configuration asks for one a halting head."""
 
     def __init__(
         self, base_lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig
@@ -60,9 +74,14 @@ class CoconutModel(nn.Module):
         self.tokenizer = tokenizer
         self.config = config
         self.feedback = build_feedback(
-            config.feedback, base_lm.get_output_embeddings(), base_lm.get_input_embeddings()
+            config.feedback, base_lm.get_output_embeddings(), base_lm.get_input_embeddings(), config.latent_id
         )
+        self.halting: HaltingHead | None = None
+        if config.ending == "halting":
+            width = base_lm.get_output_embeddings().weight.shape[1]
+            self.halting = HaltingHead(width).to(self.device, self.dtype)
         self.name = "model"
+        self.work = Work()  # of this object's lifetime, counted in feed
         self.prompt_layer: LastPositionLayer | None = None  # set by training for the time of a run
 
     # -- opening and saving --------------------------------------------------------------------------------
@@ -77,12 +96,16 @@ class CoconutModel(nn.Module):
         return load(source, device=device, dtype=dtype, feedback=feedback)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights (safetensors), tokenizer and coconut.json into folder."""
+        """Write weights (safetensors), tokenizer, coconut.json and the halting head's weights into folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.base_lm.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.config.save(folder)
+        (folder / HALTING_FILE).unlink(missing_ok=True)  # another model may have been here before
+        if self.halting is not None:
+            weights = self.halting.state_dict(prefix="halting.")
+            save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / HALTING_FILE)
 
     @property
     def device(self) -> torch.device:
@@ -135,6 +158,8 @@ class CoconutModel(nn.Module):
         """
         if mask is None:
             mask = context.mask.new_ones(embeddings.shape[:2])
+        self.work.passes += 1
+        self.work.positions += embeddings.shape[0] * embeddings.shape[1]
         full_mask = torch.cat([context.mask, mask], dim=1)
         positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)[:, context.length :]
         output = self.base_lm.base_model(
@@ -198,6 +223,7 @@ class CoconutModel(nn.Module):
         labels: Tensor | None = None,
         *,
         return_logits: bool = False,
+        halt_targets: Tensor | None = None,
     ) -> CoconutOutput:
         """Loss over sequences in the official layout: … <bot> <latent>·n <eot> …, (batch, time) each.
 
@@ -205,18 +231,40 @@ class CoconutModel(nn.Module):
         Loss is the mean cross entropy over positions whose label is not -100 (labels are not shifted by
         the caller). The prompt is read once and each thought costs one cached position, through which
         gradients flow; the head runs only where there is a label, or everywhere with return_logits.
+
+        labels may be (batch, time, choices): a position then has several right tokens (-100 fills up), and its
+        loss is their mean cross entropy, that against a uniform distribution over them.
+
+        halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
+        one after which it should go on, -100 everywhere else.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         hidden = self._read_with_thoughts(input_ids, attention_mask, None if return_logits else labels)
         logits = self.logits(hidden) if return_logits else None
+        halting_loss = None
+        if halt_targets is not None:
+            halting_loss = self._halting_loss(hidden, input_ids == self.config.latent_id, halt_targets)
         if labels is None:
-            return CoconutOutput(None, logits)
-        targets = labels[:, 1:]
-        labelled = targets != IGNORE
+            return CoconutOutput(None, logits, halting_loss=halting_loss)
+        labelled = has_label(labels)[:, 1:]
         scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
-        losses = nn.functional.cross_entropy(scores.float(), targets[labelled], reduction="none")
-        return CoconutOutput(losses.mean(), logits, losses.detach())
+        losses = _cross_entropy(scores.float(), labels[:, 1:][labelled])
+        return CoconutOutput(losses.mean(), logits, losses.detach(), halting_loss)
+
+    def _halting_loss(self, hidden: Tensor, latent: Tensor, targets: Tensor) -> Tensor:
+        """Mean binary cross entropy of the halting head, all (batch, time); 0 where there is no target.
+
+        The state at a latent is the one after its thought, which is what a run's HaltingRule is shown.
+        """
+        chosen = targets != IGNORE
+        if bool((chosen & ~latent).any()):
+            raise CoconutError("halt_targets must be -100 wherever there is no latent")
+        log_odds = require_head(self)(hidden[chosen]).float()
+        total = nn.functional.binary_cross_entropy_with_logits(
+            log_odds, targets[chosen].float(), reduction="sum"
+        )
+        return total / max(1, log_odds.shape[0])
 
     def _read_with_thoughts(self, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
         """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
@@ -231,7 +279,7 @@ class CoconutModel(nn.Module):
             raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
         prompt_end = 0
         if labels is not None:
-            read = is_latent_column | (labels != IGNORE).any(dim=0)  # columns that need the state before them
+            read = is_latent_column | has_label(labels).any(dim=0)  # columns that need the state before them
             prompt_end = int(read.long().argmax()) if bool(read.any()) else 0
         pieces: list[Tensor] = []
         for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
@@ -277,6 +325,21 @@ class CoconutModel(nn.Module):
         from coconut_core.generate import generate
 
         return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]
+
+
+def has_label(labels: Tensor) -> Tensor:
+    """Where there is a label, (batch, time), for labels of either form."""
+    chosen = labels != IGNORE
+    return chosen if labels.dim() == 2 else chosen.any(dim=-1)
+
+
+def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
+    """Loss of each position: scores (positions, vocabulary), targets (positions,) or (positions, choices)."""
+    if targets.dim() == 1:
+        return nn.functional.cross_entropy(scores, targets, reduction="none")
+    chosen = targets != IGNORE
+    told = torch.log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
+    return -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
 
 
 def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from coconut_core.config import check_thoughts
-from coconut_core.decoding import StopRule, check_temperature, pick_token
+from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
 from coconut_core.generate import new_machine
+from coconut_core.halting import BY_HAND, StopRule, choose_ending
 from coconut_core.interventions import Intervention
 from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel, Context
@@ -40,6 +40,7 @@ class Step:
     token_id: int | None  # the token fed; None for a thought
     token: str
     edit: Intervention | None = None
+    ended: str | None = None  # why thinking ended, at the marker: see Ending.reason; or "by hand"
 
 
 class Session:
@@ -57,18 +58,20 @@ class Session:
         max_new_tokens: int = 64,
         stop: StopRule | None = None,
     ) -> None:
-        """Read the prompt. thoughts is the number per latent segment, by default the checkpoint's; stop may
-        end thinking earlier. Raises CoconutError for an unusable question or setting."""
+        """Read the prompt. Thinking ends as the checkpoint says; thoughts asks for exactly so many in each
+        latent segment, stop for a rule that may end it before them.
+
+        Raises CoconutError for an unusable question or setting.
+        """
         self.model = model
         self.question = question
-        self.thoughts = model.config.thoughts if thoughts is None else check_thoughts(thoughts)
+        self.ending = choose_ending(model, thoughts, stop)
         self.temperature = check_temperature(temperature)
         self.seed = seed
         self.max_new_tokens = max_new_tokens
-        self.stop = stop
         self.prompt_ids = model.encode_prompt(question)
         self.steps: list[Step] = []
-        self._machine = new_machine(model, self.thoughts)
+        self._machine = new_machine(model, self.ending.thoughts)
         self._machines: list[Machine] = []  # the machine before each step, to go back to
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
         self._generator = torch.Generator().manual_seed(seed)
@@ -77,6 +80,11 @@ class Session:
             self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
 
     # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def thoughts(self) -> int:
+        """Number of thoughts in a latent segment; the largest number where a rule may end it earlier."""
+        return self.ending.thoughts
 
     @property
     def mode(self) -> Mode:
@@ -93,13 +101,7 @@ class Session:
         """What step() will do."""
         if not self._has_room() or self._machine.spoken >= self.max_new_tokens:
             return Move.NOTHING
-        machine = self._machine
-        halt = (
-            self.stop is not None
-            and machine.mode is Mode.THINKING
-            and self.stop(self.next_readout.logits, machine.taken)
-        )
-        return machine.next_move(halt)
+        return self._machine.next_move(self._reason_to_end() is not None)
 
     @property
     def finished(self) -> bool:
@@ -133,7 +135,7 @@ class Session:
         if self.mode is not Mode.THINKING:
             raise CoconutError("the model is not thinking now: rewind to before <eot> to take another thought")
         key = (self._machine.segment, self._machine.taken + 1)
-        edit = self._edits.get(key) if edit is None else edit
+        edit = self._edits.get(key) if edit is None else self._check_edit(edit)
         state = self._context.hidden[0]
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
         self._before_step()
@@ -147,8 +149,9 @@ class Session:
         """Feed <eot>, whether or not the planned thoughts have been taken."""
         if self.mode is not Mode.THINKING:
             raise CoconutError("the model is not thinking now, so there is no thinking to end")
+        ended = self._reason_to_end() or BY_HAND
         self._before_step()
-        return self._feed_token("marker", self.model.config.eot_id)
+        return self._feed_token("marker", self.model.config.eot_id, ended)
 
     def speak(self, token: int | None = None) -> Step:
         """Say one word: the given token, or the one that greedy or sampled decoding picks."""
@@ -217,7 +220,8 @@ class Session:
         if place is None:
             raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
         if intervention is not None:
-            intervention(self.steps[place].state)  # one that does not fit is refused before anything changes
+            # One that does not fit is refused before anything changes.
+            self._check_edit(intervention)(self.steps[place].state)
         again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
         self.rewind(place)
         if intervention is None:
@@ -243,6 +247,19 @@ class Session:
     def _has_room(self) -> bool:
         return self.model.max_positions is None or self._context.length < self.model.max_positions
 
+    def _reason_to_end(self) -> str | None:
+        """Why thinking ends here; None where it goes on, or where the model is not thinking."""
+        machine = self._machine
+        if machine.mode is not Mode.THINKING:
+            return None
+        thoughts = self.steps[len(self.steps) - machine.taken :]  # of this segment: its last steps
+        return self.ending.reason([*(step.readout for step in thoughts), self.next_readout], machine.taken)
+
+    def _check_edit(self, edit: Intervention) -> Intervention:
+        if self.model.config.feedback == "pause":
+            raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
+        return edit
+
     def _before_step(self) -> None:
         if not self._has_room():
             raise CoconutError(
@@ -252,13 +269,13 @@ class Session:
         self._generators.append(self._generator.get_state())
 
     @torch.inference_mode()
-    def _feed_token(self, kind: Kind, token: int) -> Step:
+    def _feed_token(self, kind: Kind, token: int, ended: str | None = None) -> Step:
         state = self._context.hidden[0]
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
         segment = self._machine.segment
         self._machine.after_token(token)
         index = self._machine.spoken if kind == "token" else 0
-        return self._record(kind, index, state, state, token, None, segment)
+        return self._record(kind, index, state, state, token, None, segment, ended)
 
     def _record(
         self,
@@ -269,9 +286,11 @@ class Session:
         token: int | None,
         edit: Intervention | None,
         segment: int | None = None,
+        ended: str | None = None,
     ) -> Step:
         text = "" if token is None else self.model.token_text(token)
         segment = self._machine.segment if segment is None else segment
-        step = Step(kind, index, segment, state, hidden, Readout(self.model, hidden), token, text, edit)
+        readout = Readout(self.model, hidden)
+        step = Step(kind, index, segment, state, hidden, readout, token, text, edit, ended)
         self.steps.append(step)
         return step

@@ -37,6 +37,7 @@ class StepRecord:
     cosine: float | None = None  # to the thought before; None for the first
     edit: str | None = None
     watched: dict[str, float] = field(default_factory=dict)  # probability of each name of the problem's graph
+    ended: str | None = None  # why thinking ended, at the marker: see coconut_core.halting
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Trace:
     def thoughts(self) -> list[StepRecord]:
         """The thoughts among the steps."""
         return [step for step in self.steps if step.kind == "thought"]
+
+    @property
+    def ended(self) -> list[str]:
+        """Why thinking ended, once for each latent segment that has ended."""
+        return [step.ended for step in self.steps if step.ended is not None]
 
     @property
     def first_thought_hops(self) -> int:
@@ -109,7 +115,7 @@ class Trace:
 
 
 def _step_from_record(record: dict[str, Any]) -> StepRecord:
-    cosine, edit = record.get("cosine"), record.get("edit")
+    cosine, edit, ended = record.get("cosine"), record.get("edit"), record.get("ended")
     return StepRecord(
         kind=str(record["kind"]),
         index=int(record["index"]),
@@ -121,6 +127,7 @@ def _step_from_record(record: dict[str, Any]) -> StepRecord:
         cosine=None if cosine is None else float(cosine),
         edit=None if edit is None else str(edit),
         watched={str(name): float(value) for name, value in dict(record.get("watched") or {}).items()},
+        ended=None if ended is None else str(ended),
     )
 
 
@@ -140,6 +147,7 @@ def record_step(
         cosine=None if before is None else readout.cosine(before.readout),
         edit=None if step.edit is None else str(step.edit),
         watched={name: readout.probability(number) for name, number in (watched or {}).items()},
+        ended=step.ended,
     )
 
 
@@ -161,6 +169,8 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
         finished=session.finished,
         settings={
             "thoughts": session.thoughts,
+            "ending": "fixed" if session.ending.rule is None else session.ending.rule.name,
+            "thinking": str(session.ending),
             "temperature": session.temperature,
             "seed": session.seed,
             "max_new_tokens": session.max_new_tokens,

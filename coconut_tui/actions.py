@@ -60,7 +60,7 @@ ACTIONS = (
     Action("save", "w", "save", "Save the run as a trace (JSON)", "File", True),
     Action("open", "o", "open", "Open a saved trace", "File"),
     Action("help", "question_mark,f1", "help", "Show all keys", "Help", True),
-    Action("quit", "ctrl+q", "quit", "Leave", "Help", True),
+    Action("quit", "ctrl+q", "quit", "Leave", "Help"),
 )
 
 

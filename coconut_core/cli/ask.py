@@ -85,6 +85,7 @@ def ask(
         from coconut_core.cli.show import print_trace
 
         print_trace(seen, opened.config.answer_prefix)
+        typer.echo(thinking_line(seen))
 
 
 def answer_of(text: str, answer_prefix: str) -> str:
@@ -92,6 +93,12 @@ def answer_of(text: str, answer_prefix: str) -> str:
     from coconut_core.evaluate import final_answer
 
     return final_answer(text, answer_prefix)
+
+
+def thinking_line(trace: "Trace") -> str:
+    """How thinking was to end, how many thoughts were taken and why it ended, in words."""
+    ended = f", ended by: {', '.join(trace.ended)}" if trace.ended else ""
+    return f"{trace.settings['thinking']}: took {len(trace.thoughts())}{ended}"
 
 
 def json_answer(trace: "Trace", model: "CoconutModel", timings: dict[str, float]) -> dict[str, Any]:
@@ -115,6 +122,8 @@ def json_answer(trace: "Trace", model: "CoconutModel", timings: dict[str, float]
             for step in trace.thoughts()
         ],
         "tokens": {"prompt": len(trace.prompt), "thoughts": len(trace.thoughts()), "answer": spoken},
+        "thinking": trace.settings["thinking"],
+        "thinking_ended": trace.ended,
         "timings": timings,
         "model": model.name,
         "trained": model.config.trained,
@@ -174,6 +183,7 @@ def _answer_batch(
         record["answer"] = answer_of(answer.text, model.config.answer_prefix)
         record["text"] = answer.text
         record["thoughts"] = answer.thoughts
+        record["thinking_ended"] = answer.ended
         record["tokens"] = answer.tokens
         record["finished"] = answer.finished
     return records

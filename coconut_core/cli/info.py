@@ -13,7 +13,7 @@ def info(
     model: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")] = "models/prosqa",
     as_json: options.Json = False,
 ) -> None:
-    """Tell what a checkpoint is: architecture, size, markers, thoughts, feedback, stage, files, memory."""
+    """Tell what a checkpoint is: architecture, size, markers, how it thinks, stage, files, memory."""
     opened = options.open_model(model, "cpu", "auto")
     facts = model_facts(model, opened)
     if as_json:
@@ -32,6 +32,8 @@ def info(
 
 def model_facts(source: str, model: Any) -> dict[str, Any]:
     """Everything `info` prints, as plain data. Sizes are in bytes."""
+    from coconut_core.halting import choose_ending
+
     base, config = model.base_lm, model.config
     parameters = {id(parameter): parameter for parameter in base.parameters()}.values()
     weights = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
@@ -56,6 +58,9 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
             for name, number in (("bot", config.bot_id), ("eot", config.eot_id), ("latent", config.latent_id))
         },
         "thoughts": config.thoughts,
+        "thinking": str(choose_ending(model)),
+        "ending": config.ending,
+        **({} if config.ending == "fixed" else {"ending_threshold": config.ending_threshold}),
         "feedback": config.feedback,
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random ProSQA-shaped model: the commands do not care how well it answers."""
     from coconut_core.training.recipe import load_recipe
-    from coconut_core.training.scratch import build_model
+    from coconut_core.training.start import build_model
 
     model = build_model(
         load_recipe("prosqa", ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"])

@@ -1,17 +1,23 @@
 """Batches of different-length questions give the words of one-at-a-time runs, token by token."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from coconut_core.decoding import entropy_below, pick_token
+from coconut_core.decoding import pick_token
 from coconut_core.errors import CoconutError
 from coconut_core.generate import Answer, generate
+from coconut_core.halting import EntropyRule
 from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
+from coconut_core.problems import generate_problems
 from coconut_core.prompt import encode_text
 from coconut_core.session import Session
+from tests.core.ending_models import RULES, ending_model
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 
 
@@ -26,7 +32,13 @@ def answer_alone(model: CoconutModel, question: str, *, answer_only: bool = Fals
     text = session.finish()
     words = [step.token_id for step in session.steps if step.kind == "token"]
     ended = bool(words) and words[-1] in model.eos_ids
-    return Answer(text, [word for word in words if word is not None], len(session.thought_steps()), ended)
+    return Answer(
+        text,
+        [word for word in words if word is not None],
+        len(session.thought_steps()),
+        ended,
+        [step.ended for step in session.steps if step.ended is not None],
+    )
 
 
 def assert_batch_equals_single(model: CoconutModel, **options: Any) -> list[Answer]:
@@ -87,8 +99,23 @@ def test_a_stop_rule_ends_thinking_row_by_row(model: CoconutModel) -> None:
         session = Session(model, question, thoughts=5)
         entropies += [session.think().readout.entropy for _ in range(5)]
     threshold = sorted(entropies)[len(entropies) // 4] + 1e-4
-    answers = assert_batch_equals_single(model, thoughts=5, stop=entropy_below(threshold), max_new_tokens=6)
+    answers = assert_batch_equals_single(model, thoughts=5, stop=EntropyRule(threshold), max_new_tokens=6)
     assert len({answer.thoughts for answer in answers}) > 1
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("ending", RULES)
+def test_the_checkpoints_rule_ends_thinking_row_by_row(architecture: str, ending: str) -> None:
+    answers = assert_batch_equals_single(ending_model(architecture, ending), max_new_tokens=6)
+    assert any(ending in answer.ended for answer in answers)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("feedback", ["mixture", "pause"])
+def test_other_feedbacks_in_a_batch(architecture: str, feedback: str) -> None:
+    model = tiny_model(architecture, feedback=feedback)
+    answers = assert_batch_equals_single(model, max_new_tokens=8)
+    assert answers != generate(tiny_model(architecture), QUESTIONS, max_new_tokens=8)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5])
@@ -96,6 +123,53 @@ def test_max_new_tokens(model: CoconutModel, limit: int) -> None:
     answers = assert_batch_equals_single(model, thoughts=1, max_new_tokens=limit)
     assert all(len(answer.token_ids) <= limit for answer in answers)
     assert any(len(answer.token_ids) == limit for answer in answers)
+
+
+@contextmanager
+def watched(model: CoconutModel) -> Iterator[list[tuple[int, int]]]:
+    """The (rows, columns) of every pass through the base model, as the base model itself sees them."""
+    seen: list[tuple[int, int]] = []
+
+    def note(module: torch.nn.Module, arguments: Any, keywords: dict[str, Any]) -> None:
+        rows, columns, _ = keywords["inputs_embeds"].shape
+        seen.append((rows, columns))
+
+    handle = model.base_lm.base_model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_rows_that_are_over_leave_the_batch(architecture: str) -> None:
+    """At every step less than half of the rows computed are over, and the words stay the same."""
+    eos = next(iter(tiny_model(architecture).eos_ids))
+    model = talkative_model(architecture, eos, max_positions=512)
+    questions = [problem.question for problem in generate_problems("prosqa", 12, seed=5)]
+    options: dict[str, Any] = {"thoughts": 1, "temperature": 1.5, "max_new_tokens": 40}
+    alone, needed = [], []  # needed: passes behind the prompt
+    for question in questions:
+        with watched(model) as seen:
+            alone += generate(model, [question], **options)
+        needed.append(len(seen) - 1)
+    with watched(model) as seen:
+        together = generate(model, questions, batch_size=len(questions), **options)
+    assert together == alone
+    steps = [rows for rows, _ in seen[1:]]
+    assert len(steps) == max(needed)
+    for step, rows in enumerate(steps):
+        alive = sum(number > step for number in needed)
+        assert alive <= rows < 2 * alive
+    assert min(steps) < len(questions), "no row left, so nothing was tested"
+
+
+def test_passes_and_positions_are_counted(model: CoconutModel) -> None:
+    before = replace(model.work)
+    with watched(model) as seen:
+        generate(model, QUESTIONS, thoughts=2, max_new_tokens=6, batch_size=3)
+    assert model.work.passes - before.passes == len(seen) > 2
+    assert model.work.positions - before.positions == sum(rows * columns for rows, columns in seen)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

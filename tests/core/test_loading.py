@@ -13,10 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
+from coconut_core.generate import generate
 from coconut_core.loading import choose_device, choose_dtype, load
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
-from tests.core.tiny_models import QUESTIONS
+from tests.core.ending_models import ending_model
+from tests.core.tiny_models import QUESTIONS, tiny_model
 
 
 @pytest.fixture
@@ -222,6 +224,10 @@ def test_a_coconut_json_that_is_no_object(folder: Path, content: str | bytes) ->
         {"family": 3},
         {"recipe": []},
         {"data": "prosqa"},
+        {"ending": None},
+        {"ending_threshold": "half"},
+        {"ending_threshold": True},
+        {"ending_window": 2.0},
     ],
 )
 def test_entries_of_the_wrong_type_are_named(folder: Path, changes: dict[str, Any]) -> None:
@@ -255,7 +261,7 @@ def test_other_impossible_entries(folder: Path) -> None:
     change_json(folder / "coconut.json", thoughts=-1)
     assert "thoughts must be 0 or more" in refusal(lambda: load(folder))
     change_json(folder / "coconut.json", thoughts=3, feedback="telepathy")
-    assert "unknown feedback 'telepathy': choose one of hidden, mixture" in refusal(lambda: load(folder))
+    assert "unknown feedback 'telepathy': choose one of hidden, mixture, pause" in refusal(lambda: load(folder))
 
 
 def test_another_feedback_than_the_trained_one(folder: Path) -> None:
@@ -273,6 +279,96 @@ def test_a_configuration_survives_saving(tmp_path: Path) -> None:
     assert config.with_thoughts(None) is config
     assert config.with_thoughts(7).thoughts == 7
     assert "thoughts must be 0 or more, not -1" in refusal(lambda: config.with_thoughts(-1))
+
+
+# -- how thinking ends, and pause tokens --------------------------------------------------------------------
+
+
+@pytest.fixture
+def halting_folder(tmp_path: Path) -> Path:
+    """A checkpoint folder with a halting head, to damage."""
+    ending_model("llama", "halting").save_pretrained(tmp_path / "halting")
+    return tmp_path / "halting"
+
+
+@pytest.mark.parametrize("ending", ["halting", "entropy", "stable"])
+def test_a_rule_survives_saving(tmp_path: Path, ending: str) -> None:
+    model = ending_model("qwen2", ending, window=3)
+    model.save_pretrained(tmp_path)
+    loaded = load(tmp_path, device="cpu")
+    assert loaded.config == model.config
+    assert (tmp_path / "coconut.safetensors").exists() == (ending == "halting")
+    if loaded.halting is not None:
+        assert torch.equal(loaded.halting.linear.weight, model.halting.linear.weight)
+        assert torch.equal(loaded.halting.linear.bias, model.halting.linear.bias)
+        assert not loaded.halting.training
+    assert generate(loaded, QUESTIONS, max_new_tokens=4) == generate(model, QUESTIONS, max_new_tokens=4)
+    assert load(tmp_path, device="cpu", dtype="bfloat16").generate(list(QUESTIONS), max_new_tokens=2)
+
+
+def test_a_fixed_number_leaves_no_trace_that_older_readers_refuse(folder: Path, halting_folder: Path) -> None:
+    record = json.loads((folder / "coconut.json").read_text(encoding="utf-8"))
+    assert not any(name.startswith("ending") for name in record)
+    load(folder, device="cpu").save_pretrained(halting_folder)  # over one with a head
+    assert not (halting_folder / "coconut.safetensors").exists()
+    assert load(halting_folder, device="cpu").halting is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ending": "boredom"}, "coconut.json: unknown ending 'boredom'"),
+        ({"ending": "entropy"}, "coconut.json: ending 'entropy' needs an ending_threshold above 0"),
+        ({"ending": "halting", "ending_threshold": 2}, "ending_threshold above 0 and at most 1, not 2"),
+        ({"ending": "stable", "ending_threshold": float("nan")}, "above 0 and at most 1, not nan"),
+        ({"ending_window": 0}, "coconut.json: ending_window must be 2 or more, not 0"),
+        ({"ending": "halting", "ending_threshold": 0.5}, "has no coconut.safetensors"),
+    ],
+)
+def test_impossible_endings(folder: Path, changes: dict[str, Any], said: str) -> None:
+    change_json(folder / "coconut.json", **changes)
+    assert said in refusal(lambda: load(folder))
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -1])
+def test_a_truncated_halting_head(halting_folder: Path, keep: int) -> None:
+    weights = halting_folder / "coconut.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    message = refusal(lambda: load(halting_folder))
+    assert "coconut.safetensors is truncated or corrupted" in message
+
+
+@pytest.mark.parametrize("kind", ["wider", "without bias", "another name"])
+def test_a_halting_head_of_another_model(halting_folder: Path, kind: str) -> None:
+    weights = halting_folder / "coconut.safetensors"
+    tensors = load_file(weights)
+    if kind == "wider":
+        tensors["halting.linear.weight"] = torch.zeros(1, 64)
+    elif kind == "without bias":
+        del tensors["halting.linear.bias"]
+    else:
+        tensors["head.weight"] = tensors.pop("halting.linear.weight")
+    save_file(tensors, weights)
+    message = refusal(lambda: load(halting_folder))
+    assert "is not this model's halting head: it must hold" in message
+    assert "halting.linear.weight [1, 32]" in message
+
+
+def test_a_halting_head_alone_is_no_model(halting_folder: Path) -> None:
+    (halting_folder / "model.safetensors").unlink()
+    assert "no *.safetensors weights" in refusal(lambda: load(halting_folder))
+
+
+def test_pause_tokens_survive_saving(tmp_path: Path) -> None:
+    model = tiny_model("gpt2", feedback="pause")
+    with torch.no_grad():
+        model.base_lm.get_input_embeddings().weight[model.config.latent_id] += 1
+    model.save_pretrained(tmp_path)
+    loaded = load(tmp_path, device="cpu")
+    assert loaded.config.feedback == "pause"
+    fed = loaded.feedback(torch.zeros(2, 32))
+    assert torch.equal(fed[1], model.base_lm.get_input_embeddings().weight[model.config.latent_id])
+    assert generate(loaded, QUESTIONS, max_new_tokens=4) == generate(model, QUESTIONS, max_new_tokens=4)
 
 
 # -- device and number format ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The training forward against the full-recompute reference: loss, logits, every gradient."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from coconut_core.errors import CoconutError
 from coconut_core.model import IGNORE, CoconutModel
-from tests.core.reference import loss_of_rows
+from tests.core.reference import loss_of_rows, states_of
 from tests.core.tiny_models import ARCHITECTURES, tiny_model
 
 Row = tuple[list[int], list[int]]  # ids, labels
@@ -172,3 +173,44 @@ def test_mixture_feedback_feeds_the_expected_embedding() -> None:
     full = model.base_lm(inputs_embeds=torch.stack([*ids, expected])[None], output_hidden_states=True)
     hidden = model.latent_step(context)
     torch.testing.assert_close(hidden[0], full.hidden_states[-1][0, -1], rtol=1e-4, atol=1e-5)
+
+
+def test_pause_feedback_against_the_model_reading_tokens(trainable: CoconutModel) -> None:
+    """A pause is the latent marker read as an ordinary token: Hugging Face's own forward is the reference."""
+    model = tiny_model_with_pause(trainable)
+    rows = [
+        make_row(model, 7, [3], 5, seed=1),
+        make_row(model, 5, [1, 2], 4, seed=2),
+        make_row(model, 6, [0], 3, seed=3),
+    ]
+    losses = []
+    for row, row_labels in rows:
+        scores = model.base_lm(torch.tensor([row]), use_cache=False).logits[0, :-1]
+        kept = [place for place, label in enumerate(row_labels[1:]) if label != IGNORE]
+        losses.append(torch.nn.functional.cross_entropy(
+            scores[kept], torch.tensor(row_labels[1:])[kept], reduction="none"
+        ))  # fmt: skip
+    torch.cat(losses).mean().backward()
+    expected = gradients(model)
+    output = model(*pad(rows, [0, 2, 1]))
+    assert output.loss.item() == pytest.approx(torch.cat(losses).mean().item(), abs=1e-5)
+    output.loss.backward()
+    found = gradients(model)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5)
+    embeddings = next(name for name in found if name.endswith(("wte.weight", "embed_tokens.weight")))
+    assert float(found[embeddings][model.config.latent_id].abs().sum()) > 1e-3, "the pause row is not trained"
+
+
+def tiny_model_with_pause(model: CoconutModel) -> CoconutModel:
+    return CoconutModel(model.base_lm, model.tokenizer, replace(model.config, feedback="pause"))
+
+
+def test_a_pause_hands_no_state_on() -> None:
+    model = tiny_model("qwen2", feedback="pause")
+    context = model.start_context(torch.tensor([[20, 21, 22, model.config.bot_id]]))
+    hidden = model.latent_step(context, torch.randn(1, 32))
+    table = model.base_lm.get_input_embeddings().weight
+    ids = [20, 21, 22, model.config.bot_id, model.config.latent_id]
+    expected = states_of(model, [table[token] for token in ids])[-1]
+    torch.testing.assert_close(hidden[0], expected, rtol=1e-4, atol=1e-5)

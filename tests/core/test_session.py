@@ -8,16 +8,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coconut_core.decoding import entropy_below
 from coconut_core.errors import CoconutError
+from coconut_core.halting import EntropyRule
 from coconut_core.interventions import Intervention, Noise, Replace, Scale, Zero
 from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
+from tests.core.ending_models import RULES, ending_model
 from tests.core.reference import states_of
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 
 MODELS = {architecture: tiny_model(architecture) for architecture in ARCHITECTURES}
+ENDING_MODELS = {
+    (architecture, ending): ending_model(architecture, ending, window=2 + (architecture == "llama"))
+    for architecture in ARCHITECTURES
+    for ending in RULES
+}
 OPERATIONS = (
     "step", "step", "think", "think edited", "end thinking", "speak", "say", "say bot", "rewind", "fork",
     "edit", "edit", "undo edit",
@@ -63,7 +69,13 @@ def apply_operation(session: Session, name: str, number: int) -> Session:
 
 def replay(session: Session) -> Session:
     """A fresh run that takes the same decisions."""
-    fresh = Session(session.model, session.question, session.thoughts, max_new_tokens=session.max_new_tokens)
+    fresh = Session(
+        session.model,
+        session.question,
+        session.thoughts,
+        max_new_tokens=session.max_new_tokens,
+        stop=session.ending.rule,
+    )
     for step in session.steps:
         if step.kind == "thought":
             fresh.think(step.edit)
@@ -78,8 +90,8 @@ def assert_same_run(first: Session, second: Session) -> None:
     assert (first.mode, first.next_move, first.text) == (second.mode, second.next_move, second.text)
     assert len(first.steps) == len(second.steps)
     for one, other in zip(first.steps, second.steps, strict=True):
-        assert (one.kind, one.index, one.segment, one.token_id, one.token) == (
-            other.kind, other.index, other.segment, other.token_id, other.token,
+        assert (one.kind, one.index, one.segment, one.token_id, one.token, one.ended) == (
+            other.kind, other.index, other.segment, other.token_id, other.token, other.ended,
         )  # fmt: skip
         torch.testing.assert_close(one.state, other.state, rtol=0, atol=1e-5)
         torch.testing.assert_close(one.hidden, other.hidden, rtol=0, atol=1e-5)
@@ -109,6 +121,22 @@ def test_any_sequence_of_operations_equals_a_fresh_run(
     architecture: str, chosen: Sequence[tuple[str, int]], temperature: float
 ) -> None:
     session = Session(MODELS[architecture], QUESTIONS[0], thoughts=3, temperature=temperature, seed=5)
+    assert_operations_are_exact(session, chosen)
+
+
+@pytest.mark.parametrize("ending", RULES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@settings(max_examples=15)
+@given(chosen=operations, question=st.sampled_from(QUESTIONS))
+def test_any_sequence_of_operations_equals_a_fresh_run_under_a_rule(
+    architecture: str, ending: str, chosen: Sequence[tuple[str, int]], question: str
+) -> None:
+    session = Session(ENDING_MODELS[architecture, ending], question)
+    assert session.ending.rule is not None
+    assert_operations_are_exact(session, chosen)
+
+
+def assert_operations_are_exact(session: Session, chosen: Sequence[tuple[str, int]]) -> None:
     left_behind: list[tuple[Session, list[int | None], torch.Tensor]] = []
     for name, number in chosen:
         going_on = apply_operation(session, name, number)
@@ -268,10 +296,10 @@ def test_a_stop_rule_ends_thinking_early(model: CoconutModel) -> None:
     place = min(range(1, 6), key=entropies.__getitem__)  # ends before the first state under the threshold
     threshold = entropies[place] + 1e-4
     expected = next(number for number, value in enumerate(entropies) if value < threshold)
-    session = Session(model, QUESTIONS[0], thoughts=6, stop=entropy_below(threshold), max_new_tokens=3)
+    session = Session(model, QUESTIONS[0], thoughts=6, stop=EntropyRule(threshold), max_new_tokens=3)
     session.finish()
     assert [step.kind for step in session.steps][: expected + 1] == ["thought"] * expected + ["marker"]
-    never = Session(model, QUESTIONS[0], thoughts=6, stop=entropy_below(0.0), max_new_tokens=3)
+    never = Session(model, QUESTIONS[0], thoughts=6, stop=EntropyRule(0.0), max_new_tokens=3)
     never.finish()
     assert len(never.thought_steps()) == 6
 
@@ -362,3 +390,26 @@ def test_mixture_feedback_steps_and_rewinds() -> None:
     plain.step()
     plain.step()
     assert not torch.allclose(plain.next_readout.hidden, session.next_readout.hidden, atol=1e-2)
+
+
+def test_a_pause_token_steps_rewinds_and_forks_but_cannot_be_edited() -> None:
+    model = tiny_model("llama", feedback="pause")
+    session = Session(model, QUESTIONS[0], thoughts=3, max_new_tokens=5)
+    session.finish()
+    pause = model.base_lm.get_input_embeddings().weight[model.config.latent_id]
+    table = model.base_lm.get_input_embeddings().weight
+    fed = [table[token] for token in session.prompt_ids]
+    fed += [pause if step.token_id is None else table[step.token_id] for step in session.steps]
+    with torch.inference_mode():
+        states = states_of(model, fed)[len(session.prompt_ids) - 1 :]
+    for step, state in zip(session.steps, states, strict=False):
+        torch.testing.assert_close(step.state, state, rtol=0, atol=2e-5)
+    said = session.text
+    session.rewind(1)
+    fork = session.fork()
+    assert fork.finish() == session.finish() == said
+    assert_same_run(session, replay(session))
+    for refused in (lambda: session.edit(2, Zero()), lambda: Session(model, QUESTIONS[0]).think(Zero())):
+        with pytest.raises(CoconutError, match="pause token"):
+            refused()
+    assert session.text == said

@@ -14,6 +14,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
 from coconut_core.session import Session
 from coconut_core.trace import VERSION, Trace, trace_session
+from tests.core.ending_models import ending_model
 from tests.core.tiny_models import QUESTIONS
 
 
@@ -91,6 +92,24 @@ def test_a_saved_trace_is_read_without_torch(session: Session, tmp_path: Path) -
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.strip() == f"{len(session.steps)} []"
+
+
+def test_a_trace_says_how_thinking_ended(tmp_path: Path) -> None:
+    session = Session(ending_model("gpt2", "stable"), QUESTIONS[0], max_new_tokens=4)
+    session.finish()
+    trace = trace_session(session)
+    assert trace.ended == ["stable"] == [step.ended for step in session.steps if step.kind == "marker"]
+    assert trace.settings["ending"] == "stable"
+    assert trace.settings["thinking"] == str(session.ending)
+    assert trace.settings["thoughts"] == 5 > len(trace.thoughts()) > 0
+    path = tmp_path / "run.json"
+    trace.save(path)
+    assert Trace.load(path).ended == ["stable"]
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for step in record["steps"]:  # as written before there was such an entry
+        del step["ended"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert Trace.load(path).ended == []
 
 
 def damaged(record: dict[str, Any], kind: str) -> str | bytes:

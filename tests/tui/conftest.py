@@ -17,7 +17,7 @@ from coconut_tui.app import Explorer
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model of the ProsQA shape with four thoughts."""
     from coconut_core.training.recipe import load_recipe
-    from coconut_core.training.scratch import build_model
+    from coconut_core.training.start import build_model
 
     shape = {"hidden_size": 32, "heads": 2, "intermediate_size": 32, "max_positions": 100_000}
     settings = [f"model.{name}={value}" for name, value in shape.items()]

@@ -1,0 +1,90 @@
+"""python -m bench: measure how fast training and answering are, beside plain ways to do the same."""
+
+import json
+import os
+import platform
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from coconut_core.cli.guard import run_guarded
+from coconut_core.errors import CoconutError
+
+BENCHMARKS = {
+    "train": "one training step, forward and backward, beside two plain ways to take it",
+    "ask": "answering a question step by step, beside reading the whole prefix again for every word",
+}
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Which benchmarks; without any, all.")] = None,
+    shapes: Annotated[
+        list[str] | None, typer.Option("--shape", help="Model and lengths; by default gpt2-small and prosqa.")
+    ] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often each way is timed.")] = 5,
+    list_only: Annotated[bool, typer.Option("--list", help="List the benchmarks and shapes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure speed. The ways take turns, and must give the same numbers each time.
+
+    Seconds are those of the processor, all threads together: measure with OMP_NUM_THREADS=1.
+    """
+    if unknown := sorted(set(names or []) - BENCHMARKS.keys()):
+        raise CoconutError(f"no benchmark '{unknown[0]}': name one of {', '.join(BENCHMARKS)}")
+    from bench.shapes import DEFAULT_SHAPES, SHAPES
+
+    if unknown := sorted(set(shapes or []) - SHAPES.keys()):
+        raise CoconutError(f"no shape '{unknown[0]}': name one of {', '.join(SHAPES)}")
+    if list_only:
+        for name, what in BENCHMARKS.items():
+            typer.echo(f"{name}  {what}")
+        typer.echo(f"shapes: {', '.join(SHAPES)}")
+        return
+    run(names or list(BENCHMARKS), shapes or list(DEFAULT_SHAPES), repetitions, as_json)
+
+
+def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
+    """Measure and print to stdout; what is being measured goes to stderr."""
+    from bench import ask, train
+    from bench.shapes import SHAPES
+
+    compare = {"train": train.compare, "ask": ask.compare}
+    results = []
+    for name in names:
+        for shape in shapes:
+            typer.echo(f"measuring {name} on {shape}", err=True)
+            results += compare[name](SHAPES[shape], repetitions)
+    if as_json:
+        typer.echo(json.dumps({"machine": machine(), "results": [result.to_json() for result in results]}))
+        return
+    table = Table(title=machine(), title_justify="left", box=None, pad_edge=False)
+    for column in ("benchmark", "shape", "against", "CPU s", "theirs", "ratio: min", "median", "max", ""):
+        is_text = column in ("benchmark", "shape", "against", "")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
+    for result in results:
+        table.add_row(*result.to_row())
+    width = None if sys.stdout.isatty() else 120
+    console = Console(width=width, highlight=False)
+    console.print(table)
+    for result in results:
+        same = f"{result.benchmark} {result.shape}, {result.against}: same {result.same}"
+        console.print(same, markup=False, soft_wrap=True)
+
+
+def machine() -> str:
+    """What it was measured on."""
+    import torch
+
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads, "
+        f"torch {torch.__version__}, float32"
+    )
+
+
+if __name__ == "__main__":
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(bench)
+    run_guarded(command)

@@ -1,0 +1,88 @@
+"""Comparing ways to do the same: that they give the same numbers, and how long each takes."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Way(Generic[Result]):
+    """One way to do it."""
+
+    name: str
+    run: Callable[[], Result]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our way beside another one; the times, in processor seconds, were taken in turn."""
+
+    benchmark: str
+    shape: str
+    against: str
+    same: str  # what was found to be the same, with its values
+    ours: Sequence[float]
+    theirs: Sequence[float]
+    target: float | None = None  # how many times faster ours ought to be
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times faster ours was, for each repetition."""
+        return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+
+    @property
+    def verdict(self) -> str:
+        """Whether the median meets the target; nothing where there is none."""
+        if self.target is None:
+            return ""
+        word = "meets" if median(self.ratios) >= self.target else "falls short of"
+        return f"{word} {self.target:g} ×"
+
+    def to_row(self) -> list[str]:
+        """The cells of a table: names, median seconds of both, ratios, verdict."""
+        ratios = self.ratios
+        seconds = [f"{median(times):.3g}" for times in (self.ours, self.theirs)]
+        spread = [f"{value:.2f}" for value in (min(ratios), median(ratios), max(ratios))]
+        return [self.benchmark, self.shape, self.against, *seconds, *spread, self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        ratios = self.ratios
+        return {
+            "benchmark": self.benchmark,
+            "shape": self.shape,
+            "against": self.against,
+            "same": self.same,
+            "seconds": list(self.ours),
+            "seconds_against": list(self.theirs),
+            "ratio": {"min": min(ratios), "median": median(ratios), "max": max(ratios)},
+            "target": self.target,
+            "meets": None if self.target is None else median(ratios) >= self.target,
+        }
+
+
+def take_turns(
+    ways: Sequence[Way[Result]], repetitions: int, same: Callable[[Result, Result], str]
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Processor seconds of every way for each repetition, and what `same` says of it and the first way.
+
+    The ways take turns, and every second repetition goes through them backwards, so that what else the
+    machine does slows all of them alike; the time that other processes take is not counted. `same` is asked
+    each time; it raises AssertionError where two results differ.
+    """
+    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+    said: dict[str, str] = {}
+    for repetition in range(repetitions):
+        results: dict[str, Result] = {}
+        for way in ways if repetition % 2 == 0 else reversed(ways):
+            began = time.process_time()
+            results[way.name] = way.run()
+            seconds[way.name].append(time.process_time() - began)
+            sys.stderr.write(f"  {repetition + 1}/{repetitions}  {way.name}  {seconds[way.name][-1]:.3g} s\n")
+        said = {way.name: same(results[ways[0].name], results[way.name]) for way in ways}
+    return seconds, said

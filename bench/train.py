@@ -1,0 +1,84 @@
+"""One training step without its optimizer, forward and backward, beside two plain ways to take it."""
+
+from dataclasses import dataclass
+from functools import partial
+from math import isclose
+
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from bench.measure import Comparison, Way, take_turns
+from bench.naive import Read, loss_of, read_again, read_official
+from bench.shapes import Batch, Shape, random_batch
+from coconut_core.model import CoconutModel
+from coconut_core.training.prompt_shortcut import prompt_shortcut
+
+OURS, AGAIN, OFFICIAL = "coconut_core", "prefix again", "official way"
+TARGETS = {("gpt2-small", AGAIN): 3.0}
+TOLERANCE = 1e-4  # of loss and gradient norm, relative; float32 sums in another order
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a training step came to."""
+
+    loss: float
+    gradient_norm: float
+
+
+def compare(shape: Shape, repetitions: int) -> list[Comparison]:
+    """Measure one shape. Raises AssertionError where the ways differ in loss or gradients."""
+    model = shape.build()
+    batch = random_batch(shape, model)
+    ways = [
+        Way(OURS, partial(our_step, model, batch)),
+        Way(AGAIN, partial(naive_step, read_again, model, batch)),
+        Way(OFFICIAL, partial(naive_step, read_official, model, batch)),
+    ]
+    seconds, same = take_turns(ways, repetitions, check_same)
+    return [
+        Comparison(
+            "train",
+            shape.name,
+            name,
+            same[name],
+            seconds[OURS],
+            seconds[name],
+            TARGETS.get((shape.name, name)),
+        )
+        for name in (AGAIN, OFFICIAL)
+    ]
+
+
+def our_step(model: CoconutModel, batch: Batch) -> Taken:
+    """As the trainer takes it."""
+    model.zero_grad(set_to_none=True)
+    with prompt_shortcut(model):
+        output = model(batch.input_ids, batch.attention_mask, batch.labels)
+    output.loss.backward()
+    return _taken(model, output.loss)
+
+
+def naive_step(read: Read, model: CoconutModel, batch: Batch) -> Taken:
+    """The same with one of the plain ways to read."""
+    model.zero_grad(set_to_none=True)
+    loss = loss_of(read, model, batch.input_ids, batch.attention_mask, batch.labels)
+    loss.backward()
+    return _taken(model, loss)
+
+
+def check_same(ours: Taken, theirs: Taken) -> str:
+    """Both, as text. Raises AssertionError where they differ by more than float32 does."""
+    if not isclose(ours.loss, theirs.loss, rel_tol=TOLERANCE) or not isclose(
+        ours.gradient_norm, theirs.gradient_norm, rel_tol=TOLERANCE
+    ):
+        raise AssertionError(f"not the same step: {ours} and {theirs}")
+    return (
+        f"loss {ours.loss:.6f} and {theirs.loss:.6f}, "
+        f"gradient norm {ours.gradient_norm:.6f} and {theirs.gradient_norm:.6f}"
+    )
+
+
+def _taken(model: CoconutModel, loss: Tensor) -> Taken:
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return Taken(loss.item(), get_total_norm(gradients).item())
