@@ -12,7 +12,6 @@ TORCH_INDEX ?=
 EXAMPLE ?= 1
 ARGS ?=
 MODEL := models/prosqa
-RUN := runs/prosqa
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -57,12 +56,15 @@ format: $(INSTALLED)  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-train-demo: $(INSTALLED)  ## train the bundled model from scratch; goes on where it was stopped
-	@if ls $(RUN)/step-*/training_state.pt >/dev/null 2>&1; then \
-	  $(BIN)/coconut train --out $(RUN) --resume; \
-	else \
-	  $(BIN)/coconut train prosqa --out $(RUN); \
-	fi
+train-demo: $(INSTALLED)  ## train the bundled model from scratch, in two parts; goes on where it was stopped
+	@for part in prosqa prosqa-finish; do \
+	  if [ -e runs/$$part/checkpoint ]; then continue; fi; \
+	  if ls runs/$$part/step-*/training_state.pt >/dev/null 2>&1; then \
+	    $(BIN)/coconut train --out runs/$$part --resume || exit; \
+	  else \
+	    $(BIN)/coconut train $$part --out runs/$$part || exit; \
+	  fi; \
+	done
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)

@@ -264,7 +264,8 @@ class CoconutModel(nn.Module):
         total = nn.functional.binary_cross_entropy_with_logits(
             log_odds, targets[chosen].float(), reduction="sum"
         )
-        return total / max(1, log_odds.shape[0])
+        mean: Tensor = total / max(1, log_odds.shape[0])
+        return mean
 
     def _read_with_thoughts(self, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
         """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
@@ -339,7 +340,8 @@ def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(scores, targets, reduction="none")
     chosen = targets != IGNORE
     told = torch.log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
-    return -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
+    losses: Tensor = -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
+    return losses
 
 
 def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:

@@ -1,6 +1,6 @@
 """Makes docs/images/explorer.svg: the explorer on models/prosqa, in the middle of a run.
 
-    .venv/bin/python docs/screenshot.py [EXAMPLE]
+.venv/bin/python docs/screenshot.py [EXAMPLE]
 """
 
 import asyncio

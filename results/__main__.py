@@ -15,9 +15,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def results(
     methods: Annotated[list[str] | None, typer.Option("--method", help="Only these; all by default.")] = None,
-    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Only these; 1, 2 and 3 by default.")] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", help="Only these; 1, 2 and 3 by default.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Runs at a time, a thread each.")] = 2,
-    report_only: Annotated[bool, typer.Option("--report-only", help="Write the report, train nothing.")] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Write the report, train nothing.")
+    ] = False,
 ) -> None:
     """Hours on a laptop. Stop it whenever you like: run again, it goes on; what is done is not done again."""
     unknown = [method for method in methods or [] if method not in METHODS]

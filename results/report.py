@@ -30,13 +30,14 @@ def write_report(methods: Sequence[str], seeds: Sequence[int]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{_table(methods, seeds)}{_figures(seeds)}{END}{after}", encoding="utf-8")
+    told = _table(methods, seeds) + _figures(seeds)
+    PAGE.write_text(f"{before}{BEGIN}\n{told}{END}{after}", encoding="utf-8")
 
 
 def _table(methods: Sequence[str], seeds: Sequence[int]) -> str:
     lines = [
-        f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split for each seed; the interval is Wilson's at 95 %, "
-        "over all seeds' answers together.",
+        f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split for each seed; the interval is Wilson's at "
+        "95 %, over all seeds' answers together.",
         "",
         "| method | paper: ProsQA, GPT-2 | here | seed by seed | without its thoughts | tokens an answer |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -90,6 +91,8 @@ def _figures(seeds: Sequence[int]) -> str:
         lines.append(accuracy_line(method, shares))
     if lines:
         target = FIGURES / "results-hops.svg"
-        draw_lines(lines, "accuracy by number of hops", "hops", "per cent right", y_range=(0, 100)).save_svg(target)
+        draw_lines(lines, "accuracy by number of hops", "hops", "per cent right", y_range=(0, 100)).save_svg(
+            target
+        )
         told += f"\n![accuracy against number of hops](images/{target.name})\n"
     return told

@@ -63,9 +63,7 @@ def _opened_run(folder: "RunFolder") -> "tuple[RunFolder, Recipe]":
     return folder, recipe_from_table(folder.read_recipe())
 
 
-def _new_run(
-    name: str | None, settings: list[str] | None, out: Path | None
-) -> "tuple[RunFolder, Recipe]":
+def _new_run(name: str | None, settings: list[str] | None, out: Path | None) -> "tuple[RunFolder, Recipe]":
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.run_folder import RunFolder
 
@@ -74,9 +72,7 @@ def _new_run(
     chosen = load_recipe(name, settings)
     folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
     if folder.steps():
-        raise CoconutError(
-            f"{folder.path} already holds a run: go on with --resume --out {folder.path}, or choose another --out"
-        )
+        raise CoconutError(f"{folder.path} already holds a run: go on with --resume, or choose another --out")
     folder.create()
     folder.write_recipe(chosen.to_json())
     return folder, chosen
@@ -114,7 +110,9 @@ def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> No
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe whole, every default written out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this recipe whole, every default written out.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """List the recipes that come with coconut, or print one."""

@@ -18,8 +18,6 @@ class Curriculum:
 
     unit: str = "steps"  # "steps" or "epochs": what the lengths below count
     lookup: int = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
-    frontier: int = 0  # length of the warm-up on sets of nodes behind it (see training.several)
-    questions: int = 1  # questions a sequence in the last stage, about one graph
     first: int = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
     per_stage: int = 300  # length of each later stage but the last, which goes on to the end
     stages: int = 3  # stage k has the first k steps replaced
@@ -37,17 +35,16 @@ class Stage:
     """One stage: what is taken away, what is put in its place, and for how long."""
 
     length: int  # in the curriculum's unit
-    kind: str = "thoughts"  # or a warm-up: "lookup" (training.lookup) or "frontier" (training.several)
+    kind: str = "thoughts"  # or "lookup", the warm-up of training.lookup
     removed: int = 0  # steps taken away, from the first on
     removed_tokens: int = 0  # tokens of the steps taken away, for icot
     thoughts: int = 0
-    questions: int = 1  # about one graph, in one sequence
 
     @property
     def name(self) -> str:
         """What it trains, in a few words."""
-        if self.kind != "thoughts":
-            return f"{self.kind} warm-up"
+        if self.kind == "lookup":
+            return "look-up warm-up"
         gone = [
             "all steps gone" if self.removed >= ALL else f"{self.removed} steps gone" if self.removed else "",
             f"{self.removed_tokens} tokens gone" if 0 < self.removed_tokens < ALL else "",
@@ -69,19 +66,14 @@ def expand(method: str, curriculum: Curriculum) -> tuple[Stage, ...]:
     """The stages of a method, in order. Raises CoconutError where the lengths do not fit into the total."""
     if method not in METHODS:
         raise CoconutError(f"unknown method '{method}': known are {', '.join(METHODS)}")
-    *before, last = METHODS[method].stages(curriculum)
-    stages = [*_warmup(curriculum), *before, replace(last, questions=curriculum.questions)]
+    warmup = [Stage(curriculum.lookup, kind="lookup")] if curriculum.lookup else []
+    stages = [*warmup, *METHODS[method].stages(curriculum)]
     if any(stage.length < 1 for stage in stages):
         raise CoconutError(
             f"the stages of '{method}' need more than the {curriculum.total} {curriculum.unit} of "
             "curriculum.total: raise it, or lower per_stage or stages"
         )
     return tuple(stages)
-
-
-def _warmup(curriculum: Curriculum) -> list[Stage]:
-    stages = [Stage(curriculum.lookup, kind="lookup"), Stage(curriculum.frontier, kind="frontier")]
-    return [stage for stage in stages if stage.length]
 
 
 def _gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
@@ -110,7 +102,7 @@ def _at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Sta
 
 def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
     *before, last = stages
-    rest = curriculum.total - sum(stage.length for stage in [*_warmup(curriculum), *before])
+    rest = curriculum.total - curriculum.lookup - sum(stage.length for stage in before)
     return [*before, replace(last, length=rest)]
 
 

@@ -1,4 +1,4 @@
-"""Training batches as a pure function of recipe and step, so that a resumed run sees what it would have seen."""
+"""Training batches as a pure function of recipe and step: a resumed run sees what it would have seen."""
 
 import random
 from dataclasses import dataclass, replace
@@ -14,7 +14,6 @@ from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.recipe import DataChoice, Recipe
-from coconut_core.training.several import several_questions, frontier_batch
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
@@ -43,12 +42,8 @@ class GeneratedSource:
     def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
         start = rng.randrange(len(self.graphs) - self.window + 1)
         graphs = rng.choices(self.graphs[start : start + self.window], k=self.batch_size)
-        return [self._example(self.retell(graph, rng), stage, rng) for graph in graphs]
-
-    def _example(self, problem: Problem, stage: Stage, rng: random.Random) -> Example:
-        if stage.questions == 1 or problem.graph is None:
-            return self.encoder.encode(self.encoder.tokenize(problem), stage)
-        return several_questions(self.encoder, problem.graph, stage.thoughts, stage.questions, rng)
+        problems = [self.retell(graph, rng) for graph in graphs]
+        return [self.encoder.encode(self.encoder.tokenize(problem), stage) for problem in problems]
 
 
 class FileSource:
@@ -130,12 +125,8 @@ class Batches:
             replace(stage, length=stage.length * unit) for stage in recipe.stages
         )
         self.total_steps = sum(stage.length for stage in self.stages)
-        chosen = recipe.curriculum
-        if (chosen.lookup or chosen.frontier or chosen.questions > 1) and recipe.data.family != "prosqa":
-            raise CoconutError(
-                "warm-ups and several questions are there for data.family 'prosqa' only: set curriculum.lookup=0, "
-                "curriculum.frontier=0 and curriculum.questions=1"
-            )
+        if recipe.curriculum.lookup and recipe.data.family != "prosqa":
+            raise CoconutError("the warm-up is there for data.family 'prosqa' only: set curriculum.lookup=0")
 
     def stage_at(self, step: int) -> int:
         """Number of the stage that an optimizer step (from 0) belongs to."""
@@ -151,8 +142,6 @@ class Batches:
         stage = self.stage_at(step)
         if self.stages[stage].kind == "lookup":
             return Drawn(stage, [lookup_example(self.encoder, rng) for _ in range(self.recipe.batch_size)])
-        if self.stages[stage].kind == "frontier":
-            return Drawn(stage, frontier_batch(self.encoder, rng, self.recipe.batch_size))
         earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
         if earlier and rng.random() < self.recipe.curriculum.other_stages:
             stage = rng.choice(earlier)
@@ -162,5 +151,3 @@ class Batches:
 def seed_of(recipe: Recipe, step: int, process: int) -> int:
     """Seed of a step's dropout; the same in a resumed run."""
     return random.Random(f"dropout {recipe.seed} {step} {process}").getrandbits(63)
-
-

@@ -81,21 +81,23 @@ class Encoder:
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
     word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step).
-    label_thoughts: each thought is asked, too, for the first token of the step that it takes the place of, and
-    the position in front of <eot> for the step that follows; step-level supervision as in SIM-CoT
-    (arXiv 2509.20317), through the model's own LM head. In a chain through a known graph each node that the
-    step may have reached is right: thought k is asked for all ends of walks of k - 1 hops, and for nothing
-    where there are none.
+    label_thoughts: whether each thought, too, is asked for what it takes the place of, and the position in
+    front of <eot> for what comes next; step-level supervision as in SIM-CoT (arXiv 2509.20317), but through the
+    model's own LM head. "path": for the first token of the step replaced (past the end of the chain: of the
+    last step). "frontier", for chains through a graph: thought k for all nodes at which walks of k - 1 hops
+    from the root can end, each being right, and for nothing where there are none.
     thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
     tokenizer: PreTrainedTokenizerBase
     config: CoconutConfig
     step_style: str = "sentence"
-    label_thoughts: bool = False
+    label_thoughts: str = "no"
     thoughts_per_step: int = 1
     pad_to_longest: bool = True
-    _known: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)  # steps and answers recur
+    _known: dict[str, list[int]] = field(
+        default_factory=dict, repr=False, compare=False
+    )  # steps and answers recur
 
     def prompt(self, problem: Problem) -> list[int]:
         """Question, line break, <bot>."""
@@ -131,11 +133,10 @@ class Encoder:
         return self._known[text]
 
     def _frontiers(self, graph: Graph | None) -> tuple[tuple[int, ...], ...]:
-        if graph is None or self.step_style != "chain" or not self.label_thoughts:
+        if graph is None or self.label_thoughts != "frontier":
             return ()
         return tuple(
-            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes)
-            for nodes in walk_ends(graph)
+            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes) for nodes in walk_ends(graph)
         )
 
     def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
@@ -148,12 +149,9 @@ class Encoder:
         ids = [*problem.prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
-        if self.label_thoughts:
-            right: Sequence[Label] = problem.frontiers or [step[0] for step in steps]
-            asked = [right[place // self.thoughts_per_step] for place in range(thoughts + 1)
-                     if place // self.thoughts_per_step < len(right)]
-            labels[start : start + len(asked)] = asked
-            parts[start : start + len(asked)] = [int(Part.THOUGHTS)] * len(asked)
+        asked = self._asked(problem, thoughts)
+        labels[start : start + len(asked)] = asked
+        parts[start : start + len(asked)] = [int(Part.THOUGHTS)] * len(asked)
         for tokens, part in [
             *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
             (problem.answer, Part.ANSWER),
@@ -165,6 +163,14 @@ class Encoder:
         needed = self.thoughts_per_step * len(steps)
         halts[start : start + thoughts] = [int(place + 1 >= needed) for place in range(thoughts)]
         return Example(ids, labels, parts, halts, start)
+
+    def _asked(self, problem: TokenizedProblem, thoughts: int) -> list[Label]:
+        """Labels of the thoughts and of <eot>, which is asked of the last thought."""
+        places = [place // self.thoughts_per_step for place in range(thoughts + 1)]
+        if self.label_thoughts == "path" and problem.steps:
+            last = len(problem.steps) - 1
+            return [problem.steps[min(place, last)][0] for place in places]
+        return [problem.frontiers[place] for place in places if place < len(problem.frontiers)]
 
 
 def walk_ends(graph: Graph) -> list[list[int]]:

@@ -6,7 +6,6 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
-
 class Interrupted(KeyboardInterrupt):
     """A run was stopped from outside; the text says how to go on."""
 

@@ -11,7 +11,7 @@ import random
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.prosqa import CONCEPTS, PERSONS, sentence
 from coconut_core.training.curriculum import Stage
-from coconut_core.training.encoding import Encoder, Example
+from coconut_core.training.encoding import Encoder, Example, Label
 
 
 def lookup_example(
@@ -22,10 +22,10 @@ def lookup_example(
     questions: int = 6,
 ) -> Example:
     """One graph and its questions as one sequence without thoughts; only walks and answers are labelled."""
-    graph = tiny_graph(rng, rng.randint(*nodes), rng.randint(*edges))
+    graph = _tiny_graph(rng, rng.randint(*nodes), rng.randint(*edges))
     told = " ".join(sentence(graph, edge) for edge in graph.edges)
     ids: list[int] = []
-    labels: list[int] = []
+    labels: list[Label] = []
     parts: list[int] = []
     halts: list[int] = []
     for number in range(questions):
@@ -43,8 +43,7 @@ def lookup_example(
     return Example(ids, labels, parts, halts, prompt_length=len(ids))
 
 
-def tiny_graph(rng: random.Random, nodes: int, edges: int) -> Graph:
-    """A random directed acyclic graph with one or two persons; which nodes are asked about is open."""
+def _tiny_graph(rng: random.Random, nodes: int, edges: int) -> Graph:
     persons = rng.randint(1, 2)
     names = (*rng.sample(PERSONS, persons), *rng.sample(CONCEPTS, nodes - persons))
     possible = [(a, b) for a in range(nodes) for b in range(max(a + 1, persons), nodes)]

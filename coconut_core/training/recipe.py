@@ -69,7 +69,7 @@ class Recipe:
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     checkpoint_prompt: bool = False  # compute the prompt twice rather than keep its activations
     step_style: str = "sentence"
-    label_thoughts: bool = False
+    label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
     checkpoint_every: int = 250
     keep: int = 2  # newest checkpoints that are kept, besides the best
     evaluate_every: int = 500
@@ -138,6 +138,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("method", recipe.method, tuple(METHODS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
         ("step_style", recipe.step_style, ("sentence", "chain")),
+        ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier")),
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
         ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),
@@ -145,9 +146,9 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     ):
         if value not in choices:
             raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
-    if min(chosen.stages, chosen.thoughts_per_step, chosen.lookup, chosen.frontier, chosen.first) < 0:
+    if min(chosen.stages, chosen.thoughts_per_step, chosen.lookup, chosen.first, chosen.tokens_per_stage) < 0:
         raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
-    if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup or chosen.frontier):
+    if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
     expand(recipe.method, chosen)
     return recipe

@@ -1,10 +1,10 @@
 """The folder of a training run; whatever is in it is whole: the old one or the new one, never half of one.
 
-    recipe.json                  the recipe, with every default
-    metrics.jsonl                what was logged
-    step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
-    best.json                    the best checkpoint of the last stage, on held-out problems
-    checkpoint/                  the model at the end of the run
+recipe.json                  the recipe, with every default
+metrics.jsonl                what was logged
+step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
+best.json                    the best checkpoint of the last stage, on held-out problems
+checkpoint/                  the model at the end of the run
 """
 
 import contextlib
@@ -83,12 +83,12 @@ class RunFolder:
         """The folder of a step's checkpoint."""
         return self.path / f"step-{step:06d}"
 
-    def save(
-        self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int
-    ) -> None:
+    def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
         """Write a checkpoint aside, sync it and rename it into place; then drop older ones but the best."""
         target = self.folder_of(step)
-        with self._told("save the checkpoint", f"; the last good one is kept, at step {max(self.steps(), default=0)}"):
+        with self._told(
+            "save the checkpoint", f"; the last good one is kept, at step {max(self.steps(), default=0)}"
+        ):
             self._drop_unfinished()
             aside = target.with_name(target.name + ".new")
             write_model(aside)

@@ -31,8 +31,8 @@ def _fresh(recipe: Recipe) -> CoconutModel:
     shape = recipe.model
     if recipe.data.family not in FAMILIES:
         raise CoconutError(
-            f"there is no word-level tokenizer for data.family '{recipe.data.family}': set model.base to a model "
-            "to start from"
+            f"there is no word-level tokenizer for data.family '{recipe.data.family}': "
+            "set model.base to a model to start from"
         )
     tokenizer = build_tokenizer(recipe.data.family)
     base_config = LlamaConfig(

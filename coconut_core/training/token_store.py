@@ -71,7 +71,14 @@ def _fingerprint(data: Path, encoder: Encoder) -> str:
         raise CoconutError(f"cannot read problems from {data}: {error}") from error
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
     config = encoder.config
-    told = [found.st_size, found.st_mtime_ns, encoder.step_style, config.bot_id, config.answer_prefix, vocabulary]
+    told = [
+        found.st_size,
+        found.st_mtime_ns,
+        encoder.step_style,
+        config.bot_id,
+        config.answer_prefix,
+        vocabulary,
+    ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

@@ -31,9 +31,7 @@ class Trainer:
     """Trains a model by a recipe. Each step's batch, and its dropout, follow from recipe and step number
     alone, so a resumed run takes the steps that it would have taken."""
 
-    def __init__(
-        self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, device: str = "auto"
-    ) -> None:
+    def __init__(self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, device: str = "auto") -> None:
         self.recipe, self.folder = recipe, folder
         self.report: Report = lambda row: None
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
@@ -96,7 +94,8 @@ class Trainer:
                 if interruption.asked and not at_end:
                     self.accelerator.end_training()
                     raise Interrupted(
-                        f"stopped at step {self.step}; go on with: coconut train --resume --out {self.folder.path}"
+                        f"stopped at step {self.step}; go on with: "
+                        f"coconut train --resume --out {self.folder.path}"
                     )
         if self.step == total and self.accelerator.is_main_process:
             self.folder.publish(self.step)
@@ -176,7 +175,7 @@ class Trainer:
         self._losses.append(output.label_losses)
 
     def _reset_optimizer_where_due(self) -> None:
-        """Forget the optimizer's averages at the start of a stage (arXiv 2412.06769) or of an epoch (its code)."""
+        """Forget the optimizer's averages at the start of a stage (arXiv 2412.06769) or epoch (its code)."""
         when, epoch = self.recipe.curriculum.reset_optimizer, self.batches.source.steps_per_epoch
         new_stage = self.step > 0 and self.batches.stage_at(self.step) != self.batches.stage_at(self.step - 1)
         new_epoch = self.step > 0 and epoch > 0 and self.step % epoch == 0
@@ -290,5 +289,3 @@ def _optimizer(model: CoconutModel, recipe: Recipe) -> Optimizer:
         lr=choice.learning_rate,
         betas=choice.betas,
     )
-
-

@@ -113,8 +113,8 @@ class ThoughtsPane(ScrollView, can_focus=True):
         """The row of the selected step; the words share the rows of the answer."""
         if self._selected is None:
             return None
-        wanted = self._selected
-        if self._view is not None and self._view.steps[wanted].kind == "token":
+        wanted: int | None = self._selected
+        if self._view is not None and self._view.steps[self._selected].kind == "token":
             wanted = self._view.first_word
         return next((number for number, row in enumerate(self._rows) if row.step == wanted), None)
 

@@ -17,7 +17,7 @@ TINY = """
 name = "tiny"
 batch_size = 4
 step_style = "chain"
-label_thoughts = true
+label_thoughts = "frontier"
 checkpoint_every = 3
 evaluate_every = 6
 evaluation_problems = 4
@@ -75,7 +75,9 @@ def test_a_run_is_drawn(coconut: Run, finished: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run.svg").read_text().startswith("<?xml")
 
 
-def test_ctrl_c_saves_and_resuming_reaches_the_same_weights(recipe: Path, finished: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_resuming_reaches_the_same_weights(
+    recipe: Path, finished: Path, tmp_path: Path
+) -> None:
     command = Path(sys.executable).with_name("coconut")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     started = [str(command), "train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu"]
@@ -146,5 +148,8 @@ def test_recipes_are_listed_and_printed_whole(coconut: Run, tmp_path: Path) -> N
     printed = coconut("recipes", "prosqa").stdout
     path = tmp_path / "printed.toml"
     path.write_text(printed)
-    assert coconut("recipes", "prosqa", "--json").stdout == json.dumps(json.loads(coconut("recipes", "--json").stdout)["prosqa"]) + "\n"
+    assert (
+        coconut("recipes", "prosqa", "--json").stdout
+        == json.dumps(json.loads(coconut("recipes", "--json").stdout)["prosqa"]) + "\n"
+    )
     assert coconut("train", path, "--set", "batch_size=0", "--out", tmp_path / "run").returncode == 2

@@ -31,19 +31,21 @@ def ends_at(model: CoconutModel, states: Sequence[Tensor], logits: Sequence[Tens
     """After how many thoughts thinking ends and why, from all states of a latent segment and their logits."""
     config = model.config
     threshold = config.ending_threshold
+    assert threshold is not None
+    ends: bool
     distributions = [torch.exp(scores - torch.logsumexp(scores, dim=0)) for scores in logits]
     for taken in range(config.thoughts + 1):
         now = distributions[taken]
         if config.ending == "halting" and taken > 0:
             row, bias = model.halting.linear.weight[0], model.halting.linear.bias[0]
-            ends = 1 / (1 + torch.exp(-(row @ states[taken] + bias))) >= threshold
+            ends = 1 / (1 + torch.exp(-(row @ states[taken] + bias))).item() >= threshold
         elif config.ending == "entropy":
-            ends = -sum(share * torch.log(share) for share in now) < threshold
+            ends = -sum((share * torch.log(share)).item() for share in now) < threshold
         elif config.ending == "stable" and taken + 1 >= config.ending_window:
             last = distributions[taken + 1 - config.ending_window : taken + 1]
             tops = [max(range(len(each)), key=each.tolist().__getitem__) for each in last]
             changes = [abs(last[n][tops[-1]] - last[n - 1][tops[-1]]) for n in range(1, len(last))]
-            ends = len(set(tops)) == 1 and max(changes) < threshold
+            ends = len(set(tops)) == 1 and float(max(changes)) < threshold
         else:
             ends = False
         if ends:

@@ -46,7 +46,10 @@ def test_what_is_gone_and_what_stands_in_its_place_at_the_end() -> None:
         "coconut-no-thoughts": (4, 0),
         "coconut-pause": (4, 4),
     }
-    assert {name for name, method in METHODS.items() if method.feedback == "pause"} == {"pause", "coconut-pause"}
+    assert {name for name, method in METHODS.items() if method.feedback == "pause"} == {
+        "pause",
+        "coconut-pause",
+    }
 
 
 def test_icot_takes_tokens() -> None:

@@ -5,10 +5,10 @@ import torch
 
 from coconut_core.config import CoconutConfig
 from coconut_core.model import IGNORE
-from coconut_core.problems import Problem, generate_problems
+from coconut_core.problems import Graph, Problem, generate_problems
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.training.curriculum import ALL, Stage
-from coconut_core.training.encoding import Batch, Encoder, Example, Part, collate
+from coconut_core.training.encoding import Batch, Encoder, Example, Label, Part, collate
 
 BOT, EOT, LATENT, PAD, EOS = 3, 4, 5, 0, 2
 TOKENIZER = build_tokenizer()
@@ -76,8 +76,8 @@ def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
 
 
 def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
-    def asked(thoughts: int) -> list[int]:
-        example = encode(Encoder(TOKENIZER, CONFIG, "chain", label_thoughts=True), PROBLEM, thoughts)
+    def asked(thoughts: int) -> list[Label]:
+        example = encode(Encoder(TOKENIZER, CONFIG, "chain", label_thoughts="path"), PROBLEM, thoughts)
         place = example.ids.index(EOT)
         assert example.ids[place - thoughts : place] == [LATENT] * thoughts
         assert example.labels[: place - thoughts] == [IGNORE] * (place - thoughts)
@@ -89,6 +89,26 @@ def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     assert asked(0) == [alex]
     assert asked(2) == [alex, lempus, rompus]  # the label of <eot> is asked of the last thought
     assert asked(6) == [alex, lempus, rompus, impus, impus, impus, impus]  # past its end: the last node
+
+
+def test_a_thought_may_be_asked_for_its_whole_frontier() -> None:
+    graph = Graph(
+        ("Alex", "lempus", "rompus", "impus", "gorpus"), ((0, 1), (0, 2), (1, 3), (2, 3), (1, 4)), 0, 3, 4
+    )
+    problem = Problem(PROBLEM.question, PROBLEM.steps, PROBLEM.answer, graph)
+    encoder = Encoder(TOKENIZER, CONFIG, "chain", label_thoughts="frontier")
+    ids = {name: TOKENIZER.encode(f" {name}")[0] for name in graph.names}
+    frontiers = [{ids["Alex"]}, {ids["lempus"], ids["rompus"]}, {ids["impus"], ids["gorpus"]}]
+    for thoughts in (0, 1, 2, 5):
+        example = encode(encoder, problem, thoughts)
+        place = example.ids.index(EOT)
+        asked = example.labels[place - thoughts : place + 1]
+        assert [set(label) for label in asked if isinstance(label, tuple)] == frontiers[: thoughts + 1]
+        assert all(label == IGNORE for label in asked[3:])
+    batch = collate([encode(encoder, problem, 2), encode(encoder, PROBLEM, 2)], PAD)
+    assert batch.labels.shape[2] == 2
+    assert batch.labels[1, :, 1].eq(IGNORE).all()
+    assert batch.label_parts.tolist().count(Part.THOUGHTS) == 3
 
 
 def said(example: Example) -> str:

@@ -226,6 +226,7 @@ def test_the_head_reads_in_training_what_it_reads_in_a_run(architecture: str) ->
         for prompt in prompts
     ]
     ids, mask, labels = pad(rows, [max(map(len, prompts)) - len(prompt) for prompt in prompts])
+    assert model.halting is not None
     targets = torch.where(ids == config.latent_id, 0, IGNORE)
     with states_read(model.halting) as in_training:
         model(ids, mask, labels, halt_targets=targets)

@@ -68,7 +68,7 @@ def test_one_row_without_padding(attention: str) -> None:
 
 def test_with_the_last_thought_labelled() -> None:
     model = tiny_model("llama", max_positions=512)
-    assert_shortcut_changes_nothing(model, a_batch(model, [2, 0, 1], label_thoughts=True))
+    assert_shortcut_changes_nothing(model, a_batch(model, [2, 0, 1], label_thoughts="path"))
 
 
 def test_labels_all_over_the_sequence() -> None:

@@ -193,7 +193,10 @@ def test_every_problem_comes_once_an_epoch_with_little_padding(tmp_path: Path) -
     batches = Batches(recipe, encoder_for(recipe), tmp_path)
     steps = -(-500 // 16)
     epochs = [[batches.at(epoch * steps + place) for place in range(steps)] for epoch in range(2)]
-    prompts = [[tuple(each.ids[: each.prompt_length]) for drawn in epoch for each in drawn.examples] for epoch in epochs]
+    prompts = [
+        [tuple(each.ids[: each.prompt_length]) for drawn in epoch for each in drawn.examples]
+        for epoch in epochs
+    ]
     assert len(prompts[0]) == len(set(prompts[0])) == 500
     assert set(prompts[0]) == set(prompts[1])
     assert prompts[0] != prompts[1]

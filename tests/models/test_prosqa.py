@@ -123,5 +123,3 @@ def test_a_person_steps_it_in_a_real_terminal(tmux: str) -> None:
     do("send-keys", "c")
     see("✓ right")
     do("send-keys", "C-q")
-
-
