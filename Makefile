@@ -12,6 +12,8 @@ TORCH_INDEX ?=
 EXAMPLE ?= 1
 ARGS ?=
 MODEL := models/prosqa
+comma := ,
+LONG_HOPS := --set 'data.hops=[4$(comma)6]' --set curriculum.total=1200 --set seed=3 --set optimizer.learning_rate=6e-4
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -56,15 +58,17 @@ format: $(INSTALLED)  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-train-demo: $(INSTALLED)  ## train the bundled model from scratch, in two parts; goes on where it was stopped
-	@for part in prosqa prosqa-finish; do \
-	  if [ -e runs/$$part/checkpoint ]; then continue; fi; \
-	  if ls runs/$$part/step-*/training_state.pt >/dev/null 2>&1; then \
-	    $(BIN)/coconut train --out runs/$$part --resume || exit; \
-	  else \
-	    $(BIN)/coconut train $$part --out runs/$$part || exit; \
-	  fi; \
-	done
+# NAME, RECIPE and more of one part of a run; a part that was stopped is gone on with, a finished one left alone.
+define train_part
+	@if [ -e runs/$(1)/checkpoint ]; then :; \
+	elif ls runs/$(1)/step-*/training_state.pt >/dev/null 2>&1; then $(BIN)/coconut train --out runs/$(1) --resume; \
+	else $(BIN)/coconut train $(2) --out runs/$(1) $(3); fi
+endef
+
+train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three parts; goes on where it was stopped
+	$(call train_part,prosqa,prosqa,)
+	$(call train_part,prosqa-finish,prosqa-finish,)
+	$(call train_part,prosqa-long,prosqa-finish,--set model.base=runs/prosqa-finish/checkpoint $(LONG_HOPS))
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)
