@@ -47,7 +47,7 @@ demo: $(INSTALLED)  ## open the bundled model with a question; without a termina
 
 # One torch thread for each of the two test processes: the models are tiny, and more threads only wait.
 test: $(INSTALLED)  ## run all tests
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)  ## check style, format and types
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
@@ -99,6 +100,7 @@ class CoconutModel(nn.Module):
         """Write weights (safetensors), tokenizer, coconut.json and the halting head's weights into folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        transformers_logging.disable_progress_bar()
         self.base_lm.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.config.save(folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, Interrupted
 
 
 def run_guarded(command: Callable[[], Any]) -> None:
@@ -20,6 +20,9 @@ def run_guarded(command: Callable[[], Any]) -> None:
     except BrokenPipeError:  # the reader went away, as in `coconut … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except KeyboardInterrupt as interrupt:
-        typer.echo(str(interrupt) or "interrupted", err=True)
+    except Interrupted as interrupted:
+        typer.echo(str(interrupted), err=True)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
         sys.exit(130)

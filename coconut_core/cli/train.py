@@ -87,9 +87,10 @@ def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> No
     from coconut_core.training.trainer import Trainer
 
     first = PartialState(cpu=device == "cpu").is_main_process
+    model = build_model(recipe)
     if first:
         typer.echo("reading problems", err=True)
-    trainer = Trainer(build_model(recipe), recipe, folder, device=device)
+    trainer = Trainer(model, recipe, folder, device=device)
     if resume:
         trainer.resume()
         if first:

@@ -5,11 +5,6 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-
-class Interrupted(KeyboardInterrupt):
-    """A run was stopped from outside; the text says how to go on."""
-
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

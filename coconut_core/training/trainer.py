@@ -12,12 +12,12 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.evaluate import evaluate, final_answer, is_right
 from coconut_core.model import IGNORE, CoconutModel
 from coconut_core.training.data import Batches, held_out_problems, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Part, collate
-from coconut_core.training.interruption import Interrupted, Interruption
+from coconut_core.training.interruption import Interruption
 from coconut_core.training.prompt_shortcut import prompt_shortcut
 from coconut_core.training.recipe import OptimizerChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
