@@ -64,6 +64,7 @@ def evaluate_command(
 
     --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
     """
+    from coconut_core.halting import choose_ending
     from coconut_core.problems import read_problems
 
     numbers = None if thoughts is None else read_numbers(thoughts)
@@ -82,18 +83,19 @@ def evaluate_command(
     results = _evaluate_each(
         opened,
         problems,
-        numbers or [opened.config.thoughts],
+        numbers or [None],
         answer_only=not in_words,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
     )
+    thinking = str(choose_ending(opened, numbers[0] if numbers else None)).removeprefix("takes ")
     if as_json:
-        about = {"model": opened.name, "data": str(data)}
+        about = {"model": opened.name, "data": str(data)} | ({} if is_sweep else {"thinking": thinking})
         typer.echo(json.dumps(about | _to_json(results, is_sweep, in_words)))
     elif markdown:
         typer.echo("\n\n".join(map(_as_markdown, _tables(results, in_words))))
     else:
-        _print(results, is_sweep, in_words)
+        _print(results, is_sweep, in_words, thinking)
     if failures is not None:
         _write_failures(failures, problems, results)
     figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
@@ -118,9 +120,12 @@ def read_numbers(text: str) -> list[int]:
 
 
 def _evaluate_each(
-    model: "CoconutModel", problems: "Sequence[Problem]", numbers: Sequence[int], **choices: Any
+    model: "CoconutModel", problems: "Sequence[Problem]", numbers: Sequence[int | None], **choices: Any
 ) -> "dict[int, Evaluation]":
-    """One evaluation for each number of thoughts, with a progress bar where somebody watches."""
+    """One evaluation for each number of thoughts, with a progress bar where somebody watches.
+
+    None lets thinking end as the checkpoint says, and stands under the checkpoint's number.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -129,7 +134,7 @@ def _evaluate_each(
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("evaluating", total=len(problems) * len(numbers))
         return {
-            number: evaluate(
+            model.config.thoughts if number is None else number: evaluate(
                 model, problems, thoughts=number, progress=lambda count: bar.advance(task, count), **choices
             )
             for number in numbers
@@ -144,17 +149,19 @@ def _to_json(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool
     return {"sweep": records} if is_sweep else records[0]
 
 
-def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool) -> None:
+def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool, thinking: str) -> None:
     if is_sweep:
         typer.echo("\n\n".join(map(_as_columns, _tables(results, in_words))))
         return
-    (number, result), *_ = results.items()
-    how = "thoughts, then free words" if in_words else "thoughts only"
+    (result,) = results.values()
+    how = "then free words" if in_words else "thoughts only"
+    taken = sum(answer.thoughts for answer in result.answers) / result.count
     low, high = result.interval
     typer.echo(
         f"accuracy {100 * result.accuracy:.1f} %  "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {number} thoughts, {how})"
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {thinking}, {how})"
     )
+    typer.echo(f"thoughts taken {taken:.1f}")
     for hops, share in result.shares_by_hops.items():
         typer.echo(f"{hops:>3} hops {_percent(share)} %, n={share.count}")
     if in_words and result.outcome_counts:

@@ -67,7 +67,6 @@ class Recipe:
     batch_size: int = 64  # examples of one optimizer step, all processes together
     micro_batch: int = 0  # examples that go through the model at once in a process; 0: all of its share
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
-    checkpoint_prompt: bool = False  # compute the prompt twice rather than keep its activations
     step_style: str = "sentence"
     label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
     checkpoint_every: int = 250

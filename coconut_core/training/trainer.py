@@ -148,9 +148,7 @@ class Trainer:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
             self.optimizer.step()
         except torch.OutOfMemoryError as error:
-            raise CoconutError(
-                f"out of memory at step {self.step}: set micro_batch below {size}, or checkpoint_prompt=true"
-            ) from error
+            raise CoconutError(f"out of memory at step {self.step}: set micro_batch below {size}") from error
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
