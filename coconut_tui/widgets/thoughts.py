@@ -148,7 +148,7 @@ class ThoughtsPane(ScrollView, can_focus=True):
         row = Text(f"{'◉' if selected else '●'} {step.index} ", "bold" if selected else "")
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
         room = max(20, self.scrollable_content_region.width - len(row.plain) - 2)
-        columns = min(3, max(1, room // (_CHUNK + 6)), len(step.top))
+        columns = min(3, max(1, room // (_CHUNK + 3)), len(step.top))
         bar_width = max(3, min(12, room // max(1, columns) - _CHUNK))
         for item in step.top[:columns]:
             row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))
