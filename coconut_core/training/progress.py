@@ -107,17 +107,17 @@ def _step_line(row: Row, name: str) -> str:
 
 
 def _evaluation_line(row: Row) -> str:
-    return f"step {row.get('step', '?')}  held-out accuracy {evaluation_text(row['evaluation'])}"
+    return f"step {row.get('step', '?')}  held-out accuracy " + "  ".join(evaluation_texts(row["evaluation"]))
 
 
-def evaluation_text(seen: Row) -> str:
-    """An evaluation in words: all problems, then by hops."""
+def evaluation_texts(seen: Row) -> list[str]:
+    """An evaluation in words: of all problems, and by hops where they are known."""
     about = [f"n={seen['n']}"] if "n" in seen else []
     about += [_thoughts(seen["thoughts"])] if "thoughts" in seen else []
     by_hops = [f"{hops} hops {100 * rate:.0f} %" for hops, rate in seen.get("by_hops", {}).items()]
     text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
     text += f" ({', '.join(about)})" if about else ""
-    return "  ".join([text, *by_hops])
+    return [text, "  ".join(by_hops)] if by_hops else [text]
 
 
 def stage_text(row: Row, name: str) -> str:
@@ -179,12 +179,9 @@ def draw(state: RunState) -> Panel:
     if state.losses:
         parts += [_losses(state), Text()]
     if state.evaluation:
-        parts.append(
-            Text.assemble(
-                f"held-out accuracy at step {state.evaluated_at}  ",
-                (evaluation_text(state.evaluation), "bold"),
-            )
-        )
+        everything, *by_hops = evaluation_texts(state.evaluation)
+        parts.append(Text(f"held-out accuracy at step {state.evaluated_at}  ").append(everything, "bold"))
+        parts += [Text("  " + text) for text in by_hops]
     if state.samples:
         parts += [Text(), _samples(state.samples)]
     while isinstance(parts[-1], Text) and not parts[-1].plain:

@@ -101,7 +101,7 @@ def test_the_panel_says_all_of_it() -> None:
         "answer 0.500 ██",
         "15007 tokens/s padding 12 %",
         "1 h 02 min left",
-        "45.6 % (n=300, 1 thought) 3 hops 50 %",
+        "45.6 % (n=300, 1 thought) │ │ 3 hops 50 % 4 hops 25 %",
         "held-out accuracy at step 50 45.6 %",
         "a rompus or yumpus?",
         "Alex → [red] → \\n",
