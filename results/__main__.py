@@ -6,8 +6,9 @@ import typer
 
 from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
+from coconut_core.training.curriculum import METHODS
 from results.report import write_report
-from results.runs import METHODS, SEEDS, do_all, parts
+from results.runs import SEEDS, do_all, parts
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

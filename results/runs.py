@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coconut_core.training.curriculum import METHODS
+from coconut_core.training.recipe import load_recipe
 
 RECIPE = "small"
 SEEDS = (1, 2, 3)
 PROBLEMS = 500
 RUNS = Path("runs/results")
-IN_WORDS = ("cot", "icot", "coconut-no-thoughts", "no-cot")  # trained without thoughts
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Part:
     @property
     def thinks(self) -> bool:
         """Whether it was trained with something at the thoughts' places."""
-        return self.method not in IN_WORDS
+        return load_recipe(RECIPE, [f"method={self.method}"]).thinks
 
 
 def parts(methods: Sequence[str], seeds: Sequence[int]) -> list[Part]:
@@ -98,7 +97,7 @@ def _evaluate(part: Part, data: Path, name: str, *options: object) -> None:
 
 
 def _coconut(*arguments: object) -> str:
-    """Run the command on one thread; its notes are kept in the run's folder only by the command itself."""
+    """Run the command on one thread; what it printed. Raises RuntimeError, with its last notes, if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "coconut_core", *map(str, arguments)],
         capture_output=True,
@@ -109,6 +108,3 @@ def _coconut(*arguments: object) -> str:
     if done.returncode:
         raise RuntimeError(f"coconut {' '.join(map(str, arguments))}\n{done.stderr[-2000:]}")
     return done.stdout
-
-
-__all__ = ["METHODS", "PROBLEMS", "RECIPE", "SEEDS", "Part", "do_all", "evaluation", "parts"]

@@ -84,6 +84,11 @@ class Recipe:
         """The stages of the recipe's method."""
         return expand(self.method, self.curriculum)
 
+    @property
+    def thinks(self) -> bool:
+        """Whether something stands at the thoughts' places at any stage."""
+        return any(stage.thoughts for stage in self.stages)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -149,6 +154,10 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
+    if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style != "chain"):
+        raise CoconutError(
+            "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain'"
+        )
     expand(recipe.method, chosen)
     return recipe
 

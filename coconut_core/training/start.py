@@ -75,7 +75,7 @@ def _told(recipe: Recipe) -> dict[str, Any]:
     """What a recipe decides of the configuration."""
     return {
         "thoughts": 0,
-        "trained": any(stage.thoughts for stage in recipe.stages),
+        "trained": recipe.thinks,
         "answer_prefix": "###",
         "ending": recipe.thinking.ends,
         "ending_threshold": None if recipe.thinking.ends == "fixed" else recipe.thinking.threshold,

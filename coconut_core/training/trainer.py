@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.evaluate import evaluate, final_answer, is_right
 from coconut_core.model import IGNORE, CoconutModel
 from coconut_core.training.data import Batches, held_out_problems, seed_of
-from coconut_core.training.encoding import Batch, Encoder, Example, Part, collate
+from coconut_core.training.encoding import Batch, Encoder, Example, Label, Part, collate
 from coconut_core.training.interruption import Interruption
 from coconut_core.training.prompt_shortcut import prompt_shortcut
 from coconut_core.training.recipe import OptimizerChoice, Recipe
@@ -54,6 +54,7 @@ class Trainer:
         optimizer = _optimizer(model, recipe)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.step = 0
+        self._halting = recipe.thinking.ends == "halting"
         self._window = (0, 0.0)  # step and time of the last log line
         self._batch: list[Batch] = []  # of the step taken last
         self._losses: list[Tensor] = []
@@ -102,7 +103,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint. Raises CoconutError for weights that are not numbers any more."""
-        self._check_loss(self._loss)
+        self._check_loss()
         if not self.accelerator.is_main_process:
             return
         state = {
@@ -135,8 +136,8 @@ class Trainer:
         torch.manual_seed(seed_of(self.recipe, self.step, process))
         # The mean over all labels of the step, however it is cut into processes and micro-batches; gradients
         # of processes are averaged, hence their number.
-        labels = sum(label != IGNORE for example in drawn.examples for label in example.labels)
-        halts = sum(halt != IGNORE for example in drawn.examples for halt in example.halts)
+        labels = _count(example.labels for example in drawn.examples)
+        halts = _count(example.halts for example in drawn.examples) if self._halting else 0
         scale = processes / labels, processes / max(1, halts)
         self._batch.clear()
         self._losses.clear()
@@ -158,15 +159,15 @@ class Trainer:
         batch = collate(examples, self.pad_id).to(self.accelerator.device)
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
         with prompt_shortcut(self.accelerator.unwrap_model(self.model)), waiting:
-            if self.recipe.thinking.ends != "halting":
-                output = self.model(batch.input_ids, batch.attention_mask, batch.labels)
-            else:
-                output = self.model(
-                    batch.input_ids, batch.attention_mask, batch.labels, halt_targets=batch.halts
-                )
+            output = self.model(
+                batch.input_ids,
+                batch.attention_mask,
+                batch.labels,
+                halt_targets=batch.halts if self._halting else None,
+            )
             loss = output.loss * (output.label_losses.shape[0] * scale[0])
             if output.halting_loss is not None:
-                halts = sum(halt != IGNORE for example in examples for halt in example.halts)
+                halts = _count(example.halts for example in examples)
                 loss = loss + output.halting_loss * (halts * scale[1])
             self.accelerator.backward(loss)
         self._batch.append(batch)
@@ -182,20 +183,18 @@ class Trainer:
 
     # -- looking -------------------------------------------------------------------------------------------
 
-    @property
-    def _loss(self) -> Tensor:
-        """Mean loss of this process's labels in the step taken last."""
-        return torch.cat(self._losses).mean() if self._losses else torch.zeros(())
-
-    def _check_loss(self, loss: Tensor) -> None:
-        if not math.isfinite(loss.item()):
+    def _check_loss(self) -> float:
+        """Mean loss of this process's labels in the step taken last. Raises CoconutError if it is no number."""
+        loss = torch.cat(self._losses).mean().item() if self._losses else 0.0
+        if not math.isfinite(loss):
             raise CoconutError(
-                f"the loss is {loss.item()} at step {self.step}: lower optimizer.learning_rate; the last good "
+                f"the loss is {loss} at step {self.step}: lower optimizer.learning_rate; the last good "
                 f"checkpoint is in {self.folder.path}, at step {max(self.folder.steps(), default=0)}"
             )
+        return loss
 
     def _log(self, batch_stage: int) -> None:
-        self._check_loss(self._loss)
+        loss = self._check_loss()
         losses, parts = torch.cat(self._losses), torch.cat([batch.label_parts for batch in self._batch])
         by_part = {
             part.name.lower(): round(losses[parts == part].mean().item(), 4)
@@ -218,7 +217,7 @@ class Trainer:
                 "stage_name": self.batches.stages[stage].name,
                 "batch_stage": batch_stage,
                 "thoughts": self.batches.stages[batch_stage].thoughts,
-                "loss": round(self._loss.item(), 4),
+                "loss": round(loss, 4),
                 "loss_by_part": by_part,
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
                 "tokens_per_second": round(real * self.accelerator.num_processes / max(pace, 1e-9)),
@@ -262,6 +261,11 @@ class Trainer:
     def _tell(self, row: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:
             self.report(row)
+
+
+def _count(rows: Iterable[Sequence[Label]]) -> int:
+    """How many labels there are."""
+    return sum(label != IGNORE for row in rows for label in row)
 
 
 def learning_rate(choice: OptimizerChoice, step: int, total_steps: int) -> float:

@@ -129,6 +129,7 @@ def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
         (["prosqa", "--set", "batch_size=many"], "batch_size"),
         (["prosqa", "--set", "step_style=poem"], "step_style"),
         (["prosqa", "--set", "method=magic"], "method"),
+        (["prosqa", "--set", "label_thoughts=frontier", "--set", "data.train=f.json"], "label_thoughts"),
         (["prosqa", "--set", "curriculum.total=700"], "curriculum.total"),
         (["prosqa-gpt2", "--set", "model.base=no/such/folder"], "no/such/folder"),
         (["--resume"], "nothing to resume"),
