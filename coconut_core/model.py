@@ -153,10 +153,18 @@ class CoconutModel(nn.Module):
         self.feed(context, self.embed(input_ids), mask)
         return context
 
-    def feed(self, context: Context, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
+    def feed(
+        self,
+        context: Context,
+        embeddings: Tensor,
+        mask: Tensor | None = None,
+        visible: Tensor | None = None,
+    ) -> Tensor:
         """Read embeddings (batch, time, hidden) after what the context holds.
 
-        Returns the hidden states after the final norm, (batch, time, hidden), and moves the context on.
+        visible (batch, context.length) is 0 at earlier positions that these ones must not attend to; they keep
+        their places, and whatever is read later sees them again. Returns the hidden states after the final
+        norm, (batch, time, hidden), and moves the context on.
         """
         if mask is None:
             mask = context.mask.new_ones(embeddings.shape[:2])
@@ -166,7 +174,7 @@ class CoconutModel(nn.Module):
         positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)[:, context.length :]
         output = self.base_lm.base_model(
             inputs_embeds=embeddings,
-            attention_mask=full_mask,
+            attention_mask=full_mask if visible is None else torch.cat([context.mask * visible, mask], dim=1),
             position_ids=positions,
             past_key_values=context.cache,
             use_cache=True,
@@ -183,18 +191,19 @@ class CoconutModel(nn.Module):
         otherwise: Tensor | None = None,
         thinking: Tensor | None = None,
         mask: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> Tensor:
         """Feed one continuous thought: the one latent step of this code base.
 
         thought (batch, hidden) is the state that is fed back, by default the context's last hidden state
         (arXiv 2412.06769: E[t+1] = h[t]). Rows where thinking (batch,) is False read otherwise
         (batch, hidden) instead, an ordinary embedding; rows where mask (batch, 1) is 0 are over and read
-        padding. Returns the new hidden state (batch, hidden).
+        padding. visible: see feed. Returns the new hidden state (batch, hidden).
         """
         fed = self.feedback(context.hidden if thought is None else thought)
         if otherwise is not None and thinking is not None:
             fed = torch.where(thinking[:, None], fed.to(otherwise.dtype), otherwise)
-        return self.feed(context, fed[:, None], mask)[:, 0]
+        return self.feed(context, fed[:, None], mask, visible)[:, 0]
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Token embeddings, (batch, time) -> (batch, time, hidden)."""

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
-from coconut_core.generate import new_machine
-from coconut_core.halting import BY_HAND, StopRule, choose_ending
-from coconut_core.interventions import Intervention
+from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
+from coconut_core.interventions import Intervention, Plan
+from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel, Context
 from coconut_core.readout import Readout
+from coconut_core.rows import new_machine
 
 if TYPE_CHECKING:
     from coconut_core.trace import Trace
@@ -138,10 +139,12 @@ class Session:
         edit = self._edits.get(key) if edit is None else self._check_edit(edit)
         state = self._context.hidden[0]
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
-        self._before_step()
+        self._check_room()
+        with acting(self.model, self._context, {} if edit is None else {0: edit}) as visible:
+            self._before_step()
+            self.model.latent_step(self._context, hidden[None], visible=visible)
         if edit is not None:
             self._edits[key] = edit
-        self.model.latent_step(self._context, hidden[None])
         self._machine.after_thought()
         return self._record("thought", self._machine.taken, state, hidden, None, edit)
 
@@ -150,6 +153,7 @@ class Session:
         if self.mode is not Mode.THINKING:
             raise CoconutError("the model is not thinking now, so there is no thinking to end")
         ended = self._reason_to_end() or BY_HAND
+        self._check_room()
         self._before_step()
         return self._feed_token("marker", self.model.config.eot_id, ended)
 
@@ -161,6 +165,7 @@ class Session:
         if token is not None and not 0 <= token < vocabulary:
             raise CoconutError(f"token {token} is outside the vocabulary of {vocabulary} tokens")
         logits = self.next_readout.logits if token is None else None
+        self._check_room()
         self._before_step()
         if logits is not None:
             token = pick_token(logits, self.model.config.latent_id, self.temperature, self._generator)
@@ -222,6 +227,7 @@ class Session:
         if intervention is not None:
             # One that does not fit is refused before anything changes.
             self._check_edit(intervention)(self.steps[place].state)
+            check_fits(self.model, intervention, len(self.prompt_ids) + place)
         again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
         self.rewind(place)
         if intervention is None:
@@ -230,6 +236,22 @@ class Session:
             self._edits[segment, thought] = intervention
         for _ in range(again):
             self.think()
+
+    def apply(self, plan: Plan) -> None:
+        """Do a plan to the first latent segment: go back to before the first thought that it touches, or to the
+        question where it changes their number; steps from there on follow it."""
+        for intervention in plan.edits.values():
+            self._check_edit(intervention)
+        touched = (
+            number
+            for number, step in enumerate(self.steps)
+            if step.index in plan.edits or step.kind != "thought"
+        )
+        self.rewind(0 if plan.thoughts is not None else min(touched, default=len(self.steps)))
+        if plan.thoughts is not None:
+            self.ending = Ending(plan.thoughts)
+            self._machine.thoughts = plan.thoughts
+        self._edits |= {(0, number): intervention for number, intervention in plan.edits.items()}
 
     def clear_edits(self) -> None:
         """Forget edits of thoughts that have not been taken yet (those taken keep theirs)."""
@@ -260,11 +282,14 @@ class Session:
             raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
         return edit
 
-    def _before_step(self) -> None:
+    def _check_room(self) -> None:
         if not self._has_room():
             raise CoconutError(
                 f"the model's context of {self.model.max_positions} positions is full: rewind to go on"
             )
+
+    def _before_step(self) -> None:
+        """Keep what is needed to go back to here."""
         self._machines.append(replace(self._machine))
         self._generators.append(self._generator.get_state())
 

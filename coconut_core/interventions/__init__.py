@@ -1,0 +1,38 @@
+"""What can be done to thoughts: small values (edits), plans over a run, donors, and a text form of it all.
+
+Only what needs no run of a model is imported here; see the modules `donors` and `text` for the rest.
+"""
+
+from coconut_core.interventions.edits import (
+    Add,
+    Chain,
+    HiddenPositions,
+    Intervention,
+    Nearest,
+    Noise,
+    PatchHead,
+    PatchLayer,
+    ProjectOut,
+    Replace,
+    Scale,
+    Zero,
+    chain,
+)
+from coconut_core.interventions.plan import Plan
+
+__all__ = [
+    "Add",
+    "Chain",
+    "HiddenPositions",
+    "Intervention",
+    "Nearest",
+    "Noise",
+    "PatchHead",
+    "PatchLayer",
+    "Plan",
+    "ProjectOut",
+    "Replace",
+    "Scale",
+    "Zero",
+    "chain",
+]

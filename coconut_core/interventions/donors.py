@@ -1,0 +1,190 @@
+"""Where an intervention's vectors come from: this run itself, other problems' runs, means, tokens, files."""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from coconut_core.errors import CoconutError
+from coconut_core.generate import generate
+from coconut_core.problems.base import Problem
+from coconut_core.rows import Recording
+
+if TYPE_CHECKING:
+    from coconut_core.model import CoconutModel
+
+DONORS = {
+    "own": "this run's own, as it thinks when left alone",
+    "twin": "of the minimal twin: the least change to the question that flips the answer",
+    "random": "of another problem, drawn at random",
+    "same-hop": "of another problem whose chain is as long",
+    "mean": "the mean over other problems, thought by thought",
+}
+POOL = 64  # problems drawn for donors and means where a caller gives none
+
+
+def record(
+    model: "CoconutModel", questions: Sequence[str], thoughts: int | None = None, *, inside: bool = False
+) -> list[Recording]:
+    """Let the model think over each question and keep its thoughts; with inside also what its layers and
+    heads put out while each was read."""
+    answers = generate(
+        model, questions, thoughts=thoughts, speak=False, keep="inside" if inside else "thoughts"
+    )
+    return [answer.recording for answer in answers if answer.recording is not None]
+
+
+@dataclass
+class Sources:
+    """What the words of an intervention refer to, for one question. Donors' runs are made when first needed.
+
+    problem: what is known of the question; needed for a twin and for same-hop donors.
+    others: problems to draw donors from and to take means over; by default drawn from the family of the model.
+    thoughts: how many thoughts a run takes, None for what the checkpoint says.
+    """
+
+    model: "CoconutModel"
+    question: str
+    problem: Problem | None = None
+    others: Sequence[Problem] | None = None
+    thoughts: int | None = None
+    seed: int = 0
+
+    @cached_property
+    def own(self) -> Recording:
+        """This run, left alone."""
+        return record(self.model, [self.question], self.thoughts, inside=True)[0]
+
+    def donor(self, name: str) -> Recording:
+        """A donor's run by its name in DONORS. Raises CoconutError where there is no such donor."""
+        if name == "own":
+            return self.own
+        if name == "mean":
+            return Recording(self._mean)
+        if name not in DONORS:
+            raise CoconutError(f"unknown donor '{name}': choose one of {', '.join(DONORS)}")
+        if name not in self._donors:
+            self._donors[name] = record(
+                self.model, [self.donor_problem(name).question], self.thoughts, inside=True
+            )[0]
+        return self._donors[name]
+
+    def donor_problem(self, name: str) -> Problem:
+        """The problem whose thoughts the donor `twin`, `random` or `same-hop` gives."""
+        rng = random.Random(f"{name} {self.seed} {self.question}")
+        if name == "twin":
+            from coconut_core.problems.twins import twin_of
+
+            twin = None if self.problem is None else twin_of(self.problem, rng)
+            if twin is None:
+                raise CoconutError("this question has no minimal twin: it is of no family that knows one")
+            return twin
+        pool = [each for each in self.pool if each.question != self.question]
+        if name == "same-hop":
+            if self.problem is None or not self.problem.steps:
+                raise CoconutError("no same-hop donor: the length of this question's chain is not known")
+            pool = [each for each in pool if len(each.steps) == len(self.problem.steps)]
+        if not pool:
+            raise CoconutError(f"there is no donor '{name}' among {len(self.pool)} problems")
+        return rng.choice(pool)
+
+    @cached_property
+    def pool(self) -> Sequence[Problem]:
+        """Problems to draw donors from."""
+        if self.others is not None:
+            return self.others
+        from coconut_core.problems import FAMILIES, generate_problems
+
+        family = self.model.config.family
+        if family not in FAMILIES:
+            raise CoconutError(
+                "this model names no problem family to draw donors from: give problems with --data"
+            )
+        return generate_problems(family, POOL, self.seed + 1)
+
+    def direction(self, text: str) -> Tensor:
+        """A vector (hidden,) by name: token:NAME, token:NAME-NAME, thought:3, thought:3-2, or file:PATH#KEY."""
+        kind, _, name = text.partition(":")
+        if kind == "token":
+            return self._token_direction(name)
+        if kind == "thought" and (found := re.fullmatch(r"(\d+)(?:-(\d+))?", name)):
+            first, second = (
+                None if number is None else thought_of(self.own, int(number)) for number in found.groups()
+            )
+            assert first is not None
+            return first if second is None else first - second
+        if kind == "file":
+            return _from_file(name)
+        raise CoconutError(
+            f"'{text}' names no vector: write token:NAME, token:NAME-NAME, thought:3, thought:3-2 or file:PATH"
+        )
+
+    def _token_direction(self, name: str) -> Tensor:
+        """The embedding of a token, or the difference of two: NAME or NAME-NAME."""
+        try:
+            return self.embedding(self.model.token_id(name))
+        except CoconutError:
+            first, mark, second = name.partition("-")
+            if not (first and mark and second):
+                raise
+        return self.embedding(self.model.token_id(first)) - self.embedding(self.model.token_id(second))
+
+    @cached_property
+    def _donors(self) -> dict[str, Recording]:
+        return {}
+
+    @cached_property
+    def _mean(self) -> Tensor:
+        runs = record(self.model, [problem.question for problem in self.pool], self.thoughts)
+        return mean_thoughts([run.thoughts for run in runs])
+
+    def embedding(self, token_id: int) -> Tensor:
+        """A token's embedding (hidden,) as a vector that can stand for a thought.
+
+        Raises CoconutError where the thought is not what the model is fed, so that an embedding cannot.
+        """
+        feedback = self.model.config.feedback
+        if feedback != "hidden":
+            raise CoconutError(
+                f"with feedback '{feedback}' a thought is not fed as it is: no embedding can stand for it"
+            )
+        token = torch.tensor([token_id], device=self.model.device)
+        return self.model.embed(token)[0].detach()
+
+
+def thought_of(run: Recording, number: int) -> Tensor:
+    """A run's thought (hidden,), numbered from 1. Raises CoconutError where it took fewer."""
+    if not 1 <= number <= run.thoughts.shape[0]:
+        raise CoconutError(f"there is no thought {number}: the run has {run.thoughts.shape[0]}")
+    return run.thoughts[number - 1]
+
+
+def mean_thoughts(runs: Sequence[Tensor]) -> Tensor:
+    """The mean of each thought over runs (count, hidden), over those that took it: (most, hidden)."""
+    most = max((run.shape[0] for run in runs), default=0)
+    taken = [torch.stack([run[place] for run in runs if run.shape[0] > place]) for place in range(most)]
+    return torch.stack([each.float().mean(dim=0) for each in taken]) if taken else torch.zeros(0, 0)
+
+
+def _from_file(name: str) -> Tensor:
+    """A vector of a safetensors file, by key where it holds several."""
+    path, _, key = name.partition("#")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(Path(path), framework="pt") as file:
+            keys = list(file.keys())
+            if not key and len(keys) != 1:
+                raise CoconutError(f"{path} holds {len(keys)} vectors: write file:{path}#KEY")
+            if key and key not in keys:
+                raise CoconutError(f"{path} holds no '{key}': there are {', '.join(sorted(keys)[:8])}")
+            vector: Tensor = file.get_tensor(key or keys[0])
+    except (OSError, SafetensorError) as error:
+        raise CoconutError(f"cannot read a vector from {path}: {' '.join(str(error).split())}") from error
+    return vector.squeeze()
