@@ -16,6 +16,7 @@ from coconut_core.errors import CoconutError
 BENCHMARKS = {
     "train": "one training step, forward and backward, beside two plain ways to take it",
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
+    "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
 }
 
 
@@ -48,10 +49,10 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, train
+    from bench import ask, controls, train
     from bench.shapes import SHAPES
 
-    compare = {"train": train.compare, "ask": ask.compare}
+    compare = {"train": train.compare, "ask": ask.compare, "controls": controls.compare}
     results = []
     for name in names:
         for shape in shapes:

@@ -15,7 +15,7 @@ OURS, OFFICIAL = "coconut_core", "official way"
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     """Measure one shape. Raises AssertionError where the two say different words."""
     model, question = shape.build(), random_question(shape)
-    _make_talkative(model)
+    make_talkative(model)
     prompt = model.encode_prompt(question)
     ways = [
         Way(OURS, partial(session_answer, model, question, shape.thoughts, shape.answer)),
@@ -39,7 +39,7 @@ def session_answer(model: CoconutModel, question: str, thoughts: int, words: int
     return [step.token_id for step in session.steps if step.kind == "token" and step.token_id is not None]
 
 
-def _make_talkative(model: CoconutModel) -> None:
+def make_talkative(model: CoconutModel) -> None:
     """Spread the embeddings: a fresh model says one word for ever, and any way would say the same."""
     torch.manual_seed(1)
     with torch.no_grad():

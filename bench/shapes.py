@@ -90,6 +90,6 @@ def random_batch(shape: Shape, model: CoconutModel) -> Batch:
     return Batch(torch.tensor(ids), torch.tensor(mask), torch.tensor(labels))
 
 
-def random_question(shape: Shape) -> str:
+def random_question(shape: Shape, seed: int = 0) -> str:
     """A question of as many words, each of which is one token."""
-    return " ".join(random.Random(0).choices(CONCEPTS, k=shape.question))
+    return " ".join(random.Random(seed).choices(CONCEPTS, k=shape.question))

@@ -1,36 +1,18 @@
 """How many answers are right: accuracy with its interval, by number of hops; what the answers cost."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from math import sqrt
 from typing import Any
 
+from coconut_core.answers import is_right
 from coconut_core.generate import Answer, generate
 from coconut_core.model import CoconutModel, Work
 from coconut_core.outcomes import Outcome, classify, has_classes
 from coconut_core.plots import Figure, Line, Stack, draw_lines, draw_stacks
 from coconut_core.problems.base import Problem
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many right of so many."""
-
-    right: int
-    count: int
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / max(1, self.count)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the accuracy."""
-        return wilson_interval(self.right, self.count)
+from coconut_core.significance import Share
 
 
 @dataclass(frozen=True)
@@ -156,41 +138,6 @@ def judge(
         )
     hops = tuple(len(problem.steps) for problem in problems)
     return Evaluation(tuple(right), tuple(answers), tuple(outcomes), hops, seconds, work)
-
-
-def final_answer(text: str, answer_prefix: str) -> str:
-    """What stands behind the last answer prefix, white space folded; the whole text where there is none."""
-    tail = text.rsplit(answer_prefix, 1)[-1] if answer_prefix else text
-    return re.sub(r"\s+", " ", tail).strip()
-
-
-def is_right(text: str, problem: Problem, answer_prefix: str) -> bool:
-    """Whether a model's text ends in exactly the expected answer.
-
-    Where a number is expected numbers are compared, so that "$1,200.00." is 1200; see read_number.
-    """
-    said, expected = final_answer(text, answer_prefix), re.sub(r"\s+", " ", problem.answer).strip()
-    number = read_number(expected)
-    return said == expected if number is None else read_number(said) == number
-
-
-def read_number(text: str) -> Decimal | None:
-    """The number that a text is, but for commas, a dollar sign and a full stop at its end; else None.
-
-    A number among other words is none: "18 or 20" must not count as 18.
-    """
-    bare = text.replace(",", "").replace("$", "").strip().removesuffix(".")
-    return Decimal(bare) if re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", bare) else None
-
-
-def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a share (Wilson 1927); (0, 1) for an empty sample."""
-    if count == 0:
-        return 0.0, 1.0
-    share, square = right / count, z * z
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = z / (1 + square / count) * sqrt(share * (1 - share) / count + square / (4 * count * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 # -- figures -----------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its tho
 
 @dataclass(frozen=True)
 class Recording:
-    """What a run thought: the vectors fed, as they were fed, and where it was asked for what the layers and
-    heads put out while each was read."""
+    """What a run thought in its first latent segment: the vectors fed, as they were fed, and where it was asked
+    for what the layers and heads put out while each was read."""
 
     thoughts: Tensor  # (count, hidden)
     layers: Tensor | None = None  # (count, layers, hidden), see coconut_core.layers.Seen
@@ -121,14 +121,12 @@ def read_prompts(model: CoconutModel, prompts: Sequence[Sequence[int]]) -> Conte
 
 
 @torch.inference_mode()
-def repeated(context: Context, times: int) -> Context:
-    """A context of its own with each row `times` times, copies side by side."""
-    twin = deepcopy(context.cache)
-    if times != 1:
-        twin.batch_repeat_interleave(times)
-    return Context(
-        twin, context.mask.repeat_interleave(times, dim=0), context.hidden.repeat_interleave(times, dim=0)
-    )
+def repeated(context: Context, rows: Sequence[int]) -> Context:
+    """A context of its own whose rows are these rows of another, each as often as it is named."""
+    chosen = torch.tensor(rows, device=context.mask.device)
+    cache = deepcopy(context.cache)
+    cache.batch_select_indices(chosen)
+    return Context(cache, context.mask[chosen], context.hidden[chosen])
 
 
 @torch.inference_mode()
@@ -198,7 +196,7 @@ def _keep_rows(context: Context, rows: list[int]) -> None:
 
 def _keep_thoughts(rows: list[Row], decision: _Decision, seen: Seen | None) -> None:
     for number, (row, thinking) in enumerate(zip(rows, decision.thinking, strict=True)):
-        if thinking:
+        if thinking and row.machine.segment == 0:
             row.thoughts.append(decision.thoughts[number])
             if seen is not None:
                 row.seen.append(Seen(seen.layers[number, None], seen.heads[number, None]))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coconut_core.answers import final_answer
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 
@@ -66,20 +67,32 @@ class Trace:
     def first_thought_hops(self) -> int:
         """See CoconutConfig; 1 where the trace does not say."""
         value = self.settings.get("first_thought_hops", 1)
-        return value if isinstance(value, int) else 1
+        return value if isinstance(value, int) and value >= 0 else 1
+
+    @property
+    def answer_prefix(self) -> str:
+        """What stands in front of the answer in the text; "###" where the trace does not say."""
+        return str(self.settings.get("answer_prefix", "###"))
+
+    @property
+    def answer(self) -> str:
+        """The answer within what was said; all of it where no answer prefix was said."""
+        return final_answer(self.text, self.answer_prefix)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         record = asdict(self) | {"problem": None if self.problem is None else self.problem.to_json()}
         return {"format": FORMAT, "version": VERSION, **record}
 
+    def json_text(self) -> str:
+        """The text of a trace file."""
+        return json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n"
+
     def save(self, path: str | Path) -> None:
         """Write the trace as JSON. Raises CoconutError where that is refused."""
         try:
-            Path(path).write_text(
-                json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-            )
-        except OSError as error:
+            Path(path).write_text(self.json_text(), encoding="utf-8")
+        except (OSError, UnicodeEncodeError) as error:
             raise CoconutError(f"cannot write the trace to {path}: {error}") from error
 
     @classmethod
@@ -116,6 +129,8 @@ class Trace:
 
 def _step_from_record(record: dict[str, Any]) -> StepRecord:
     cosine, edit, ended = record.get("cosine"), record.get("edit"), record.get("ended")
+    if int(record["index"]) < (record["kind"] == "thought"):
+        raise ValueError(f"a {record['kind']} cannot have the number {record['index']}")
     return StepRecord(
         kind=str(record["kind"]),
         index=int(record["index"]),
@@ -177,6 +192,7 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
             "feedback": model.config.feedback,
             "trained": model.config.trained,
             "first_thought_hops": model.config.first_thought_hops,
+            "answer_prefix": model.config.answer_prefix,
         },
         problem=problem,
     )

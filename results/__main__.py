@@ -6,16 +6,15 @@ import typer
 
 from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
-from coconut_core.training.curriculum import METHODS
 from results.report import write_report
-from results.runs import SEEDS, do_all, parts
+from results.runs import ROWS, SEEDS, do_all, parts
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def results(
-    methods: Annotated[list[str] | None, typer.Option("--method", help="Only these; all by default.")] = None,
+    rows: Annotated[list[str] | None, typer.Option("--row", help="Only these; all by default.")] = None,
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", help="Only these; 1, 2 and 3 by default.")
     ] = None,
@@ -25,12 +24,12 @@ def results(
     ] = False,
 ) -> None:
     """Hours on a laptop. Stop it whenever you like: run again, it goes on; what is done is not done again."""
-    unknown = [method for method in methods or [] if method not in METHODS]
+    unknown = [row for row in rows or [] if row not in ROWS]
     if unknown:
-        raise CoconutError(f"unknown method '{unknown[0]}': known are {', '.join(METHODS)}")
+        raise CoconutError(f"unknown row '{unknown[0]}': known are {', '.join(ROWS)}")
     if not report_only:
-        do_all(parts(methods or list(METHODS), seeds or SEEDS), workers)
-    write_report(list(METHODS), SEEDS)
+        do_all(parts(rows or ROWS, seeds or SEEDS), workers)
+    write_report(ROWS, SEEDS)
 
 
 run_guarded(app)

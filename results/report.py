@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coconut_core.evaluate import Share, accuracy_line
+from coconut_core.evaluate import accuracy_line
 from coconut_core.plots import draw_lines
+from coconut_core.significance import Share
 from results.runs import PROBLEMS, RECIPE, Part, evaluation
 
 PAGE = Path("docs/RESULTS.md")

@@ -1,4 +1,4 @@
-"""Training and evaluating every method of the comparison; what is there already is not done again."""
+"""Training and evaluating every row of the comparison; what is there already is not done again."""
 
 import json
 import os
@@ -10,57 +10,75 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import load_recipe
 
-RECIPE = "small"
+RECIPE, BASE_RECIPE = "small", "small-base"
 SEEDS = (1, 2, 3)
 PROBLEMS = 500
 RUNS = Path("runs/results")
+BASE = RUNS / "base"
+UNLABELLED = "coconut-unlabelled"  # the paper's own: no thought is asked for anything but the last
+ROWS = (*METHODS, UNLABELLED)
+# With one token a step, iCoT takes away what the curriculum without thoughts does, at the same steps.
+SAME_RUNS = {"icot": "coconut-no-thoughts"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One method with one seed."""
+    """One row of the table with one seed."""
 
-    method: str
+    row: str
     seed: int
 
     @property
+    def method(self) -> str:
+        return "coconut" if self.row == UNLABELLED else self.row
+
+    @property
     def folder(self) -> Path:
-        return RUNS / f"{self.method}-{self.seed}"
+        return RUNS / f"{SAME_RUNS.get(self.row, self.row)}-{self.seed}"
 
     @property
     def thinks(self) -> bool:
         """Whether it was trained with something at the thoughts' places."""
         return load_recipe(RECIPE, [f"method={self.method}"]).thinks
 
+    @property
+    def settings(self) -> list[str]:
+        """What differs from the recipe."""
+        labels = "frontier" if self.thinks and self.row != UNLABELLED else "no"
+        return [f"method={self.method}", f"seed={self.seed}", f"label_thoughts={labels}"]
 
-def parts(methods: Sequence[str], seeds: Sequence[int]) -> list[Part]:
+
+def parts(rows: Sequence[str], seeds: Sequence[int]) -> list[Part]:
     """All parts, seed by seed, so that a run that is cut short has whole seeds."""
-    return [Part(method, seed) for seed in seeds for method in methods]
+    return [Part(row, seed) for seed in seeds for row in rows if row not in SAME_RUNS]
 
 
 def do_all(chosen: Sequence[Part], workers: int) -> None:
     """Train and evaluate all parts, `workers` at a time on one thread each."""
     data = problem_file()
+    _train(BASE, BASE_RECIPE, [])
     with ThreadPoolExecutor(workers) as pool:
         for part in pool.map(lambda part: _do(part, data), chosen):
-            print(f"done: {part.method}, seed {part.seed}", file=sys.stderr, flush=True)
+            print(f"done: {part.row}, seed {part.seed}", file=sys.stderr, flush=True)
 
 
 def problem_file() -> Path:
     """The problems that all are measured on: graphs of the test split, of the recipe's size."""
     path = RUNS / "test.json"
     if not path.exists():
+        size = load_recipe(RECIPE).data
         _coconut(
-            *("data", "make", "prosqa", "--count", PROBLEMS, "--seed", 7, "--split", "test"),
-            *("--nodes", "8..12", "--hops", "2..3", "--out", path),
+            *("data", "make", "prosqa", "--count", PROBLEMS, "--seed", 7, "--split", "test", "--out", path),
+            *("--nodes", "..".join(map(str, size.nodes)), "--hops", "..".join(map(str, size.hops))),
         )
     return path
 
 
 def evaluation(part: Part, name: str) -> dict[str, Any] | None:
-    """What `coconut eval --json` said of a part, where it has been asked."""
+    """What `coconut eval --json` or `coconut controls --json` said of a part, where it has been asked."""
     path = part.folder / f"{name}.json"
     if not path.exists():
         return None
@@ -69,28 +87,32 @@ def evaluation(part: Part, name: str) -> dict[str, Any] | None:
 
 
 def _do(part: Part, data: Path) -> Part:
-    if not (part.folder / "checkpoint").exists():
-        started = any(part.folder.glob("step-*/training_state.pt"))
-        if started:
-            _coconut("train", "--resume", "--out", part.folder, "--device", "cpu")
-        else:
-            settings = ("--set", f"method={part.method}", "--set", f"seed={part.seed}")
-            _coconut("train", RECIPE, *settings, "--out", part.folder, "--device", "cpu")
-    _evaluate(part, data, "free", "--free")
+    _train(part.folder, RECIPE, part.settings)
+    eval_options = ("eval", "--data", data, "--max-new-tokens", 24)
+    _ask(part, "free", *eval_options, "--free")
     if part.thinks:
-        _evaluate(part, data, "no-thoughts", "--free", "--thoughts", "0")
+        _ask(part, "no-thoughts", *eval_options, "--free", "--thoughts", "0")
+        _ask(part, "controls", "controls", "--data", data, "--max-new-tokens", 24, "--no-keep")
     if part.method == "coconut":
-        _evaluate(part, data, "sweep", "--thoughts", "0..4", "--plot", part.folder / "sweep.svg")
+        _ask(part, "sweep", *eval_options, "--thoughts", "0..4", "--plot", part.folder / "sweep.svg")
     return part
 
 
-def _evaluate(part: Part, data: Path, name: str, *options: object) -> None:
+def _train(folder: Path, recipe: str, settings: Sequence[str]) -> None:
+    if (folder / "checkpoint").exists():
+        return
+    if any(folder.glob("step-*/training_state.pt")):
+        _coconut("train", "--resume", "--out", folder, "--device", "cpu")
+    else:
+        chosen = [word for setting in settings for word in ("--set", setting)]
+        _coconut("train", recipe, *chosen, "--out", folder, "--device", "cpu")
+
+
+def _ask(part: Part, name: str, command: str, *options: object) -> None:
     path = part.folder / f"{name}.json"
     if path.exists():
         return
-    said = _coconut(
-        *("eval", "--model", part.folder / "checkpoint", "--data", data, "--device", "cpu", "--json"), *options
-    )
+    said = _coconut(command, "--model", part.folder / "checkpoint", "--device", "cpu", "--json", *options)
     aside = path.with_suffix(".new")
     aside.write_text(said, encoding="utf-8")
     aside.replace(path)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,11 @@ from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
+    from coconut_core.interventions import Plan
+    from coconut_core.interventions.text import Command
     from coconut_core.model import CoconutModel
+    from coconut_core.problems.base import Problem
+    from coconut_core.session import Session
     from coconut_core.trace import Trace
 
 BATCH = 32
@@ -31,6 +36,19 @@ def ask(
     example: Annotated[
         int | None, typer.Option(help="Ask example question number N of the model's problem family.")
     ] = None,
+    do: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--do",
+            help="Change thoughts first: zero@2, 'steer rompus 4@1', 'replace twin@all'; several in order. "
+            "--do help lists what there is.",
+            metavar="TEXT",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="Problems to take donors and means from, for --do.", metavar="FILE"),
+    ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="Tokens shown of each thought.")] = 5,
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest word, more samples.")] = 0.0,
@@ -45,11 +63,57 @@ def ask(
 
       coconut ask --model models/prosqa --example 1 --trace
 
+      coconut ask --model models/prosqa --example 1 --do "replace twin@all" --json
+
       echo "…" | coconut ask --model models/prosqa --json -
     """
+    if do == ["help"]:
+        _print_forms()
+        return
+    _check(thoughts, top_k, max_new_tokens, temperature)
+    if sum(source is not None for source in (question, input_file, example)) != 1:
+        raise CoconutError("give one question: as text, as - (stdin), with --example N or with --input FILE")
+    if do and input_file is not None:
+        raise CoconutError("--do works on one question: give it as text, as - or with --example N")
+    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+    if input_file is not None:
+        _answer_file(input_file, lambda: options.open_model(model, device, dtype, feedback), thoughts, sampling)
+        return
+    commands = _read_interventions(do or [])
+    text = sys.stdin.read() if question == "-" else question
+    began = time.perf_counter()
+    opened = options.open_model(model, device, dtype, feedback)
+    loaded = time.perf_counter()
+    asked = _run(opened, text, example, thoughts, sampling, commands, data)
+    if not (trace or as_json):
+        typer.echo(asked.answer)
+        if asked.before is not None:
+            typer.echo(f"note: without {asked.done} it says: {asked.before}", err=True)
+        return
+    timings = {
+        "load_seconds": round(loaded - began, 4),
+        "answer_seconds": round(time.perf_counter() - loaded, 4),
+    }
+    _tell(asked, model, top_k, timings if as_json else None)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A finished run, and where something was done to its thoughts, what and the answer without it."""
+
+    run: "Session"
+    problem: "Problem | None"
+    done: str = ""
+    before: str | None = None
+
+    @property
+    def answer(self) -> str:
+        return answer_of(self.run.text, self.run.model.config.answer_prefix)
+
+
+def _check(thoughts: int | None, top_k: int, max_new_tokens: int, temperature: float) -> None:
     from coconut_core.config import check_thoughts
     from coconut_core.decoding import check_temperature
-    from coconut_core.problems import example_problem, recognise
     from coconut_core.readout import check_top_k
 
     check_temperature(temperature)
@@ -58,39 +122,88 @@ def ask(
         check_thoughts(thoughts)
     if max_new_tokens < 1:
         raise CoconutError(f"max-new-tokens must be 1 or more, not {max_new_tokens}")
-    if sum(source is not None for source in (question, input_file, example)) != 1:
-        raise CoconutError("give one question: as text, as - (stdin), with --example N or with --input FILE")
-    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
-    if input_file is not None:
-        _answer_file(input_file, lambda: options.open_model(model, device, dtype, feedback), thoughts, sampling)
-        return
-    text = sys.stdin.read() if question == "-" else question
-    began = time.perf_counter()
-    opened = options.open_model(model, device, dtype, feedback)
-    loaded = time.perf_counter()
-    problem = example_problem(opened.config.family, example) if example is not None else recognise(text or "")
-    run = opened.start(problem.question if text is None and problem else text or "", thoughts, **sampling)
+
+
+def _run(
+    model: "CoconutModel",
+    text: str | None,
+    example: int | None,
+    thoughts: int | None,
+    sampling: dict[str, Any],
+    commands: "list[Command]",
+    data: Path | None,
+) -> _Asked:
+    """Answer a question, given as text or as the number of an example."""
+    from coconut_core.problems import example_problem, recognise
+
+    problem = recognise(text or "") if example is None else example_problem(model.config.family, example)
+    run = model.start(problem.question if text is None and problem else text or "", thoughts, **sampling)
+    if not commands:
+        run.finish()
+        return _Asked(run, problem)
+    plain = run.fork()
+    plain.finish()
+    run.apply(_bind(commands, run, problem, data, sampling["seed"]))
     run.finish()
-    done = time.perf_counter()
-    if not (trace or as_json):
-        typer.echo(answer_of(run.text, opened.config.answer_prefix))
-        return
+    before = answer_of(plain.text, model.config.answer_prefix)
+    return _Asked(run, problem, "; ".join(map(str, commands)), before)
+
+
+def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | None) -> None:
+    """Print the trace; with timings, as JSON."""
     from coconut_core.trace import trace_session
+    from coconut_core.verdict import usage_line
 
-    seen = trace_session(run, top_k, problem)
-    if as_json:
-        timings = {"load_seconds": round(loaded - began, 4), "answer_seconds": round(done - loaded, 4)}
-        typer.echo(json.dumps(json_answer(seen, opened, timings), ensure_ascii=False))
-    else:
-        from coconut_core.cli.show import print_trace
+    seen = trace_session(asked.run, top_k, asked.problem)
+    seen.settings["verdict"] = usage_line(source)
+    if timings is not None:
+        record = json_answer(seen, asked.run.model, timings)
+        if asked.before is not None:
+            changed = asked.before != record["answer"]
+            record |= {"done": asked.done, "answer_without": asked.before, "changed": changed}
+        typer.echo(json.dumps(record, ensure_ascii=False))
+        return
+    from coconut_core.cli.show import print_trace
 
-        print_trace(seen, opened.config.answer_prefix)
-        typer.echo(thinking_line(seen))
+    print_trace(seen, asked.run.model.config.answer_prefix)
+    if asked.before is not None:
+        typer.echo(f"without {asked.done}: {asked.before}")
+    typer.echo(thinking_line(seen))
+    typer.echo(f"thoughts used? {seen.settings['verdict']}")
+
+
+def _print_forms() -> None:
+    from coconut_core.interventions.text import FORMS
+
+    width = max(len(form.usage) for form in FORMS)
+    for form in FORMS:
+        typer.echo(f"{form.usage:<{width}}  {form.description}; such as {form.example}")
+    typer.echo("THOUGHTS: 2, 1,3, 2-4 or all. Several interventions: zero@1; scale 2@3")
+
+
+def _read_interventions(texts: list[str]) -> "list[Command]":
+    """What --do says; misspelt words are found before a model is loaded."""
+    if not texts:
+        return []
+    from coconut_core.interventions.text import read_commands
+
+    return [command for text in texts for command in read_commands(text)]
+
+
+def _bind(
+    commands: "list[Command]", run: "Session", problem: "Problem | None", data: Path | None, seed: int
+) -> "Plan":
+    from coconut_core.interventions.donors import Sources
+    from coconut_core.interventions.text import bind
+    from coconut_core.problems import read_problems
+
+    others = None if data is None else read_problems(data)
+    return bind(commands, Sources(run.model, run.question, problem, others, run.thoughts, seed))
 
 
 def answer_of(text: str, answer_prefix: str) -> str:
     """The answer within what was said; all of it where the model reasoned in words without concluding."""
-    from coconut_core.evaluate import final_answer
+    from coconut_core.answers import final_answer
 
     return final_answer(text, answer_prefix)
 
@@ -118,6 +231,7 @@ def json_answer(trace: "Trace", model: "CoconutModel", timings: dict[str, float]
                 "top": [{"token": item.token, "probability": round(item.probability, 6)} for item in step.top],
                 "entropy": round(step.entropy, 6),
                 "norm": round(step.norm, 6),
+                **({} if step.edit is None else {"edit": step.edit}),
             }
             for step in trace.thoughts()
         ],
@@ -127,6 +241,7 @@ def json_answer(trace: "Trace", model: "CoconutModel", timings: dict[str, float]
         "timings": timings,
         "model": model.name,
         "trained": model.config.trained,
+        "thoughts_used": trace.settings["verdict"],
         **({} if expected is None else {"expected": expected, "right": answer == expected}),
     }
 

@@ -14,10 +14,11 @@ from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
-    from coconut_core.evaluate import Evaluation, Share
+    from coconut_core.evaluate import Evaluation
     from coconut_core.model import CoconutModel
     from coconut_core.plots import Figure
     from coconut_core.problems import Problem
+    from coconut_core.significance import Share
 
 Table = list[list[str]]  # the first row is the head
 MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger

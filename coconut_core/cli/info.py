@@ -33,6 +33,7 @@ def info(
 def model_facts(source: str, model: Any) -> dict[str, Any]:
     """Everything `info` prints, as plain data. Sizes are in bytes."""
     from coconut_core.halting import choose_ending
+    from coconut_core.verdict import usage_line
 
     base, config = model.base_lm, model.config
     parameters = {id(parameter): parameter for parameter in base.parameters()}.values()
@@ -65,7 +66,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,
         "family": config.family,
-        "thoughts_used": "UNKNOWN: no controls.json",
+        "thoughts_used": usage_line(source),
         "memory": {"weights": weights, "cache_per_position": per_position},
         "files": files,
     }

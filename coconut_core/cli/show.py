@@ -5,6 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from coconut_core.answers import final_answer
 from coconut_core.graph_reading import graph_mass
 from coconut_core.trace import StepRecord, Trace
 
@@ -13,8 +14,6 @@ BAR = 20
 
 def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None) -> None:
     """Question, every thought's top tokens as bars, then the answer."""
-    from coconut_core.evaluate import final_answer
-
     console = console or Console()
     console.print(Panel(Text(trace.question), title="question", title_align="left", border_style="dim"))
     table = Table(box=None, padding=(0, 1), pad_edge=False)

@@ -80,12 +80,13 @@ class Encoder:
 
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
-    word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step).
+    word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step);
+    "nodes" is the same without the root.
     label_thoughts: whether each thought, too, is asked for what it takes the place of, and the position in
     front of <eot> for what comes next; step-level supervision as in SIM-CoT (arXiv 2509.20317), but through the
     model's own LM head. "path": for the first token of the step replaced (past the end of the chain: of the
-    last step). "frontier", for chains through a graph: thought k for all nodes at which walks of k - 1 hops
-    from the root can end, each being right, and for nothing where there are none.
+    last step). "frontier", for chains through a graph: thought k for all nodes at which walks of as many hops
+    from the root can end as step k stands for, each being right, and for nothing where there are none.
     thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
@@ -110,6 +111,7 @@ class Encoder:
         else:
             nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
             nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
+            nodes = nodes[self._first_hops :]
             texts = [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
         return [self._ids(text) for text in texts]
 
@@ -136,8 +138,14 @@ class Encoder:
         if graph is None or self.label_thoughts != "frontier":
             return ()
         return tuple(
-            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes) for nodes in walk_ends(graph)
+            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes)
+            for nodes in walk_ends(graph)[self._first_hops :]
         )
+
+    @property
+    def _first_hops(self) -> int:
+        """How many hops from the root the first step of a chain stands for."""
+        return int(self.step_style == "nodes")
 
     def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
         """The sequence of a problem at a stage of the curriculum."""

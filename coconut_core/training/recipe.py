@@ -141,7 +141,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     for name, value, choices in (
         ("method", recipe.method, tuple(METHODS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
-        ("step_style", recipe.step_style, ("sentence", "chain")),
+        ("step_style", recipe.step_style, ("sentence", "chain", "nodes")),
         ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier")),
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
@@ -154,9 +154,9 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
-    if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style != "chain"):
+    if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style == "sentence"):
         raise CoconutError(
-            "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain'"
+            "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain' or 'nodes'"
         )
     expand(recipe.method, chosen)
     return recipe

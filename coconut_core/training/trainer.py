@@ -12,8 +12,9 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, Interrupted
-from coconut_core.evaluate import evaluate, final_answer, is_right
+from coconut_core.evaluate import evaluate
 from coconut_core.model import IGNORE, CoconutModel
 from coconut_core.training.data import Batches, held_out_problems, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, Part, collate

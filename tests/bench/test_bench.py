@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import ask, train
+from bench import ask, controls, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
@@ -50,6 +50,7 @@ def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found == [
         *(("train", shape, against) for shape in TINY for against in (train.AGAIN, train.OFFICIAL)),
         *(("ask", shape, ask.OFFICIAL) for shape in TINY),
+        *(("controls", shape, controls.SEPARATELY) for shape in TINY),
     ]
     for result in results:
         assert len(result["seconds"]) == len(result["seconds_against"]) == 2
@@ -72,6 +73,8 @@ def test_a_difference_is_an_error() -> None:
             train.check_same(right, wrong)
     with pytest.raises(AssertionError, match="not the same words"):
         ask.check_same([1, 2], [1, 3])
+    with pytest.raises(AssertionError, match="1 answers differ"):
+        controls.check_same({("q", "none"): "a"}, {("q", "none"): "b"})
 
 
 def test_turns_go_back_and_forth_and_every_result_is_compared() -> None:
@@ -96,7 +99,7 @@ def test_the_median_is_held_to_the_target(theirs: float, verdict: str) -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of train, ask"):
+    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of train, ask, controls"):
         bench(["cook"])
     with pytest.raises(CoconutError, match="no shape 'cube'"):
         bench(["ask"], ["cube"])

@@ -42,7 +42,7 @@ def test_the_official_layout(thoughts: int) -> None:
 
 
 @pytest.mark.parametrize("thoughts", [0, 1, 3])
-@pytest.mark.parametrize("style", ["sentence", "chain"])
+@pytest.mark.parametrize("style", ["sentence", "chain", "nodes"])
 def test_labels_stand_only_behind_eot(thoughts: int, style: str) -> None:
     example = encode(Encoder(TOKENIZER, CONFIG, style), PROBLEM, thoughts)
     start = example.ids.index(EOT) + 1
@@ -75,6 +75,11 @@ def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
     assert [len(step) for step in encoder.steps(PROBLEM)] == [1, 1, 1, 2]  # the last with its line break
 
 
+def test_nodes_are_a_chain_without_its_root() -> None:
+    encoder = Encoder(TOKENIZER, CONFIG, "nodes")
+    assert encoder.steps(PROBLEM) == Encoder(TOKENIZER, CONFIG, "chain").steps(PROBLEM)[1:]
+
+
 def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     def asked(thoughts: int) -> list[Label]:
         example = encode(Encoder(TOKENIZER, CONFIG, "chain", label_thoughts="path"), PROBLEM, thoughts)
@@ -91,24 +96,25 @@ def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     assert asked(6) == [alex, lempus, rompus, impus, impus, impus, impus]  # past its end: the last node
 
 
-def test_a_thought_may_be_asked_for_its_whole_frontier() -> None:
+@pytest.mark.parametrize(("style", "hops"), [("chain", 0), ("nodes", 1)])
+def test_a_thought_may_be_asked_for_its_whole_frontier(style: str, hops: int) -> None:
     graph = Graph(
         ("Alex", "lempus", "rompus", "impus", "gorpus"), ((0, 1), (0, 2), (1, 3), (2, 3), (1, 4)), 0, 3, 4
     )
     problem = Problem(PROBLEM.question, PROBLEM.steps, PROBLEM.answer, graph)
-    encoder = Encoder(TOKENIZER, CONFIG, "chain", label_thoughts="frontier")
+    encoder = Encoder(TOKENIZER, CONFIG, style, label_thoughts="frontier")
     ids = {name: TOKENIZER.encode(f" {name}")[0] for name in graph.names}
-    frontiers = [{ids["Alex"]}, {ids["lempus"], ids["rompus"]}, {ids["impus"], ids["gorpus"]}]
+    frontiers = [{ids["Alex"]}, {ids["lempus"], ids["rompus"]}, {ids["impus"], ids["gorpus"]}][hops:]
     for thoughts in (0, 1, 2, 5):
         example = encode(encoder, problem, thoughts)
         place = example.ids.index(EOT)
         asked = example.labels[place - thoughts : place + 1]
         assert [set(label) for label in asked if isinstance(label, tuple)] == frontiers[: thoughts + 1]
-        assert all(label == IGNORE for label in asked[3:])
+        assert all(label == IGNORE for label in asked[3 - hops :])
     batch = collate([encode(encoder, problem, 2), encode(encoder, PROBLEM, 2)], PAD)
     assert batch.labels.shape[2] == 2
     assert batch.labels[1, :, 1].eq(IGNORE).all()
-    assert batch.label_parts.tolist().count(Part.THOUGHTS) == 3
+    assert batch.label_parts.tolist().count(Part.THOUGHTS) == 3 - hops
 
 
 def said(example: Example) -> str:

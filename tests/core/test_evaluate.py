@@ -5,22 +5,20 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from coconut_core.answers import final_answer, is_right, read_number
 from coconut_core.evaluate import (
     Evaluation,
     evaluate,
     figure_by_hops,
     figure_by_thoughts,
-    final_answer,
-    is_right,
     judge,
-    read_number,
-    wilson_interval,
 )
 from coconut_core.generate import Answer
 from coconut_core.model import CoconutModel, Work
 from coconut_core.outcomes import Outcome
 from coconut_core.plots import LinePanel, StackPanel
 from coconut_core.problems import Problem, generate_problems
+from coconut_core.significance import wilson_interval
 from tests.core.test_generate import answer_alone
 from tests.core.tiny_models import QUESTIONS, tiny_model
 

@@ -1,0 +1,198 @@
+"""coconut controls: do this checkpoint's thoughts matter?"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coconut_core.cli import options
+from coconut_core.errors import CoconutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coconut_core.problems import Problem
+    from coconut_core.verdict import ControlResult, Controls
+
+DRAWN = 500  # problems drawn from the model's own family where no file is given
+
+
+def controls_command(
+    model: options.Model = "models/prosqa",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help=f"Problem file. Default: {DRAWN} problems of the model's family, test split.",
+            metavar="FILE",
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only this control; may be repeated.", metavar="NAME")
+    ] = None,
+    per_thought: Annotated[
+        bool, typer.Option("--per-thought", help="Also each thought left out, swapped, and only the first k.")
+    ] = False,
+    thoughts: options.Thoughts = None,
+    free: Annotated[
+        bool, typer.Option("--free", help="Let it reason in words after the thoughts; default: answer at once.")
+    ] = False,
+    max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of donors, noise and orders.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Where to keep the result. Default: beside the weights.", metavar="FILE"
+        ),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Write controls.json.")] = True,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Answer problems with something else in place of the thoughts, and say whether they are USED.
+
+    The result is kept as controls.json beside the weights, where info, ask --trace and the explorer read it.
+
+    docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
+    """
+    from coconut_core.verdict import FILE_NAME, hash_weights
+
+    if max_new_tokens < 1 or (count is not None and count < 1):
+        raise CoconutError("max-new-tokens and count must be 1 or more")
+    if as_json and markdown:
+        raise CoconutError("choose --json or --markdown")
+    if keep and out is None and not Path(model).is_dir():
+        raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
+    problems = None if data is None else _read(data, count)
+    opened = options.open_model(model, device, dtype)
+    if problems is None:
+        problems = _draw(opened.config.family, count or DRAWN)
+    from coconut_core.controls import CONTROLS, run_controls
+
+    found = _with_progress(
+        lambda advance: run_controls(
+            opened,
+            problems,
+            names=tuple(only or CONTROLS),
+            per_thought=per_thought,
+            thoughts=thoughts,
+            answer_only=not free,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            weights=hash_weights(model),
+            data=str(data)
+            if data is not None
+            else f"{len(problems)} drawn from {opened.config.family}, test split",
+            progress=advance,
+        )
+    )
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(as_markdown(found)) if markdown else _print(found)
+    if keep:
+        target = out or Path(model) / FILE_NAME
+        found.save(target)
+        typer.echo(f"kept in {target}", err=True)
+
+
+def as_markdown(found: "Controls") -> str:
+    """The tables in Markdown, the verdict in front."""
+    lines = [f"**{found.verdict.usage}**: {found.verdict.reason}.", ""]
+    for table in filter(None, (_rows(found, found.results), _rows(found, found.per_thought))):
+        head, *rest = table
+        lines += [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+        lines += [f"| {' | '.join(row)} |" for row in rest] + [""]
+    return "\n".join(lines).rstrip()
+
+
+def _print(found: "Controls") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, results in (("in place of the thoughts", found.results), ("one thought", found.per_thought)):
+        rows = _rows(found, results)
+        if not rows:
+            continue
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for number, name in enumerate(rows[0]):
+            table.add_column(title if number == 0 else name, justify="left" if number == 0 else "right")
+        for row in rows[1:]:
+            table.add_row(*row)
+        console.print(table)
+        console.print()
+    console.print(f"[bold]{found.verdict.usage}[/bold]: {found.verdict.reason}", highlight=False)
+    console.print(f"{found.model} on {found.data}, n={found.count}, {found.date}", style="dim", highlight=False)
+
+
+def _rows(found: "Controls", results: "tuple[ControlResult, ...]") -> list[list[str]]:
+    if not results:
+        return []
+    head = [
+        "control",
+        "right (95 %)",
+        "points lost (95 %)",
+        "p",
+        "changed",
+        "became the twin's",
+        "the donor's",
+        "n",
+    ]
+    low, high = found.interval
+    own = f"{100 * found.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+    rows = [head, ["own thoughts", own, "", "", "", "", "", str(found.count)]]
+    for each in results:
+        low, high = each.interval
+        least, most = each.pairs.interval
+        rows.append(
+            [
+                each.name,
+                f"{100 * each.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})",
+                f"{100 * each.pairs.drop:.1f} ({100 * least:.1f} to {100 * most:.1f})",
+                f"{each.p_adjusted:.2g}",
+                _share(each.changed, each.count),
+                _share(each.counterfactual, each.counterfactual_count),
+                "" if each.donor is None else _share(each.donor, each.count),
+                str(each.count),
+            ]
+        )
+    return rows
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else ""
+
+
+def _read(data: Path, count: int | None) -> "list[Problem]":
+    from coconut_core.problems import read_problems
+
+    problems = read_problems(data)[:count]
+    if not problems:
+        raise CoconutError(f"{data} holds no problems")
+    return problems
+
+
+def _draw(family: str | None, count: int) -> "list[Problem]":
+    from coconut_core.problems import FAMILIES, generate_problems
+
+    if family not in FAMILIES:
+        raise CoconutError("this model names no problem family to draw problems from: give a file with --data")
+    return generate_problems(family, count, seed=5, split="test")
+
+
+def _with_progress(run: "Callable[[Callable[[int], None]], Controls]") -> "Controls":
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("runs", total=None)
+        return run(lambda done: bar.advance(task, done))
