@@ -7,7 +7,7 @@ from typing import Any
 from coconut_core.evaluate import accuracy_line
 from coconut_core.plots import draw_lines
 from coconut_core.significance import Share
-from results.runs import PROBLEMS, RECIPE, Part, evaluation
+from results.runs import PROBLEMS, RECIPE, UNLABELLED, Part, evaluation
 
 PAGE = Path("docs/RESULTS.md")
 FIGURES = Path("docs/images")
@@ -23,40 +23,51 @@ PAPER = {
     "coconut-no-curriculum": (76.1, 14.2),
     "coconut-no-thoughts": (95.5, 8.2),
     "coconut-pause": (96.6, 8.2),
+    UNLABELLED: (97.0, 14.2),
 }
 
 
-def write_report(methods: Sequence[str], seeds: Sequence[int]) -> None:
+def write_report(rows: Sequence[str], seeds: Sequence[int]) -> None:
     """Put table and figures between the marks of docs/RESULTS.md."""
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    told = _table(methods, seeds) + _figures(seeds)
+    told = _table(rows, seeds) + _figures(seeds)
     PAGE.write_text(f"{before}{BEGIN}\n{told}{END}{after}", encoding="utf-8")
 
 
-def _table(methods: Sequence[str], seeds: Sequence[int]) -> str:
+def _table(rows: Sequence[str], seeds: Sequence[int]) -> str:
     lines = [
         f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split for each seed; the interval is Wilson's at "
-        "95 %, over all seeds' answers together.",
+        "95 %, over all seeds' answers together. The paper's are ProsQA's, on GPT-2.",
         "",
-        "| method | paper: ProsQA, GPT-2 | here | seed by seed | without its thoughts | tokens an answer |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| method | paper (tokens) | here | seed by seed | without its thoughts | tokens | verdicts |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(_row(row, seeds) for row in rows),
     ]
-    for method in methods:
-        paper, paper_tokens = PAPER[method]
-        found = _found(method, seeds, "free")
-        control = _found(method, seeds, "no-thoughts")
-        tokens = sum(each["mean_answer_tokens"] for each in found) / len(found) if found else 0.0
-        lines.append(
-            f"| `{method}` | {paper} / {paper_tokens} | {_with_interval(found)} | {_each(found)} | "
-            f"{_with_interval(control) if control else '–'} | {f'{tokens:.1f}' if found else '–'} |"
-        )
     return "\n".join(lines) + "\n"
 
 
-def _found(method: str, seeds: Sequence[int], name: str) -> list[dict[str, Any]]:
-    records = [evaluation(Part(method, seed), name) for seed in seeds]
+def _row(row: str, seeds: Sequence[int]) -> str:
+    paper, paper_tokens = PAPER[row]
+    found = _found(row, seeds, "free")
+    control = _found(row, seeds, "no-thoughts")
+    tokens = sum(each["mean_answer_tokens"] for each in found) / len(found) if found else 0.0
+    verdicts = [each["verdict"]["usage"] for each in _found(row, seeds, "controls")]
+    cells = [
+        f"`{row}`",
+        f"{paper} % ({paper_tokens})",
+        _with_interval(found),
+        _each(found),
+        _with_interval(control) if control else "–",
+        f"{tokens:.1f}" if found else "–",
+        ", ".join(f"{verdicts.count(usage)} × {usage}" for usage in dict.fromkeys(verdicts)) or "–",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _found(row: str, seeds: Sequence[int], name: str) -> list[dict[str, Any]]:
+    records = [evaluation(Part(row, seed), name) for seed in seeds]
     return [record for record in records if record is not None]
 
 
@@ -81,15 +92,15 @@ def _figures(seeds: Sequence[int]) -> str:
         target.write_bytes(sweep.read_bytes())
         told += f"\n![k thoughts, then words: accuracy and the six outcome classes](images/{target.name})\n"
     lines = []
-    for method in ("coconut", "cot", "no-cot"):
-        records = _found(method, seeds, "free")
+    for row in ("coconut", "cot", "no-cot"):
+        records = _found(row, seeds, "free")
         if not records:
             continue
         shares: dict[int, Share] = {}
         for number in records[0]["hops"]:
             cells = [each["hops"][number] for each in records if number in each["hops"]]
             shares[int(number)] = Share(sum(cell["right"] for cell in cells), sum(cell["n"] for cell in cells))
-        lines.append(accuracy_line(method, shares))
+        lines.append(accuracy_line(row, shares))
     if lines:
         target = FIGURES / "results-hops.svg"
         draw_lines(lines, "accuracy by number of hops", "hops", "per cent right", y_range=(0, 100)).save_svg(

@@ -20,8 +20,6 @@ RUNS = Path("runs/results")
 BASE = RUNS / "base"
 UNLABELLED = "coconut-unlabelled"  # the paper's own: no thought is asked for anything but the last
 ROWS = (*METHODS, UNLABELLED)
-# With one token a step, iCoT takes away what the curriculum without thoughts does, at the same steps.
-SAME_RUNS = {"icot": "coconut-no-thoughts"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Part:
 
     @property
     def folder(self) -> Path:
-        return RUNS / f"{SAME_RUNS.get(self.row, self.row)}-{self.seed}"
+        return RUNS / f"{self.row}-{self.seed}"
 
     @property
     def thinks(self) -> bool:
@@ -53,7 +51,7 @@ class Part:
 
 def parts(rows: Sequence[str], seeds: Sequence[int]) -> list[Part]:
     """All parts, seed by seed, so that a run that is cut short has whole seeds."""
-    return [Part(row, seed) for seed in seeds for row in rows if row not in SAME_RUNS]
+    return [Part(row, seed) for seed in seeds for row in rows]
 
 
 def do_all(chosen: Sequence[Part], workers: int) -> None:
@@ -92,7 +90,7 @@ def _do(part: Part, data: Path) -> Part:
     _ask(part, "free", *eval_options, "--free")
     if part.thinks:
         _ask(part, "no-thoughts", *eval_options, "--free", "--thoughts", "0")
-        _ask(part, "controls", "controls", "--data", data, "--max-new-tokens", 24, "--no-keep")
+        _ask(part, "controls", "controls", "--data", data, "--count", 200, "--max-new-tokens", 24, "--no-keep")
     if part.method == "coconut":
         _ask(part, "sweep", *eval_options, "--thoughts", "0..4", "--plot", part.folder / "sweep.svg")
     return part
