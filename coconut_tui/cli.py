@@ -1,52 +1,173 @@
-"""The `coconut-tui` command. Textual is imported only once there is something to show."""
+"""The `coconut-tui` command: the explorer, and its few commands beside. Textual is imported only once there is
+something to show.
 
+A first word that names a command is that command; anything else is for the explorer, so that `coconut-tui`,
+`coconut-tui run.json` and `coconut-tui --model DIR` need none.
+"""
+
+import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from coconut_core.errors import CoconutError
 
+HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+commands = typer.Typer(name="coconut-tui", add_completion=False, pretty_exceptions_enable=False)
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Settings; default: what coconut-tui config names.")
+]
 
 
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(
+    context_settings=HELP,
+    epilog="Other commands, each with --help: coconut-tui export, coconut-tui config, coconut-tui serve.",
+)
 def explore(
     trace: Annotated[Path | None, typer.Argument(help="A saved run to replay, without a model.")] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder or hub id.")] = "models/prosqa",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint folder or hub id.")] = None,
     question: Annotated[str | None, typer.Option(help="The question to open.")] = None,
     example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A problem file to choose questions from.")] = None,
     thoughts: Annotated[int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts.")] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = 10,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16.")] = None,
     feedback: Annotated[
         str | None, typer.Option(help="For models not trained to think: hidden or mixture.")
     ] = None,
+    config: ConfigFile = None,
+    restore: Annotated[
+        bool | None,
+        typer.Option(
+            "--restore/--fresh",
+            help="Go on with the last session, or not even after a crash.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Step a Coconut model through its thoughts in the terminal."""
-    from coconut_core.config import check_thoughts
     from coconut_core.trace import Trace
+    from coconut_tui.config import Config, load_config
 
-    if thoughts is not None:
-        check_thoughts(thoughts)
-    if top_k < 1 or (example is not None and example < 1):
-        raise CoconutError("top-k and example must be 1 or more")
+    given = {"model": model, "device": device, "dtype": dtype, "thoughts": thoughts, "top_k": top_k}
+    settings = load_config(config, given).config
+    if example is not None and example < 1:
+        raise CoconutError(f"examples are numbered from 1, not {example}")
     if question is not None and example is not None:
         raise CoconutError("give --question or --example, not both")
     loaded = None if trace is None else Trace.load(trace)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    more: dict[str, Any] = {} if data is None else {"problems": _problems(data)}
+    if restore is not None:
+        more["restore"] = restore
+    if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
+        more["config"] = settings
+    served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal
+    if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
     from coconut_tui.app import Explorer
     from coconut_tui.engine import ModelChoice
 
-    choice = None if loaded is not None else ModelChoice(model, device, dtype, feedback)
-    Explorer(choice, trace=loaded, question=question, example=example, thoughts=thoughts, top_k=top_k).run()
+    choice = ModelChoice(settings.model, settings.device, settings.dtype, feedback)
+    Explorer(
+        choice if loaded is None else None,
+        trace=loaded,
+        question=question,
+        example=example,
+        thoughts=settings.thoughts,
+        top_k=settings.top_k,
+        **more,
+    ).run()
+
+
+FOR_THE_APP = ("theme", "palette", "branch_memory_mb", "keys")  # settings that only the app itself acts on
+
+
+@commands.command("export", context_settings=HELP)
+def export(
+    trace: Annotated[Path, typer.Argument(help="A saved run.")],
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write, - for stdout; default: RUN.html beside it.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="html, markdown, text or json; default: by the file's name."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Write a saved run down for others, as one HTML page, Markdown, text or JSON; prints the path.
+
+    Examples:
+
+      coconut-tui export run.json --to run.html
+
+      coconut-tui export run.json --format markdown --to - | less
+    """
+    from coconut_core.trace import Trace
+    from coconut_tui.export import export_for, export_named, write_export
+
+    chosen = None if form is None else export_named(form)
+    if to == Path("-"):
+        typer.echo((chosen or export_named("text")).render(Trace.load(trace)), nl=False)
+        return
+    path = to or trace.with_suffix((chosen or export_named("html")).extension)
+    chosen = chosen or export_for(path)
+    typer.echo(write_export(Trace.load(trace), path, chosen, replace=force))
+
+
+@commands.command("config", context_settings=HELP)
+def show_config(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Print the settings in force and where each comes from, as a config file.
+
+    A setting is taken from the command line, else from the environment (COCONUT_TUI_MODEL and so on; the file
+    itself from COCONUT_TUI_CONFIG), else from the config file, else it has its default.
+    """
+    from coconut_tui.config import load_config
+
+    loaded = load_config(config)
+    typer.echo(json.dumps(loaded.to_json(), ensure_ascii=False) if as_json else loaded.to_toml())
+
+
+@commands.command("serve", context_settings={**HELP, "allow_extra_args": True, "ignore_unknown_options": True})
+def serve_explorer(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = ("localhost"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    public_url: Annotated[
+        str | None, typer.Option(help="The address browsers use; default: http://HOST:PORT.")
+    ] = None,
+) -> None:
+    """Show the explorer in a browser; everything else on the line is for the explorer.
+
+    Example:
+
+      coconut-tui serve --port 9000 --model models/prosqa
+    """
+    from coconut_tui.serve import serve
+
+    typer.main.get_command(app).make_context("coconut-tui", list(context.args))  # what is misspelt is said now
+    serve(context.args, host, port, public_url)
 
 
 def main() -> None:
     """Entry point of the `coconut-tui` command."""
     from coconut_core.cli.guard import run_guarded
 
-    run_guarded(app)
+    names = {command.name for command in commands.registered_commands}
+    run_guarded(commands if names.intersection(sys.argv[1:2]) else app)
+
+
+def _problems(path: Path) -> list[Any]:
+    from coconut_core.problems import read_problems
+
+    if not (problems := read_problems(path)):
+        raise CoconutError(f"{path} holds no problems")
+    return problems

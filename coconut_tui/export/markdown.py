@@ -1,0 +1,62 @@
+"""A run as Markdown: question, table of thoughts, edits, answer."""
+
+import re
+
+from coconut_core.trace import StepRecord, Trace
+from coconut_tui.export.reading import MEANING, edits, judgement, mass, settings_line, verdict_line, visible
+
+TOKENS = 5  # likeliest tokens shown of a thought
+
+
+def render_markdown(trace: Trace) -> str:
+    """The whole file. Nothing of the run can act as markup: it is escaped, or in a code block."""
+    facts = [f"- model: {_plain(trace.model)}", f"- run: {_plain(settings_line(trace))}"]
+    if changed := edits(trace):
+        facts += ["- **edited**:", *(f"  - {_plain(line)}" for line in changed)]
+    parts = [
+        "# A run of continuous thoughts",
+        "\n".join([*facts, f"- thoughts used? {_plain(verdict_line(trace))}"]),
+        "## Question",
+        _block(trace.question),
+        "## Thoughts",
+        _table(trace) if trace.thoughts() else "None.",
+        MEANING,
+        "## Answer",
+        _block(trace.answer),
+    ]
+    judged = judgement(trace)
+    if judged is not None:
+        parts.append(_plain(judged[1]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(trace: Trace) -> str:
+    with_graph = any(mass(trace, step) is not None for step in trace.thoughts())
+    names = ["thought", "would say", "entropy (nats)", "norm", "cosine to the one before"]
+    names += ["frontier"] if with_graph else []
+    rows = [names, ["---:" if name != "would say" else "---" for name in names]]
+    rows += [_row(trace, step, with_graph) for step in trace.thoughts()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:
+    name = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
+    said = ", ".join(f"{_plain(item.token.strip(' '))} {item.probability:.2f}" for item in step.top[:TOKENS])
+    cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
+    cells = [name + (" ✎" if step.edit else ""), said, f"{step.entropy:.2f}", f"{step.norm:.1f}", cosine]
+    if with_graph:
+        found = mass(trace, step)
+        cells.append("" if found is None else f"{found.frontier:.2f}")
+    return cells
+
+
+def _plain(text: str) -> str:
+    """A text in one line in which no character is markup, in a table's cell or as an address either."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!$@]|:(?! )|(?<=www)\.)", r"\\\1", visible(text).replace("\n", r"\n"))
+
+
+def _block(text: str) -> str:
+    """A code block, with a fence that the text cannot close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{visible(text)}\n{fence}"

@@ -1,0 +1,193 @@
+"""A run as one HTML page that replays its steps in a browser, without a network.
+
+The page holds one script and one style, both constant and named by their hashes in its security policy: a
+browser runs nothing else in it, whatever stands in the question or in a token. All texts are escaped here;
+the script only shows, hides and fills in numbers.
+"""
+
+import hashlib
+import json
+import math
+from base64 import b64encode
+from html import escape
+from importlib import resources
+from string import Template
+
+from coconut_core import __version__
+from coconut_core.cli.show import printable
+from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.export.graph import draw_graph
+from coconut_tui.export.reading import (
+    MEANING,
+    frontier_hops,
+    judgement,
+    mass,
+    said_together,
+    settings_line,
+    step_name,
+    verdict_line,
+    visible,
+)
+
+ROW_TOKENS = 3  # likeliest tokens in a thought's row
+DETAIL_TOKENS = 10  # and where the step is looked at
+
+
+def render_page(trace: Trace) -> str:
+    """The whole page."""
+    style, script = _part("page.css"), _part("page.js")
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return Template(_part("page.html")).substitute(
+        policy=policy,
+        version=__version__,
+        title=escape(f"{visible(trace.model)}: {visible(trace.question)[:60]}"),
+        style=style,
+        facts=escape(f"{visible(trace.model)} · {settings_line(trace)}"),
+        question=escape(visible(trace.question)),
+        steps=_steps(trace),
+        details="\n".join(_detail(trace, number, step) for number, step in enumerate(trace.steps)),
+        graph=_graph(trace),
+        verdict=escape(verdict_line(trace)),
+        meaning=escape(MEANING),
+        data=json.dumps(_graph_data(trace), allow_nan=False, separators=(",", ":")),
+        script=script,
+    )
+
+
+def _part(name: str) -> str:
+    return (resources.files("coconut_tui.export") / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """A source of a security policy: this text and no other."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+# -- the rows ----------------------------------------------------------------------------------------------
+
+
+def _steps(trace: Trace) -> str:
+    rows = []
+    for group in said_together(trace):
+        if group[0][1].kind == "token":
+            words = "".join(_word(number, step) for number, step in group)
+            rows.append(f'<li class="words">» {words}</li>')
+        else:
+            rows += [f"<li>{_row(number, step)}</li>" for number, step in group]
+    answer = f"<strong>{escape(visible(trace.answer)) or '…'}</strong>"
+    judged = judgement(trace)
+    if judged is not None:
+        answer += f' <span class="judged">{escape(judged[1])}</span>'
+    return "\n".join([*rows, f'<li class="answer">Answer: {answer}</li>'])
+
+
+def _row(number: int, step: StepRecord) -> str:
+    thought = step.kind == "thought"
+    likeliest = "".join(_token(item) for item in step.top[:ROW_TOKENS])
+    tokens = likeliest if thought else escape(printable(step.token))
+    changed = "" if step.edit is None else f'<span class="changed">✎ {escape(visible(step.edit))}</span>'
+    return (
+        f'<button type="button" class="row" data-step="{number}" aria-label="{escape(_label(step))}">'
+        f'<span class="number">{step.index if thought else ""}</span>'
+        f'<span class="tokens">{tokens}</span>{changed}</button>'
+    )
+
+
+def _word(number: int, step: StepRecord) -> str:
+    return (
+        f'<button type="button" class="word" data-step="{number}" aria-label="{escape(_label(step))}">'
+        f"{escape(printable(step.token))}</button>"
+    )
+
+
+def _label(step: StepRecord) -> str:
+    """A step for a screen reader, and beside the buttons."""
+    fed = "" if step.kind == "thought" else f" {printable(step.token)}"
+    edited = "" if step.edit is None else f", edited: {visible(step.edit)}"
+    likeliest = step.top[0] if step.top else None
+    said = f", would say {printable(likeliest.token)} {likeliest.probability:.2f}" if likeliest else ""
+    return step_name(step) + fed + edited + said
+
+
+def _token(item: TokenRecord) -> str:
+    return (
+        f'<span class="token"><b>{escape(printable(item.token))}</b>{_bar(item.probability)}'
+        f"<span>{item.probability:.2f}</span></span>"
+    )
+
+
+def _bar(share: float) -> str:
+    return (
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="whole" y="3" width="100" height="2"/>'
+        f'<rect width="{100 * _share(share):.1f}" height="8"/></svg>'
+    )
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+# -- one step looked at ------------------------------------------------------------------------------------
+
+
+def _detail(trace: Trace, number: int, step: StepRecord) -> str:
+    facts = {"entropy": f"{step.entropy:.2f} nats", "norm": f"{step.norm:.1f}"}
+    if step.cosine is not None:
+        facts["cosine to the thought before"] = f"{step.cosine:.2f}"
+    if step.edit is not None:
+        facts["edited"] = step.edit
+    if step.ended is not None:
+        facts["thinking ended by"] = step.ended
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
+    tokens = [(printable(item.token), item.probability) for item in step.top[:DETAIL_TOKENS]]
+    tables = _table("likeliest tokens", tokens)
+    if (found := mass(trace, step)) is not None:
+        tables += _table(
+            "probability on the graph",
+            [
+                ("frontier", found.frontier),
+                ("reachable", found.reachable),
+                ("optimal path", found.optimal),
+                ("right candidate", found.target),
+                ("wrong candidate", found.wrong),
+            ],
+        )
+    return (
+        f'<article class="detail" data-detail="{number}"><h3>{escape(step_name(step))}</h3>'
+        f"<dl>{listed}</dl>{tables}</article>"
+    )
+
+
+def _table(caption: str, rows: list[tuple[str, float]]) -> str:
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{_bar(share)}</td><td>{share:.2f}</td></tr>'
+        for name, share in rows
+    )
+    return f"<table><caption>{caption}</caption>{lines}</table>"
+
+
+# -- the graph ---------------------------------------------------------------------------------------------
+
+
+def _graph(trace: Trace) -> str:
+    if trace.problem is None or trace.problem.graph is None:
+        return ""
+    legend = (
+        "Each node with the step's probability on it; the shaded column is where the search stands. "
+        "★ on a shortest path, ✓ right candidate, ✗ wrong candidate."
+    )
+    return f"<figure>{draw_graph(trace.problem.graph)}<figcaption>{legend}</figcaption></figure>"
+
+
+def _graph_data(trace: Trace) -> dict[str, object]:
+    """For each step the probability of each node, and the column where the search stands. Numbers only."""
+    graph = None if trace.problem is None else trace.problem.graph
+    names = () if graph is None else graph.names
+    return {
+        "shares": [[round(_share(step.watched.get(name, 0.0)), 4) for name in names] for step in trace.steps],
+        "frontiers": [frontier_hops(trace, step) for step in trace.steps],
+    }

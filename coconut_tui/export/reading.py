@@ -1,0 +1,80 @@
+"""What every export says of a run: its words made visible, its edits, its answer, its verdict."""
+
+from itertools import groupby
+
+from coconut_core.graph_reading import GraphMass, graph_mass
+from coconut_core.trace import StepRecord, Trace
+
+MEANING = (
+    "A thought's row shows what the vector fed at that place would say through the LM head. "
+    "That it shows something does not mean that the answer depends on it."
+)
+
+
+def visible(text: str) -> str:
+    """A text with everything that cannot be seen, but for line breaks, written as its escape."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def step_name(step: StepRecord) -> str:
+    """A step in words: thought 2, end of thinking, word 3; later latent segments are named."""
+    if step.kind == "marker":
+        return "end of thinking"
+    name = f"{'word' if step.kind == 'token' else step.kind} {step.index}"
+    return visible(name + (f", segment {step.segment + 1}" if step.segment else ""))
+
+
+def edits(trace: Trace) -> list[str]:
+    """What was changed in the run, one line for each thought."""
+    return [f"{step_name(step)}: {visible(step.edit)}" for step in trace.steps if step.edit is not None]
+
+
+def settings_line(trace: Trace) -> str:
+    """How the run was made."""
+    count = len(trace.thoughts())
+    parts = [f"{count} thought{'' if count == 1 else 's'}"]
+    if trace.ended:
+        parts.append(f"thinking ended by {', '.join(trace.ended)}")
+    if trace.settings.get("temperature"):
+        parts.append(f"temperature {trace.settings['temperature']}, seed {trace.settings.get('seed')}")
+    if not trace.finished:
+        parts.append("not finished")
+    return visible("; ".join(parts))
+
+
+def verdict_line(trace: Trace) -> str:
+    """Whether the model's thoughts are known to be used, as the trace says; else that it is not known."""
+    if trace.settings.get("trained") is False:
+        return "not trained to think in latents"
+    verdict = trace.settings.get("verdict")
+    return visible(verdict) if isinstance(verdict, str) else "UNKNOWN: no measurement comes with this run"
+
+
+def judgement(trace: Trace) -> tuple[bool, str] | None:
+    """Whether the answer is right, and that in words; None where it is not finished or not known."""
+    if not trace.finished or trace.problem is None or not trace.problem.answer:
+        return None
+    right = trace.answer == trace.problem.answer
+    return right, "✓ right" if right else f"✗ expected: {visible(trace.problem.answer)}"
+
+
+def frontier_hops(trace: Trace, step: StepRecord) -> int | None:
+    """How many hops from the root the search stands at a thought; None for other steps."""
+    return step.index - 1 + trace.first_thought_hops if step.kind == "thought" else None
+
+
+def mass(trace: Trace, step: StepRecord) -> GraphMass | None:
+    """A thought on the problem's graph; None where there is none."""
+    graph = None if trace.problem is None else trace.problem.graph
+    if graph is None or step.kind != "thought":
+        return None
+    return graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
+
+
+def said_together(trace: Trace) -> list[list[tuple[int, StepRecord]]]:
+    """The steps with their numbers: each thought and marker alone, words that follow each other in one."""
+    groups: list[list[tuple[int, StepRecord]]] = []
+    for words, steps in groupby(enumerate(trace.steps), key=lambda item: item[1].kind == "token"):
+        together = list(steps)
+        groups += [together] if words else [[item] for item in together]
+    return groups

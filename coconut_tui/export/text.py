@@ -1,0 +1,30 @@
+"""A run as plain text: what `coconut ask --trace` prints, and what was edited."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from coconut_core.cli.show import print_trace
+from coconut_core.trace import Trace
+from coconut_tui.export.reading import edits, settings_line, verdict_line, visible
+
+WIDTH = 100  # columns
+TOKENS = 5  # likeliest tokens shown of a thought
+
+
+def render_text(trace: Trace) -> str:
+    """The whole file, without escape sequences."""
+    problem = trace.problem
+    shown = replace(
+        trace,
+        steps=tuple(replace(step, top=step.top[:TOKENS]) for step in trace.steps),
+        question=visible(trace.question),
+        text=visible(trace.text),
+        problem=None if problem is None else replace(problem, answer=visible(problem.answer)),
+    )
+    written = io.StringIO()
+    page = Console(file=written, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    print_trace(shown, trace.answer_prefix, page)
+    lines = [*(f"edited {line}" for line in edits(trace)), settings_line(trace), visible(trace.model)]
+    return f"{written.getvalue()}\n" + "\n".join([*lines, f"thoughts used? {verdict_line(trace)}"]) + "\n"

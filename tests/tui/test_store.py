@@ -1,0 +1,286 @@
+"""Saved sessions: whole after a kill, each explorer's its own, and nothing damaged is lost or fatal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coconut_core.errors import CoconutError
+from coconut_tui import store
+from coconut_tui.store import Owner, SavedBranch, SavedRun, SavedSession, SessionStore
+from tests.tui.conftest import PROBLEM
+
+RUN = SavedRun(
+    model="models/prosqa",
+    question="Is Alex a bompus\x1b\ud800 or gorpus?",
+    problem=PROBLEM,
+    branches=(
+        SavedBranch("main", position=9),
+        SavedBranch("zero@2", "main", 1, None, ("zero@2",), 4),
+        SavedBranch("both", "zero@2", 3, 7, ("zero@2", "steer rompus 4@3"), 3),
+    ),
+    selected="zero@2",
+    device="cpu",
+    dtype="float32",
+    feedback="mixture",
+)
+SESSION = SavedSession(RUN, ("models/prosqa", "other"), ("a", "b"))
+
+# An explorer's process: saves, says so, and waits to be killed or told to leave.
+EXPLORER = """
+import sys
+from pathlib import Path
+from coconut_tui.store import SavedRun, SavedSession, SessionStore
+store = SessionStore(Path(sys.argv[1]), print)
+found = store.load()
+print("found", found.run.question if found.run else None, found.crashed, flush=True)
+store.save(SavedSession(SavedRun("m", sys.argv[2])))
+store.flush()
+print("saved", flush=True)
+sys.stdin.read()
+store.close()
+"""
+
+
+def explorer(folder: Path, question: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", EXPLORER, str(folder), question],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def told(process: "subprocess.Popen[str]") -> list[str]:
+    return [process.stdout.readline().strip() for _ in range(2)]
+
+
+@pytest.fixture
+def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "DELAY", 3600.0)
+
+
+def as_saved_by_the_dead(folder: Path, session: SavedSession, name: str = "1-a.json") -> Path:
+    path = folder / name
+    gone = Owner(Owner.this().host, os.getpid(), 1.0)  # this process's number, but another beginning
+    path.write_text(json.dumps(replace(session, owner=gone).to_json()), encoding="utf-8")
+    return path
+
+
+# -- the data ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("session", [SESSION, SavedSession(), replace(SESSION, owner=Owner("here", 7, 1.5))])
+def test_a_session_survives_json(session: SavedSession) -> None:
+    assert SavedSession.from_json(json.loads(json.dumps(session.to_json()))) == session
+
+
+@pytest.mark.parametrize(
+    "branches",
+    [
+        (),
+        (SavedBranch("main", "main"),),
+        (SavedBranch("main"), SavedBranch("other")),
+        (SavedBranch("main"), SavedBranch("main", "main")),
+        (SavedBranch("main"), SavedBranch("a", "b"), SavedBranch("b", "main")),
+    ],
+)
+def test_branches_must_be_a_tree(branches: tuple[SavedBranch, ...]) -> None:
+    with pytest.raises(CoconutError, match="branch"):
+        SavedRun("m", "q", branches=branches)
+
+
+def test_models_and_questions_are_remembered_newest_first() -> None:
+    session = SavedSession()
+    for number in range(2 * store.REMEMBERED):
+        session = session.remember(model=f"m{number % 3}", question=f"q{number}")
+    assert session.models == ("m0", "m2", "m1")
+    assert session.questions[:2] == ("q39", "q38")
+    assert len(session.questions) == store.REMEMBERED
+    assert session.remember() == session
+
+
+# -- on disk -----------------------------------------------------------------------------------------------
+
+
+def test_a_killed_explorer_is_restored_and_one_that_left_is_not_called_crashed(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "sessions"
+    with explorer(folder, "first") as process:
+        assert told(process) == ["found None False", "saved"]
+        process.send_signal(signal.SIGKILL)
+    with explorer(folder, "second") as process:
+        assert told(process) == ["found first True", "saved"]
+        process.stdin.close()
+        process.wait(30)
+    [path] = folder.glob("*")  # taken over, not copied
+    found = SessionStore(folder).load()
+    assert found.run.question == "second"
+    assert found.owner is None
+    assert not found.crashed
+    assert path.exists() is False
+
+
+def test_two_explorers_keep_their_own_sessions(tmp_path: Path) -> None:
+    with explorer(tmp_path, "one") as first:
+        assert told(first) == ["found None False", "saved"]
+        with explorer(tmp_path, "two") as second:
+            assert told(second) == ["found None False", "saved"]
+            assert SessionStore(tmp_path).load() == SavedSession()
+            first.send_signal(signal.SIGKILL)
+            first.wait(30)
+            assert SessionStore(tmp_path).load().run.question == "one"
+            second.stdin.close()
+            second.wait(30)
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_session_is_taken_over_by_one_explorer_only(tmp_path: Path) -> None:
+    as_saved_by_the_dead(tmp_path, SESSION)
+    first, second = SessionStore(tmp_path), SessionStore(tmp_path)
+    assert first.load().run == RUN
+    assert second.load() == SavedSession()
+
+
+def test_a_session_of_another_machine_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(replace(SESSION, owner=Owner("elsewhere", 1, 1.0)).to_json()), encoding="utf-8")
+    assert SessionStore(tmp_path).load() == SavedSession()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("number", [2**22 + 1, 10**30])
+def test_an_owner_that_cannot_be_is_not_alive(number: int) -> None:
+    assert not Owner(Owner.this().host, number, 1.0).alive
+    assert Owner.this().alive
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_the_last_of_many_changes_is_written_once(tmp_path: Path) -> None:
+    mine = SessionStore(tmp_path)
+    for number in range(100):
+        mine.save(SESSION.remember(question=f"q{number}"))
+    assert list(tmp_path.iterdir()) == []
+    mine.flush()
+    [path] = tmp_path.iterdir()
+    first = path.stat().st_mtime_ns
+    saved = SavedSession.from_json(json.loads(path.read_text(encoding="utf-8")))
+    assert saved == replace(SESSION.remember(question="q99"), owner=Owner.this(), questions=saved.questions)
+    assert saved.questions[0] == "q99"
+    mine.flush()
+    assert path.stat().st_mtime_ns == first
+
+
+def test_a_change_is_written_without_being_asked_for(tmp_path: Path) -> None:
+    SessionStore(tmp_path).save(SESSION)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    [path] = tmp_path.glob("*.json")
+    assert SavedSession.from_json(json.loads(path.read_text(encoding="utf-8"))).run == RUN
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_beginning_afresh_remembers_but_does_not_take_over(tmp_path: Path) -> None:
+    path = as_saved_by_the_dead(tmp_path, SESSION)
+    mine = SessionStore(tmp_path)
+    assert mine.remembered() == SavedSession(None, SESSION.models, SESSION.questions)
+    mine.save(SavedSession())
+    mine.close()
+    assert path.exists()
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_session_that_was_only_looked_at_is_left_in_good_order(tmp_path: Path) -> None:
+    as_saved_by_the_dead(tmp_path, SESSION)
+    mine = SessionStore(tmp_path)
+    assert mine.load().crashed
+    mine.close()
+    assert SessionStore(tmp_path).load() == SESSION
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record["run"].pop(name)
+
+
+def _with(name: str, value: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record["run"]["branches"][0].update({name: value})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *map(_without, ("model", "question", "branches", "selected", "device")),
+        *(_with(name, value) for name, value in (("name", 3), ("position", -1), ("position", True))),
+        *(_with(name, value) for name, value in (("edits", "zero@2"), ("edits", [2]), ("parent", "main"))),
+        lambda record: record.update(run=[]),
+        lambda record: record["run"].update(branches=[3]),
+        lambda record: record["run"].update(problem={"question": 3}),
+        lambda record: record.update(owner={"host": "x", "process": 1, "started": 10**400}),
+        lambda record: record.update(models=None),
+        lambda record: record.update(version=2),
+        lambda record: record.update(format="coconut-trace"),
+    ],
+)
+def test_a_session_that_cannot_be_read_is_set_aside(
+    tmp_path: Path, damage: Callable[[dict[str, Any]], object]
+) -> None:
+    record = SESSION.to_json()
+    damage(record)
+    assert_set_aside(tmp_path, json.dumps(record).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"[" * 100_000, b'{"format": "x"}'])
+def test_a_file_that_is_no_session_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    assert_set_aside(tmp_path, content)
+
+
+def assert_set_aside(folder: Path, content: bytes) -> None:
+    as_saved_by_the_dead(folder, SESSION, "good.json")
+    os.utime(folder / "good.json", (1, 1))
+    (folder / "bad.damaged").write_bytes(b"an earlier one")
+    (folder / "bad.json").write_bytes(content)
+    messages: list[str] = []
+    assert SessionStore(folder, messages.append).load().run == RUN  # the next one is found
+    assert (folder / "bad.damaged-2").read_bytes() == content
+    assert (folder / "bad.damaged").read_bytes() == b"an earlier one"
+    assert len(messages) == 1
+    assert "bad.damaged-2" in messages[0]
+    assert "\n" not in messages[0]
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_what_cannot_be_saved_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    messages: list[str] = []
+    mine = SessionStore(tmp_path / "file" / "sessions", messages.append)
+    for _ in range(3):
+        mine.save(SESSION)
+        mine.flush()
+    assert len(messages) == 1
+    assert "cannot be saved" in messages[0]
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_old_sessions_are_forgotten_but_not_those_of_the_living(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "KEPT", 3)
+    for number in range(8):
+        os.utime(as_saved_by_the_dead(tmp_path, SESSION, f"{number}.json"), (number + 1, number + 1))
+    alive = tmp_path / "0.json"
+    alive.write_text(json.dumps(replace(SESSION, owner=Owner.this()).to_json()), encoding="utf-8")
+    os.utime(alive, (1, 1))
+    mine = SessionStore(tmp_path)
+    mine.save(SESSION)
+    mine.close()
+    left = {path.name for path in tmp_path.glob("*.json")}
+    assert {"0.json", "6.json", "7.json"} < left
+    assert len(left) == 4
