@@ -1,11 +1,12 @@
-"""Figures for a document and for a terminal: lines with interval bands, and stacked bars.
+"""Figures for a document and for a terminal: lines with interval bands, stacked bars, grids and clouds.
 
 The same figure is drawn as SVG by matplotlib or as text by plotext, each imported when it draws. No figure
-tells things apart by colour alone: lines have markers, bars have hatches, text has a sign for each.
+tells things apart by colour alone: lines have markers, bars have hatches, the cells of a grid have their
+numbers, text has a sign for each.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -25,6 +26,7 @@ HATCHES = ("", "///", "---", "\\\\\\", "xxx", "|||", "+++")
 SIGNS = ("o", "x", "+", "*", "#", "@", "%")  # in text, for lines
 FILLS = ("█", "/", ".", "▒", "x", "+", "o")  # in text, for bars
 PANEL_SIZE = (6.4, 4.6)  # inches
+SHADES = "Blues"  # matplotlib's name for the colours of a grid; light is low
 STYLE = {"svg.hashsalt": "coconut", "font.family": "DejaVu Sans", "font.size": 10, "hatch.linewidth": 0.6}
 
 
@@ -45,6 +47,15 @@ class Stack:
 
     label: str
     values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points that belong together."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
 
 
 class Panel(Protocol):
@@ -92,6 +103,11 @@ class Figure:
         return "\n\n".join(panel.to_text(width, height) for panel in self.panels)
 
 
+def side_by_side(figures: Iterable[Figure]) -> Figure:
+    """All plots of several figures in one."""
+    return Figure(tuple(panel for figure in figures for panel in figure.panels))
+
+
 def draw_lines(
     lines: Sequence[Line],
     title: str,
@@ -107,6 +123,25 @@ def draw_lines(
 def draw_stacks(stacks: Sequence[Stack], bars: Sequence[str], title: str, x_label: str, y_label: str) -> Figure:
     """One bar for each name in bars, made of the stacks from below to above."""
     return Figure((StackPanel(tuple(stacks), tuple(bars), title, x_label, y_label),))
+
+
+def draw_grid(
+    values: Sequence[Sequence[float]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    x_label: str,
+    y_label: str,
+    top: float | None = None,
+) -> Figure:
+    """A grid of numbers, shaded from 0 to top (by default the largest); a NaN leaves its cell empty."""
+    cells = tuple(tuple(row) for row in values)
+    return Figure((GridPanel(cells, tuple(rows), tuple(columns), title, x_label, y_label, top),))
+
+
+def draw_clouds(clouds: Sequence[Cloud], title: str, x_label: str, y_label: str) -> Figure:
+    """Clouds of points over two axes, with a line through their middles in the order in which they come."""
+    return Figure((CloudPanel(tuple(clouds), title, x_label, y_label),))
 
 
 @dataclass(frozen=True)
@@ -231,6 +266,94 @@ class StackPanel:
         plot.xticks(middles, list(self.bars))
         keys = [f"{sign} {stack.label}" for sign, stack in zip(signs, self.stacks, strict=True)]
         return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+
+
+@dataclass(frozen=True)
+class GridPanel:
+    """See draw_grid."""
+
+    values: tuple[tuple[float, ...], ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    title: str
+    x_label: str
+    y_label: str
+    top: float | None
+
+    def draw(self, axes: "Axes") -> None:
+        top = self.top or max((value for row in self.values for value in row if isfinite(value)), default=1)
+        axes.imshow(self.values, cmap=SHADES, vmin=0, vmax=top or 1, aspect="auto")
+        size = 8 if len(self.columns) <= 10 else 6
+        for y, row in enumerate(self.values):
+            for x, value in enumerate(row):
+                if isfinite(value):
+                    colour = "white" if value > 0.6 * top else "0.2"
+                    axes.text(x, y, _cell(value), ha="center", va="center", fontsize=size, color=colour)
+        slanted = max(map(len, self.columns), default=0) * len(self.columns) > 60
+        axes.set_xticks(range(len(self.columns)), self.columns)
+        if slanted:
+            axes.tick_params(axis="x", labelrotation=30)
+        axes.set_yticks(range(len(self.rows)), self.rows)
+        _label(axes, self.title, self.x_label, self.y_label, 0)
+
+    def to_text(self, width: int, height: int) -> str:
+        if not any(isfinite(value) for row in self.values for value in row):
+            return f"{self.title}: nothing to draw yet"
+        told = [[_cell(value) if isfinite(value) else "" for value in row] for row in self.values]
+        table = [
+            ["", *self.columns],
+            *([name, *row] for name, row in zip(self.rows, told, strict=True)),
+        ]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))[:width].rstrip()
+            for row in table
+        ]
+        return "\n".join([self.title, f"{self.y_label} against {self.x_label}", *lines])
+
+
+@dataclass(frozen=True)
+class CloudPanel:
+    """See draw_clouds."""
+
+    clouds: tuple[Cloud, ...]
+    title: str
+    x_label: str
+    y_label: str
+
+    def draw(self, axes: "Axes") -> None:
+        for number, cloud in enumerate(self.clouds):
+            axes.scatter(
+                cloud.x,
+                cloud.y,
+                s=14,
+                alpha=0.45,
+                linewidths=0,
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
+                label=cloud.label,
+            )
+        middles = [_middle(cloud) for cloud in self.clouds if cloud.x]
+        axes.plot(*zip(*middles, strict=True), color="black", linewidth=1) if middles else None
+        _label(axes, self.title, self.x_label, self.y_label, len(self.clouds))
+
+    def to_text(self, width: int, height: int) -> str:
+        if not any(cloud.x for cloud in self.clouds):
+            return f"{self.title}: nothing to draw yet"
+        plot = _text_plot(width, height)
+        signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.clouds)))
+        for sign, cloud in zip(signs, self.clouds, strict=True):
+            plot.scatter(list(cloud.x), list(cloud.y), marker=sign)
+        keys = [f"{sign} {cloud.label}" for sign, cloud in zip(signs, self.clouds, strict=True)]
+        return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _middle(cloud: Cloud) -> tuple[float, float]:
+    return sum(cloud.x) / len(cloud.x), sum(cloud.y) / len(cloud.y)
 
 
 def _on_top(floor: list[float], stack: Stack) -> list[float]:

@@ -3,7 +3,7 @@
 import typer
 
 from coconut_core import __version__
-from coconut_core.cli import ask, data, evaluate, info, train
+from coconut_core.cli import analyze, ask, controls, data, evaluate, info, lens, train
 from coconut_core.cli.guard import run_guarded
 
 app = typer.Typer(
@@ -17,9 +17,12 @@ app = typer.Typer(
 app.command("ask")(ask.ask)
 app.command("info")(info.info)
 app.command("eval")(evaluate.evaluate_command)
+app.command("controls")(controls.controls_command)
 app.command("train")(train.train)
 app.command("recipes")(train.recipes)
 app.add_typer(data.app, name="data")
+app.command("analyze")(analyze.analyze)
+app.add_typer(lens.app, name="lens")
 
 
 def _version(value: bool) -> None:

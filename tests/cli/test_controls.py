@@ -51,8 +51,8 @@ def test_the_verdict_is_void_once_the_weights_change(
 
 
 def test_json_and_markdown_say_the_same(coconut: Run, own_checkpoint: Path, problems: Path) -> None:
-    options = ("--model", own_checkpoint, "--data", problems, "--only", "none", "--only", "random", "--no-keep")
-    options = (*options, "--per-thought", "--max-new-tokens", 4)
+    options: list[object] = ["--model", own_checkpoint, "--data", problems, "--no-keep", "--per-thought"]
+    options += ["--only", "none", "--only", "random", "--max-new-tokens", 4]
     record = json.loads(coconut("controls", *options, "--json").stdout)
     assert [result["name"] for result in record["results"]] == ["none", "random"]
     assert [result["name"] for result in record["per_thought"]][:4] == [

@@ -20,13 +20,14 @@ class NoiseFeedback(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         noise = torch.randn_like(hidden)
-        return noise * (hidden.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)).detach()
+        factor: Tensor = hidden.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+        return noise * factor.detach()
 
 
 def easy_problems(count: int, seed: int) -> list[Problem]:
     """A person, a fact, and a question about it: no reasoning, only a look."""
     rng = random.Random(seed)
-    problems = []
+    problems: list[Problem] = []
     while len(problems) < count:
         asked, (true, false) = rng.choice(PERSONS), rng.sample(CONCEPTS, 2)
         shown = [true, false]

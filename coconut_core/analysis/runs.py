@@ -1,0 +1,114 @@
+"""What models think over many questions, kept with what their layers put out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from coconut_core.errors import CoconutError
+from coconut_core.layers import watching
+from coconut_core.model import CoconutModel, Context
+from coconut_core.rows import read_prompts
+
+BATCH = 32  # questions at a time
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs that each take as many thoughts. Place k is where k of them have been read, place 0 is <bot>.
+
+    So the state at place k is what is fed as thought k + 1, and that at the last place is fed no more.
+    """
+
+    states: Tensor  # (runs, places, hidden), float32, after the final norm
+    layers: Tensor  # (runs, places, layers, hidden), float32, the residual stream after each layer
+
+    @property
+    def thoughts(self) -> Tensor:
+        """The vectors that were fed, (runs, thoughts, hidden)."""
+        return self.states[:, :-1]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """One batch, as Runs and with the attention of each place where it was asked for."""
+
+    states: Tensor  # (batch, places, hidden)
+    layers: Tensor  # (batch, places, layers, hidden)
+    attention: list[Tensor]  # for each place (batch, layers, heads, time); time grows, padding is in front
+
+
+def gather(
+    model: CoconutModel,
+    questions: Sequence[str],
+    thoughts: int,
+    *,
+    batch_size: int = BATCH,
+    progress: Callable[[int], None] | None = None,
+) -> Runs:
+    """Let the model take exactly so many thoughts over each question.
+
+    progress is called with the number of questions done, batch by batch. Raises CoconutError for an unusable
+    question.
+    """
+    prompts = [model.encode_prompt(question) for question in questions]
+    states: dict[int, Tensor] = {}
+    layers: dict[int, Tensor] = {}
+    for chosen in in_batches(prompts, batch_size):
+        passes = think(model, [prompts[index] for index in chosen], thoughts)
+        for row, index in enumerate(chosen):
+            states[index], layers[index] = passes.states[row], passes.layers[row]
+        if progress is not None:
+            progress(len(chosen))
+    order = range(len(prompts))
+    return Runs(
+        torch.stack([states[index].float() for index in order]).cpu(),
+        torch.stack([layers[index].float() for index in order]).cpu(),
+    )
+
+
+@torch.inference_mode()
+def think(
+    model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, *, attention: bool = False
+) -> Passes:
+    """Read prompts and take exactly so many thoughts, all rows at once."""
+    check_room(model, prompts, thoughts)
+    with watching(model, attention=attention) as watch:
+        context = read_prompts(model, prompts)
+        states = [context.hidden]
+        for _ in range(thoughts):
+            states.append(model.latent_step(context))
+    return Passes(
+        torch.stack(states, dim=1),
+        torch.stack([seen.layers for seen in watch.passes], dim=1),
+        [seen.attention for seen in watch.passes if seen.attention is not None],
+    )
+
+
+def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """Numbers of the prompts in batches of neighbours in length, which pad little."""
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def check_room(model: CoconutModel, prompts: Sequence[Sequence[int]], more: int) -> None:
+    """Raise CoconutError where a prompt and so many more positions are more than the model reads."""
+    longest, limit = max(map(len, prompts)), model.max_positions
+    if limit is not None and longest + more > limit:
+        raise CoconutError(
+            f"a question of {longest} tokens leaves no room for {more} more: the model reads {limit} positions"
+        )
+
+
+@contextmanager
+def aside(context: Context) -> Iterator[None]:
+    """Whatever is fed to the context within is taken back at the end, which is exact."""
+    mask, hidden = context.mask, context.hidden
+    try:
+        yield
+    finally:
+        if added := context.length - mask.shape[1]:
+            context.cache.crop(-added)
+        context.mask, context.hidden = mask, hidden

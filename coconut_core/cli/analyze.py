@@ -1,0 +1,103 @@
+"""coconut analyze: what thoughts hold, read over a problem file, as JSON, Markdown and figures."""
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coconut_core.analysis import READINGS, check_readings
+from coconut_core.cli import options
+from coconut_core.errors import CoconutError
+
+if TYPE_CHECKING:
+    from coconut_core.analysis.study import Study
+
+
+def analyze(
+    data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.")
+    ],
+    model: options.Model = "models/prosqa",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this reading; give it again for another. {', '.join(READINGS)}."),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
+    thoughts: Annotated[
+        int | None,
+        typer.Option(
+            "--thoughts", "-n", help="Thoughts of every run; default: the checkpoint's (largest) number."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the controls and splits.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 32,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+) -> None:
+    """Read the thoughts of a model over many problems, each reading beside its control.
+
+    Prints the paths of what it wrote. docs/ANALYSIS.md says what each figure does and does not show.
+    """
+    from coconut_core.config import check_thoughts
+    from coconut_core.problems import read_problems
+
+    if batch_size < 1 or (count is not None and count < 1):
+        raise CoconutError("count and batch-size must be 1 or more")
+    check_readings(only or ())
+    if thoughts is not None:
+        check_thoughts(thoughts)
+    problems = read_problems(data)[:count]
+    if not problems:
+        raise CoconutError(f"{data} holds no problems")
+    from coconut_core.analysis.report import make_folder, read_all, write_report
+    from coconut_core.analysis.study import Study
+
+    make_folder(out)
+    opened = options.open_model(model, device, dtype)
+    number = opened.config.thoughts if thoughts is None else thoughts
+    study = Study(opened, problems, number, seed, batch_size)
+    about: dict[str, Any] = {
+        "model": opened.name,
+        "data": str(data),
+        "problems": len(problems),
+        "thoughts": number,
+        "first_thought_hops": opened.config.first_thought_hops,
+        "seed": seed,
+        "date": date.today().isoformat(),
+    }
+    with _Progress(study) as progress:
+        found = read_all(study, only or (), progress.begin)
+    for name, section in found.items():
+        if isinstance(section, str):
+            typer.echo(f"left out: {name}: {section}", err=True)
+    for path in write_report(out, about, found):
+        typer.echo(path)
+
+
+class _Progress:
+    """What is being read, on stderr: a bar where somebody watches, else a line for each reading."""
+
+    def __init__(self, study: "Study") -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._watched = sys.stderr.isatty()
+        self._bar = Progress(console=Console(stderr=True), disable=not self._watched, transient=True)
+        self._task = self._bar.add_task("", total=len(study.problems))
+        study.progress = lambda done: self._bar.advance(self._task, done)
+
+    def begin(self, name: str) -> None:
+        """Say that a reading begins."""
+        self._bar.reset(self._task, description=name)
+        if not self._watched:
+            typer.echo(f"reading {name}", err=True)
+
+    def __enter__(self) -> "_Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._bar.stop()
