@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from coconut_core.controls import run_controls
 from coconut_core.evaluate import evaluate
 from coconut_core.interventions import Zero
 from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem, example_problem, generate_problems, read_problems
+from coconut_core.verdict import Usage, usage_line
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from tests.cli.conftest import Run, coconut  # noqa: F401  (a fixture)
@@ -123,3 +125,15 @@ def test_a_person_steps_it_in_a_real_terminal(tmux: str) -> None:
     do("send-keys", "c")
     see("✓ right")
     do("send-keys", "C-q")
+
+
+def test_its_thoughts_are_found_to_be_used(model: CoconutModel) -> None:
+    """The instrument on the bundled model: a swap costs accuracy, and the twin's thoughts give its answer."""
+    found = run_controls(model, generate_problems("prosqa", 60, 6, "test"), names=["none", "random", "twin"])
+    assert found.verdict.usage is Usage.USED
+    twin = next(result for result in found.results if result.name == "twin")
+    assert twin.counterfactual / twin.counterfactual_count > 0.8
+
+
+def test_the_verdict_kept_with_it_is_of_these_weights() -> None:
+    assert usage_line(FOLDER).startswith("USED: 94 % right with them, 26 % without them")
