@@ -244,7 +244,8 @@ class CoconutModel(nn.Module):
         gradients flow; the head runs only where there is a label, or everywhere with return_logits.
 
         labels may be (batch, time, choices): a position then has several right tokens (-100 fills up), and its
-        loss is their mean cross entropy, that against a uniform distribution over them.
+        loss is their mean cross entropy, that against a uniform distribution over them. Without any label the
+        loss is 0, and so are its gradients.
 
         halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
         one after which it should go on, -100 everywhere else.
@@ -261,7 +262,8 @@ class CoconutModel(nn.Module):
         labelled = has_label(labels)[:, 1:]
         scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
         losses = _cross_entropy(scores.float(), labels[:, 1:][labelled])
-        return CoconutOutput(losses.mean(), logits, losses.detach(), halting_loss)
+        loss = losses.mean() if losses.numel() else losses.sum()
+        return CoconutOutput(loss, logits, losses.detach(), halting_loss)
 
     def _halting_loss(self, hidden: Tensor, latent: Tensor, targets: Tensor) -> Tensor:
         """Mean binary cross entropy of the halting head, all (batch, time); 0 where there is no target.

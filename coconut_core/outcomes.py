@@ -37,9 +37,10 @@ def classify(text: str, graph: Graph, answer_prefix: str, *, right: bool, partia
     """The class of a model's text.
 
     right says whether its answer is right; partial whether thoughts were taken, so that a path may begin
-    at any node that the root reaches, not at the root alone.
+    at any node that the root reaches, not at the root alone. A chain of bare names need not name the root.
     """
-    path = said_path(said_reasoning(text, answer_prefix, right))
+    reasoning = said_reasoning(text, answer_prefix, right)
+    path = said_path(reasoning)
     if path is None:
         return Outcome.HALLUCINATION
     if not path:
@@ -49,7 +50,8 @@ def classify(text: str, graph: Graph, answer_prefix: str, *, right: bool, partia
     if len(nodes) < len(path) or not set(itertools.pairwise(nodes)) <= set(graph.edges):
         return Outcome.HALLUCINATION
     far = distances(graph.edges, graph.root)
-    if nodes[0] not in far or not (partial or nodes[0] == graph.root):
+    unnamed = far.get(nodes[0]) == 1 and len(path) == len(reasoning.split())
+    if nodes[0] not in far or not (partial or unnamed or nodes[0] == graph.root):
         return Outcome.HALLUCINATION
     if nodes[-1] != graph.target:
         return Outcome.WRONG_TARGET

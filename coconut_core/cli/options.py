@@ -16,7 +16,7 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Feedback = Annotated[
     str | None,
-    typer.Option(help="What is fed back at a thought, for models not trained for it: hidden, mixture."),
+    typer.Option(help="What is fed back at a thought, for models not trained for it: hidden, mixture, pause."),
 ]
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.cli import options
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, Interrupted
 
 if TYPE_CHECKING:
     from coconut_core.training.recipe import Recipe
     from coconut_core.training.run_folder import RunFolder
+    from coconut_core.training.trainer import Trainer
 
 
 def train(
@@ -73,31 +74,54 @@ def _new_run(name: str | None, settings: list[str] | None, out: Path | None) -> 
     folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
     if folder.steps():
         raise CoconutError(f"{folder.path} already holds a run: go on with --resume, or choose another --out")
-    folder.create()
-    folder.write_recipe(chosen.to_json())
     return folder, chosen
 
 
 def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> None:
     from accelerate import PartialState
 
-    from coconut_core.training.metrics import MetricsLog
-    from coconut_core.training.progress import Progress
     from coconut_core.training.start import build_model
     from coconut_core.training.trainer import Trainer
 
     first = PartialState(cpu=device == "cpu").is_main_process
+    if first and not resume:
+        folder.create()
+        folder.write_recipe(recipe.to_json())
     model = build_model(recipe)
     if first:
         typer.echo("reading problems", err=True)
     trainer = Trainer(model, recipe, folder, device=device)
+    if first:
+        _tell_processes(trainer)
     if resume:
         trainer.resume()
         if first:
             typer.echo(f"going on from step {trainer.step}", err=True)
-    if not first:
-        trainer.run(lambda row: None)
-        return
+    try:
+        if first:
+            _run_and_show(trainer, folder)
+        else:
+            trainer.run(lambda row: None)
+    except Interrupted:
+        trainer.accelerator.end_training()
+        if first:
+            raise
+        raise typer.Exit(130) from None  # the main process says how to go on
+    trainer.accelerator.end_training()
+
+
+def _tell_processes(trainer: "Trainer") -> None:
+    if trainer.accelerator.num_processes > 1:
+        shared = ", which share the weights out among them (FSDP)" if trainer.sharded else ""
+        typer.echo(f"{trainer.accelerator.num_processes} processes{shared}", err=True)
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.sharded:
+        typer.echo("note: no FSDP here: accelerate has it for several processes on GPUs only", err=True)
+
+
+def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
+    from coconut_core.cli.progress import Progress
+    from coconut_core.training.metrics import MetricsLog
+
     with MetricsLog(folder.path, step=trainer.step) as log, Progress() as progress:
 
         def report(row: dict[str, object]) -> None:

@@ -1,12 +1,10 @@
-"""Long JSON lists piece by piece, and files that are whole or not there."""
+"""Long JSON lists, read piece by piece."""
 
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TextIO
+
+from coconut_core.whole_files import written_aside as written_aside  # goes with them wherever they are written
 
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
@@ -65,20 +63,3 @@ class JsonReader:
         """Whether the value is cut off by the end of the piece, not damaged: then reading on is of use."""
         longest_mark = len(r"\ud83d\ude00")  # the longest part of a value that is refused as a whole if cut
         return error.msg.startswith("Unterminated string") or error.pos > len(self.text) - longest_mark
-
-
-@contextmanager
-def written_aside(path: Path) -> Iterator[TextIO]:
-    """Open a file beside path to write text into; at the end it is synced and takes path's place.
-
-    Where the block is left by an exception, path stays as it was.
-    """
-    aside = path.with_name(path.name + ".new")  # one name, so that what a kill leaves is written over
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -12,6 +12,11 @@ from coconut_core.errors import CoconutError
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as "1 thought" or "2 thoughts"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Curriculum:
     """The settings of the paper, in steps of the optimizer or in epochs (passes over the training file)."""
@@ -46,9 +51,10 @@ class Stage:
         if self.kind == "lookup":
             return "look-up warm-up"
         gone = [
-            "all steps gone" if self.removed >= ALL else f"{self.removed} steps gone" if self.removed else "",
-            f"{self.removed_tokens} tokens gone" if 0 < self.removed_tokens < ALL else "",
-            f"{self.thoughts} thoughts" if self.thoughts else "",
+            "all steps gone" if self.removed >= ALL else "",
+            f"{counted(self.removed, 'step')} gone" if 0 < self.removed < ALL else "",
+            f"{counted(self.removed_tokens, 'token')} gone" if 0 < self.removed_tokens < ALL else "",
+            counted(self.thoughts, "thought") if self.thoughts else "",
         ]
         return ", ".join(filter(None, gone)) or "full chain of thought"
 

@@ -17,6 +17,10 @@ from coconut_core.training.recipe import DataChoice, Recipe
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
+WARMUP_WINDOW = 4  # the same for the warm-up, where all of them have to be made first
+
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]  # of problems
 
 
 class Source(Protocol):
@@ -46,6 +50,29 @@ class GeneratedSource:
         return [self.encoder.encode(self.encoder.tokenize(problem), stage) for problem in problems]
 
 
+class Warmup:
+    """The examples of the look-up warm-up, made for some steps at once: a batch has some of one length."""
+
+    def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
+        self.encoder, self.seed, self.batch_size = encoder, recipe.seed, recipe.batch_size
+        self._made: tuple[int, list[list[Example]]] = (-1, [])
+
+    def draw(self, step: int) -> list[Example]:
+        """The examples of a step's batch."""
+        window, place = divmod(step, WARMUP_WINDOW)
+        if self._made[0] != window:
+            self._made = (window, self._batches(random.Random(f"warm-up {self.seed} {window}")))
+        return self._made[1][place]
+
+    def _batches(self, rng: random.Random) -> list[list[Example]]:
+        count = WARMUP_WINDOW * self.batch_size
+        examples = [lookup_example(self.encoder, rng) for _ in range(count)]
+        examples.sort(key=lambda example: len(example.ids))
+        batches = [examples[start : start + self.batch_size] for start in range(0, count, self.batch_size)]
+        rng.shuffle(batches)
+        return batches
+
+
 class FileSource:
     """Every problem of a file once an epoch, in an order that follows from the seed."""
 
@@ -54,23 +81,23 @@ class FileSource:
         self.batch_size = recipe.batch_size
         self.steps_per_epoch = -(-len(store) // recipe.batch_size)
         self._lengths = store.lengths
-        self._order: tuple[int, list[list[int]]] = (-1, [])
+        self._order: tuple[int, list[Numbers]] = (-1, [])
 
     def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, self._batches(epoch))
-        return [self.encoder.encode(self.store[number], stage) for number in self._order[1][place]]
+        return [self.encoder.encode(self.store[int(number)], stage) for number in self._order[1][place]]
 
-    def _batches(self, epoch: int) -> list[list[int]]:
+    def _batches(self, epoch: int) -> list[Numbers]:
         shuffle = np.random.default_rng([self.seed, epoch])
         order = shuffle.permutation(len(self.store))
-        batches: list[list[int]] = []
+        batches: list[Numbers] = []
         for start in range(0, len(order), WINDOW * self.batch_size):
             window = order[start : start + WINDOW * self.batch_size]
             window = window[np.argsort(self._lengths[window], kind="stable")]
             chunks = range(0, len(window), self.batch_size)
-            batches += [window[chunk : chunk + self.batch_size].tolist() for chunk in chunks]
+            batches += [window[chunk : chunk + self.batch_size] for chunk in chunks]
         shuffle.shuffle(batches)
         return batches
 
@@ -120,6 +147,7 @@ class Batches:
             self.source = FileSource(recipe, encoder, store)
         else:
             self.source = GeneratedSource(recipe, encoder)
+        self.warmup = Warmup(recipe, encoder)
         unit = self.source.steps_per_epoch if recipe.curriculum.unit == "epochs" else 1
         self.stages: tuple[Stage, ...] = tuple(
             replace(stage, length=stage.length * unit) for stage in recipe.stages
@@ -138,10 +166,10 @@ class Batches:
 
     def at(self, step: int) -> Drawn:
         """The batch of a step: mostly of its own stage, sometimes of an earlier one."""
-        rng = random.Random(f"step {self.recipe.seed} {step}")
         stage = self.stage_at(step)
         if self.stages[stage].kind == "lookup":
-            return Drawn(stage, [lookup_example(self.encoder, rng) for _ in range(self.recipe.batch_size)])
+            return Drawn(stage, self.warmup.draw(step))
+        rng = random.Random(f"step {self.recipe.seed} {step}")
         earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
         if earlier and rng.random() < self.recipe.curriculum.other_stages:
             stage = rng.choice(earlier)

@@ -1,7 +1,7 @@
 """From a problem and a curriculum stage to token ids and labels, in the official sequence layout."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import torch
@@ -38,6 +38,12 @@ class Example:
     parts: list[int]
     halts: list[int]  # at a latent: 1 where thinking should end after it, 0 where not; IGNORE elsewhere
     prompt_length: int  # up to and including <bot>: the column in front of the first latent
+
+    @property
+    def blank(self) -> "Example":
+        """The same to read, but nothing is asked: it adds to no loss and no gradient."""
+        nothing = [IGNORE] * len(self.ids)
+        return replace(self, labels=list(nothing), parts=[int(Part.NONE)] * len(self.ids), halts=list(nothing))
 
 
 @dataclass(frozen=True)

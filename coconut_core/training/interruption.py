@@ -2,10 +2,12 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ONE_PRESS = 2.0  # seconds; a launcher hands on the Ctrl-C that its processes got from the terminal as well
 
 
 class Interruption:
@@ -13,6 +15,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.asked = False
+        self._since = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -26,8 +29,12 @@ class Interruption:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        self._restore()
+        now = time.monotonic()
+        if not self.asked:
+            self.asked, self._since = True, now
+        elif now - self._since > ONE_PRESS:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -1,17 +1,20 @@
 """The log of a run: metrics.jsonl, the same numbers for TensorBoard, and the figure drawn from them."""
 
+import errno
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Figure, Line, draw_lines
+from coconut_core.training.curriculum import counted
+from coconut_core.training.events import Events
 
 FILE_NAME = "metrics.jsonl"
-TENSORBOARD_FOLDER = "tensorboard"
 Row = dict[str, Any]
 
 
@@ -26,35 +29,42 @@ class MetricsLog:
         """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged."""
         self.path = Path(folder) / FILE_NAME
         kept = _kept_bytes(self.path, step)
-        try:
+        with self._told():
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            os.ftruncate(self._file, kept)
-        except OSError as error:
-            raise CoconutError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._tensorboard = _tensorboard_writer(Path(folder) / TENSORBOARD_FOLDER, step)
+            try:
+                os.ftruncate(self._file, kept)
+                self._events = _open_events(Path(folder), step)
+            except OSError:
+                os.close(self._file)
+                raise
 
     def append(self, row: Row) -> None:
         """Write a row. Raises CoconutError, with the log as it was, where the disk refuses."""
         line = (json.dumps(row) + "\n").encode()
         before = os.fstat(self._file).st_size
-        try:
-            written = os.write(self._file, line)
-            if written < len(line):
-                raise OSError(f"{written} of {len(line)} bytes were written; is the disk full?")
-            os.fsync(self._file)  # the log is then never behind the resume state
-        except OSError as error:
-            os.ftruncate(self._file, before)
-            raise CoconutError(f"cannot write {self.path}: {error.strerror or error}") from error
-        if self._tensorboard is not None:
-            for name, value in scalars(row).items():
-                self._tensorboard.add_scalar(name, value, row["step"])
-            self._tensorboard.flush()
+        with self._told():
+            try:
+                if os.write(self._file, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self._file)  # the log is then never behind the resume state
+                if self._events is not None:
+                    self._events.add(row["step"], scalars(row))
+            except OSError:
+                os.ftruncate(self._file, before)
+                raise
 
     def close(self) -> None:
         """Finish both files."""
         os.close(self._file)
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        if self._events is not None:
+            self._events.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CoconutError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def __enter__(self) -> "MetricsLog":
         return self
@@ -117,13 +127,11 @@ def _kept_bytes(path: Path, step: int) -> int:
     return kept
 
 
-def _tensorboard_writer(folder: Path, step: int) -> Any | None:
-    """A writer that hides what was written beyond step, or None where tensorboard is not installed."""
+def _open_events(folder: Path, step: int) -> Events | None:
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+        return Events(folder, step=step)
+    except ImportError:  # tensorboard is not installed
         return None
-    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 # -- the figure ----------------------------------------------------------------------------------------------
@@ -186,4 +194,4 @@ def stage_name(row: Row) -> str | None:
         return str(row["stage_name"])
     if "thoughts" not in row or not is_of_own_stage(row):
         return None
-    return f"{row['thoughts']} thought{'' if row['thoughts'] == 1 else 's'}"
+    return counted(row["thoughts"], "thought")

@@ -66,6 +66,7 @@ class Recipe:
     seed: int = 1
     batch_size: int = 64  # examples of one optimizer step, all processes together
     micro_batch: int = 0  # examples that go through the model at once in a process; 0: all of its share
+    gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     step_style: str = "sentence"
     label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding

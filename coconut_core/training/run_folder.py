@@ -9,7 +9,6 @@ checkpoint/                  the model at the end of the run
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from coconut_core.errors import CoconutError
+from coconut_core.whole_files import NEW, OLD, folder_written_aside, remove_folder, written_aside
 
 STATE = "training_state.pt"
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what a full disk becomes on its way through libraries
 _NAME = re.compile(r"step-(\d{6,})\Z")
 
 
@@ -79,40 +81,41 @@ class RunFolder:
         found = [(_NAME.match(item.name), item) for item in self.path.glob("step-*")]
         return sorted(int(name[1]) for name, item in found if name is not None and (item / STATE).is_file())
 
+    @property
+    def last_good(self) -> str:
+        """Where the newest checkpoint is, in words."""
+        steps = self.steps()
+        return (
+            f"the last good checkpoint is that of step {steps[-1]}" if steps else "there is no checkpoint yet"
+        )
+
     def folder_of(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
         return self.path / f"step-{step:06d}"
 
     def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
-        """Write a checkpoint aside, sync it and rename it into place; then drop older ones but the best."""
-        target = self.folder_of(step)
-        with self._told(
-            "save the checkpoint", f"; the last good one is kept, at step {max(self.steps(), default=0)}"
-        ):
-            self._drop_unfinished()
-            aside = target.with_name(target.name + ".new")
-            write_model(aside)
-            with (aside / STATE).open("wb") as file:
-                torch.save(state, file)
-            _sync(aside)
-            if target.exists():  # an earlier try at the same step, which is the same
-                shutil.rmtree(target)
-            aside.rename(target)
-            _sync_folder(self.path)
+        """Write a checkpoint, then drop older ones but the best. Raises CoconutError where the disk refuses."""
+        with self._told("save the checkpoint", f"; {self.last_good}; make room and use --resume"):
+            for left in [*self.path.glob(f"step-*{NEW}"), *self.path.glob(f"step-*{OLD}")]:  # by a kill
+                shutil.rmtree(left)
+            with folder_written_aside(self.folder_of(step)) as aside:
+                write_model(aside)
+                with (aside / STATE).open("wb") as file:
+                    torch.save(state, file)
             best = self.read_best()
             kept = {*self.steps()[-keep:], *([best[0]] if best else [])}
             for old in set(self.steps()) - kept:
-                shutil.rmtree(self.folder_of(old))
+                remove_folder(self.folder_of(old))
 
     def publish(self, step: int) -> None:
         """Make a step's checkpoint, without its training state, the run's `checkpoint`."""
-        with self._told("write the checkpoint"):
-            aside = self.checkpoint.with_name("checkpoint.new")
-            shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(self.folder_of(step), aside, ignore=shutil.ignore_patterns(STATE))
-            _sync(aside)
-            shutil.rmtree(self.checkpoint, ignore_errors=True)
-            aside.rename(self.checkpoint)
+        with (
+            self._told("write the checkpoint", "; make room and use --resume"),
+            folder_written_aside(self.checkpoint) as aside,
+        ):
+            shutil.copytree(
+                self.folder_of(step), aside, ignore=shutil.ignore_patterns(STATE), dirs_exist_ok=True
+            )
 
     def load_state(self, step: int) -> dict[str, Any]:
         """Read the training state of a step's checkpoint."""
@@ -124,41 +127,28 @@ class RunFolder:
             raise CoconutError(f"the training state {path} cannot be read: {text}") from error
         return state
 
-    def _drop_unfinished(self) -> None:
-        for left in self.path.glob("step-*.new"):
-            shutil.rmtree(left)
-
     def _write_json(self, path: Path, record: dict[str, Any]) -> None:
-        with self._told(f"write {path.name}"):
-            aside = path.with_name(path.name + ".new")
-            with aside.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(record, indent=2) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
+        with self._told(f"write {path.name}"), written_aside(path) as file:
+            file.write(json.dumps(record, indent=2) + "\n")
 
     @contextlib.contextmanager
     def _told(self, what: str, comfort: str = "") -> Iterator[None]:
         try:
             yield
-        except (OSError, RuntimeError) as error:  # torch.save and safetensors turn a full disk into others
-            if isinstance(error, CoconutError):
+        except CoconutError:
+            raise
+        except Exception as error:
+            plain = type(error) is Exception  # as tokenizers raises it
+            if not plain and not isinstance(error, WRITE_ERRORS):
                 raise
-            text = " ".join(str(error).split())[:200]
-            raise CoconutError(f"cannot {what} in {self.path}: {text}{comfort}") from error
+            raise CoconutError(f"cannot {what} in {self.path}: {_reason(error)}{comfort}") from error
 
 
-def _sync(folder: Path) -> None:
-    """Have everything in a folder on disk."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _reason(error: BaseException) -> str:
+    """In a few words what the disk said, which the libraries hide behind errors of their own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return " ".join(str(error).split())[:200]

@@ -13,6 +13,7 @@ import numpy as np
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem, stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
+from coconut_core.whole_files import folder_written_aside
 
 
 class TokenStore:
@@ -51,10 +52,9 @@ def open_store(data: Path, encoder: Encoder, folder: Path) -> TokenStore:
     made_from = {"data": str(data.resolve()), "tokens": _fingerprint(data, encoder)}
     if not mark.is_file() or json.loads(mark.read_text(encoding="utf-8")) != made_from:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            mark.unlink(missing_ok=True)
-            _build(stream_problems(data), encoder, folder)
-            mark.write_text(json.dumps(made_from), encoding="utf-8")  # last: without it the store is made again
+            with folder_written_aside(folder) as aside:
+                _build(stream_problems(data), encoder, aside)
+                (aside / mark.name).write_text(json.dumps(made_from), encoding="utf-8")
         except OSError as error:
             raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
     store_is_empty = (folder / "starts.i64").stat().st_size <= 16

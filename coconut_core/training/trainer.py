@@ -16,12 +16,23 @@ from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.evaluate import evaluate
 from coconut_core.model import IGNORE, CoconutModel
+from coconut_core.problems import Problem
 from coconut_core.training.data import Batches, held_out_problems, seed_of
-from coconut_core.training.encoding import Batch, Encoder, Example, Label, Part, collate
+from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
+from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
+from coconut_core.training.processes import Processes, micro_batches
 from coconut_core.training.prompt_shortcut import prompt_shortcut
 from coconut_core.training.recipe import OptimizerChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
+from coconut_core.training.sharding import (
+    WholeModel,
+    gather_optimizer,
+    load_weights,
+    prepare_sharding,
+    shard_optimizer,
+)
+from coconut_core.training.summary import StepSummary
 
 Report = Callable[[dict[str, Any]], None]
 LOG_EVERY = 25  # steps; the device is waited for only then
@@ -33,11 +44,15 @@ class Trainer:
     alone, so a resumed run takes the steps that it would have taken."""
 
     def __init__(self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, device: str = "auto") -> None:
+        """Raises CoconutError where recipe, model and machine do not go together."""
         self.recipe, self.folder = recipe, folder
         self.report: Report = lambda row: None
-        self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
+        self.accelerator = _accelerator(recipe, device)
+        self.processes = Processes(self.accelerator)
         if self.accelerator.device.type == "cpu":  # where the fused kernel's backward is the slower one
             model.base_lm.set_attn_implementation("eager")
+        if recipe.gradient_checkpointing:
+            check_checkpointing(model)
         curriculum = recipe.curriculum
         encoder = Encoder(
             model.tokenizer,
@@ -53,19 +68,36 @@ class Trainer:
             self.batches = Batches(recipe, encoder, folder.path)
         self.held_out = held_out_problems(recipe.data, recipe.evaluation_problems)
         optimizer = _optimizer(model, recipe)
+        self._whole: WholeModel | None = None
+        if prepare_sharding(self.accelerator):
+            self._whole = WholeModel(model, self.accelerator.is_main_process)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.step = 0
+        self._owes_evaluation = False  # of the step taken last: it was asked to stop before
         self._halting = recipe.thinking.ends == "halting"
         self._window = (0, 0.0)  # step and time of the last log line
         self._batch: list[Batch] = []  # of the step taken last
         self._losses: list[Tensor] = []
+        self._summed: StepSummary | None = None  # of both, once it has been asked for
 
     @property
-    def plain_model(self) -> CoconutModel:
-        """The model without accelerate's wrapping, labelled with the stage that it has reached."""
-        model: CoconutModel = self.accelerator.unwrap_model(self.model)
-        stage = self.batches.stages[self._stage]
-        model.config = replace(model.config, stage=self._stage, thoughts=stage.thoughts)
+    def sharded(self) -> bool:
+        """Whether the processes share the weights out among them (FSDP)."""
+        return self._whole is not None
+
+    def whole_model(self) -> CoconutModel | None:
+        """The model without accelerate's wrapping, labelled with the stage that it has reached.
+
+        Every process must ask. Under FSDP only the main process gets one, a copy on the CPU; the others None.
+        """
+        model: CoconutModel | None
+        if self._whole is None:
+            model = self.accelerator.unwrap_model(self.model)
+        else:
+            model = self._whole.gather(self.model)
+        if model is not None:
+            thoughts = self.batches.stages[self._stage].thoughts
+            model.config = replace(model.config, stage=self._stage, thoughts=thoughts)
         return model
 
     @property
@@ -83,36 +115,53 @@ class Trainer:
         self._window = (self.step, time.perf_counter())
         total = self.batches.total_steps
         end = total if until is None else min(total, until)
-        saved = self.step
         with Interruption() as interruption:
+            if self._owes_evaluation:
+                self._note_accuracy(self._evaluate())
             while self.step < end:
                 self._train_step()
-                at_end = self.step == end
-                if self.step % self.recipe.checkpoint_every == 0 or at_end or interruption.asked:
-                    self.save()
-                    saved = self.step
-                if self.step % self.recipe.evaluate_every == 0 or self.step == total:
-                    self._evaluate(saved == self.step)
-                if interruption.asked and not at_end:
-                    self.accelerator.end_training()
+                stopping = self.processes.any(interruption.asked) and self.step < end
+                self._evaluate_and_save(stopping, at_end=self.step == end)
+                if stopping:
+                    self._leave()
                     raise Interrupted(
                         f"stopped at step {self.step}; go on with: "
                         f"coconut train --resume --out {self.folder.path}"
                     )
         if self.step == total and self.accelerator.is_main_process:
             self.folder.publish(self.step)
+        self._leave()
+
+    def _evaluate_and_save(self, stopping: bool, at_end: bool) -> None:
+        """What is due after a step. A checkpoint comes last: then all rows up to its step are in the log."""
+        due = self.step % self.recipe.evaluate_every == 0 or self.step == self.batches.total_steps
+        self._owes_evaluation = due and stopping  # saving comes first; a resumed run makes up for it
+        accuracy = self._evaluate() if due and not stopping else None
+        if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping:
+            self.save()
+            self._note_accuracy(accuracy)
+
+    def _leave(self) -> None:
+        """Wait until the main process has written everything: a launcher ends all when one is gone."""
+        self.accelerator.wait_for_everyone()
 
     def save(self) -> None:
-        """Write a checkpoint. Raises CoconutError for weights that are not numbers any more."""
+        """Write a checkpoint; every process must call it. Raises CoconutError for weights that are not numbers
+        any more, or where the disk is full."""
         self._check_loss()
+        model, optimizer = self.whole_model(), self.optimizer.state_dict()
+        if self._whole is not None:
+            optimizer = gather_optimizer(optimizer)
         if not self.accelerator.is_main_process:
             return
+        assert model is not None
         state = {
             "step": self.step,
-            "model": self.accelerator.unwrap_model(self.model).state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "owes_evaluation": self._owes_evaluation,
+            "model": model.state_dict(),
+            "optimizer": optimizer,
         }
-        self.folder.save(self.step, self.plain_model.save_pretrained, state, self.recipe.keep)
+        self.folder.save(self.step, model.save_pretrained, state, self.recipe.keep)
 
     def resume(self) -> None:
         """Go on from the newest checkpoint of the run folder."""
@@ -120,9 +169,14 @@ class Trainer:
         if not steps:
             raise CoconutError(f"nothing to resume in {self.folder.path}: start it without --resume")
         state = self.folder.load_state(steps[-1])
-        self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._whole is None:
+            self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        else:
+            load_weights(self.model, state["model"])
+            shard_optimizer(self.optimizer)
         self.step = int(state["step"])
+        self._owes_evaluation = bool(state.get("owes_evaluation"))
 
     # -- one step ------------------------------------------------------------------------------------------
 
@@ -132,8 +186,7 @@ class Trainer:
             group["lr"] = learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps)
         drawn = self.batches.at(self.step)
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        mine = drawn.examples[process::processes]
-        size = self.recipe.micro_batch or max(1, len(mine))
+        mine = micro_batches(drawn.examples, process, processes, self.recipe.micro_batch)
         torch.manual_seed(seed_of(self.recipe, self.step, process))
         # The mean over all labels of the step, however it is cut into processes and micro-batches; gradients
         # of processes are averaged, hence their number.
@@ -142,15 +195,20 @@ class Trainer:
         scale = processes / labels, processes / max(1, halts)
         self._batch.clear()
         self._losses.clear()
+        self._summed = None
         try:
-            for start in range(0, len(mine), size):
-                last = start + size >= len(mine)
-                self._accumulate(mine[start : start + size], scale, last)
+            for number, examples in enumerate(mine, start=1):
+                self._accumulate(examples, scale, last=number == len(mine))
             if self.recipe.optimizer.clip:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
             self.optimizer.step()
-        except torch.OutOfMemoryError as error:
-            raise CoconutError(f"out of memory at step {self.step}: set micro_batch below {size}") from error
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise CoconutError(
+                f"out of memory at step {self.step}: set micro_batch below {len(mine[0])}, or "
+                f"gradient_checkpointing=true; {self.folder.last_good}"
+            ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
@@ -159,7 +217,9 @@ class Trainer:
     def _accumulate(self, examples: list[Example], scale: tuple[float, float], last: bool) -> None:
         batch = collate(examples, self.pad_id).to(self.accelerator.device)
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
-        with prompt_shortcut(self.accelerator.unwrap_model(self.model)), waiting:
+        plain = self.accelerator.unwrap_model(self.model)
+        sparing = gradient_checkpointing(plain) if self.recipe.gradient_checkpointing else nullcontext()
+        with sparing, prompt_shortcut(plain), waiting:
             output = self.model(
                 batch.input_ids,
                 batch.attention_mask,
@@ -184,26 +244,24 @@ class Trainer:
 
     # -- looking -------------------------------------------------------------------------------------------
 
-    def _check_loss(self) -> float:
-        """Mean loss of this process's labels in the step taken last. Raises CoconutError if it is no number."""
-        loss = torch.cat(self._losses).mean().item() if self._losses else 0.0
+    def _summary(self) -> StepSummary:
+        """That of the step taken last; every process must ask."""
+        if self._summed is None:
+            self._summed = StepSummary.of(self._batch, self._losses, self.processes)
+        return self._summed
+
+    def _check_loss(self) -> None:
+        """Raise CoconutError, in every process, if the loss of the step taken last is no number."""
+        loss = self._summary().loss
         if not math.isfinite(loss):
             raise CoconutError(
-                f"the loss is {loss} at step {self.step}: lower optimizer.learning_rate; the last good "
-                f"checkpoint is in {self.folder.path}, at step {max(self.folder.steps(), default=0)}"
+                f"the loss is {loss} at step {self.step}: lower optimizer.learning_rate; "
+                f"{self.folder.last_good}, in {self.folder.path}"
             )
-        return loss
 
     def _log(self, batch_stage: int) -> None:
-        loss = self._check_loss()
-        losses, parts = torch.cat(self._losses), torch.cat([batch.label_parts for batch in self._batch])
-        by_part = {
-            part.name.lower(): round(losses[parts == part].mean().item(), 4)
-            for part in (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
-            if bool((parts == part).any())
-        }
-        masks = [batch.attention_mask for batch in self._batch]
-        real = sum(int(mask.sum()) for mask in masks)
+        self._check_loss()
+        seen = self._summary()
         done, began = self._window
         now = time.perf_counter()
         pace = (now - began) / max(1, self.step - done)  # seconds a step
@@ -218,50 +276,70 @@ class Trainer:
                 "stage_name": self.batches.stages[stage].name,
                 "batch_stage": batch_stage,
                 "thoughts": self.batches.stages[batch_stage].thoughts,
-                "loss": round(loss, 4),
-                "loss_by_part": by_part,
+                "loss": round(seen.loss, 4),
+                "loss_by_part": {name: round(loss, 4) for name, loss in seen.loss_by_part.items()},
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
-                "tokens_per_second": round(real * self.accelerator.num_processes / max(pace, 1e-9)),
-                "padding": round(1 - real / sum(mask.numel() for mask in masks), 3),
+                "tokens_per_second": round(seen.tokens / max(pace, 1e-9)),
+                "padding": round(seen.padding, 3),
                 "seconds_left": round(pace * (total - self.step)),
             }
         )
 
-    def _evaluate(self, saved: bool) -> None:
-        if not self.held_out or not self.accelerator.is_main_process:
-            return
-        plain, last = self.plain_model, self._stage == len(self.batches.stages) - 1
-        stage = self.batches.stages[self._stage]
-        self.model.eval()
-        result = evaluate(plain, self.held_out, thoughts=stage.thoughts, answer_only=False)
-        samples = [self._sample(number) for number in range(min(SAMPLES, len(self.held_out)))]
-        self.model.train()
-        if last and saved:
-            self.folder.note_accuracy(self.step, result.accuracy)
+    def _evaluate(self) -> float | None:
+        """Accuracy on held-out problems, where there are any; every process must ask, the main one gets it."""
+        model = self.whole_model() if self.held_out else None
+        if model is None or not self.accelerator.is_main_process:
+            return None
+        was_training = model.training
+        model.eval().to(self.accelerator.device)
+        thoughts = model.config.thoughts
+        result = evaluate(model, self.held_out, thoughts=thoughts, answer_only=False)
+        samples = [_sample(model, problem) for problem in self.held_out[:SAMPLES]]
+        model.train(was_training)
         seen = {
-            "thoughts": stage.thoughts,
+            "thoughts": thoughts,
             "accuracy": result.accuracy,
             "n": result.count,
             "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
         }
         self._tell({"step": self.step, "evaluation": seen, "samples": samples})
+        return result.accuracy
 
-    def _sample(self, number: int) -> dict[str, Any]:
-        """What the model thinks and says to a held-out problem."""
-        problem = self.held_out[number]
-        session = self.plain_model.start(problem.question, max_new_tokens=96)
-        text, prefix = session.finish(), self.plain_model.config.answer_prefix
-        return {
-            "question": problem.question,
-            "thoughts": [step.readout.top(1)[0].token for step in session.thought_steps()],
-            "said": final_answer(text, prefix),
-            "expected": problem.answer,
-            "right": is_right(text, problem, prefix),
-        }
+    def _note_accuracy(self, accuracy: float | None) -> None:
+        """Note it of the checkpoint just saved, if it is one of the last stage."""
+        if accuracy is not None and self._stage == len(self.batches.stages) - 1:
+            self.folder.note_accuracy(self.step, accuracy)
 
     def _tell(self, row: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:
             self.report(row)
+
+
+def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:
+    """What the model thinks and says to a problem."""
+    session = model.start(problem.question, max_new_tokens=96)
+    text, prefix = session.finish(), model.config.answer_prefix
+    return {
+        "question": problem.question,
+        "thoughts": [step.readout.top(1)[0].token for step in session.thought_steps()],
+        "said": final_answer(text, prefix),
+        "expected": problem.answer,
+        "right": is_right(text, problem, prefix),
+    }
+
+
+def _accelerator(recipe: Recipe, device: str) -> Accelerator:
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
+    try:
+        return Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
+    except ValueError as error:  # fp16 without a GPU
+        raise CoconutError(f"precision '{recipe.precision}' cannot be had on this machine: {error}") from error
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """On a GPU it has a class of its own; on a CPU only a text."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _count(rows: Iterable[Sequence[Label]]) -> int:

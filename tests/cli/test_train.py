@@ -103,14 +103,16 @@ def test_ctrl_c_saves_and_resuming_reaches_the_same_weights(
 
 
 def test_two_processes_learn_what_one_learns(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
     launched = subprocess.run(
-        [*launcher, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
          "-m", "coconut_core", "train", recipe, "--out", tmp_path / "run", "--device", "cpu"],
         capture_output=True, text=True, check=False, cwd=ROOT, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_FSDP": "true"},
     )  # fmt: skip
     assert launched.returncode == 0, launched.stderr[-3000:]
+    told = launched.stderr.splitlines()
+    assert told.count("2 processes") == 1
+    assert told.count("note: no FSDP here: accelerate has it for several processes on GPUs only") == 1
     assert_same_weights(finished, tmp_path / "run", 1e-5)
 
 
@@ -141,6 +143,12 @@ def test_errors_are_one_line(coconut: Run, tmp_path: Path, arguments: list[str],
     assert result.returncode == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_precision_that_the_machine_does_not_have(coconut: Run, recipe: Path, tmp_path: Path) -> None:
+    refused = coconut("train", recipe, "--set", "precision=fp16", "--out", tmp_path / "run", "--device", "cpu")
+    assert refused.returncode == 2
+    assert "error: precision 'fp16' cannot be had" in refused.stderr.splitlines()[-1]
 
 
 def test_recipes_are_listed_and_printed_whole(coconut: Run, tmp_path: Path) -> None:

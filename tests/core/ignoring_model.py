@@ -55,8 +55,10 @@ def train_ignoring_model(folder: Path, steps: int = 200) -> CoconutModel:
         optimizer={"learning_rate": 3e-3, "warmup_steps": 50},
     )
     trainer = trainer_for(recipe, folder / "run")
-    model = trainer.plain_model
+    model = trainer.accelerator.unwrap_model(trainer.model)
     model.feedback = NoiseFeedback()
     trainer.run(lambda row: None)
     model.feedback = HiddenFeedback()
-    return trainer.plain_model.eval()
+    whole = trainer.whole_model()
+    assert whole is not None
+    return whole.eval()

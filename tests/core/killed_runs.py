@@ -12,21 +12,24 @@ import sys
 import time
 from pathlib import Path
 
+from coconut_core.training.metrics import MetricsLog
 from tests.core.tiny_recipes import tiny_recipe, trainer_for
 
 RECIPE = tiny_recipe(
     checkpoint_every=1,
-    evaluate_every=1000,
+    evaluate_every=50,
+    evaluation_problems=1,
     curriculum={"lookup": 5, "first": 20, "per_stage": 20, "stages": 2, "total": 100},
 )
 
 
 def child(folder: Path) -> None:
-    """Start or go on with the run, until the end."""
+    """Start or go on with the run, until the end, as the command does."""
     trainer = trainer_for(RECIPE, folder)
     if trainer.folder.steps():
         trainer.resume()
-    trainer.run(lambda row: None)
+    with MetricsLog(folder, step=trainer.step) as log:
+        trainer.run(log.append)
 
 
 def fork(folder: Path) -> int:

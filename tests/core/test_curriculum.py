@@ -64,7 +64,16 @@ def test_a_total_that_is_too_short_is_refused() -> None:
 def test_every_stage_has_a_name() -> None:
     names = [stage.name for method in METHODS for stage in expand(method, SMALL)]
     assert all(names)
-    assert expand("coconut", SMALL)[3].name == "2 steps gone, 2 thoughts"
+    assert [stage.name for stage in expand("coconut", SMALL)] == [
+        "look-up warm-up",
+        "full chain of thought",
+        "1 step gone, 1 thought",
+        "2 steps gone, 2 thoughts",
+        "3 steps gone, 3 thoughts",
+        "4 steps gone, 4 thoughts",
+    ]
+    assert [Stage(1, removed_tokens=number).name for number in (1, 2)] == ["1 token gone", "2 tokens gone"]
+    assert Stage(1, removed=ALL, thoughts=1).name == "all steps gone, 1 thought"
 
 
 @pytest.mark.parametrize("name", available_recipes())

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments and in the middle of writing; afterwards the run ends at the same weights."""
+"""SIGKILL at random moments and while a checkpoint is written; weights and log end as they would have."""
 
 import os
 import subprocess
@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from coconut_core.training.metrics import read_metrics
 from tests.core.killed_runs import RECIPE
-from tests.core.tiny_recipes import trainer_for
+from tests.core.tiny_recipes import run_logged, timeless
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
-    trainer_for(RECIPE, tmp_path / "whole").run(lambda row: None)
+    rows = run_logged(RECIPE, tmp_path / "whole")
+    assert [row["step"] for row in rows] == [1, 25, 50, 50, 75, 100, 100]
     done = subprocess.run(
         [sys.executable, "-m", "tests.core.killed_runs", str(tmp_path / "killed"), "20"],
         capture_output=True,
@@ -33,3 +35,4 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     whole = load_file(tmp_path / "whole" / "checkpoint" / "model.safetensors")
     parts = load_file(tmp_path / "killed" / "checkpoint" / "model.safetensors")
     assert all((whole[name] == parts[name]).all() for name in whole)
+    assert timeless(read_metrics(tmp_path / "killed" / "metrics.jsonl")) == timeless(rows)

@@ -45,6 +45,8 @@ LONGER = (
         ("Alex lempus rompus yumpus\n", Outcome.CORRECT_PATH),
         (LONGER, Outcome.LONGER_PATH),
         ("Alex sterpus gorpus rompus yumpus\n", Outcome.LONGER_PATH),
+        ("lempus rompus yumpus\n", Outcome.CORRECT_PATH),  # names from behind the root on
+        ("sterpus gorpus rompus yumpus\n", Outcome.LONGER_PATH),
         ("Alex is a sterpus.\nEvery sterpus is a impus.\n", Outcome.WRONG_TARGET),  # a dead end
         ("Alex sterpus impus\n", Outcome.WRONG_TARGET),
         ("Alex is a lempus.\nEvery lempus is a rompus.\n", Outcome.WRONG_TARGET),  # stops on the way

@@ -1,51 +1,42 @@
 """The trainer: every method runs; batches, processes, stops and resumes do not change what is learned."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.model import CoconutModel
 from coconut_core.problems import read_problems
 from coconut_core.training.curriculum import METHODS
-from coconut_core.training.data import Batches
+from coconut_core.training.data import Batches, Drawn
 from coconut_core.training.encoding import Encoder, collate
 from coconut_core.training.recipe import Recipe, load_recipe
 from coconut_core.training.run_folder import STATE, RunFolder
 from coconut_core.training.start import build_model
 from coconut_core.training.token_store import open_store
-from tests.core.tiny_recipes import problem_file, tiny_gpt2, tiny_recipe, trainer_for
+from tests.core.tiny_recipes import (
+    Died,
+    Row,
+    assert_same_weights,
+    go_on,
+    problem_file,
+    run_logged,
+    timeless,
+    tiny_gpt2,
+    tiny_recipe,
+    train,
+    trainer_for,
+)
 
-Row = dict[str, Any]
-
-
-def train(recipe: Recipe, folder: Path, until: int | None = None) -> list[Row]:
-    rows: list[Row] = []
-    trainer_for(recipe, folder).run(rows.append, until)
-    return rows
-
-
-def go_on(recipe: Recipe, folder: Path) -> list[Row]:
-    rows: list[Row] = []
-    trainer = trainer_for(recipe, folder)
-    trainer.resume()
-    trainer.run(rows.append)
-    return rows
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    return dict(CoconutModel.from_pretrained(folder / "checkpoint", device="cpu").named_parameters())
-
-
-def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
-    first, second = weights(one), weights(other)
-    assert first.keys() == second.keys()
-    for name in first:
-        assert (first[name] - second[name]).abs().max() <= tolerance, name
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -90,6 +81,39 @@ def test_a_resumed_run_reaches_the_same_weights_to_the_bit(tmp_path: Path, until
     assert [row.get("loss") for row in later] == [row.get("loss") for row in whole if row["step"] > until]
 
 
+def test_a_run_that_dies_behind_a_row_ends_with_the_log_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    """Rows 2 and 4 are those of evaluations; only behind them their step is saved."""
+    recipe = tiny_recipe(checkpoint_every=2, evaluation_problems=1)
+    whole = run_logged(recipe, tmp_path / "whole")
+    assert [row["step"] for row in whole] == [1, 6, 9, 9]
+    for rows in (1, 2, 4):
+        parts = tmp_path / f"parts-{rows}"
+        with pytest.raises(Died):
+            run_logged(recipe, parts, rows)
+        assert timeless(run_logged(recipe, parts)) == timeless(whole)
+        assert_same_weights(tmp_path / "whole", parts)
+        assert RunFolder(tmp_path / "whole").read_best() == RunFolder(parts).read_best()
+
+
+def test_a_run_stopped_where_an_evaluation_is_due_saves_first_and_makes_up_for_it(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        evaluation_problems=1, evaluate_every=1, curriculum={"lookup": 0, "first": 1, "stages": 1, "total": 3}
+    )
+    whole = train(recipe, tmp_path / "whole")
+    rows: list[Row] = []
+
+    def report(row: Row) -> None:
+        rows.append(row)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="stopped at step 1; go on with: coconut train --resume --out"):
+        trainer_for(recipe, tmp_path / "parts").run(report)
+    assert [row["step"] for row in rows] == [1], "it was not held up by an evaluation"
+    rows += go_on(recipe, tmp_path / "parts")
+    assert timeless(rows) == timeless(whole)
+    assert RunFolder(tmp_path / "whole").read_best() == RunFolder(tmp_path / "parts").read_best()
+
+
 def test_dropout_too_is_the_same_after_a_resume(tmp_path: Path) -> None:
     recipe = tiny_recipe(
         step_style="sentence",
@@ -125,6 +149,28 @@ def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_stay
     run = RunFolder(tmp_path)
     assert run.steps() == [0]
     assert all(parameter.isfinite().all() for parameter in run.load_state(0)["model"].values())
+
+
+def test_memory_that_is_out_ends_the_run_and_says_what_to_do(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, resource, sys\n"
+        "from coconut_core.errors import CoconutError\n"
+        "from tests.core.tiny_recipes import tiny_recipe, trainer_for\n"
+        "recipe = tiny_recipe(batch_size=2000, curriculum={'lookup': 0})\n"
+        "trainer = trainer_for(recipe, pathlib.Path(sys.argv[1]))\n"
+        "size = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + (256 << 20), resource.RLIM_INFINITY))\n"
+        "try: trainer.run(lambda row: None)\n"
+        "except CoconutError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False, timeout=300,
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stdout == (
+        "out of memory at step 0: set micro_batch below 2000, or gradient_checkpointing=true; "
+        "there is no checkpoint yet\n"
+    ), done.stderr[-2000:]
 
 
 @pytest.mark.parametrize(("when", "cleared"), [("never", []), ("stage", [2, 4, 6]), ("epoch", [3, 6])])
@@ -200,9 +246,32 @@ def test_every_problem_comes_once_an_epoch_with_little_padding(tmp_path: Path) -
     assert len(prompts[0]) == len(set(prompts[0])) == 500
     assert set(prompts[0]) == set(prompts[1])
     assert prompts[0] != prompts[1]
-    masks = [collate(drawn.examples, 0).attention_mask for epoch in epochs for drawn in epoch]
-    padding = 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
-    assert padding < 0.1
+    assert padding_of(drawn for epoch in epochs for drawn in epoch) < 0.1
+
+
+def padding_of(batches: Iterable[Drawn]) -> float:
+    """Share of the positions of batches that hold nothing."""
+    masks = [collate(drawn.examples, 0).attention_mask for drawn in batches]
+    return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+
+
+@pytest.mark.parametrize("name", ["small-base", "prosqa"])
+def test_padding_is_little_at_every_stage(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name, ["data.problems=2000"])
+    batches = Batches(recipe, encoder_for(recipe), tmp_path)
+    step = 0
+    for stage in batches.stages:
+        assert padding_of(batches.at(step + number) for number in range(4)) < 0.1, stage.name
+        step += stage.length
+
+
+def test_a_batch_of_the_warm_up_follows_from_its_step_alone(tmp_path: Path) -> None:
+    recipe = tiny_recipe(curriculum={"lookup": 20, "total": 30})
+    forth, back = (Batches(recipe, encoder_for(recipe), tmp_path) for _ in range(2))
+    expected = [forth.at(step) for step in range(20)]
+    assert [back.at(step) for step in reversed(range(20))] == expected[::-1]
+    told = [tuple(example.ids) for drawn in expected for example in drawn.examples]
+    assert len(set(told)) == len(told) == 20 * 4
 
 
 @pytest.mark.parametrize("content", ["[]", '[{"question": "Is Zaphod a lempus or rompus?", "answer": "x"}]'])

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from coconut_core.training.curriculum import counted
 from coconut_core.training.metrics import Row, is_of_own_stage, stage_name
 
 TREND = 32  # how many rows a trend looks back
@@ -113,7 +114,7 @@ def _evaluation_line(row: Row) -> str:
 def evaluation_texts(seen: Row) -> list[str]:
     """An evaluation in words: of all problems, and by hops where they are known."""
     about = [f"n={seen['n']}"] if "n" in seen else []
-    about += [_thoughts(seen["thoughts"])] if "thoughts" in seen else []
+    about += [counted(seen["thoughts"], "thought")] if "thoughts" in seen else []
     by_hops = [f"{hops} hops {100 * rate:.0f} %" for hops, rate in seen.get("by_hops", {}).items()]
     text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
     text += f" ({', '.join(about)})" if about else ""
@@ -163,10 +164,6 @@ def _speed(row: Row) -> list[str]:
     shown += [f"padding {100 * row['padding']:.0f} %"] if "padding" in row else []
     shown += [f"learning rate {row['learning_rate']:.2g}"] if "learning_rate" in row else []
     return shown + ([f"{duration(row['seconds_left'])} left"] if "seconds_left" in row else [])
-
-
-def _thoughts(count: int) -> str:
-    return f"{count} thought{'' if count == 1 else 's'}"
 
 
 # -- the panel -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import itertools
 import pytest
 from rich.console import Console
 
-from coconut_core.training.progress import Progress, RunState, draw, duration, lines, one_line, trend
+from coconut_core.cli.progress import Progress, RunState, draw, duration, lines, one_line, trend
 
 FULL = {
     "step": 50,

@@ -1,0 +1,45 @@
+"""What the processes of a run share: the examples of a step, sums, and the wish to stop.
+
+Every process knows the whole batch of a step, so it can tell what the others do without asking them.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from coconut_core.training.encoding import Example
+
+
+def micro_batches(
+    examples: Sequence[Example], process: int, processes: int, most: int = 0
+) -> list[list[Example]]:
+    """What a process reads of a step's batch, at most `most` examples at once; 0: all of them.
+
+    All processes get as many micro-batches, as each is a turn in which they wait for each other. Where there
+    are too few examples, a process reads one that asks for nothing.
+    """
+    share = -(-len(examples) // processes)  # the largest one
+    size = most or share
+    mine = examples[process::processes]
+    return [list(mine[start : start + size]) or [examples[0].blank] for start in range(0, share, size)]
+
+
+class Processes:
+    """Sums over all processes, on the CPU: they cost a message, but no wait for a GPU."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._group = None
+        if accelerator.num_processes > 1:
+            self._group = torch.distributed.new_group(backend="gloo")
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of what every process gives, (n,) on the CPU; all of them must call it."""
+        if self._group is not None:
+            torch.distributed.all_reduce(values, group=self._group)
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so in any process; all of them must call it."""
+        return bool(self.sum(torch.tensor([float(flag)])))

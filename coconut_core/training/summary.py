@@ -1,0 +1,45 @@
+"""What a step came to, in all processes together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from coconut_core.training.encoding import Batch, Part
+from coconut_core.training.processes import Processes
+
+SHOWN = (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
+
+
+@dataclass(frozen=True)
+class StepSummary:
+    """Losses in nats a label, and how much was read for them."""
+
+    loss: float  # mean over all labels; 0 where there are none
+    loss_by_part: dict[str, float]
+    tokens: int  # without padding
+    padding: float  # share of the positions read
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch], losses: Sequence[Tensor], processes: Processes) -> "StepSummary":
+        """The summary of a step's micro-batches, where losses holds a tensor (labelled positions,) for each.
+
+        Waits for the device. Every process must call it, and all get the same.
+        """
+        told = torch.zeros(2, len(Part), dtype=torch.float64)  # sum and number of the losses of each part
+        read = torch.zeros(2, dtype=torch.float64)  # positions without padding, and all of them
+        for batch, loss in zip(batches, losses, strict=True):
+            part = batch.label_parts
+            told[0] += loss.new_zeros(len(Part)).index_add_(0, part, loss).cpu()
+            told[1] += torch.bincount(part, minlength=len(Part)).cpu()
+            read += torch.tensor([int(batch.attention_mask.sum()), batch.attention_mask.numel()])
+        told, read = processes.sum(told), processes.sum(read)
+        of_part = {part: told[:, part].tolist() for part in SHOWN}
+        total, count = told.sum(dim=1).tolist()
+        return cls(
+            total / max(1.0, count),
+            {part.name.lower(): loss / labels for part, (loss, labels) in of_part.items() if labels},
+            int(read[0]),
+            1 - float(read[0]) / max(1.0, float(read[1])),
+        )

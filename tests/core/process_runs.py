@@ -1,0 +1,168 @@
+"""A driver for test_processes: trains in two processes that it forks, having imported torch only once.
+
+    python -m tests.core.process_runs SCENARIO FOLDER …
+
+Prints a JSON object for each scenario: what became of the processes.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from accelerate import state
+from accelerate.utils import DistributedType
+
+from coconut_core.errors import Interrupted
+from coconut_core.training.recipe import Recipe
+from coconut_core.training.run_folder import RunFolder
+from coconut_core.training.start import build_model
+from coconut_core.training.trainer import Trainer
+from tests.core.tiny_recipes import problem_file, tiny_recipe
+
+PROCESSES = 2
+LONG = {"lookup": 0, "first": 1000, "per_stage": 1000, "stages": 1, "total": 2000}
+
+
+def few_recipe(folder: Path) -> Recipe:
+    """Five problems in batches of four: an epoch ends with a batch of one, too few for two processes."""
+    return tiny_recipe(
+        micro_batch=1,
+        data={"train": str(problem_file(folder, 5))},
+        curriculum={"lookup": 0, "first": 2, "per_stage": 2, "stages": 1, "total": 6},
+    )
+
+
+def stopped_recipe(folder: Path) -> Recipe:
+    """One that takes long enough to be stopped."""
+    return tiny_recipe(checkpoint_every=5, evaluate_every=5000, curriculum=LONG)
+
+
+def sharded_recipe(folder: Path) -> Recipe:
+    """With all that is trained: thoughts, a halting head, micro-batches."""
+    return tiny_recipe(micro_batch=1, thinking={"ends": "halting"})
+
+
+def halved_recipe(folder: Path) -> Recipe:
+    """In bfloat16, and sparing memory."""
+    return tiny_recipe(precision="bf16", gradient_checkpointing=True)
+
+
+def few(folder: Path) -> None:
+    """To the end, with processes that have nothing to read."""
+    _train(few_recipe(folder), folder)
+
+
+def stopped(folder: Path) -> None:
+    """Until somebody stops it."""
+    _train(stopped_recipe(folder), folder)
+
+
+def sharded(folder: Path) -> None:
+    """Under FSDP to step 5, from the checkpoint to step 7, and from that one to the end."""
+    for until in (5, 7, None):
+        _train(sharded_recipe(folder), folder, until)
+
+
+def halved(folder: Path) -> None:
+    """Under FSDP to the end."""
+    _train(halved_recipe(folder), folder)
+
+
+SCENARIOS: dict[str, Callable[[Path], None]] = {
+    "few": few,
+    "stopped": stopped,
+    "sharded": sharded,
+    "halved": halved,
+}
+
+
+def _train(recipe: Recipe, folder: Path, until: int | None = None) -> None:
+    trainer = Trainer(build_model(recipe), recipe, RunFolder(folder), device="cpu")
+    if trainer.folder.steps():
+        trainer.resume()
+    rows: list[dict[str, Any]] = []
+    try:
+        trainer.run(rows.append, until)
+    finally:
+        print(json.dumps({"step": trainer.step, "sharded": trainer.sharded, "rows": rows}))
+        sys.stdout.flush()
+
+
+# -- processes ---------------------------------------------------------------------------------------------
+
+
+def fork(scenario: str, folder: Path, rank: int, port: int) -> int:
+    """Run a scenario in another process, what it prints going into a file; returns its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
+        os.dup2(os.open(folder / f"process-{rank}.txt", os.O_WRONLY | os.O_CREAT), sys.stdout.fileno())
+        if scenario in ("sharded", "halved"):
+            shard_on_cpu()
+        SCENARIOS[scenario](folder)
+        status = 0
+    except Interrupted:
+        status = 130
+    except BaseException as error:
+        print(f"process {rank}: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(status)
+
+
+def shard_on_cpu() -> None:
+    """Have accelerate take up FSDP on CPUs too, for which it has no other obstacle than its list of devices."""
+    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    original = state.AcceleratorState.__init__
+
+    def patched(self: Any, *arguments: Any, fsdp_plugin: Any = None, **options: Any) -> None:
+        original(self, *arguments, fsdp_plugin=fsdp_plugin, **options)
+        if fsdp_plugin is None:
+            return  # asked for again, once it is there
+        self.distributed_type = DistributedType.FSDP
+        self.fsdp_plugin = fsdp_plugin
+        if self._mixed_precision != "no":
+            fsdp_plugin.set_mixed_precision(self._mixed_precision)
+        state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+    state.AcceleratorState.__init__ = patched
+
+
+def run(scenario: str, folder: Path) -> dict[str, Any]:
+    """Exit codes of a scenario's processes, and the last line that each printed."""
+    folder.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pids = [fork(scenario, folder, rank, port) for rank in range(PROCESSES)]
+    if scenario == "stopped":
+        while not any(folder.glob("step-*/training_state.pt")):
+            time.sleep(0.01)
+        os.kill(pids[1], signal.SIGTERM)  # only one of them
+    codes: dict[int, int] = {}
+    while len(codes) < PROCESSES:
+        pid, status = os.wait()
+        codes[pid] = os.waitstatus_to_exitcode(status)
+        if codes[pid] not in (0, 130):  # as a launcher does: the others would wait for it
+            for other in set(pids) - codes.keys():
+                os.kill(other, signal.SIGKILL)
+    files = [folder / f"process-{rank}.txt" for rank in range(PROCESSES)]
+    told = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+    return {"codes": [codes[pid] for pid in pids], "told": told}
+
+
+if __name__ == "__main__":
+    os.environ |= {
+        "WORLD_SIZE": str(PROCESSES), "LOCAL_WORLD_SIZE": str(PROCESSES), "MASTER_ADDR": "127.0.0.1",
+        "ACCELERATE_USE_CPU": "true",
+    }  # fmt: skip
+    found = {name: run(name, Path(folder)) for name, folder in zip(sys.argv[1::2], sys.argv[2::2], strict=True)}
+    print(json.dumps(found))
