@@ -22,7 +22,7 @@ async def main(example: int) -> None:
         await pilot.press("c")
         while app.view is None or not app.view.finished or not app.up_to_date:
             await pilot.pause(0.1)
-        await pilot.press("home", "down", "down", "g")
+        await pilot.press("home", "down", "down", "2")
         await pilot.pause(0.5)
         IMAGES.mkdir(exist_ok=True)
         app.save_screenshot("explorer.svg", path=str(IMAGES))

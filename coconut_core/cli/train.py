@@ -122,7 +122,8 @@ def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
     from coconut_core.cli.progress import Progress
     from coconut_core.training.metrics import MetricsLog
 
-    with MetricsLog(folder.path, step=trainer.step) as log, Progress() as progress:
+    opened = MetricsLog(folder.path, step=trainer.step, owes_evaluation=trainer.owes_evaluation)
+    with opened as log, Progress() as progress:
 
         def report(row: dict[str, object]) -> None:
             log.append(row)

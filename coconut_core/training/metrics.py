@@ -25,10 +25,13 @@ class MetricsLog:
     after resuming the log is that of an uninterrupted run. A run that begins stands at step 0.
     """
 
-    def __init__(self, folder: Path, *, step: int) -> None:
-        """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged."""
+    def __init__(self, folder: Path, *, step: int, owes_evaluation: bool = False) -> None:
+        """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged.
+
+        owes_evaluation: whether the evaluation of that step is yet to come, even if it has a row.
+        """
         self.path = Path(folder) / FILE_NAME
-        kept = _kept_bytes(self.path, step)
+        kept = _kept_bytes(self.path, step, owes_evaluation)
         with self._told():
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
@@ -115,13 +118,13 @@ def _read(path: Path) -> list[tuple[Row, int]]:
     return rows
 
 
-def _kept_bytes(path: Path, step: int) -> int:
+def _kept_bytes(path: Path, step: int, owes_evaluation: bool) -> int:
     """Where the first row beyond a step begins, or what is not a whole line."""
     if step == 0 or not path.exists():
         return 0
     kept = 0
     for row, end in _read(path):
-        if row["step"] > step:
+        if row["step"] > step or (row["step"] == step and owes_evaluation and "evaluation" in row):
             break
         kept = end
     return kept

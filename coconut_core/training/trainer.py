@@ -73,7 +73,7 @@ class Trainer:
             self._whole = WholeModel(model, self.accelerator.is_main_process)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.step = 0
-        self._owes_evaluation = False  # of the step taken last: it was asked to stop before
+        self.owes_evaluation = False  # of the step taken last: it was asked to stop in front of it
         self._halting = recipe.thinking.ends == "halting"
         self._window = (0, 0.0)  # step and time of the last log line
         self._batch: list[Batch] = []  # of the step taken last
@@ -85,19 +85,17 @@ class Trainer:
         """Whether the processes share the weights out among them (FSDP)."""
         return self._whole is not None
 
-    def whole_model(self) -> CoconutModel | None:
+    @property
+    def plain_model(self) -> CoconutModel:
         """The model without accelerate's wrapping, labelled with the stage that it has reached.
 
-        Every process must ask. Under FSDP only the main process gets one, a copy on the CPU; the others None.
+        Under FSDP every process must ask, and only what the main one gets can be used: a copy, on the CPU.
         """
-        model: CoconutModel | None
-        if self._whole is None:
-            model = self.accelerator.unwrap_model(self.model)
-        else:
-            model = self._whole.gather(self.model)
-        if model is not None:
-            thoughts = self.batches.stages[self._stage].thoughts
-            model.config = replace(model.config, stage=self._stage, thoughts=thoughts)
+        model: CoconutModel = self.accelerator.unwrap_model(self.model)
+        if self._whole is not None:
+            model = self._whole.gather(self.model) or model
+        thoughts = self.batches.stages[self._stage].thoughts
+        model.config = replace(model.config, stage=self._stage, thoughts=thoughts)
         return model
 
     @property
@@ -116,8 +114,9 @@ class Trainer:
         total = self.batches.total_steps
         end = total if until is None else min(total, until)
         with Interruption() as interruption:
-            if self._owes_evaluation:
+            if self.owes_evaluation:
                 self._note_accuracy(self._evaluate())
+                self.owes_evaluation = False
             while self.step < end:
                 self._train_step()
                 stopping = self.processes.any(interruption.asked) and self.step < end
@@ -135,7 +134,7 @@ class Trainer:
     def _evaluate_and_save(self, stopping: bool, at_end: bool) -> None:
         """What is due after a step. A checkpoint comes last: then all rows up to its step are in the log."""
         due = self.step % self.recipe.evaluate_every == 0 or self.step == self.batches.total_steps
-        self._owes_evaluation = due and stopping  # saving comes first; a resumed run makes up for it
+        self.owes_evaluation = due and stopping  # saving comes first; a resumed run makes up for it
         accuracy = self._evaluate() if due and not stopping else None
         if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping:
             self.save()
@@ -149,15 +148,14 @@ class Trainer:
         """Write a checkpoint; every process must call it. Raises CoconutError for weights that are not numbers
         any more, or where the disk is full."""
         self._check_loss()
-        model, optimizer = self.whole_model(), self.optimizer.state_dict()
+        model, optimizer = self.plain_model, self.optimizer.state_dict()
         if self._whole is not None:
             optimizer = gather_optimizer(optimizer)
         if not self.accelerator.is_main_process:
             return
-        assert model is not None
         state = {
             "step": self.step,
-            "owes_evaluation": self._owes_evaluation,
+            "owes_evaluation": self.owes_evaluation,
             "model": model.state_dict(),
             "optimizer": optimizer,
         }
@@ -176,7 +174,7 @@ class Trainer:
             load_weights(self.model, state["model"])
             shard_optimizer(self.optimizer)
         self.step = int(state["step"])
-        self._owes_evaluation = bool(state.get("owes_evaluation"))
+        self.owes_evaluation = bool(state.get("owes_evaluation"))
 
     # -- one step ------------------------------------------------------------------------------------------
 
@@ -287,8 +285,10 @@ class Trainer:
 
     def _evaluate(self) -> float | None:
         """Accuracy on held-out problems, where there are any; every process must ask, the main one gets it."""
-        model = self.whole_model() if self.held_out else None
-        if model is None or not self.accelerator.is_main_process:
+        if not self.held_out:
+            return None
+        model = self.plain_model
+        if not self.accelerator.is_main_process:
             return None
         was_training = model.training
         model.eval().to(self.accelerator.device)
@@ -331,10 +331,10 @@ def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:
 def _accelerator(recipe: Recipe, device: str) -> Accelerator:
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
-    try:
-        return Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
-    except ValueError as error:  # fp16 without a GPU
-        raise CoconutError(f"precision '{recipe.precision}' cannot be had on this machine: {error}") from error
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
+    if recipe.precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
+        raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
+    return accelerator
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -145,10 +145,14 @@ def test_errors_are_one_line(coconut: Run, tmp_path: Path, arguments: list[str],
     assert result.stderr.count("\n") == 1
 
 
-def test_a_precision_that_the_machine_does_not_have(coconut: Run, recipe: Path, tmp_path: Path) -> None:
-    refused = coconut("train", recipe, "--set", "precision=fp16", "--out", tmp_path / "run", "--device", "cpu")
+def test_half_precision_needs_a_gpu(coconut: Run, recipe: Path, tmp_path: Path) -> None:
+    chosen = ("--set", "precision=fp16", "--device", "cpu")
+    refused = coconut("train", recipe, *chosen, "--out", tmp_path / "run")
     assert refused.returncode == 2
-    assert "error: precision 'fp16' cannot be had" in refused.stderr.splitlines()[-1]
+    assert (
+        refused.stderr
+        == "reading problems\nerror: precision 'fp16' needs a GPU: set precision=bf16 or precision=no\n"
+    )
 
 
 def test_recipes_are_listed_and_printed_whole(coconut: Run, tmp_path: Path) -> None:

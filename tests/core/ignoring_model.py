@@ -55,10 +55,8 @@ def train_ignoring_model(folder: Path, steps: int = 200) -> CoconutModel:
         optimizer={"learning_rate": 3e-3, "warmup_steps": 50},
     )
     trainer = trainer_for(recipe, folder / "run")
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = trainer.plain_model
     model.feedback = NoiseFeedback()
     trainer.run(lambda row: None)
     model.feedback = HiddenFeedback()
-    whole = trainer.whole_model()
-    assert whole is not None
-    return whole.eval()
+    return trainer.plain_model.eval()

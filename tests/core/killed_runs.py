@@ -28,7 +28,7 @@ def child(folder: Path) -> None:
     trainer = trainer_for(RECIPE, folder)
     if trainer.folder.steps():
         trainer.resume()
-    with MetricsLog(folder, step=trainer.step) as log:
+    with MetricsLog(folder, step=trainer.step, owes_evaluation=trainer.owes_evaluation) as log:
         trainer.run(log.append)
 
 

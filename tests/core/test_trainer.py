@@ -18,6 +18,7 @@ from coconut_core.problems import read_problems
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.data import Batches, Drawn
 from coconut_core.training.encoding import Encoder, collate
+from coconut_core.training.metrics import MetricsLog, read_metrics
 from coconut_core.training.recipe import Recipe, load_recipe
 from coconut_core.training.run_folder import STATE, RunFolder
 from coconut_core.training.start import build_model
@@ -97,21 +98,26 @@ def test_a_run_that_dies_behind_a_row_ends_with_the_log_of_an_uninterrupted_one(
 
 def test_a_run_stopped_where_an_evaluation_is_due_saves_first_and_makes_up_for_it(tmp_path: Path) -> None:
     recipe = tiny_recipe(
-        evaluation_problems=1, evaluate_every=1, curriculum={"lookup": 0, "first": 1, "stages": 1, "total": 3}
+        evaluation_problems=1,
+        evaluate_every=1,
+        curriculum={"lookup": 0, "first": 1, "per_stage": 1, "stages": 1, "total": 3},
     )
-    whole = train(recipe, tmp_path / "whole")
-    rows: list[Row] = []
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    expected = run_logged(recipe, whole)
+    parts.mkdir()
+    with MetricsLog(parts, step=0) as log:
 
-    def report(row: Row) -> None:
-        rows.append(row)
-        signal.raise_signal(signal.SIGINT)
+        def report(row: Row) -> None:
+            log.append(row)
+            signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(Interrupted, match="stopped at step 1; go on with: coconut train --resume --out"):
-        trainer_for(recipe, tmp_path / "parts").run(report)
-    assert [row["step"] for row in rows] == [1], "it was not held up by an evaluation"
-    rows += go_on(recipe, tmp_path / "parts")
-    assert timeless(rows) == timeless(whole)
-    assert RunFolder(tmp_path / "whole").read_best() == RunFolder(tmp_path / "parts").read_best()
+        with pytest.raises(Interrupted, match="stopped at step 1; go on with: coconut train --resume --out"):
+            trainer_for(recipe, parts).run(report)
+    assert [row["step"] for row in read_metrics(log.path)] == [1], "it was not held up by an evaluation"
+    with pytest.raises(Died):
+        run_logged(recipe, parts, 1)  # behind the evaluation that it makes up for
+    assert timeless(run_logged(recipe, parts)) == timeless(expected)
+    assert RunFolder(whole).read_best() == RunFolder(parts).read_best()
 
 
 def test_dropout_too_is_the_same_after_a_resume(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def run_logged(recipe: Recipe, folder: Path, rows: int | None = None) -> list[Ro
     trainer = trainer_for(recipe, folder)
     if trainer.folder.steps():
         trainer.resume()
-    with MetricsLog(folder, step=trainer.step) as log:
+    with MetricsLog(folder, step=trainer.step, owes_evaluation=trainer.owes_evaluation) as log:
         written = 0
 
         def report(row: Row) -> None:

@@ -14,6 +14,7 @@ from coconut_core.controls import run_controls
 from coconut_core.evaluate import evaluate
 from coconut_core.interventions import Zero
 from coconut_core.model import CoconutModel
+from coconut_core.outcomes import Outcome
 from coconut_core.problems import Problem, example_problem, generate_problems, read_problems
 from coconut_core.verdict import Usage, usage_line
 from coconut_tui.app import Explorer
@@ -120,7 +121,7 @@ def test_a_person_steps_it_in_a_real_terminal(tmux: str) -> None:
     for number in range(1, 8):
         do("send-keys", "s")
         see(f"◉ {number}")
-    do("send-keys", "g")
+    do("send-keys", "2")
     see("frontier")
     do("send-keys", "c")
     see("✓ right")
@@ -137,3 +138,12 @@ def test_its_thoughts_are_found_to_be_used(model: CoconutModel) -> None:
 
 def test_the_verdict_kept_with_it_is_of_these_weights() -> None:
     assert usage_line(FOLDER).startswith("USED: 94 % right with them, 26 % without them")
+
+
+def test_its_sibling_reasons_in_words(problems: list[Problem]) -> None:
+    """models/prosqa-cot takes no thoughts, and mostly tells a path that is there."""
+    sibling = CoconutModel.from_pretrained(FOLDER.with_name("prosqa-cot"), device="cpu")
+    found = evaluate(sibling, problems[:60], answer_only=False)
+    assert {answer.thoughts for answer in found.answers} == {0}
+    assert found.outcome_counts[Outcome.HALLUCINATION] < 20
+    assert found.outcome_counts[Outcome.CORRECT_LABEL] == 0
