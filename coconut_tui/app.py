@@ -1,33 +1,60 @@
 """The explorer: panes, keys and the messages between them. No model code; the engine has that."""
 
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
-from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static, Tab, Tabs
+from textual.widget import Widget
+from textual.widgets import Footer, Tab, Tabs
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import example_problem, recognise
 from coconut_core.problems.base import Problem
 from coconut_core.trace import StepRecord, Trace
 from coconut_tui.actions import ACTIONS
-from coconut_tui.engine import Activity, Engine, EngineError, ModelChoice, ModelReady, Replay, RunChanged
+from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.collection import Collection
+from coconut_tui.config import Config
+from coconut_tui.engine import (
+    Activity,
+    CompareReady,
+    Engine,
+    EngineError,
+    Judged,
+    ModelChoice,
+    ModelReady,
+    PreviewReady,
+    Replay,
+    RunChanged,
+    Stopped,
+    VerdictRead,
+    WhatIfChanged,
+)
+from coconut_tui.guides import GUIDES
+from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
-from coconut_tui.screens.path import PathScreen
-from coconut_tui.screens.question import QuestionScreen
+from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.verbs.asking import open_first
+from coconut_tui.verbs.looking import type_line
+from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.prompt import PromptPane
+from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.status import status_line, usage_text
+from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
-PANES = ("thoughts", "inspect", "prompt")
+PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
 DRAW_INTERVAL = 0.04  # seconds; a model that steps faster than this is drawn only now and then, so keys get in
+MOST_TOKENS = 50
 
 
 class Explorer(App[None]):
@@ -36,7 +63,17 @@ class Explorer(App[None]):
     TITLE = "coconut"
     CSS_PATH = "styles/explorer.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
-    BINDINGS = [Binding(action.keys, action.name, action.label, show=action.in_footer) for action in ACTIONS]
+    BINDINGS = [
+        Binding(
+            action.keys,
+            f"act('{action.name}')",
+            action.label,
+            show=action.in_footer,
+            priority=action.name == "quit",  # from any screen
+            id=action.name,
+        )
+        for action in ACTIONS
+    ]
 
     def __init__(
         self,
@@ -47,29 +84,46 @@ class Explorer(App[None]):
         example: int | None = None,
         thoughts: int | None = None,
         top_k: int = 10,
+        problems: Sequence[Problem] | None = None,
+        config: Config | None = None,
     ) -> None:
-        """Open a model (choice) with a question or an example of its problem family, or replay a trace."""
+        """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
+
+        problems: those of a file; example is then the number of one of them, from 1. Of config the theme, the
+        keys and the memory for branches count here.
+        """
         super().__init__()
+        config = Config() if config is None else config
+        self.theme = config.theme
+        self.set_keymap(config.keys)
+        self.actions = tuple(replace(each, keys=config.keys.get(each.name, each.keys)) for each in ACTIONS)
+        self._cache_limit = config.branch_memory_mb * 2**20
         self.engine = Engine(self.post_message)
         self.replay: Replay | None = None if trace is None else Replay(self.post_message, trace)
         self.facts: ModelFacts | None = None
+        self._model_facts: ModelFacts | None = None  # while a saved run is on screen, of the model behind it
         self.view: RunView | None = None
         self.selected: int | None = None
         self.activity = ""
         self.token_count = top_k
+        self.breakpoints: tuple[Breakpoint, ...] = ()
+        self.problems = Collection(problems, None)
+        self._file = problems
         self._draw_timer: Timer | None = None
         self._drawn_at, self._draw_seconds = 0.0, 0.0
         self._choice = choice
-        self._question, self._example, self._thoughts = question, example, thoughts
+        self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
     def compose(self) -> ComposeResult:
-        yield Static(id="status")
+        yield TextView(id="status")
         yield Tabs(*(Tab(name.capitalize(), id=f"tab-{name}") for name in PANES), id="pane-tabs")
         with Horizontal(id="panes"):
-            yield PromptPane(id="prompt", classes="pane")
+            with Vertical(id="left"):
+                yield PromptPane(id="prompt", classes="pane")
+                yield BranchesPane(id="branches", classes="pane")
             yield ThoughtsPane(id="thoughts", classes="pane front")
             yield InspectPane(id="inspect", classes="pane")
-        yield Static(id="verdict")
+        yield TextView(id="verdict")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -82,17 +136,31 @@ class Explorer(App[None]):
         """Let the engine's thread end."""
         self.engine.close()
 
+    # -- actions -------------------------------------------------------------------------------------------
+
+    def action_act(self, name: str) -> None:
+        """Do an action of the table that a key asked for."""
+        action = next(action for action in self.actions if action.name == name)
+        if action.needs_argument:
+            type_line(self, f"{name} ")
+            return
+        try:
+            action.do(self, "")
+        except CoconutError as error:
+            self.tell_error(str(error))
+
+    def action_explain(self, view: str) -> None:
+        """Show how to read a view."""
+        self.push_screen(HelpScreen(GUIDES[view], self.actions))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: Textual's own commands and every action of the table."""
         yield from (
             command for command in super().get_system_commands(screen) if command.title not in ("Quit", "Keys")
         )
-        for action in ACTIONS:
-            yield SystemCommand(
-                f"{action.label} ({action.shown_keys})",
-                action.description,
-                getattr(self, f"action_{action.name}"),
-            )
+        for action in self.actions:
+            title = f"{action.label} ({action.shown_keys})"
+            yield SystemCommand(title, action.description, partial(self.action_act, action.name))
 
     # -- messages of the engine and the panes --------------------------------------------------------------
 
@@ -100,17 +168,39 @@ class Explorer(App[None]):
         """A model is there: open its first question."""
         self.facts = message.facts
         if not message.facts.replayed:
-            self._open_first_question()
+            self._model_facts = message.facts
+            self.problems = Collection(self._file, message.facts.family)
+            open_first(self)
         self._draw()
+
+    def on_verdict_read(self, message: VerdictRead) -> None:
+        """Show what is known of the model's thoughts."""
+        if self.facts is not None:
+            self.facts = self._model_facts = replace(self.facts, verdict=message.verdict)
+            self._draw_status()
 
     def on_run_changed(self, message: RunChanged) -> None:
         """Show the run's new state; the cursor goes to the newest step unless it is held elsewhere."""
-        before = 0 if self.view is None else len(self.view.steps)
-        self.view = message.newest()
-        count = len(self.view.steps)
-        if count != before or self.selected is None or self.selected >= count:
+        before, view = self.view, message.newest()
+        if message.replayed is not (self.replay is not None):
+            return  # from a run that is no longer the one on screen
+        self.view = view
+        count = len(view.steps)
+        same = before is not None and (before.question, before.tree.current) == (
+            view.question,
+            view.tree.current,
+        )
+        grown = before is not None and same and count != len(before.steps)
+        if grown or self.selected is None or self.selected >= count:
             self.selected = count - 1 if count else None
+        example = view.tree.example
+        if example is not None and view.said.right is not None and view.tree.here.parent is None:
+            self.problems.note({example: view.said.right})
         self._draw_soon()
+
+    def on_stopped(self, message: Stopped) -> None:
+        """Say at which breakpoint."""
+        self.tell(f"stopped at: {message.breakpoint}")
 
     def on_activity(self, message: Activity) -> None:
         """Show what the engine is doing."""
@@ -119,189 +209,169 @@ class Explorer(App[None]):
 
     def on_engine_error(self, message: EngineError) -> None:
         """Show an error; the run stays as it is."""
-        self._tell_error(message.text)
+        self.tell_error(message.text)
 
-    def on_thoughts_pane_selected(self, message: ThoughtsPane.Selected) -> None:
-        """Select the step under the cursor."""
-        self.selected = message.step
-        self._draw()
+    def on_preview_ready(self, message: PreviewReady) -> None:
+        """Show what an edit would lead to."""
+        if isinstance(self.screen, EditScreen):
+            self.screen.show(message.preview)
+
+    def on_what_if_changed(self, message: WhatIfChanged) -> None:
+        """Show more of the table."""
+        if isinstance(self.screen, WhatIfScreen):
+            self.screen.show(message.table)
+
+    def on_compare_ready(self, message: CompareReady) -> None:
+        """Show two branches side by side."""
+        self.push_screen(CompareScreen(message.comparison))
+
+    def on_judged(self, message: Judged) -> None:
+        """Note which problems were answered rightly."""
+        self.problems.note(message.verdicts)
+        if isinstance(self.screen, ProblemsScreen):
+            self.screen.show()
+
+    def on_rows_view_highlighted(self, message: RowsView.Highlighted) -> None:
+        """Select the step, or the branch, under the cursor."""
+        if isinstance(message.rows, ThoughtsPane):
+            self.selected = message.key
+            self._draw()
+        else:
+            self.query_one(BranchesPane).highlight(message.key)
+
+    def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
+        """Go to a branch."""
+        if isinstance(message.rows, BranchTree) and self.replay is None:
+            self.engine.move(message.key)
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """In a narrow terminal, bring a pane to the front."""
         if event.tabs.id == "pane-tabs" and event.tab.id is not None:
-            for name in PANES:
-                self.query_one(f"#{name}").set_class(event.tab.id == f"tab-{name}", "front")
+            self.bring_to_front(event.tab.id.removeprefix("tab-"))
 
-    # -- actions: one method for each row of the table -----------------------------------------------------
+    # -- what actions need ---------------------------------------------------------------------------------
 
     @property
-    def _player(self) -> Engine | Replay:
+    def player(self) -> Engine | Replay:
+        """What takes steps."""
         return self.engine if self.replay is None else self.replay
 
-    def action_step(self) -> None:
-        self._player.step()
+    def require_model(self) -> None:
+        """Raises CoconutError where there is no model to work with."""
+        if self.replay is not None:
+            raise CoconutError("this is a saved run: open a model with coconut-tui --model DIR to change it")
+        if self.facts is None:
+            raise CoconutError("the model is not loaded yet")
 
-    def action_step_back(self) -> None:
-        self._player.back()
-
-    def action_finish(self) -> None:
-        self._player.finish()
-
-    def action_restart(self) -> None:
-        self._player.restart()
-
-    def action_to_end_of_thinking(self) -> None:
-        self._player.think_all()
-
-    def action_stop(self) -> None:
-        self.engine.stop()
-
-    def action_more_thoughts(self) -> None:
-        self._change_thoughts(1)
-
-    def action_fewer_thoughts(self) -> None:
-        self._change_thoughts(-1)
-
-    def action_zero(self) -> None:
-        if (step := self._selected_thought()) is not None:
-            self.engine.zero(step.index, step.segment)
-
-    def action_undo_edit(self) -> None:
-        if (step := self._selected_thought()) is not None:
-            self.engine.undo_edit(step.index, step.segment)
-
-    def action_question(self) -> None:
-        if self._has_model():
-            self.push_screen(QuestionScreen("" if self.view is None else self.view.question), self._ask_text)
-
-    def action_next_example(self) -> None:
-        self._open_example((self._example or 0) + 1)
-
-    def action_previous_example(self) -> None:
-        self._open_example(max(1, (self._example or 2) - 1))
-
-    def action_show_top(self) -> None:
-        self._show_view("top")
-
-    def action_show_graph(self) -> None:
-        self._show_view("graph")
-
-    def action_show_answer(self) -> None:
-        self._show_view("answer")
-
-    def action_more_tokens(self) -> None:
-        self.token_count = min(50, self.token_count + 5 if self.token_count >= 5 else 5)
-        self._draw()
-
-    def action_fewer_tokens(self) -> None:
-        self.token_count = max(1, self.token_count - 5)
-        self._draw()
-
-    def action_next_pane(self) -> None:
-        self.query_one("#pane-tabs", Tabs).action_next_tab()
-
-    def action_switch_theme(self) -> None:
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
-
-    def action_save(self) -> None:
+    def require_view(self) -> RunView:
+        """The run. Raises CoconutError where there is none."""
         if self.view is None:
-            self._tell_error("there is no run to save yet")
-        elif self._has_model():
-            self.push_screen(PathScreen("Save the run as", "run.json"), self._save)
+            raise CoconutError("no question is open: press q to write one")
+        return self.view
 
-    def action_open(self) -> None:
-        self.push_screen(PathScreen("Open a saved run", "run.json"), self._open_trace)
+    def require_thought(self) -> StepRecord:
+        """The selected thought. Raises CoconutError where another step, or nothing, is selected."""
+        self.require_model()
+        step = self.selected_thought
+        if step is None:
+            raise CoconutError("select a thought first (up and down)")
+        return step
 
-    def action_help(self) -> None:
-        self.push_screen(HelpScreen())
+    def branch_in_question(self) -> int:
+        """The branch under the cursor where the tree has the focus, else the current one."""
+        tree = self.query_one(BranchTree)
+        return tree.key if tree.has_focus and tree.key is not None else self.require_view().tree.current
 
-    # -- what the actions need -----------------------------------------------------------------------------
+    @property
+    def problem_number(self) -> int | None:
+        """The number of the problem that is open."""
+        return None if self.view is None else self.view.tree.example
 
-    def _open(self) -> None:
-        if self.replay is not None:
-            self.replay.start()
-        elif self._choice is not None:
-            self.engine.start(self._choice)
-
-    def _open_first_question(self) -> None:
-        if self._question is not None:
-            self._ask(self._question, recognise(self._question))
-        elif self.facts is not None and self.facts.family is not None:
-            self._open_example(self._example or 1)
-        elif self._example is not None:
-            self._tell_error("this model names no problem family with examples")
-        else:
-            self.action_question()
-
-    def _open_example(self, number: int) -> None:
-        if not self._has_model() or self.facts is None:
-            return
-        try:
-            problem = example_problem(self.facts.family, number)
-        except CoconutError as error:
-            self._tell_error(str(error))
-            return
-        self._example = number
-        self._ask(problem.question, problem)
-
-    def _ask_text(self, question: str | None) -> None:
-        if question is not None:
-            self._example = None
-            self._ask(question, recognise(question))
-
-    def _ask(self, question: str, problem: Problem | None) -> None:
-        self.selected = None
-        self.engine.ask(question, problem, self._thoughts)
-
-    def _change_thoughts(self, by: int) -> None:
-        if self.view is not None and self._has_model():
-            self._thoughts = max(0, self.view.thoughts + by)
-            self._ask(self.view.question, self.view.problem)
-
-    def _selected_thought(self) -> StepRecord | None:
-        if not self._has_model():
-            return None
-        if self.view is not None and self.selected is not None:
-            step = self.view.steps[self.selected]
-            if step.kind == "thought":
-                return step
-        self._tell_error("select a thought first (up and down)")
-        return None
-
-    def _has_model(self) -> bool:
-        if self.replay is not None:
-            self._tell_error("this is a saved run: open a model with coconut-tui --model DIR to change it")
-        elif self.facts is None:
-            self._tell_error("the model is not loaded yet")
-        return self.replay is None and self.facts is not None
-
-    def _save(self, path: str | None) -> None:
-        if path is None:
-            return
-        if Path(path).expanduser().exists():
-            self._tell_error(f"{path} exists already: choose another name")
-        else:
-            self.engine.save(Path(path).expanduser(), lambda saved: self.notify(f"saved to {saved}"))
-
-    def _open_trace(self, path: str | None) -> None:
-        if path is None:
-            return
-        try:
-            trace = Trace.load(Path(path).expanduser())
-        except CoconutError as error:
-            self._tell_error(str(error))
-            return
+    def open_replay(self, trace: Trace) -> None:
+        """Replay a saved trace."""
         self.engine.stop()
         self.view, self.selected = None, None
         self.replay = Replay(self.post_message, trace)
         self.replay.start()
 
-    def _show_view(self, name: str) -> None:
+    def close_replay(self) -> None:
+        """Go back from a saved run to the model. Raises CoconutError where there is none."""
+        if self.replay is None:
+            raise CoconutError("no saved run is open")
+        if self._choice is None:
+            raise CoconutError("there is no model to go back to")
+        self.replay, self.view, self.selected = None, None, None
+        self.facts = self._model_facts
+        self.engine.show()
+
+    def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
+        """Stop there from now on."""
+        self.breakpoints = breakpoints
+        self._draw_status()
+
+    def set_token_count(self, count: int) -> None:
+        """Show so many tokens of a step."""
+        self.token_count = min(MOST_TOKENS, max(1, count))
+        self._draw()
+
+    def tell(self, text: str) -> None:
+        """Say something in passing."""
+        self.notify(text, markup=False)
+
+    def tell_error(self, text: str) -> None:
+        """Say what went wrong."""
+        self.notify(text, title="Error", severity="error", markup=False)
+
+    @property
+    def selected_thought(self) -> StepRecord | None:
+        """The selected step, where it is a thought."""
+        step = None if self.view is None or self.selected is None else self.view.steps[self.selected]
+        return step if step is not None and step.kind == "thought" else None
+
+    # -- panes ---------------------------------------------------------------------------------------------
+
+    @property
+    def focused_pane(self) -> str:
+        """The pane that has the focus, or that holds what has it."""
+        nodes = () if self.focused is None else self.focused.ancestors_with_self
+        return next((node.id for node in nodes if node.id in PANES), "thoughts")
+
+    @property
+    def focused_view(self) -> str:
+        """The pane that has the focus; of the inspect pane, the view that is shown."""
+        pane = self.focused_pane
+        return self.query_one(InspectPane).shown if pane == "inspect" else pane
+
+    def focus_pane(self, name: str) -> None:
+        """Give a pane the focus, and bring it to the front where only one is shown."""
+        self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
+        self.bring_to_front(name)
+        self._body_of(name).focus()
+
+    def show_view(self, name: str) -> None:
+        """Bring a view of the inspect pane to the front."""
         self.query_one(InspectPane).view_tab(name)
         self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
 
-    def _tell_error(self, text: str) -> None:
-        self.notify(text, title="Error", severity="error", markup=False)
+    def bring_to_front(self, chosen: str) -> None:
+        """Show a pane where only one is shown."""
+        for name in PANES:
+            self.query_one(f"#{name}").set_class(name == chosen, "front")
+        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front")
+        if self.screen.has_class("-narrow") and self.focused_pane != chosen and self.focused is not None:
+            self.call_after_refresh(self._body_of(chosen).focus)
+
+    def _body_of(self, name: str) -> Widget:
+        pane = self.query_one(f"#{name}")
+        return pane.body if isinstance(pane, BranchesPane | InspectPane) else pane
+
+    # -- opening and drawing -------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self.replay is not None:
+            self.replay.start()
+        elif self._choice is not None:
+            self.engine.start(self._choice, self._file, self._cache_limit)
 
     @property
     def up_to_date(self) -> bool:
@@ -324,22 +394,15 @@ class Explorer(App[None]):
             self._draw_timer = None
         began = time.monotonic()
         self.query_one(PromptPane).show(self.view, self.facts)
-        self.query_one(ThoughtsPane).show(self.view, self.facts, self.selected)
+        self.query_one(BranchesPane).show(self.view)
+        self.query_one(ThoughtsPane).show(self.view, self.selected)
         self.query_one(InspectPane).show(self.view, self.facts, self.selected, self.token_count)
         self._draw_status()
         self._drawn_at = time.monotonic()
         self._draw_seconds = self._drawn_at - began
 
     def _draw_status(self) -> None:
-        name = self.facts.name if self.facts is not None else "coconut"
-        example = f" · example {self._example}" if self._example is not None and self.replay is None else ""
-        mode = "" if self.view is None else f" · {self.view.mode}"
-        doing = f" · {self.activity} …" if self.activity else ""
-        self.query_one("#status", Static).update(Text(f"{name}{example}{mode}{doing}", no_wrap=True))
-        self.query_one("#verdict", Static).update(self._verdict())
-
-    def _verdict(self) -> Text:
-        if self.facts is not None and not self.facts.trained:
-            return Text("not trained to think in latents", "bold")
-        text = Text("thoughts used? ", no_wrap=True, overflow="ellipsis")
-        return text.append("UNKNOWN", "bold").append(" for this model: no controls.json yet")
+        self.query_one("#status", TextView).show(
+            status_line(self.facts, self.view, self.breakpoints, self.activity)
+        )
+        self.query_one("#verdict", TextView).show(usage_text(self.facts))

@@ -42,14 +42,6 @@ def explore(
         str | None, typer.Option(help="For models not trained to think: hidden or mixture.")
     ] = None,
     config: ConfigFile = None,
-    restore: Annotated[
-        bool | None,
-        typer.Option(
-            "--restore/--fresh",
-            help="Go on with the last session, or not even after a crash.",
-            show_default=False,
-        ),
-    ] = None,
 ) -> None:
     """Step a Coconut model through its thoughts in the terminal."""
     from coconut_core.trace import Trace
@@ -63,8 +55,6 @@ def explore(
         raise CoconutError("give --question or --example, not both")
     loaded = None if trace is None else Trace.load(trace)
     more: dict[str, Any] = {} if data is None else {"problems": _problems(data)}
-    if restore is not None:
-        more["restore"] = restore
     if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
         more["config"] = settings
     served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal

@@ -3,10 +3,11 @@
 from rich.text import Text
 
 from coconut_core.cli.show import printable
+from coconut_tui.branches import Said
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-BAR_STYLE = "#4c9be8"  # a blue that all common kinds of colour blindness keep apart from the orange
-EDIT_STYLE = "#e8a33d"
+BAR_STYLE = "#2f80d0"  # a blue that all common kinds of colour blindness keep apart from the orange
+EDIT_STYLE = "#c0751a"  # both can be read on a dark and on a light ground
 
 
 def bar(share: float, width: int) -> str:
@@ -23,11 +24,25 @@ def share_text(share: float) -> str:
 
 def token_bar(token: str, share: float, name_width: int, bar_width: int) -> Text:
     """A token, its bar and its probability."""
-    name = printable(token)
-    if len(name) > name_width:
-        name = name[: name_width - 1] + "…"
+    name = shortened(printable(token), name_width)
     return (
         Text(f"{name:<{name_width}} ")
         + Text(bar(share, bar_width), BAR_STYLE)
         + Text(f" {share_text(share)}", "dim" if share < 0.05 else "")
     )
+
+
+def verdict_mark(said: Said) -> str:
+    """Whether an answer is right, where that is known."""
+    return "" if said.right is None else " ✓" if said.right else " ✗"
+
+
+def shortened(text: str, width: int) -> str:
+    """A text in at most so many characters."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def megabytes(size: int) -> str:
+    """A size in megabytes, with a digit behind the point while it is small."""
+    value = size / 2**20
+    return f"{value:.0f}" if value >= 10 or value == 0 else f"{value:.1f}"

@@ -1,9 +1,23 @@
 """What the explorer shows, as plain data: made by the engine, drawn by the widgets."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord
+from coconut_tui.branches import Said, Tree
+
+
+@dataclass(frozen=True)
+class FormFacts:
+    """A kind of intervention, as it is offered; see coconut_core.interventions.text.Form."""
+
+    name: str
+    usage: str
+    arguments: tuple[str, ...]
+    takes_places: bool
+    description: str
+    example: str
 
 
 @dataclass(frozen=True)
@@ -16,19 +30,41 @@ class ModelFacts:
     answer_prefix: str
     first_thought_hops: int = 1
     replayed: bool = False  # a saved trace; there is no model
+    layers: int = 0
+    heads: int = 0  # in a layer
+    forms: tuple[FormFacts, ...] = ()  # what can be done to a thought
+    verdict: str = ""  # whether its thoughts are known to be used; empty while that is not known yet
+    donors: tuple[tuple[str, str], ...] = ()  # names of what can stand for a thought, with a description
+
+
+@dataclass(frozen=True)
+class CacheUse:
+    """Which branches are held in memory, and what that takes."""
+
+    branches: frozenset[int] = frozenset()
+    used: int = 0  # bytes
+    limit: int = 0  # bytes; the current branch is held even where it is larger
 
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as it stands."""
+    """A run as it stands, and the tree that it is part of."""
 
-    question: str
-    problem: Problem | None
+    tree: Tree
     steps: tuple[StepRecord, ...]
     thoughts: int  # planned
-    text: str  # what was said so far
     mode: str  # "thinking", "speaking" or "finished"
-    finished: bool
+    said: Said
+    peeks: Mapping[int, Said] = field(default_factory=dict)  # what it would say after so many steps
+    cache: CacheUse = CacheUse()
+
+    @property
+    def question(self) -> str:
+        return self.tree.question
+
+    @property
+    def problem(self) -> Problem | None:
+        return self.tree.problem
 
     @property
     def graph(self) -> Graph | None:
@@ -38,6 +74,15 @@ class RunView:
     def expected(self) -> str | None:
         """The right answer where it is known."""
         return self.problem.answer if self.problem is not None and self.problem.answer else None
+
+    @property
+    def finished(self) -> bool:
+        return self.said.finished
+
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return self.said.text
 
     @property
     def segment(self) -> int:
@@ -54,3 +99,65 @@ class RunView:
     def words(self) -> list[StepRecord]:
         """The steps in which a word was said."""
         return [step for step in self.steps if step.kind == "token"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an edit would lead to; nothing has been changed. Where it cannot be done, `error` says why."""
+
+    text: str
+    error: str = ""
+    before: tuple[StepRecord, ...] = ()  # the thoughts as they are now
+    after: tuple[StepRecord, ...] = ()
+    said_before: Said | None = None  # what is said if nothing is changed
+    said_after: Said | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a what-if table."""
+
+    text: str  # the intervention
+    said: Said | None = None  # None until it is known
+    changed: bool = False  # whether another answer was said than without it
+    word: str = ""  # where the answers first differ: what is said there
+    probability: float | None = None  # of that word
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """Several interventions side by side, the run without any in front."""
+
+    title: str
+    variants: tuple[Variant, ...]
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class ComparedStep:
+    """The same thought in two runs; a side is None where that run has not taken it."""
+
+    segment: int
+    thought: int
+    first: StepRecord | None
+    second: StepRecord | None
+    divergence: float | None = None  # KL(first ‖ second) of the readouts, nats
+    cosine: float | None = None  # between the two states
+
+    def rank_before(self, token: str) -> int | None:
+        """The rank (from 1) that a token of the second run has in the first; None where it is not known."""
+        top = () if self.first is None else self.first.top
+        return next((rank for rank, item in enumerate(top, start=1) if item.token == token), None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two branches side by side."""
+
+    first: str  # name
+    second: str
+    shared: int  # steps that they have in common
+    steps: tuple[ComparedStep, ...]
+    first_said: Said
+    second_said: Said

@@ -1,39 +1,66 @@
-"""The help screen: all keys, from the table of actions."""
+"""The help screen: the view that has the focus, then all keys, from the table of actions."""
 
+from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from coconut_tui.actions import ACTIONS
+from coconut_tui.guides import Guide
+
+if TYPE_CHECKING:
+    from coconut_tui.actions import Action
 
 
 class HelpScreen(ModalScreen[None]):
-    """Shows every action with its keys."""
+    """Shows how to read a view, and every action with its keys."""
 
-    BINDINGS = [Binding("escape,question_mark,f1,q", "dismiss", "close")]
+    BINDINGS = [
+        Binding("escape,question_mark,f1,q", "dismiss", "close"),
+        Binding("j", "scroll(1)", "down", show=False),
+        Binding("k", "scroll(-1)", "up", show=False),
+    ]
+
+    def __init__(self, guide: Guide, actions: Sequence["Action"]) -> None:
+        super().__init__()
+        self._guide, self._actions = guide, actions
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog") as dialog:
-            dialog.border_title = "Keys"
+        with VerticalScroll(classes="dialog wide") as dialog:
+            dialog.border_title = f"Help: {self._guide.title}"
             dialog.border_subtitle = "escape closes"
-            yield Static(_table())
+            yield Static(Group(_about(self._guide), _table(self._actions)))
+
+    def action_scroll(self, by: int) -> None:
+        """Move by a line."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
-def _table() -> Table:
+def _about(guide: Guide) -> Text:
+    text = Text("How to read it\n", "bold").append(guide.reading, "not bold")
+    text.append("\n\nHow it can mislead\n").append(guide.misleading, "not bold")
+    return text.append("\n\nKeys, and what to type behind :\n")
+
+
+def _table(actions: Sequence["Action"]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
+    table.add_column(no_wrap=True)
     table.add_column()
-    for group, actions in groupby(ACTIONS, key=lambda action: action.group):
-        table.add_row(f"[dim]{group}[/dim]", "")
-        for action in actions:
-            table.add_row(f"  {action.shown_keys}".replace("[", r"\["), action.description)
-    table.add_row("[dim]Everywhere[/dim]", "")
-    table.add_row("  up, down", "Select another step (or click it)")
-    table.add_row("  tab", "Move between panes")
-    table.add_row("  ctrl+p", "Command palette: every action by name")
+    for group, members in groupby(actions, key=lambda action: action.group):
+        table.add_row(Text(group, "dim"))
+        for action in members:
+            table.add_row(
+                Text(f"  {action.shown_keys}"), Text(f":{action.usage}", "not bold"), Text(action.description)
+            )
+    table.add_row(Text("Everywhere", "dim"))
+    table.add_row(Text("  tab"), "", "Move between panes")
+    table.add_row(Text("  ctrl+p"), "", "Command palette: every action by name")
     return table

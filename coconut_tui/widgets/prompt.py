@@ -5,10 +5,10 @@ import re
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from coconut_tui.drawing import BAR_STYLE
 from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.widgets.text import TextView
 
 
 class PromptPane(VerticalScroll):
@@ -17,8 +17,8 @@ class PromptPane(VerticalScroll):
     BORDER_TITLE = "Prompt"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="question")
-        yield Static(id="model-facts")
+        yield TextView(id="question")
+        yield TextView(id="model-facts")
 
     def show(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw a run's question and its model."""
@@ -33,8 +33,8 @@ class PromptPane(VerticalScroll):
                     (graph.wrong, f"bold {BAR_STYLE}"),
                 ):
                     question.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
-        self.query_one("#question", Static).update(question)
-        self.query_one("#model-facts", Static).update(_facts(facts))
+        self.query_one("#question", TextView).show(question)
+        self.query_one("#model-facts", TextView).show(_facts(facts))
 
 
 def _facts(facts: ModelFacts | None) -> Text:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord, TokenRecord, Trace
@@ -83,7 +84,7 @@ async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], secon
     app = shown(pilot)
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()
-        if condition(app) and app.up_to_date:
+        if app.up_to_date and condition(app):
             await pilot.pause()
             return
         await asyncio.sleep(0.02)
@@ -93,3 +94,21 @@ async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], secon
 def steps_taken(count: int) -> Callable[[Explorer], bool]:
     """The run has this many steps."""
     return lambda app: app.view is not None and len(app.view.steps) == count
+
+
+def ready(app: Explorer) -> bool:
+    """There is a run, and nothing is under way."""
+    return app.view is not None and not app.player.busy and not app.activity
+
+
+async def settled(pilot: Pilot[None]) -> Explorer:
+    """The app once nothing is under way any more."""
+    await until(pilot, ready)
+    return shown(pilot)
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    """Write a line behind ":" and enter it."""
+    await pilot.press("colon")
+    shown(pilot).screen.query_one(Input).value = text
+    await pilot.press("enter")

@@ -1,207 +1,472 @@
-"""Every action of the table is driven, on a tiny random model; the table, the app and the docs agree."""
+"""Every action of the table is driven, on a tiny random model; table, keys, palette and docs agree."""
 
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, TabbedContent, TextArea
+from textual.coordinate import Coordinate
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, OptionList, TabbedContent, TextArea
 
-from coconut_core.problems import example_problem
+from coconut_core.problems import example_problem, generate_problems
 from coconut_core.trace import Trace
 from coconut_tui.actions import ACTIONS, keys_table
 from coconut_tui.app import Explorer
+from coconut_tui.commands import completions, read_line
+from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice
+from coconut_tui.screens.breakpoints import BreakpointsScreen
+from coconut_tui.screens.command import CommandScreen
+from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
+from coconut_tui.screens.jump import JumpScreen
+from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
+from coconut_tui.screens.what_if import WhatIfScreen
+from coconut_tui.widgets.branches import BranchTree
+from coconut_tui.widgets.dials import Dial
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from tests.tui.conftest import shown, steps_taken, until
+from tests.tui.conftest import settled, shown, steps_taken, typed, until
 
 DRIVEN: set[str] = set()
+WIDE = (140, 45)
 
 
 def explorer(checkpoint: Path, **options: object) -> Explorer:
-    return Explorer(ModelChoice(str(checkpoint), "cpu"), **options)  # type: ignore[arg-type]
+    app = Explorer(ModelChoice(str(checkpoint), "cpu"), **options)  # type: ignore[arg-type]
+    app.animation_level = "none"
+    return app
 
 
-def ready(app: Explorer) -> bool:
-    return app.view is not None and not app.activity
+def notes(app: Explorer) -> str:
+    """Everything said in passing."""
+    return "\n".join(note.message for note in app._notifications)
 
 
-async def test_step_back_finish_restart(checkpoint: Path) -> None:
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        await pilot.press("s", "space")
-        await until(pilot, steps_taken(2))
+async def press(pilot: Pilot[None], *keys: str) -> Explorer:
+    """Press keys and wait until all that they asked for is done."""
+    await pilot.press(*keys)
+    return await settled(pilot)
+
+
+async def test_step_back_continue_restart(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "space")
         first = app.view.steps
-        assert app.selected == 1
-        await pilot.press("b")
-        await until(pilot, steps_taken(1))
-        await pilot.press("s")
-        await until(pilot, steps_taken(2))
+        assert (len(first), app.selected) == (2, 1)
+        await press(pilot, "b")
+        assert app.view.steps == first[:1]
+        await press(pilot, "s")
         assert app.view.steps == first
-        await pilot.press("t")
-        await until(pilot, lambda app: app.view.mode == "speaking")
+        await press(pilot, "t")
         assert [step.kind for step in app.view.steps] == ["thought"] * 4 + ["marker"]
-        await pilot.press("c")
-        await until(pilot, lambda app: app.view.finished)
+        await press(pilot, "c")
+        assert app.view.finished
         assert app.view.text
-        await pilot.press("r")
-        await until(pilot, steps_taken(0))
-        assert app.selected is None
-    DRIVEN.update({"step", "step_back", "finish", "to_end_of_thinking", "restart"})
+        await press(pilot, "r")
+        assert (app.view.steps, app.selected) == ((), None)
+    DRIVEN.update({"step", "back", "continue", "think-all", "restart"})
 
 
 async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
-    async with explorer(checkpoint, thoughts=50_000).run_test(size=(140, 45)) as pilot:
-        await until(pilot, ready)
+    async with explorer(checkpoint, thoughts=50_000).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
         await pilot.press("c")
         await until(pilot, lambda app: len(app.view.steps) >= 3)
-        await pilot.press("escape")
-        await until(pilot, ready)
-        assert 3 <= len(shown(pilot).view.steps) < 50_000
-        assert shown(pilot).view.mode == "thinking"
+        await press(pilot, "escape")
+        assert 3 <= len(app.view.steps) < 50_000
+        assert app.view.mode == "thinking"
+        await press(pilot, "s")  # what comes after is not stopped
+        assert app.view.mode == "thinking"
     DRIVEN.add("stop")
 
 
-async def test_zero_and_undo(checkpoint: Path) -> None:
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        await pilot.press("s", "s", "s")
-        await until(pilot, steps_taken(3))
+async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "s", "right_square_bracket")
+        assert (app.view.thoughts, len(app.view.steps)) == (5, 2)
+        await press(
+            pilot, "left_square_bracket", "left_square_bracket", "left_square_bracket", "left_square_bracket"
+        )
+        assert (app.view.thoughts, len(app.view.steps)) == (1, 1)
+        await typed(pilot, "thoughts 3")
+        await press(pilot, "c")
+        assert sum(step.kind == "thought" for step in app.view.steps) == 3
+        await press(pilot, "right_square_bracket")  # a finished run goes on to its new end
+        assert sum(step.kind == "thought" for step in app.view.steps) == 4
+        assert app.view.finished
+        await typed(pilot, "run-to 2")
+        await settled(pilot)
+        assert [step.index for step in app.view.steps] == [1, 2]
+        await press(pilot, "E")
+        assert app.view.steps[-1].ended == "by hand"
+        await press(pilot, "s", "m")
+        assert [step.kind for step in app.view.steps] == ["thought"] * 3
+        await press(pilot, "m", "m")
+        assert len(app.view.steps) == 5  # one beyond the plan
+    DRIVEN.update({"more-thoughts", "fewer-thoughts", "thoughts", "run-to", "end-thinking", "one-more"})
+
+
+async def test_speak_now_changes_nothing(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "s", "up")
         before = app.view.steps
-        await pilot.press("up", "z")
-        await until(pilot, lambda app: app.view.steps[1].edit == "zero")
-        assert app.view.steps[0] == before[0]
-        assert app.view.steps[1].norm == 0
-        assert app.view.steps[2].top != before[2].top
-        await pilot.press("u")
-        await until(pilot, lambda app: app.view.steps[1].edit is None)
+        await press(pilot, "a")
         assert app.view.steps == before
-    DRIVEN.update({"zero", "undo_edit"})
+        heard = app.view.peeks[1]
+        await press(pilot, "s")
+        assert app.view.peeks == {1: heard}, "it stays while what it is about stays"
+        await typed(pilot, "run-to 1")
+        await press(pilot, "E", "c")
+        assert app.view.said.text == heard.text
+    DRIVEN.add("speak-now")
 
 
-async def test_thoughts_and_tokens_can_be_changed(checkpoint: Path) -> None:
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        await pilot.press("right_square_bracket")
-        await until(pilot, lambda app: app.view.thoughts == 5)
-        await pilot.press("left_square_bracket")
-        await until(pilot, lambda app: app.view.thoughts == 4)
-        await pilot.press("plus")
-        assert app.token_count == 15
-        await pilot.press("minus", "minus")
-        assert app.token_count == 5
-    DRIVEN.update({"more_thoughts", "fewer_thoughts", "more_tokens", "fewer_tokens"})
+async def test_breakpoints(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await pilot.press("asterisk")
+        assert isinstance(app.screen, CommandScreen)
+        app.screen.query_one(Input).value = "break thought 2"
+        await press(pilot, "enter", "c")
+        assert len(app.view.steps) == 2
+        assert "stopped at: thought 2" in notes(app)
+        await press(pilot, "c")
+        assert app.view.finished, "it goes on from a breakpoint"
+        await press(pilot, "r", "B")
+        assert isinstance(app.screen, BreakpointsScreen)
+        await pilot.press("space", "escape")
+        assert [each.enabled for each in app.breakpoints] == [False]
+        await press(pilot, "t")
+        assert app.view.mode == "speaking"
+        await pilot.press("B", "d", "a")
+        assert app.breakpoints == ()
+        assert isinstance(app.screen, CommandScreen)
+    DRIVEN.update({"break", "breakpoints"})
+
+
+async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "s", "s", "up")
+        before = app.view.steps
+        await press(pilot, "z")
+        assert app.view.tree.here.name == "zero@2"
+        assert (app.view.steps[0], app.view.steps[1].norm) == (before[0], 0)
+        assert app.view.steps[2].top != before[2].top
+        await press(pilot, "Z")
+        assert app.view.tree.here.name == "own@2"
+        assert app.view.steps == before
+        await press(pilot, "u", "u")
+        assert (app.view.tree.here.name, app.view.steps) == ("main", before)
+        await press(pilot, "U", "ctrl+r")
+        assert app.view.tree.here.name == "own@2"
+        await press(pilot, "z", "z")
+        assert "changes nothing here" in notes(app)
+    DRIVEN.update({"zero", "own", "undo", "redo"})
+
+
+def previewed(screen: EditScreen) -> bool:
+    """The preview is there."""
+    return "looking ahead" not in str(screen.query_one("#preview-text").render())
+
+
+async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "s", "e")
+        screen = app.screen
+        assert isinstance(screen, EditScreen)
+        before = app.view
+        menu = screen.query_one(OptionList)
+        menu.highlighted = menu.get_option_index("steer")
+        await until(pilot, lambda app: len(screen.query(Dial)) == 3)
+        dials = {dial.name: dial for dial in screen.query(Dial)}
+        dials["FACTOR"].focus()
+        await pilot.press("right", "right", "left")
+        dials["TOKEN"].focus()
+        await pilot.press("l")
+        await pilot.pause()
+        text = screen.query_one(Input).value
+        assert text == f"steer {dials['TOKEN'].value} {dials['FACTOR'].value}@2"
+        await until(pilot, lambda app: previewed(screen))
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.view == before, "leaving changes nothing"
+        await typed(pilot, "scale 0@1; noise@2")
+        await pilot.press("enter")
+        await settled(pilot)
+        assert [step.edit for step in app.view.steps] == ["scale 0", "noise 0"]
+        assert app.view.tree.here.done == "scale 0@1; noise@2"
+    DRIVEN.update({"edit", "command"})
+
+
+async def test_what_if_and_sweep(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "i")
+        assert isinstance(app.screen, WhatIfScreen)
+        table = app.screen.query_one(DataTable)
+        assert table.row_count == 9
+        await pilot.press("j", "enter")
+        await settled(pilot)
+        assert app.view.tree.here.name == "zero@1"
+        await typed(pilot, "sweep scale 0..2/3")
+        await settled(pilot)
+        rows = app.screen.query_one(DataTable)
+        assert [str(rows.get_cell_at(Coordinate(row, 0))) for row in range(rows.row_count)] == [
+            "nothing changed",
+            "scale 0@1",
+            "scale 1@1",
+            "scale 2@1",
+        ]
+        await pilot.press("escape")
+        await typed(pilot, "sweep scale 2")
+        assert "has no range" in str(app.screen.query_one("#command-error").render())
+    DRIVEN.update({"what-if", "sweep"})
+
+
+async def test_branches_are_forked_visited_named_compared_and_deleted(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "s", "s", "up", "f")
+        assert (app.view.tree.here.name, len(app.view.steps)) == ("fork@2", 2)
+        await press(pilot, "J")
+        assert (app.view.tree.here.name, len(app.view.steps)) == ("main", 3)
+        await press(pilot, "K")
+        assert app.view.tree.here.name == "fork@2"
+        await typed(pilot, "rename second look")
+        await settled(pilot)
+        await typed(pilot, "branch main")
+        await settled(pilot)
+        await typed(pilot, "branch second look")
+        await settled(pilot)
+        assert app.view.tree.here.name == "second look"
+        await pilot.press("C")
+        await until(pilot, lambda app: isinstance(app.screen, CompareScreen))
+        await pilot.press("question_mark")
+        assert app.screen.query_one(".dialog").border_title == "Help: Compare"
+        await pilot.press("escape", "escape")
+        await press(pilot, "D")
+        assert [branch.name for branch in app.view.tree.branches] == ["main"]
+        await press(pilot, "D")
+        assert "cannot be deleted" in notes(app)
+        await press(pilot, "u")
+        assert app.view.tree.here.name == "second look"
+    DRIVEN.update({"fork", "branch", "next-branch", "previous-branch", "rename", "compare", "delete"})
 
 
 async def test_questions_and_examples(checkpoint: Path) -> None:
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        assert app.view.question == example_problem("prosqa", 1).question
-        await pilot.press("n")
-        await until(pilot, lambda app: app.view.question == example_problem("prosqa", 2).question)
-        await pilot.press("p")
-        await until(pilot, lambda app: app.view.question == example_problem("prosqa", 1).question)
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        examples = [example_problem("prosqa", number).question for number in (1, 2, 3)]
+        assert app.view.question == examples[0]
+        await press(pilot, "n")
+        assert app.view.question == examples[1]
+        await press(pilot, "p")
+        assert app.view.question == examples[0]
+        await typed(pilot, "problem 3")
+        await settled(pilot)
+        assert app.view.question == examples[2]
         await pilot.press("q")
         assert isinstance(app.screen, QuestionScreen)
-        app.screen.query_one(
-            TextArea
-        ).text = "Alex is a lempus. Every lempus is a rompus. Is Alex a rompus or impus?"
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda app: app.view.question.startswith("Alex is a lempus"))
-        assert app.view.expected == "Alex is a rompus."
+        known = "Alex is a lempus. Every lempus is a rompus. Is Alex a rompus or impus?"
+        app.screen.query_one(TextArea).text = known
+        await press(pilot, "ctrl+s")
+        assert (app.view.question, app.view.expected) == (known, "Alex is a rompus.")
         await pilot.press("q")
         app.screen.query_one(TextArea).text = "What about blorbs?"
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda app: bool(app._notifications))
-        assert "blorbs" in next(iter(app._notifications)).message
-        assert app.view.question.startswith("Alex is a lempus"), "the run before stays"
-    DRIVEN.update({"question", "next_example", "previous_example"})
+        await press(pilot, "ctrl+s")
+        assert "blorbs" in notes(app)
+        assert app.view.question == known, "the run before stays"
+        await press(pilot, "u")
+        assert app.view.question == examples[2], "undo goes back to the question before"
+    DRIVEN.update({"question", "next", "previous", "problem"})
+
+
+async def test_problems_of_a_file_are_filtered_answered_and_picked(checkpoint: Path) -> None:
+    problems = generate_problems("prosqa", 12, seed=5)
+    async with explorer(checkpoint, problems=problems, example=2).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        assert app.view.question == problems[1].question
+        await pilot.press("P")
+        screen = app.screen
+        assert isinstance(screen, ProblemsScreen)
+        listed = screen.query_one(OptionList)
+        assert (listed.option_count, listed.highlighted) == (12, 1)
+        hops = len(problems[0].steps)
+        await pilot.press(*str(hops))
+        fits = [number for number, each in enumerate(problems, start=1) if len(each.steps) == hops]
+        assert listed.option_count == len(fits)
+        await pilot.press("ctrl+a")
+        await settled(pilot)
+        assert set(app.problems.verdicts) == set(fits)
+        screen.query_one(Input).value = "open"
+        await pilot.pause()
+        assert listed.option_count == 12 - len(fits)
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        wanted = [number for number in range(1, 13) if number not in fits][1]
+        assert app.view.tree.example == wanted
+        await typed(pilot, "problem 13")
+        assert "the file has 12" in str(app.screen.query_one("#command-error").render())
+    DRIVEN.add("problems")
 
 
 async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        for key, tab in (("g", "graph"), ("a", "answer"), ("k", "top")):
+        app = await settled(pilot)
+        for key, tab in (("2", "graph"), ("3", "answer"), ("1", "top")):
             await pilot.press(key)
             await pilot.pause()
             assert app.query_one(TabbedContent).active == tab
             assert app.query_one("#inspect").display
+        await pilot.press("plus")
+        assert app.token_count == 15
+        await pilot.press("minus", "minus")
+        assert app.token_count == 5
+        await pilot.press("v")
+        await pilot.pause()
+        assert app.query_one("#branches").display
+        assert not app.query_one("#inspect").display
         await pilot.press("v")
         await pilot.pause()
         assert app.query_one("#prompt").display
-        assert not app.query_one("#inspect").display
-        await pilot.resize_terminal(140, 45)
+        await pilot.resize_terminal(*WIDE)
         await pilot.pause()
-        assert all(app.query_one(f"#{name}").display for name in ("prompt", "thoughts", "inspect"))
+        assert all(app.query_one(f"#{name}").display for name in ("prompt", "branches", "thoughts", "inspect"))
         dark = app.current_theme.dark
         await pilot.press("d")
         assert app.current_theme.dark is not dark
+    DRIVEN.update({"graph", "answer", "top-k", "more-tokens", "fewer-tokens", "next-pane", "theme"})
+
+
+async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "t", "g", "g")
+        assert app.selected == 0
+        await press(pilot, "j", "down", "k")
+        assert app.selected == 1
+        await press(pilot, "comma", "comma", "full_stop")
+        assert app.selected == 1
+        await press(pilot, "G")
+        assert app.selected == 4
+        await press(pilot, "pageup")
+        assert app.selected == 0
+        await press(pilot, "pagedown", "up")
+        assert app.selected == 3
+        assert app.focused_pane == "thoughts"
+        await pilot.press("h")
+        assert app.focused_pane == "branches"
+        await pilot.press("left")
+        assert app.focused_pane == "prompt"
+        await pilot.press("l", "l", "l")
+        assert app.focused_pane == "inspect"
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        await pilot.press("escape")
-        assert not isinstance(app.screen, HelpScreen)
-    DRIVEN.update({"show_graph", "show_answer", "show_top", "next_pane", "switch_theme", "help"})
+        assert app.screen.query_one(".dialog").border_title == "Help: Top-k"
+        await pilot.press("escape", "ctrl+o")
+        assert isinstance(app.screen, JumpScreen)
+        labels = {str(label.render()).strip(): label for label in app.screen.query(".jump")}
+        assert len(labels) == 5
+        await pilot.press("b")
+        assert app.focused_pane == "branches"
+        await press(pilot, "f")
+        await press(pilot, "k", "enter")
+        assert app.view.tree.here.name == "main"
+        await pilot.click(BranchTree, offset=(4, 1))
+        await settled(pilot)
+        assert app.view.tree.here.name == "fork@4"
+        await pilot.click(ThoughtsPane, offset=(5, 2))
+        await until(pilot, lambda app: app.selected == 0)
+    DRIVEN.update(
+        {
+            "first",
+            "last",
+            "down",
+            "up",
+            "page-up",
+            "page-down",
+            "later",
+            "earlier",
+            "left",
+            "right",
+            "jump",
+            "choose",
+            "help",
+        }
+    )
 
 
 async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "run.json"
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        app = shown(pilot)
-        await until(pilot, ready)
-        await pilot.press("c")
-        await until(pilot, lambda app: app.view.finished)
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "c")
         seen = app.view.steps
         await pilot.press("w")
-        app.screen.query_one(Input).value = str(target)
-        await pilot.press("enter")
-        await until(pilot, lambda app: target.exists() and ready(app))
+        assert app.screen.query_one(Input).value == "save "
+        app.screen.query_one(Input).value = f"save {target}"
+        await press(pilot, "enter")
         assert Trace.load(target).steps == seen
         written = target.read_bytes()
-        await pilot.press("w")
-        app.screen.query_one(Input).value = str(target)
-        await pilot.press("enter")
-        await until(pilot, lambda app: any("exists already" in note.message for note in app._notifications))
+        await typed(pilot, f"save {target}")
+        line = app.screen
+        assert isinstance(line, CommandScreen)
+        assert "exists already" in str(line.query_one("#command-error").render())
+        assert line.query_one(Input).value == f"save {target}", "what was typed is kept"
+        await pilot.press("escape")
         assert target.read_bytes() == written
-        await pilot.press("o")
-        app.screen.query_one(Input).value = str(target)
-        await pilot.press("enter")
+        await typed(pilot, f"open {target}")
         await until(pilot, lambda app: app.replay is not None and steps_taken(0)(app))
-        await pilot.press("c")
-        await until(pilot, steps_taken(len(seen)))
+        await press(pilot, "c")
         assert app.view.steps == seen
-    DRIVEN.update({"save", "open"})
-
-
-async def test_clicking_a_row_selects_it(checkpoint: Path) -> None:
-    async with explorer(checkpoint).run_test(size=(140, 45)) as pilot:
-        await until(pilot, ready)
-        await pilot.press("s", "s", "s")
-        await until(pilot, steps_taken(3))
-        await pilot.click(ThoughtsPane, offset=(5, 2))
-        await until(pilot, lambda app: app.selected == 0)
+        await press(pilot, "z")
+        assert "this is a saved run" in notes(app)
+        await press(pilot, "X")
+        assert (app.replay, app.view.steps) == (None, seen)
+        await press(pilot, "X")
+        assert "no saved run is open" in notes(app)
+    DRIVEN.update({"save", "open", "close"})
 
 
 async def test_a_model_that_is_not_there_is_a_message_and_the_app_lives(tmp_path: Path) -> None:
-    async with explorer(tmp_path / "nowhere").run_test(size=(140, 45)) as pilot:
-        await until(pilot, lambda app: bool(app._notifications))
-        note = next(iter(shown(pilot)._notifications))
-        assert "there is no folder" in note.message
+    async with explorer(tmp_path / "nowhere").run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: "there is no folder" in notes(app))
         await pilot.press("s")
         await until(pilot, lambda app: len(app._notifications) >= 2)
         await pilot.press("question_mark")
         assert isinstance(shown(pilot).screen, HelpScreen)
 
 
+async def test_keys_from_the_settings_take_the_place_of_the_tables(checkpoint: Path) -> None:
+    config = Config(keys={"step": "x", "own": "s"})
+    async with explorer(checkpoint, config=config).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "x")
+        assert len(app.view.steps) == 1
+        await press(pilot, "s")
+        assert "has not been edited" in notes(app)
+        assert next(action for action in app.actions if action.name == "step").shown_keys == "x"
+
+
+async def test_the_palette_offers_every_action(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        offered = [command.title for command in app.get_system_commands(app.screen)]
+        for action in ACTIONS:
+            assert offered.count(f"{action.label} ({action.shown_keys})") == 1
+
+
 async def test_quit(checkpoint: Path) -> None:
     app = explorer(checkpoint)
-    async with app.run_test(size=(140, 45)) as pilot:
-        await pilot.press("ctrl+q")
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("question_mark", "ctrl+q")  # from any screen
         await pilot.pause()
     assert app.return_code == 0
     DRIVEN.add("quit")
@@ -210,13 +475,17 @@ async def test_quit(checkpoint: Path) -> None:
 def test_every_action_was_driven() -> None:
     if not DRIVEN:
         pytest.skip("the tests above did not run in this process")
-    assert {action.name for action in ACTIONS} <= DRIVEN
+    assert {action.name for action in ACTIONS} == DRIVEN
 
 
-def test_table_app_palette_and_docs_agree() -> None:
+def test_table_keys_commands_palette_and_docs_agree() -> None:
     keys = Counter(key for action in ACTIONS for key in action.keys.split(","))
     assert [key for key, count in keys.items() if count > 1] == []
+    bound = {binding.id: binding.key for binding in Explorer.BINDINGS}
+    assert bound == {action.name: action.keys for action in ACTIONS}
+    offered = {each.text.strip() for each in completions("", ACTIONS, (), {})}
+    assert offered == {action.name for action in ACTIONS}
     for action in ACTIONS:
-        assert callable(getattr(Explorer, f"action_{action.name}")), action.name
+        assert read_line(f"{action.name} {'x' if action.needs_argument else ''}", ACTIONS, ()).action is action
     page = (Path(__file__).resolve().parents[2] / "docs" / "EXPLORER.md").read_text(encoding="utf-8")
     assert keys_table() in page

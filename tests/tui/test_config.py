@@ -109,7 +109,7 @@ def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> 
         ('[keys]\nstp = "x"', "no action 'stp': known are step"),
         ("[keys]\nstep = 3", "the keys of 'step'"),
         ('[keys]\nstep = ""', "the keys of 'step'"),
-        ('[keys]\nstep = "b"', "the key 'b' would be both 'step' and 'step_back'"),
+        ('[keys]\nstep = "b"', "the key 'b' would be both 'step' and 'back'"),
         ("top_k = ", "is not valid TOML"),
         ("a = " + "[" * 5000, "is not valid TOML"),
     ],
@@ -145,9 +145,9 @@ def test_a_named_file_must_be_there_and_readable(tmp_path: Path) -> None:
 
 
 def test_a_key_may_move_from_one_action_to_another(tmp_path: Path) -> None:
-    text = '[keys]\nstep = "b"\nstep_back = "s"\n'
+    text = '[keys]\nstep = "b"\nback = "s"\n'
     keys = load_config(written(tmp_path, text), environment={}).config.keys
-    assert keys == {"step": "b", "step_back": "s"}
+    assert keys == {"step": "b", "back": "s"}
 
 
 def test_each_action_can_be_given_its_own_keys_again() -> None:

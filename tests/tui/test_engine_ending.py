@@ -17,7 +17,7 @@ def run_to_the_first_word(folder: Path, thoughts: int | None) -> RunView:
     posted: queue.Queue[Message] = queue.Queue()
     engine = Engine(posted.put)
     engine.start(ModelChoice(str(folder), device="cpu"))
-    engine.ask(QUESTIONS[0], None, thoughts)
+    engine.ask(QUESTIONS[0], None, None, thoughts)
     engine.think_all()
     view, thinking = None, False
     while view is None or thinking or view.mode == "thinking":

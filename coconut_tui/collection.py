@@ -1,0 +1,66 @@
+"""The problems that are gone through: those of a file, or the examples of the model's family."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems import example_problem
+from coconut_core.problems.base import Problem
+
+LISTED_EXAMPLES = 50  # a family has examples without end; so many are listed
+
+
+class Collection:
+    """Problems by number, from 1, with what is known of how they were answered."""
+
+    def __init__(self, problems: Sequence[Problem] | None, family: str | None) -> None:
+        """problems of a file; where there is none, the examples of a family, if it has any."""
+        self._problems = problems
+        self._family = family
+        self.verdicts: dict[int, bool] = {}
+
+    def __bool__(self) -> bool:
+        return self._problems is not None or self._family is not None
+
+    def problem(self, number: int) -> Problem:
+        """A problem by its number. Raises CoconutError where there is none."""
+        if self._problems is None:
+            return example_problem(self._family, number)
+        if not 1 <= number <= len(self._problems):
+            raise CoconutError(f"there is no problem {number}: the file has {len(self._problems)}")
+        return self._problems[number - 1]
+
+    def after(self, number: int | None, by: int) -> int:
+        """The number of the problem so many behind one; the first one where none is open."""
+        number = 1 if number is None else max(1, number + by)
+        return number if self._problems is None else min(number, len(self._problems))
+
+    def listed(self) -> Iterator[tuple[int, Problem]]:
+        """All that can be picked from."""
+        if self._problems is not None:
+            return enumerate(self._problems, start=1)
+        return ((number, self.problem(number)) for number in range(1, LISTED_EXAMPLES + 1))
+
+    def note(self, verdicts: Mapping[int, bool]) -> None:
+        """Write down which answers were right."""
+        self.verdicts.update(verdicts)
+
+    def matching(self, words: str) -> list[int]:
+        """Numbers of the problems that fit a filter.
+
+        A number is one of reasoning steps ("4", "3-5"), "right", "wrong" and "open" are about the answer, any
+        other word must stand in the question.
+        """
+        return [
+            number
+            for number, problem in self.listed()
+            if all(_fits(word, problem, self.verdicts.get(number)) for word in words.split())
+        ]
+
+
+def _fits(word: str, problem: Problem, verdict: bool | None) -> bool:
+    low, mark, high = word.partition("-")
+    if low.isdigit() and (not mark or high.isdigit()):
+        return int(low) <= len(problem.steps) <= int(high if mark else low)
+    if word in ("right", "wrong", "open"):
+        return verdict is {"right": True, "wrong": False, "open": None}[word]
+    return word.lower() in problem.question.lower()

@@ -1,0 +1,35 @@
+"""The one place that touches a model: a thread with a queue of jobs that posts its results as messages.
+
+The interface never waits for it. Torch and transformers are imported in the thread, and not before.
+"""
+
+from coconut_tui.engine.engine import Engine, ModelChoice
+from coconut_tui.engine.messages import (
+    Activity,
+    CompareReady,
+    EngineError,
+    Judged,
+    ModelReady,
+    PreviewReady,
+    RunChanged,
+    Stopped,
+    VerdictRead,
+    WhatIfChanged,
+)
+from coconut_tui.engine.replay import Replay
+
+__all__ = [
+    "Activity",
+    "CompareReady",
+    "Engine",
+    "EngineError",
+    "Judged",
+    "ModelChoice",
+    "ModelReady",
+    "PreviewReady",
+    "Replay",
+    "RunChanged",
+    "Stopped",
+    "VerdictRead",
+    "WhatIfChanged",
+]

@@ -1,0 +1,313 @@
+"""The engine as the interface sees it: every method returns at once, and what comes of it is a message."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.base import Problem
+from coconut_core.trace import Trace
+from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.engine.messages import (
+    CompareReady,
+    Judged,
+    ModelReady,
+    PreviewReady,
+    RunChanged,
+    Stopped,
+    VerdictRead,
+    WhatIfChanged,
+)
+from coconut_tui.engine.worker import Job, Post, Worker
+from coconut_tui.state import RunView, WhatIf
+
+if TYPE_CHECKING:
+    from coconut_tui.engine.live import LiveRun
+    from coconut_tui.engine.workbench import Workbench
+
+PREVIEW, WHAT_IF = "preview", "what if"  # kinds of jobs of which only the newest counts
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model to load, and how."""
+
+    source: str
+    device: str = "auto"
+    dtype: str = "auto"
+    feedback: str | None = None
+
+
+class Engine:
+    """Loads a model and works with it in a thread of its own."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._worker = Worker(post, "coconut engine")
+        self._bench: Workbench | None = None
+        self._verdict = ""
+        self._newest: RunView | None = None
+        self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
+
+    # -- the model -----------------------------------------------------------------------------------------
+
+    def start(
+        self, choice: ModelChoice, others: Sequence[Problem] | None = None, cache_limit: int | None = None
+    ) -> None:
+        """Start the thread and load the model.
+
+        others: problems that donors may be taken from; cache_limit: bytes for the branches held in memory.
+        """
+        self._worker.start()
+        self._worker.send(f"loading {choice.source}", lambda job: self._load(choice, others, cache_limit))
+        self._worker.send("reading what is known of it", lambda job: self._read_verdict(choice))
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something under way, to be done, or to be read."""
+        return self._worker.busy or self._announced.is_set()
+
+    def show(self) -> None:
+        """Post the run as it stands."""
+        self._do("showing the run", lambda bench, job: None)
+
+    def stop(self) -> None:
+        """Stop after the step that is under way, and forget what waits."""
+        self._worker.stop()
+
+    def close(self) -> None:
+        """End the thread once it has nothing to do."""
+        self._worker.close()
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def ask(self, question: str, problem: Problem | None, example: int | None, thoughts: int | None) -> None:
+        """Begin a run over a question."""
+        self._do("reading the question", lambda bench, job: bench.ask(question, problem, example, thoughts))
+
+    def step(self) -> None:
+        """Take one step."""
+        self._do("stepping", lambda bench, job: bench.take(lambda run: True, lambda: job.stopped))
+
+    def back(self) -> None:
+        """Take one step back."""
+        self._do("going back", lambda bench, job: bench.rewind(len(bench.run.session.steps) - 1))
+
+    def restart(self) -> None:
+        """Go back to just after the question."""
+        self._do("going back", lambda bench, job: bench.rewind(0))
+
+    def finish(self, breakpoints: Sequence[Breakpoint] = ()) -> None:
+        """Run to the end, to a breakpoint, or until stop()."""
+        self._run_on("running", breakpoints, lambda run: False)
+
+    def think_all(self, breakpoints: Sequence[Breakpoint] = ()) -> None:
+        """Run until the model is about to speak, to a breakpoint, or until stop()."""
+        self._run_on("thinking", breakpoints, lambda run: not run.thinking)
+
+    def go_to_thought(self, thought: int, breakpoints: Sequence[Breakpoint] = ()) -> None:
+        """Run on to a thought, or go back to it."""
+
+        def work(bench: "Workbench", job: Job) -> None:
+            self._say_where(bench.go_to_thought(thought, lambda: job.stopped, breakpoints))
+
+        self._do("thinking", work)
+
+    def set_thoughts(self, thoughts: int) -> None:
+        """Another number of thoughts in this run."""
+        self._do("thinking again", lambda bench, job: bench.set_thoughts(thoughts, lambda: job.stopped))
+
+    def end_thinking(self) -> None:
+        """Feed <eot> now."""
+        self._do("ending thinking", lambda bench, job: bench.end_thinking())
+
+    def one_more(self) -> None:
+        """Take one thought more, planned or not."""
+        self._do("thinking", lambda bench, job: bench.one_more())
+
+    # -- branches and edits --------------------------------------------------------------------------------
+
+    def fork(self, position: int, name: str) -> None:
+        """Fork a branch after so many steps."""
+        self._do("forking", lambda bench, job: bench.fork(position, name))
+
+    def move(self, branch: int) -> None:
+        """Go to another branch."""
+        self._do("going to the branch", lambda bench, job: bench.move(branch))
+
+    def rename(self, branch: int, name: str) -> None:
+        """Call a branch something else."""
+        self._do("renaming", lambda bench, job: bench.rename(branch, name))
+
+    def delete(self, branch: int) -> None:
+        """Take a branch away."""
+        self._do("deleting", lambda bench, job: bench.delete(branch))
+
+    def undo(self) -> None:
+        """Undo the last change."""
+        self._do("undoing", lambda bench, job: bench.undo())
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._do("redoing", lambda bench, job: bench.redo())
+
+    def edit(self, text: str, segment: int) -> None:
+        """Do an intervention in a branch of its own."""
+        self._do("thinking again", lambda bench, job: bench.edit(text, segment, lambda: job.stopped))
+
+    def restore(self, thought: int, segment: int) -> None:
+        """Give a thought its own value again, in a branch of its own."""
+        self._do("thinking again", lambda bench, job: bench.restore(thought, segment, lambda: job.stopped))
+
+    # -- finding out ---------------------------------------------------------------------------------------
+
+    def peek(self, position: int) -> None:
+        """Find out what would be said after so many steps."""
+
+        def work(bench: "Workbench", job: Job) -> None:
+            from coconut_tui.engine.readings import peek
+
+            peek(bench, position, lambda: job.stopped)
+
+        self._do("listening", work)
+
+    def preview(self, text: str, segment: int) -> None:
+        """Find out what an intervention would lead to."""
+
+        def work(job: Job) -> None:
+            from coconut_tui.engine.readings import preview
+
+            found = preview(self._open_bench, text, segment, lambda: job.stopped)
+            if found is not None and not job.stopped:
+                self._post(PreviewReady(found))
+
+        self._worker.send("looking ahead", work, PREVIEW)
+
+    def what_if(self, title: str, texts: Sequence[str]) -> None:
+        """Try interventions side by side."""
+
+        def work(job: Job) -> None:
+            from coconut_tui.engine.readings import what_if
+
+            def show(table: WhatIf) -> None:
+                known = sum(variant.said is not None for variant in table.variants)
+                job.progress(known, len(table.variants))
+                self._post(WhatIfChanged(table))
+
+            what_if(self._open_bench, title, texts, lambda: job.stopped, show)
+
+        self._worker.send("trying", work, WHAT_IF)
+
+    def forget(self, kind: str) -> None:
+        """Stop a preview or a what-if table that nobody waits for any more."""
+        self._worker.stop(kind)
+
+    def compare(self, first: int, second: int) -> None:
+        """Lay two branches side by side."""
+
+        def work(job: Job) -> None:
+            from coconut_tui.engine.readings import compare
+
+            self._post(CompareReady(compare(self._open_bench, first, second)))
+
+        self._worker.send("comparing", work)
+
+    def answer_all(self, problems: Mapping[int, Problem]) -> None:
+        """Answer problems and judge the answers."""
+
+        def work(job: Job) -> None:
+            from coconut_tui.engine.readings import answer_all
+
+            done = 0
+
+            def show(verdicts: Mapping[int, bool]) -> None:
+                nonlocal done
+                done += len(verdicts)
+                job.progress(done, len(problems))
+                self._post(Judged(verdicts))
+
+            answer_all(self._open_bench, problems, lambda: job.stopped, show)
+
+        self._worker.send("answering", work)
+
+    def use_trace(self, activity: str, use: Callable[[Trace], None]) -> None:
+        """Call `use` with everything seen in the current run, in the engine's thread."""
+
+        def work(job: Job) -> None:
+            trace = self._open_bench.trace()
+            use(replace(trace, settings={**trace.settings, "verdict": self._verdict}))
+
+        self._worker.send(activity, work)
+
+    # -- inside the thread ---------------------------------------------------------------------------------
+
+    def _do(self, activity: str, work: Callable[["Workbench", Job], object]) -> None:
+        def all_of_it(job: Job) -> None:
+            bench = self._open_bench
+            try:
+                work(bench, job)
+            finally:  # where it failed, all is as it was before
+                if bench.open:
+                    self._show()
+
+        self._worker.send(activity, all_of_it)
+
+    def _run_on(
+        self, activity: str, breakpoints: Sequence[Breakpoint], enough: Callable[["LiveRun"], bool]
+    ) -> None:
+        def work(bench: "Workbench", job: Job) -> None:
+            def enough_now(run: "LiveRun") -> bool:
+                if run.thinking:
+                    job.progress(run.session.steps[-1].index, run.session.thoughts)
+                return enough(run)
+
+            self._say_where(bench.take(enough_now, lambda: job.stopped, breakpoints))
+
+        self._do(activity, work)
+
+    def _say_where(self, hit: Breakpoint | None) -> None:
+        if hit is not None:
+            self._post(Stopped(str(hit)))
+
+    def _load(self, choice: ModelChoice, others: Sequence[Problem] | None, cache_limit: int | None) -> None:
+        from coconut_core.model import CoconutModel
+        from coconut_tui.engine.facts import facts_of
+        from coconut_tui.engine.workbench import CACHE_LIMIT, Workbench
+
+        model = CoconutModel.from_pretrained(
+            choice.source, device=choice.device, dtype=choice.dtype, feedback=choice.feedback
+        )
+        limit = CACHE_LIMIT if cache_limit is None else cache_limit
+        self._bench = Workbench(model, others, cache_limit=limit, changed=self._show_if_read)
+        self._post(ModelReady(facts_of(model)))
+
+    def _read_verdict(self, choice: ModelChoice) -> None:
+        from coconut_core.verdict import usage_line
+
+        if self._bench is not None and self._bench.model.config.trained:
+            self._verdict = usage_line(choice.source)
+            self._post(VerdictRead(self._verdict))
+
+    @property
+    def _open_bench(self) -> "Workbench":
+        if self._bench is None:
+            raise CoconutError("no model is loaded")
+        return self._bench
+
+    def _show_if_read(self) -> None:
+        if not self._announced.is_set():  # else the screen is behind: think on, it shows more at once
+            self._show()
+
+    def _show(self) -> None:
+        """Post the run as it stands."""
+        self._newest = self._open_bench.view()
+        if not self._announced.is_set():
+            self._announced.set()
+            self._post(RunChanged(self._read_newest))
+
+    def _read_newest(self) -> RunView:
+        """Called from the interface: the newest state, and leave to announce the next."""
+        self._announced.clear()
+        assert self._newest is not None
+        return self._newest

@@ -1,0 +1,199 @@
+"""Runs that are held in memory: a Session each, with a record of every step; as many as there is room for."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from coconut_core.errors import CoconutError
+from coconut_core.interventions import Intervention, Plan
+from coconut_core.machine import Mode, Move
+from coconut_core.readout import Readout
+from coconut_core.session import Session
+from coconut_core.trace import StepRecord, record_step
+from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
+
+RECORDED_TOKENS = 50  # tokens kept of each step; the view shows as many of them as wanted
+LETTERS = {"thought": THOUGHT, "marker": MARKER, "token": WORD}
+_MOVES = {Move.THINK: THOUGHT, Move.END_THINKING: MARKER, Move.SPEAK: WORD}
+
+Stop = Callable[[], bool]  # whether to end as soon as possible
+Place = tuple[int, int]  # latent segment (from 0) and number of the thought in it (from 1)
+
+
+class LiveRun:
+    """A Session that takes decisions. Everything that changes it goes through here."""
+
+    def __init__(self, session: Session, planned: int | None, watched: dict[str, int]) -> None:
+        """planned: the number of thoughts asked for; watched: names and token ids whose probability is kept."""
+        self.session = session
+        self.planned = planned
+        self.edits: Mapping[Place, Intervention] = {}
+        self._watched = watched
+        self._records: list[StepRecord] = []
+
+    def copy(self) -> "LiveRun":
+        """An independent run at the same point."""
+        twin = LiveRun(self.session.fork(), self.planned, self._watched)
+        twin.edits, twin._records = self.edits, list(self._records)
+        return twin
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def moves(self) -> str:
+        """The kind of each step, as in Decisions."""
+        return "".join(LETTERS[step.kind] for step in self.session.steps)
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a thought can be taken next."""
+        return self.session.mode is Mode.THINKING
+
+    @property
+    def next_thought(self) -> Place:
+        """The place of the thought that would be taken next."""
+        if not self.session.steps:
+            return 0, 1
+        last = self.session.steps[-1]
+        return (last.segment, last.index + 1) if last.kind == "thought" else (last.segment + 1, 1)
+
+    def records(self) -> tuple[StepRecord, ...]:
+        """What each step showed."""
+        steps = self.session.steps
+        for number in range(len(self._records), len(steps)):
+            earlier = (steps[place] for place in range(number - 1, -1, -1))
+            before = next((step for step in earlier if step.kind == "thought"), None)
+            # A readout of its own, so that no step keeps a whole vocabulary of probabilities.
+            step = replace(steps[number], readout=Readout(self.session.model, steps[number].hidden))
+            self._records.append(record_step(step, before, self._watched, RECORDED_TOKENS))
+        return tuple(self._records)
+
+    @property
+    def size(self) -> int:
+        """Bytes that its cache and its states take, worked out from the shape of the model."""
+        model, shape = self.session.model, self.session.model.base_lm.config
+        heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
+        width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+        positions = len(self.session.prompt_ids) + len(self.session.steps)
+        states = len(self.session.steps) * shape.hidden_size
+        return int((2 * shape.num_hidden_layers * heads * width * positions + states) * model.dtype.itemsize)
+
+    # -- changing ------------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Take the next step, whatever it is; False where the run is over."""
+        move = _MOVES.get(self.session.next_move)
+        if move is not None:
+            self.take(move)
+        return move is not None
+
+    def take(self, move: str) -> None:
+        """Take a step of a kind. Raises CoconutError where it cannot be taken."""
+        if move == THOUGHT:
+            self.session.think(self.edits.get(self.next_thought) if self.thinking else None)
+        elif move == MARKER:
+            self.session.end_thinking()
+        else:
+            self.session.speak()
+
+    def rewind(self, position: int) -> None:
+        """Go back to where only so many steps had been taken."""
+        self.session.rewind(position)
+        del self._records[position:]
+
+    def reach(self, decisions: Decisions, edits: Mapping[Place, Intervention]) -> None:
+        """Become the run of these decisions; edits are theirs, looked up. What both have in common stays."""
+        if decisions.thoughts != self.planned:
+            if decisions.thoughts is None:
+                raise CoconutError("the rule by which a checkpoint ends thinking needs a new run")
+            self.rewind(0)
+            self.session.apply(Plan(thoughts=decisions.thoughts))
+            self.planned = decisions.thoughts
+        self.rewind(self._shared(decisions.moves, edits))
+        self.session.clear_edits()
+        self.edits = edits
+        for move in decisions.moves[len(self.session.steps) :]:
+            self.take(move)
+
+    def go_on_like(self, rest: str, natural: bool, finished: bool, stop: Stop) -> None:
+        """Take steps like those of another run: its thoughts, the end of thinking, then as many words.
+
+        natural: it decides itself how many thoughts there are; finished: it goes on to its end.
+        """
+        thoughts = len(rest) - len(rest.lstrip(THOUGHT))
+        for _ in range(thoughts):
+            if stop() or not self.thinking or (natural and not self._wants_to_think):
+                break
+            self.take(THOUGHT)
+        if MARKER not in rest[thoughts:]:
+            return
+        while natural and self._wants_to_think and not stop():
+            self.take(THOUGHT)
+        if self.thinking and not stop():
+            self.take(MARKER)
+        words = len(rest) - thoughts - 1
+        while (finished or words > 0) and not stop() and self.step():
+            words -= 1
+
+    def go_to_the_end(self, stop: Stop) -> None:
+        """Take all steps that are left."""
+        while not stop() and self.step():
+            pass
+
+    @property
+    def _wants_to_think(self) -> bool:
+        return self.session.next_move is Move.THINK
+
+    def _shared(self, moves: str, edits: Mapping[Place, Intervention]) -> int:
+        for position, (step, move) in enumerate(zip(self.session.steps, moves, strict=False)):
+            if LETTERS[step.kind] != move:
+                return position
+            if step.kind == "thought" and step.edit != edits.get((step.segment, step.index)):
+                return position
+        return min(len(self.session.steps), len(moves))
+
+
+class LiveRuns:
+    """The runs of the branches used last, by the number of their branch."""
+
+    def __init__(self, limit: int) -> None:
+        """limit: bytes that they may take together."""
+        self.limit = limit
+        self._runs: OrderedDict[int, LiveRun] = OrderedDict()
+
+    def get(self, number: int) -> LiveRun | None:
+        """The run of a branch, where it is held; it counts as used."""
+        if number in self._runs:
+            self._runs.move_to_end(number)
+        return self._runs.get(number)
+
+    def put(self, number: int, run: LiveRun) -> None:
+        """Hold the run of a branch."""
+        self._runs[number] = run
+        self._runs.move_to_end(number)
+
+    def drop(self, number: int) -> None:
+        """Forget the run of a branch."""
+        self._runs.pop(number, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._runs.clear()
+
+    def make_room(self, current: int) -> None:
+        """Forget those not used for longest until the rest fits; the current branch's stays in any case."""
+        for number in list(self._runs):
+            if self.used <= self.limit:
+                break
+            if number != current:
+                del self._runs[number]
+
+    @property
+    def used(self) -> int:
+        """Bytes that they take."""
+        return sum(run.size for run in self._runs.values())
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The branches that are held."""
+        return frozenset(self._runs)

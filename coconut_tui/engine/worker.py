@@ -1,0 +1,102 @@
+"""A thread that does jobs one after the other. Each can be stopped, and can say how far it is."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from textual.message import Message
+
+from coconut_core.errors import CoconutError
+from coconut_tui.engine.messages import Activity, EngineError
+
+Post = Callable[[Message], object]
+_SAY_EVERY = 0.1  # seconds between two reports of how far a job is
+
+
+class Job:
+    """One thing to do. `kind` names jobs of which only the newest counts; empty where all do."""
+
+    def __init__(self, activity: str, work: Callable[["Job"], None], kind: str, post: Post) -> None:
+        self.activity, self.kind = activity, kind
+        self._work, self._post = work, post
+        self._stopped = threading.Event()
+        self._said_at = 0.0
+
+    def run(self) -> None:
+        """Do it, unless it has been stopped."""
+        if not self.stopped:
+            self._post(Activity(self.activity))
+            self._work(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end as soon as it can."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Let it end as soon as it can."""
+        self._stopped.set()
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far it is, now and then."""
+        if (now := time.monotonic()) - self._said_at >= _SAY_EVERY:
+            self._said_at = now
+            self._post(Activity(self.activity, done, total))
+
+
+class Worker:
+    """The thread and its queue."""
+
+    def __init__(self, post: Post, name: str) -> None:
+        self._post = post
+        self._queue: queue.Queue[Job | None] = queue.Queue()
+        self._jobs: list[Job] = []  # waiting or under way
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a job waiting or under way."""
+        with self._lock:
+            return bool(self._jobs)
+
+    def send(self, activity: str, work: Callable[[Job], None], kind: str = "") -> None:
+        """Do a job after all others, and in the place of those of its kind."""
+        job = Job(activity, work, kind, self._post)
+        with self._lock:
+            for other in self._jobs:
+                if kind and other.kind == kind:
+                    other.stop()
+            self._jobs.append(job)
+        self._queue.put(job)
+
+    def stop(self, kind: str = "") -> None:
+        """Stop the job under way and forget those that wait; with a kind, only those of that kind."""
+        with self._lock:
+            for job in self._jobs:
+                if not kind or job.kind == kind:
+                    job.stop()
+
+    def close(self) -> None:
+        """End the thread as soon as it can."""
+        self.stop()
+        self._queue.put(None)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            try:
+                job.run()
+            except CoconutError as error:
+                self._post(EngineError(str(error)))
+            except Exception as error:
+                self._post(EngineError(f"{type(error).__name__}: {error}"))
+            with self._lock:
+                self._jobs.remove(job)
+                idle = not self._jobs
+            if idle:
+                self._post(Activity(""))

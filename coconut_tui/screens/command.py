@@ -1,0 +1,76 @@
+"""The command line at the bottom of the screen."""
+
+from collections.abc import Callable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Static
+
+from coconut_tui.commands import Completion, completed
+
+_HINT = "tab completes, enter runs, escape leaves"
+_SHOWN = 8  # completions
+
+
+class CommandScreen(ModalScreen[str | None]):
+    """Asks for a line; gives None when it is left."""
+
+    BINDINGS = [
+        Binding("escape", "leave", "cancel", priority=True),
+        Binding("tab", "complete", "complete", priority=True),
+    ]
+
+    def __init__(self, text: str, error: str, complete: Callable[[str], Sequence[Completion]]) -> None:
+        """error is what was wrong with the text when it was given before."""
+        super().__init__()
+        self._text, self._error, self._complete = text, error, complete
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="command"):
+            yield Static(id="completions")
+            with Horizontal(id="command-line"):
+                yield Label(":")
+                yield Input(self._text, compact=True, select_on_focus=False)
+            yield Static(id="command-error")
+
+    def on_mount(self) -> None:
+        """Begin behind what is there."""
+        self.query_one(Input).cursor_position = len(self._text)
+        self._show(self._text)
+        error = Text(f"✗ {self._error}", "bold") if self._error else _HINT
+        self.query_one("#command-error", Static).update(error)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what the line can become; the error was about another line."""
+        self._show(event.value)
+        if event.value != self._text:
+            self.query_one("#command-error", Static).update(_HINT)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the line."""
+        self.dismiss(event.value.strip() or None)
+
+    def action_complete(self) -> None:
+        """Write as much as is certain."""
+        line = self.query_one(Input)
+        line.value = completed(line.value, self._complete(line.value))
+        line.cursor_position = len(line.value)
+
+    def action_leave(self) -> None:
+        """Leave without one."""
+        self.dismiss(None)
+
+    def _show(self, text: str) -> None:
+        found = self._complete(text)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
+        for each in found[:_SHOWN]:
+            table.add_row(Text(each.usage), Text(each.description))
+        if len(found) > _SHOWN:
+            table.add_row(Text("…", "dim"), f"{len(found) - _SHOWN} more")
+        self.query_one("#completions", Static).update(table)

@@ -1,0 +1,111 @@
+"""Two branches side by side."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from coconut_core.cli.show import printable
+from coconut_core.trace import StepRecord
+from coconut_tui.branches import Said
+from coconut_tui.drawing import EDIT_STYLE, share_text, shortened, verdict_mark
+from coconut_tui.state import ComparedStep, Comparison
+
+_TOKENS = 3  # shown of each thought
+_SAME = 1e-6  # nats; a divergence below is rounding
+_ABOUT = (
+    "KL is the divergence of the right readout from the left one in nats, cos the cosine of the two states. "
+    "▲ ▼ a token's rank has risen or fallen, ✚ it was not among the likeliest. Unequal thoughts are marked ≠."
+)
+
+
+class CompareScreen(ModalScreen[None]):
+    """Shows a comparison, thought by thought."""
+
+    BINDINGS = [
+        Binding("question_mark,f1", "app.explain('compare')", "help"),
+        Binding("escape,q,C", "dismiss", "close"),
+        Binding("j", "scroll(1)", "down", show=False),
+        Binding("k", "scroll(-1)", "up", show=False),
+    ]
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
+        self._comparison = comparison
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog wide") as dialog:
+            dialog.border_title = f"{self._comparison.first}  |  {self._comparison.second}"
+            dialog.border_subtitle = "escape closes"
+            yield Static(draw_comparison(self._comparison))
+
+    def action_scroll(self, by: int) -> None:
+        """Move by a line."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+
+def draw_comparison(comparison: Comparison) -> RenderableType:
+    """All of it."""
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column(Text(comparison.first), ratio=1)
+    table.add_column(Text(comparison.second), ratio=1)
+    for step in comparison.steps:
+        table.add_row(_figures(step), _left(step.first), _right(step))
+        table.add_row("")
+    answers = comparison.first_said, comparison.second_said
+    unequal = answers[0].answer != answers[1].answer
+    table.add_row(Text("≠ answer" if unequal else "= answer", "bold"), *(_answer(said) for said in answers))
+    return Group(table, Text(f"\nThe first {comparison.shared} steps are the same. {_ABOUT}", "dim"))
+
+
+def _figures(step: ComparedStep) -> Text:
+    number = f"{step.segment + 1}.{step.thought}" if step.segment else f"{step.thought}"
+    if step.divergence is None or step.cosine is None:
+        return Text(f"≠ thought {number}\n  on one side", "bold")
+    unequal = step.divergence > _SAME
+    text = Text(f"{'≠' if unequal else '='} thought {number}\n", "bold" if unequal else "")
+    return text.append(f"  KL  {step.divergence:.2f}\n  cos {step.cosine:.2f}", "not bold")
+
+
+def _left(step: StepRecord | None) -> Text:
+    lines = [] if step is None else [_token(item.token, item.probability) for item in step.top[:_TOKENS]]
+    return _with_edit(step, lines)
+
+
+def _right(step: ComparedStep) -> Text:
+    lines = []
+    for rank, item in enumerate(() if step.second is None else step.second.top[:_TOKENS], start=1):
+        before = step.rank_before(item.token)
+        moved = (
+            ""
+            if step.first is None or before == rank
+            else " ✚"
+            if before is None
+            else " ▲"
+            if before > rank
+            else " ▼"
+        )
+        was = f" was {before}" if moved and before is not None else ""
+        lines.append(_token(item.token, item.probability).append(f"{moved}{was}", f"bold {EDIT_STYLE}"))
+    return _with_edit(step.second, lines)
+
+
+def _token(token: str, share: float) -> Text:
+    return Text(f"{shortened(printable(token), 12):<12} {share_text(share)}")
+
+
+def _with_edit(step: StepRecord | None, lines: list[Text]) -> Text:
+    if step is None:
+        return Text("—", "dim")
+    edit = [Text(f"✎ {step.edit}", EDIT_STYLE)] if step.edit else []
+    return Text("\n").join([*edit, *lines])
+
+
+def _answer(said: Said) -> Text:
+    text = Text(said.answer or ("nothing" if said.finished else "not said yet"), "bold")
+    return text.append("" if said.finished or not said.answer else " …").append(verdict_mark(said))

@@ -1,0 +1,64 @@
+"""Branches: forking, going between them, naming, deleting and comparing them."""
+
+from typing import TYPE_CHECKING
+
+from coconut_core.errors import CoconutError
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+
+def fork(app: "Explorer", argument: str) -> None:
+    """A branch that begins after the selected step."""
+    app.require_model()
+    app.require_view()
+    app.engine.fork(0 if app.selected is None else app.selected + 1, argument)
+
+
+def branch(app: "Explorer", argument: str) -> None:
+    """Go to a branch by name."""
+    app.require_model()
+    app.engine.move(app.require_view().tree.named(argument).number)
+
+
+def next_branch(app: "Explorer", argument: str) -> None:
+    """Go to the next branch in the tree."""
+    _move(app, 1)
+
+
+def previous_branch(app: "Explorer", argument: str) -> None:
+    """Go to the branch before in the tree."""
+    _move(app, -1)
+
+
+def rename(app: "Explorer", argument: str) -> None:
+    """Call the branch something else."""
+    app.require_model()
+    app.engine.rename(app.branch_in_question(), argument)
+
+
+def delete(app: "Explorer", argument: str) -> None:
+    """Delete the branch."""
+    app.require_model()
+    app.engine.delete(app.branch_in_question())
+
+
+def compare(app: "Explorer", argument: str) -> None:
+    """The branch beside another one, by default the current one or its parent."""
+    app.require_model()
+    tree = app.require_view().tree
+    second = app.branch_in_question()
+    first = tree.named(argument).number if argument else tree.current
+    if first == second and not argument:
+        parent = tree.branch(second).parent
+        if parent is None:
+            raise CoconutError("there is nothing to compare it with: fork a branch with f, or choose one")
+        first = parent
+    app.engine.compare(first, second)
+
+
+def _move(app: "Explorer", by: int) -> None:
+    app.require_model()
+    tree = app.require_view().tree
+    order = [branch.number for _, branch in tree.rows()]
+    app.engine.move(order[(order.index(tree.current) + by) % len(order)])

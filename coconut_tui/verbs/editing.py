@@ -1,0 +1,78 @@
+"""Changing thoughts, trying what a change would do, and taking changes back."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coconut_core.errors import CoconutError
+from coconut_tui.drafts import Workshop
+from coconut_tui.engine.engine import PREVIEW, WHAT_IF
+from coconut_tui.screens.edit import EditScreen
+from coconut_tui.screens.what_if import WhatIfScreen
+from coconut_tui.what_if import ablations_of, sweep_of
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+
+def edit(app: "Explorer", argument: str) -> None:
+    """From a menu, with a preview."""
+    app.require_model()
+    assert app.facts is not None  # as there is a model
+    segment = 0 if app.selected_thought is None else app.selected_thought.segment
+
+    def closed(text: str | None) -> None:
+        app.engine.forget(PREVIEW)
+        if text is not None:
+            app.engine.edit(text, segment)
+
+    workshop = Workshop(app.facts, app.require_view(), app.selected_thought)
+    app.push_screen(EditScreen(workshop, argument, lambda text: app.engine.preview(text, segment)), closed)
+
+
+def zero(app: "Explorer", argument: str) -> None:
+    """Zeros in the place of the selected thought."""
+    step = app.require_thought()
+    app.engine.edit(f"zero@{step.index}", step.segment)
+
+
+def own(app: "Explorer", argument: str) -> None:
+    """Its own value again."""
+    step = app.require_thought()
+    app.engine.restore(step.index, step.segment)
+
+
+def what_if(app: "Explorer", argument: str) -> None:
+    """All ablations of the selected thought."""
+    step = app.require_thought()
+    if step.segment:
+        raise CoconutError("what if is about the thoughts in front of the first word")
+    _try(app, f"thought {step.index}", ablations_of(step.index))
+
+
+def sweep(app: "Explorer", argument: str) -> None:
+    """An intervention at several strengths."""
+    app.require_model()
+    thought = 1 if "@" in argument else app.require_thought().index
+    _try(app, argument, sweep_of(argument, thought))
+
+
+def undo(app: "Explorer", argument: str) -> None:
+    """Undo the last change."""
+    app.require_model()
+    app.engine.undo()
+
+
+def redo(app: "Explorer", argument: str) -> None:
+    """Do again what was undone."""
+    app.require_model()
+    app.engine.redo()
+
+
+def _try(app: "Explorer", title: str, texts: Sequence[str]) -> None:
+    def closed(text: str | None) -> None:
+        app.engine.forget(WHAT_IF)
+        if text is not None:
+            app.engine.edit(text, 0)
+
+    app.push_screen(WhatIfScreen(title), closed)
+    app.engine.what_if(title, texts)

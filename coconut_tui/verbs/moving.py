@@ -1,0 +1,103 @@
+"""Moving the cursor within a pane, and the focus between panes."""
+
+from typing import TYPE_CHECKING
+
+from textual.containers import ScrollableContainer
+from textual.widget import Widget
+from textual.widgets import Tabs
+
+from coconut_tui.screens.jump import JumpScreen
+from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.thoughts import ThoughtsPane
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
+FAR = 1_000_000  # lines; more than any pane has
+
+
+def down(app: "Explorer", argument: str) -> None:
+    """One line down."""
+    _move(app, 1)
+
+
+def up(app: "Explorer", argument: str) -> None:
+    """One line up."""
+    _move(app, -1)
+
+
+def first(app: "Explorer", argument: str) -> None:
+    """To the first line."""
+    _move(app, -FAR)
+
+
+def last(app: "Explorer", argument: str) -> None:
+    """To the last line."""
+    _move(app, FAR)
+
+
+def page_down(app: "Explorer", argument: str) -> None:
+    """Ten lines down."""
+    _move(app, 10)
+
+
+def page_up(app: "Explorer", argument: str) -> None:
+    """Ten lines up."""
+    _move(app, -10)
+
+
+def left(app: "Explorer", argument: str) -> None:
+    """To the pane on the left."""
+    _focus_neighbour(app, -1)
+
+
+def right(app: "Explorer", argument: str) -> None:
+    """To the pane on the right."""
+    _focus_neighbour(app, 1)
+
+
+def later(app: "Explorer", argument: str) -> None:
+    """Select the next step, wherever the focus is."""
+    app.query_one(ThoughtsPane).move(1)
+
+
+def earlier(app: "Explorer", argument: str) -> None:
+    """Select the step before."""
+    app.query_one(ThoughtsPane).move(-1)
+
+
+def choose(app: "Explorer", argument: str) -> None:
+    """Take what the cursor stands on."""
+    if isinstance(app.focused, RowsView):
+        app.focused.choose()
+
+
+def next_pane(app: "Explorer", argument: str) -> None:
+    """The next pane in a narrow terminal."""
+    app.query_one("#pane-tabs", Tabs).action_next_tab()
+
+
+def jump(app: "Explorer", argument: str) -> None:
+    """A letter for every pane."""
+
+    def closed(target: Widget | None) -> None:
+        if target is not None:
+            target.focus()
+
+    seen = [widget for widget in app.screen.focus_chain if widget.region]
+    app.push_screen(JumpScreen(seen), closed)
+
+
+def _move(app: "Explorer", by: int) -> None:
+    focused = app.focused
+    if isinstance(focused, RowsView):
+        focused.move(by)
+    elif isinstance(focused, ScrollableContainer):
+        focused.scroll_relative(y=by, animate=False)
+
+
+def _focus_neighbour(app: "Explorer", by: int) -> None:
+    """The pane on one side; in a narrow terminal it comes to the front."""
+    here = ACROSS.index(app.focused_pane)
+    app.focus_pane(ACROSS[min(max(here + by, 0), len(ACROSS) - 1)])

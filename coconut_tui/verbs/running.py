@@ -1,0 +1,110 @@
+"""Running: steps on and back, how many thoughts there are, and where a run stops."""
+
+from typing import TYPE_CHECKING
+
+from coconut_core.config import check_thoughts
+from coconut_core.errors import CoconutError
+from coconut_tui.breakpoints import read_breakpoint
+from coconut_tui.screens.breakpoints import BreakpointsScreen
+from coconut_tui.verbs.looking import type_line
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+MOST_TOKENS = 50  # as many of the likeliest are recorded of a step
+
+
+def step(app: "Explorer", argument: str) -> None:
+    """Take one step."""
+    app.player.step()
+
+
+def back(app: "Explorer", argument: str) -> None:
+    """Take the last step back."""
+    app.player.back()
+
+
+def go_on(app: "Explorer", argument: str) -> None:
+    """Run to the end or a breakpoint."""
+    app.player.finish(app.breakpoints)
+
+
+def think_all(app: "Explorer", argument: str) -> None:
+    """Run to the first word or a breakpoint."""
+    app.player.think_all(app.breakpoints)
+
+
+def run_to(app: "Explorer", argument: str) -> None:
+    """Go to a thought."""
+    app.player.go_to_thought(whole_number(argument, "the number of a thought", 1), app.breakpoints)
+
+
+def restart(app: "Explorer", argument: str) -> None:
+    """Go back to the question."""
+    app.player.restart()
+
+
+def stop(app: "Explorer", argument: str) -> None:
+    """Stop what is going on."""
+    app.engine.stop()
+
+
+def more_thoughts(app: "Explorer", argument: str) -> None:
+    """One thought more."""
+    app.require_model()
+    app.engine.set_thoughts(app.require_view().thoughts + 1)
+
+
+def fewer_thoughts(app: "Explorer", argument: str) -> None:
+    """One thought fewer."""
+    app.require_model()
+    app.engine.set_thoughts(max(0, app.require_view().thoughts - 1))
+
+
+def thoughts(app: "Explorer", argument: str) -> None:
+    """So many thoughts."""
+    app.require_model()
+    app.engine.set_thoughts(check_thoughts(whole_number(argument, "a number of thoughts", 0)))
+
+
+def end_thinking(app: "Explorer", argument: str) -> None:
+    """Feed <eot> now."""
+    app.require_model()
+    app.engine.end_thinking()
+
+
+def one_more(app: "Explorer", argument: str) -> None:
+    """One thought beyond the plan."""
+    app.require_model()
+    app.engine.one_more()
+
+
+def speak_now(app: "Explorer", argument: str) -> None:
+    """What would it say here?"""
+    app.require_model()
+    app.require_view()
+    app.engine.peek(0 if app.selected is None else app.selected + 1)
+
+
+def add_breakpoint(app: "Explorer", argument: str) -> None:
+    """Set a breakpoint."""
+    new = read_breakpoint(argument, MOST_TOKENS)
+    app.set_breakpoints((*(each for each in app.breakpoints if str(each) != str(new)), new))
+    app.tell(f"stops at: {new}")
+
+
+def breakpoints(app: "Explorer", argument: str) -> None:
+    """Show the list."""
+
+    def closed(wants_another: bool | None) -> None:
+        if wants_another:
+            type_line(app, "break ")
+
+    app.push_screen(BreakpointsScreen(app.breakpoints, app.set_breakpoints), closed)
+
+
+def whole_number(text: str, what: str, least: int) -> int:
+    """A number that was typed. Raises CoconutError for what is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
+        raise CoconutError(f"'{text}' is not {what}: write a whole number, {least} or more")
+    return int(text)

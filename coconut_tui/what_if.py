@@ -1,0 +1,39 @@
+"""What a what-if table is made of: the ablations of one thought, or an intervention at several strengths."""
+
+import re
+
+from coconut_core.errors import CoconutError
+
+ABLATIONS = ("zero", "mean", "noise", "pause", "nearest", "drop", "replace twin", "replace random")
+MOST_VARIANTS = 41
+_USUAL_COUNT = 9
+_NUMBER = r"-?(?:\d+(?:\.\d+)?|\.\d+)"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:/(\d{{1,4}}))?")
+
+
+def ablations_of(thought: int) -> tuple[str, ...]:
+    """Everything that takes a thought away or puts another in its place."""
+    return tuple(f"{name}@{thought}" for name in ABLATIONS)
+
+
+def is_sweep(text: str) -> bool:
+    """Whether a text says a range of strengths."""
+    return _RANGE.search(text) is not None
+
+
+def sweep_of(text: str, thought: int) -> tuple[str, ...]:
+    """An intervention at strengths from a range: "steer rompus -8..8@2", or 8..16/5 for five of them.
+
+    Where it does not say at which thoughts, it is at the given one. Raises CoconutError for no or a bad range.
+    """
+    found = _RANGE.search(text)
+    if found is None:
+        raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
+    low, high, count = float(found[1]), float(found[2]), int(found[3] or _USUAL_COUNT)
+    if not 2 <= count <= MOST_VARIANTS:
+        raise CoconutError(f"a sweep has 2 to {MOST_VARIANTS} strengths, not {count}")
+    places = "" if "@" in text else f"@{thought}"
+    return tuple(
+        f"{text[: found.start()]}{low + (high - low) * step / (count - 1):.4g}{text[found.end() :]}{places}"
+        for step in range(count)
+    )

@@ -1,0 +1,34 @@
+"""The line on top and the line at the bottom."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.state import ModelFacts, RunView
+
+
+def status_line(
+    facts: ModelFacts | None, view: RunView | None, breakpoints: Sequence[Breakpoint], activity: str
+) -> Text:
+    """Model, problem, branch, mode, breakpoints, and what is being done."""
+    parts = ["coconut" if facts is None else facts.name]
+    if view is not None:
+        parts += [f"problem {view.tree.example}"] if view.tree.example is not None else []
+        parts += [view.tree.here.name] if len(view.tree.branches) > 1 else []
+        parts.append(view.mode)
+    active = sum(each.enabled for each in breakpoints)
+    if active:
+        parts.append(f"* {active} breakpoint{'' if active == 1 else 's'}")
+    if activity:
+        parts.append(f"{activity} …")
+    return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
+
+
+def usage_text(facts: ModelFacts | None) -> Text:
+    """Whether the model's thoughts are known to be used."""
+    if facts is not None and not facts.trained:
+        return Text("not trained to think in latents", "bold")
+    usage, colon, why = ("" if facts is None else facts.verdict).partition(":")
+    text = Text("thoughts used? ", no_wrap=True, overflow="ellipsis")
+    return text.append(usage or "…", "bold").append(colon + why)

@@ -1,0 +1,139 @@
+"""What is found out about a run: it changes nothing, and it is what then happens."""
+
+from dataclasses import replace
+
+import pytest
+
+from coconut_core.answers import final_answer
+from coconut_core.generate import generate
+from coconut_core.interventions.donors import Sources
+from coconut_core.interventions.text import parse_plan
+from coconut_core.model import CoconutModel
+from coconut_core.problems import generate_problems
+from coconut_core.readout import Readout
+from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
+from coconut_tui.state import WhatIf
+from coconut_tui.what_if import ablations_of, sweep_of
+from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
+
+
+@pytest.fixture(scope="module")
+def model() -> CoconutModel:
+    return brief_model()
+
+
+def test_a_peek_is_what_the_run_would_say_and_changes_nothing(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.take(lambda run: len(run.moves) == 3, go_on)
+    before = bench.view()
+    peek(bench, 2, go_on)
+    heard = bench.view().peeks[2]
+    assert replace(bench.view(), peeks={}) == before
+    bench.go_to_thought(2, go_on)
+    bench.end_thinking()
+    to_the_end(bench)
+    assert bench.view().said == heard
+
+
+def test_a_preview_is_what_the_edit_then_gives(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.take(lambda run: len(run.moves) == 2, go_on)
+    before = bench.view()
+    seen = preview(bench, "zero@1", 0, go_on)
+    assert bench.view() == before
+    assert seen is not None
+    assert preview(bench, "zero@99", 0, go_on).error.endswith("the run takes 4")
+    to_the_end(bench)
+    assert bench.view().said == seen.said_before
+    bench.undo()
+    bench.edit("zero@1", 0, go_on)
+    to_the_end(bench)
+    assert bench.view().said == seen.said_after
+    assert same_numbers(bench.view().steps[:4], list(seen.after))
+
+
+@pytest.mark.parametrize("texts", [ablations_of(2), sweep_of("steer Alex -6..6/3", 2)])
+def test_what_if_answers_are_those_of_sessions_with_the_same_plans(
+    model: CoconutModel, texts: tuple[str, ...]
+) -> None:
+    bench = opened(model)
+    bench.edit("scale 2@1", 0, go_on)  # stays in force in every row
+    before = bench.view()
+    tables: list[WhatIf] = []
+    what_if(bench, "all", texts, go_on, tables.append)
+    assert bench.view() == before
+    assert tables[-1].complete
+    usual = None
+    for variant in tables[-1].variants:
+        session = model.start(PROBLEM.question)
+        sources = Sources(model, PROBLEM.question, PROBLEM)
+        session.apply(parse_plan("scale 2@1", sources))
+        if usual is not None:
+            session.apply(parse_plan(variant.text, sources))
+        session.finish()
+        words = [step for step in session.steps if step.kind == "token"]
+        ids = [step.token_id or 0 for step in words]
+        usual = ids if usual is None else usual
+        assert variant.said is not None
+        assert variant.said.text == session.text
+        assert variant.changed is (ids != usual)
+        if variant.changed:
+            place = next(
+                place for place, (mine, other) in enumerate(zip(ids, usual, strict=False)) if mine != other
+            )
+            assert variant.word == words[place].token
+            assert variant.probability == pytest.approx(words[place].readout.probability(ids[place]), abs=1e-5)
+    assert any(variant.changed for variant in tables[-1].variants)
+
+
+def test_what_if_says_in_a_row_what_cannot_be_done(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.ask("Bob is a sterpus.", None, None, None)  # no question of any family, so that it has no twin
+    tables: list[WhatIf] = []
+    what_if(bench, "all", ablations_of(2), go_on, tables.append)
+    rows = {variant.text: variant for variant in tables[-1].variants}
+    assert "has no minimal twin" in rows["replace twin@2"].error
+    assert rows["zero@2"].probability is not None
+
+
+def test_what_if_can_be_stopped(model: CoconutModel) -> None:
+    bench = opened(model)
+    tables: list[WhatIf] = []
+    what_if(bench, "all", ablations_of(2), lambda: len(tables) >= 3, tables.append)
+    assert not tables[-1].complete
+
+
+def test_a_comparison_holds_the_divergence_and_cosine_of_each_thought(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.take(lambda run: len(run.moves) == 3, go_on)
+    bench.edit("zero@2", 0, go_on)
+    bench.take(lambda run: True, go_on)
+    found = compare(bench, 1, 2)
+    assert (found.first, found.second, found.shared) == ("main", "zero@2", 1)
+    assert [step.thought for step in found.steps] == [1, 2, 3, 4]
+    assert found.steps[0].divergence == pytest.approx(0, abs=1e-9)
+    assert found.steps[0].cosine == pytest.approx(1, abs=1e-6)
+    assert (found.steps[3].first, found.steps[3].divergence) == (None, None)
+    mine, other = (
+        Readout(model, bench.run_of(number).session.steps[1].hidden).probabilities.double() for number in (1, 2)
+    )
+    assert found.steps[1].divergence == pytest.approx(float((mine * (mine / other).log()).sum()), rel=1e-4)
+    assert found.steps[1].rank_before(found.steps[1].first.top[3].token) == 4
+    assert found.steps[1].rank_before("no such token") is None
+
+
+def test_answering_many_problems_gives_the_verdicts_of_generate(model: CoconutModel) -> None:
+    bench = opened(model)
+    problems = dict(enumerate(generate_problems("prosqa", 20, seed=3), start=1))
+    expected = generate(model, [problem.question for problem in problems.values()])
+    right = {3: replace(problems[3], answer=final_answer(expected[2].text, "###"))}
+    verdicts: dict[int, bool] = {}
+    answer_all(bench, problems | right, go_on, verdicts.update)
+    assert verdicts == {number: number == 3 for number in problems}
+
+
+def test_no_step_keeps_a_vocabulary_of_numbers(model: CoconutModel) -> None:
+    bench = opened(model)
+    to_the_end(bench)
+    bench.view()
+    assert not any({"logits", "probabilities"} & set(vars(step.readout)) for step in bench.run.session.steps)
