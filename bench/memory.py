@@ -1,6 +1,5 @@
 """python -m bench.memory: the memory that training needs, beside that of another way or of a shorter file."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -66,16 +65,16 @@ def measure_data(count: int, steps: int) -> Peaks:
 
 def _peak_of(*arguments: str) -> int:
     """Run `coconut`; the most bytes it had resident. Raises CoconutError, with its last words, if it fails."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "coconut_core", *arguments], stderr=subprocess.PIPE, text=True
+    # A small process stands in between: one that is started inherits the peak of the one that starts it.
+    between = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
     )
-    assert process.stderr is not None
-    told = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise CoconutError(f"coconut {' '.join(arguments)} failed: {' '.join(told.split())[-300:]}")
-    return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    command = [sys.executable, "-c", between, sys.executable, "-m", "coconut_core", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CoconutError(f"coconut {' '.join(arguments)} failed: {' '.join(done.stderr.split())[-300:]}")
+    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """The explorer: panes, keys and the messages between them. No model code; the engine has that."""
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -36,12 +35,13 @@ from coconut_tui.engine import (
     WhatIfChanged,
 )
 from coconut_tui.guides import GUIDES
+from coconut_tui.pace import Pace
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.state import RECORDED_TOKENS, ModelFacts, RunView
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.looking import type_line
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
@@ -53,8 +53,6 @@ from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
 PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
-DRAW_INTERVAL = 0.04  # seconds; a model that steps faster than this is drawn only now and then, so keys get in
-MOST_TOKENS = 50
 
 
 class Explorer(App[None]):
@@ -110,7 +108,7 @@ class Explorer(App[None]):
         self.problems = Collection(problems, None)
         self._file = problems
         self._draw_timer: Timer | None = None
-        self._drawn_at, self._draw_seconds = 0.0, 0.0
+        self._pace = Pace()
         self._choice = choice
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
@@ -311,7 +309,7 @@ class Explorer(App[None]):
 
     def set_token_count(self, count: int) -> None:
         """Show so many tokens of a step."""
-        self.token_count = min(MOST_TOKENS, max(1, count))
+        self.token_count = min(RECORDED_TOKENS, max(1, count))
         self._draw()
 
     def tell(self, text: str) -> None:
@@ -382,26 +380,33 @@ class Explorer(App[None]):
         """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""
         if self._draw_timer is not None:
             return
-        pause = max(DRAW_INTERVAL, 3 * self._draw_seconds) - (time.monotonic() - self._drawn_at)
-        if pause <= 0:
+        if (wait := self._pace.wait) <= 0:
             self._draw()
         else:
-            self._draw_timer = self.set_timer(pause, self._draw)
+            self._draw_timer = self.set_timer(wait, self._draw)
 
     def _draw(self) -> None:
         if self._draw_timer is not None:
             self._draw_timer.stop()
             self._draw_timer = None
-        began = time.monotonic()
+        if not self._has_panes:
+            return
+        self._pace.begin()
         self.query_one(PromptPane).show(self.view, self.facts)
         self.query_one(BranchesPane).show(self.view)
         self.query_one(ThoughtsPane).show(self.view, self.selected)
         self.query_one(InspectPane).show(self.view, self.facts, self.selected, self.token_count)
         self._draw_status()
-        self._drawn_at = time.monotonic()
-        self._draw_seconds = self._drawn_at - began
+        self.call_after_refresh(self._pace.painted)
+
+    @property
+    def _has_panes(self) -> bool:
+        """False while the app is closing; the engine may still have something to say."""
+        return bool(self.query("#verdict"))
 
     def _draw_status(self) -> None:
+        if not self._has_panes:
+            return
         self.query_one("#status", TextView).show(
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
-from coconut_tui.actions import ACTIONS
 
 PREFIX = "COCONUT_TUI_"
 FILE_VARIABLE = PREFIX + "CONFIG"  # names the config file, so it is no entry of one
@@ -67,6 +66,10 @@ def _keys(value: Any) -> Mapping[str, str]:
     """Keys by action: a text such as "s,space", or a list of texts. No key may stand for two actions."""
     if not isinstance(value, Mapping):
         raise ValueError('write a table such as {step = "s,space"}')
+    from coconut_tui.actions import (
+        ACTIONS,  # with Textual behind it, which settings without keys can do without
+    )
+
     known = {action.name: action.keys for action in ACTIONS}
     chosen: dict[str, str] = {}
     for name, given in value.items():

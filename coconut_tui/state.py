@@ -7,6 +7,8 @@ from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import Said, Tree
 
+RECORDED_TOKENS = 50  # tokens kept of each step; a view shows as many of them as wanted
+
 
 @dataclass(frozen=True)
 class FormFacts:

@@ -36,13 +36,15 @@ def train(
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 
     Progress goes to stderr and to RUN/metrics.jsonl. Ctrl-C saves and says how to go on.
-    On several processes: accelerate launch -m coconut_core train RECIPE --out RUN
+    On several processes: torchrun --nproc_per_node N -m coconut_core train RECIPE --out RUN
     """
     if plot is not None:
         from coconut_core.training.metrics import plot_run
 
         typer.echo(plot_run(plot, svg, int(os.environ.get("COLUMNS", "100"))))
         return
+    if svg is not None:
+        raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
     from coconut_core.loading import choose_device
     from coconut_core.training.run_folder import RunFolder
 

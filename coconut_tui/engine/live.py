@@ -11,8 +11,8 @@ from coconut_core.readout import Readout
 from coconut_core.session import Session
 from coconut_core.trace import StepRecord, record_step
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
+from coconut_tui.state import RECORDED_TOKENS
 
-RECORDED_TOKENS = 50  # tokens kept of each step; the view shows as many of them as wanted
 LETTERS = {"thought": THOUGHT, "marker": MARKER, "token": WORD}
 _MOVES = {Move.THINK: THOUGHT, Move.END_THINKING: MARKER, Move.SPEAK: WORD}
 

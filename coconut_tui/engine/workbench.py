@@ -19,8 +19,8 @@ from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace, trace_session, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, first_hit
-from coconut_tui.engine.live import RECORDED_TOKENS, LiveRun, LiveRuns, Place, Stop
-from coconut_tui.state import CacheUse, RunView
+from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop
+from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView
 
 CACHE_LIMIT = 512 * 2**20  # bytes that the runs held in memory may take
 

@@ -6,12 +6,11 @@ from coconut_core.config import check_thoughts
 from coconut_core.errors import CoconutError
 from coconut_tui.breakpoints import read_breakpoint
 from coconut_tui.screens.breakpoints import BreakpointsScreen
+from coconut_tui.state import RECORDED_TOKENS
 from coconut_tui.verbs.looking import type_line
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
-
-MOST_TOKENS = 50  # as many of the likeliest are recorded of a step
 
 
 def step(app: "Explorer", argument: str) -> None:
@@ -88,7 +87,7 @@ def speak_now(app: "Explorer", argument: str) -> None:
 
 def add_breakpoint(app: "Explorer", argument: str) -> None:
     """Set a breakpoint."""
-    new = read_breakpoint(argument, MOST_TOKENS)
+    new = read_breakpoint(argument, RECORDED_TOKENS)
     app.set_breakpoints((*(each for each in app.breakpoints if str(each) != str(new)), new))
     app.tell(f"stops at: {new}")
 

@@ -136,6 +136,7 @@ def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
         (["prosqa-gpt2", "--set", "model.base=no/such/folder"], "no/such/folder"),
         (["--resume"], "nothing to resume"),
         ([], "name a recipe"),
+        (["prosqa", "--svg", "run.svg"], "--svg"),
     ],
 )
 def test_errors_are_one_line(coconut: Run, tmp_path: Path, arguments: list[str], said: str) -> None:

@@ -162,10 +162,10 @@ def test_memory_that_is_out_ends_the_run_and_says_what_to_do(tmp_path: Path) -> 
         "import pathlib, resource, sys\n"
         "from coconut_core.errors import CoconutError\n"
         "from tests.core.tiny_recipes import tiny_recipe, trainer_for\n"
-        "recipe = tiny_recipe(batch_size=2000, curriculum={'lookup': 0})\n"
+        "recipe = tiny_recipe(batch_size=300, curriculum={'lookup': 0})\n"
         "trainer = trainer_for(recipe, pathlib.Path(sys.argv[1]))\n"
         "size = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (size + (256 << 20), resource.RLIM_INFINITY))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), resource.RLIM_INFINITY))\n"
         "try: trainer.run(lambda row: None)\n"
         "except CoconutError as error: print(error)\n"
     )
@@ -174,7 +174,7 @@ def test_memory_that_is_out_ends_the_run_and_says_what_to_do(tmp_path: Path) -> 
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.stdout == (
-        "out of memory at step 0: set micro_batch below 2000, or gradient_checkpointing=true; "
+        "out of memory at step 0: set micro_batch below 300, or gradient_checkpointing=true; "
         "there is no checkpoint yet\n"
     ), done.stderr[-2000:]
 

@@ -9,8 +9,8 @@ from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
 from coconut_core.trace import StepRecord, record_step, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, Decisions, thought_places
-from coconut_tui.engine.live import RECORDED_TOKENS
 from coconut_tui.engine.workbench import Workbench
+from coconut_tui.state import RECORDED_TOKENS
 from tests.core.tiny_models import talkative_model, tiny_model
 
 PROBLEM = example_problem("prosqa", 1)
