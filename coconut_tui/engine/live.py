@@ -7,8 +7,9 @@ from dataclasses import replace
 from coconut_core.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.machine import Mode, Move
+from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
-from coconut_core.session import Session
+from coconut_core.session import Session, Step
 from coconut_core.trace import StepRecord, record_step
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
 from coconut_tui.state import RECORDED_TOKENS
@@ -18,6 +19,11 @@ _MOVES = {Move.THINK: THOUGHT, Move.END_THINKING: MARKER, Move.SPEAK: WORD}
 
 Stop = Callable[[], bool]  # whether to end as soon as possible
 Place = tuple[int, int]  # latent segment (from 0) and number of the thought in it (from 1)
+
+
+def with_fresh_readout(model: CoconutModel, step: Step) -> Step:
+    """The step with a readout of its own: what is read from it is not kept, as large as the vocabulary."""
+    return replace(step, readout=Readout(model, step.hidden))
 
 
 class LiveRun:
@@ -63,8 +69,7 @@ class LiveRun:
         for number in range(len(self._records), len(steps)):
             earlier = (steps[place] for place in range(number - 1, -1, -1))
             before = next((step for step in earlier if step.kind == "thought"), None)
-            # A readout of its own, so that no step keeps a whole vocabulary of probabilities.
-            step = replace(steps[number], readout=Readout(self.session.model, steps[number].hidden))
+            step = with_fresh_readout(self.session.model, steps[number])
             self._records.append(record_step(step, before, self._watched, RECORDED_TOKENS))
         return tuple(self._records)
 

@@ -19,7 +19,7 @@ from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace, trace_session, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, first_hit
-from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop
+from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop, with_fresh_readout
 from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView
 
 CACHE_LIMIT = 512 * 2**20  # bytes that the runs held in memory may take
@@ -127,7 +127,9 @@ class Workbench:
 
     def trace(self) -> Trace:
         """Everything seen in the current run."""
-        return trace_session(self.run.session, RECORDED_TOKENS, self.tree.problem)
+        session = self.run.copy().session
+        session.steps = [with_fresh_readout(self.model, step) for step in session.steps]
+        return trace_session(session, RECORDED_TOKENS, self.tree.problem)
 
     # -- what interventions refer to -----------------------------------------------------------------------
 
@@ -276,6 +278,7 @@ class Workbench:
         """Take a branch away."""
         with self._changing():
             self._tree = self.tree.without(number)
+            self.live.drop(number)
 
     def undo(self) -> None:
         """Go back to before the last change."""

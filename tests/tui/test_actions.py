@@ -86,7 +86,8 @@ async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
 async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "s", "right_square_bracket")
+        await press(pilot, "s", "s")
+        await press(pilot, "right_square_bracket")
         assert (app.view.thoughts, len(app.view.steps)) == (5, 2)
         await press(
             pilot, "left_square_bracket", "left_square_bracket", "left_square_bracket", "left_square_bracket"
@@ -113,7 +114,8 @@ async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint:
 async def test_speak_now_changes_nothing(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "s", "up")
+        await press(pilot, "s", "s")
+        await press(pilot, "up")
         before = app.view.steps
         await press(pilot, "a")
         assert app.view.steps == before
@@ -152,7 +154,8 @@ async def test_breakpoints(checkpoint: Path) -> None:
 async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "s", "s", "up")
+        await press(pilot, "s", "s", "s")
+        await press(pilot, "up")
         before = app.view.steps
         await press(pilot, "z")
         assert app.view.tree.here.name == "zero@2"
@@ -178,7 +181,8 @@ def previewed(screen: EditScreen) -> bool:
 async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "s", "e")
+        await press(pilot, "s", "s")
+        await press(pilot, "e")
         screen = app.screen
         assert isinstance(screen, EditScreen)
         before = app.view
@@ -208,7 +212,8 @@ async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> No
 async def test_what_if_and_sweep(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "i")
+        await press(pilot, "s")
+        await press(pilot, "i")
         assert isinstance(app.screen, WhatIfScreen)
         table = app.screen.query_one(DataTable)
         assert table.row_count == 9
@@ -233,7 +238,8 @@ async def test_what_if_and_sweep(checkpoint: Path) -> None:
 async def test_branches_are_forked_visited_named_compared_and_deleted(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "s", "s", "s", "up", "f")
+        await press(pilot, "s", "s", "s")
+        await press(pilot, "up", "f")
         assert (app.view.tree.here.name, len(app.view.steps)) == ("fork@2", 2)
         await press(pilot, "J")
         assert (app.view.tree.here.name, len(app.view.steps)) == ("main", 3)
@@ -348,7 +354,8 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
 async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "t", "g", "g")
+        await press(pilot, "t")
+        await press(pilot, "g", "g")
         assert app.selected == 0
         await press(pilot, "j", "down", "k")
         assert app.selected == 1

@@ -135,5 +135,5 @@ def test_answering_many_problems_gives_the_verdicts_of_generate(model: CoconutMo
 def test_no_step_keeps_a_vocabulary_of_numbers(model: CoconutModel) -> None:
     bench = opened(model)
     to_the_end(bench)
-    bench.view()
+    assert bench.view().steps == bench.trace().steps
     assert not any({"logits", "probabilities"} & set(vars(step.readout)) for step in bench.run.session.steps)

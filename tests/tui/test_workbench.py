@@ -183,6 +183,9 @@ def test_memory_is_bounded_and_what_is_dropped_has_the_same_numbers_when_it_come
         assert bench.view().cache.used <= 3 * one
     assert len(bench.tree.branches) == 8
     assert 0 < len(bench.live.numbers) <= 3
+    bench.delete(bench.tree.current)
+    assert bench.live.numbers <= {branch.number for branch in bench.tree.branches}
+    bench.undo()
     for number, steps in seen.items():
         bench.move(number)
         assert same_numbers(bench.view().steps, list(steps))
