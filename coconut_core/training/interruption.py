@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill: finish the step, save, and say how to go on. A second one ends at once."""
+"""Ctrl-C and a polite kill: finish the step, save, and say how to go on. A later one ends at once."""
 
 import signal
 import threading

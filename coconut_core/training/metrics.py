@@ -19,10 +19,11 @@ Row = dict[str, Any]
 
 
 class MetricsLog:
-    """Appends rows to RUN/metrics.jsonl, each line whole or not at all, and to RUN/tensorboard.
+    """Appends rows to RUN/metrics.jsonl, a line each, and to RUN/tensorboard.
 
-    The log belongs to the step that the run stands at: what a killed run wrote beyond it is cut off, so that
-    after resuming the log is that of an uninterrupted run. A run that begins stands at step 0.
+    A full disk leaves no part of a line; a kill may, and it is dropped when the run goes on. The log belongs
+    to the step that the run stands at: what a killed run wrote beyond it is cut off, so that after resuming the
+    log is that of an uninterrupted run. A run that begins stands at step 0.
     """
 
     def __init__(self, folder: Path, *, step: int, owes_evaluation: bool = False) -> None:

@@ -13,7 +13,7 @@ def test_bytes_count_from_making_to_letting_go_and_once_for_all_views() -> None:
     old = torch.zeros(1000)
     with LiveBytes() as live:
         new = old + 1
-        views = [new.view(10, 100), new[5:], old.T]
+        views = [new.view(10, 100), new[5:], old.view(-1)]
         assert live.alive == 4000
         other = new * 2
         del other
