@@ -4,13 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widget import Widget
-from textual.widgets import Footer, Tab, Tabs
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
@@ -36,6 +33,7 @@ from coconut_tui.engine import (
 )
 from coconut_tui.guides import GUIDES
 from coconut_tui.pace import Pace
+from coconut_tui.panes import PanedApp
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
@@ -43,7 +41,7 @@ from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.state import RECORDED_TOKENS, ModelFacts, RunView
 from coconut_tui.verbs.asking import open_first
-from coconut_tui.verbs.looking import type_line
+from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.prompt import PromptPane
@@ -52,15 +50,12 @@ from coconut_tui.widgets.status import status_line, usage_text
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
-PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
 
-
-class Explorer(App[None]):
+class Explorer(PanedApp):
     """Steps a model, or a saved trace, through its thoughts."""
 
     TITLE = "coconut"
     CSS_PATH = "styles/explorer.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
         Binding(
             action.keys,
@@ -112,18 +107,6 @@ class Explorer(App[None]):
         self._choice = choice
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
-    def compose(self) -> ComposeResult:
-        yield TextView(id="status")
-        yield Tabs(*(Tab(name.capitalize(), id=f"tab-{name}") for name in PANES), id="pane-tabs")
-        with Horizontal(id="panes"):
-            with Vertical(id="left"):
-                yield PromptPane(id="prompt", classes="pane")
-                yield BranchesPane(id="branches", classes="pane")
-            yield ThoughtsPane(id="thoughts", classes="pane front")
-            yield InspectPane(id="inspect", classes="pane")
-        yield TextView(id="verdict")
-        yield Footer()
-
     def on_mount(self) -> None:
         """Draw first; load the model after the first paint."""
         self.query_one(ThoughtsPane).focus()
@@ -143,7 +126,7 @@ class Explorer(App[None]):
             type_line(self, f"{name} ")
             return
         try:
-            action.do(self, "")
+            action.act(self)
         except CoconutError as error:
             self.tell_error(str(error))
 
@@ -242,11 +225,6 @@ class Explorer(App[None]):
         if isinstance(message.rows, BranchTree) and self.replay is None:
             self.engine.move(message.key)
 
-    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
-        """In a narrow terminal, bring a pane to the front."""
-        if event.tabs.id == "pane-tabs" and event.tab.id is not None:
-            self.bring_to_front(event.tab.id.removeprefix("tab-"))
-
     # -- what actions need ---------------------------------------------------------------------------------
 
     @property
@@ -325,43 +303,6 @@ class Explorer(App[None]):
         """The selected step, where it is a thought."""
         step = None if self.view is None or self.selected is None else self.view.steps[self.selected]
         return step if step is not None and step.kind == "thought" else None
-
-    # -- panes ---------------------------------------------------------------------------------------------
-
-    @property
-    def focused_pane(self) -> str:
-        """The pane that has the focus, or that holds what has it."""
-        nodes = () if self.focused is None else self.focused.ancestors_with_self
-        return next((node.id for node in nodes if node.id in PANES), "thoughts")
-
-    @property
-    def focused_view(self) -> str:
-        """The pane that has the focus; of the inspect pane, the view that is shown."""
-        pane = self.focused_pane
-        return self.query_one(InspectPane).shown if pane == "inspect" else pane
-
-    def focus_pane(self, name: str) -> None:
-        """Give a pane the focus, and bring it to the front where only one is shown."""
-        self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
-        self.bring_to_front(name)
-        self._body_of(name).focus()
-
-    def show_view(self, name: str) -> None:
-        """Bring a view of the inspect pane to the front."""
-        self.query_one(InspectPane).view_tab(name)
-        self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
-
-    def bring_to_front(self, chosen: str) -> None:
-        """Show a pane where only one is shown."""
-        for name in PANES:
-            self.query_one(f"#{name}").set_class(name == chosen, "front")
-        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front")
-        if self.screen.has_class("-narrow") and self.focused_pane != chosen and self.focused is not None:
-            self.call_after_refresh(self._body_of(chosen).focus)
-
-    def _body_of(self, name: str) -> Widget:
-        pane = self.query_one(f"#{name}")
-        return pane.body if isinstance(pane, BranchesPane | InspectPane) else pane
 
     # -- opening and drawing -------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from coconut_core.errors import CoconutError
 from coconut_tui.state import FormFacts
 
 if TYPE_CHECKING:
-    from coconut_tui.actions import Action
+    from coconut_tui.action import Action
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from coconut_tui.guides import Guide
 
 if TYPE_CHECKING:
-    from coconut_tui.actions import Action
+    from coconut_tui.action import Action
 
 
 class HelpScreen(ModalScreen[None]):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
+from coconut_tui.action import Action
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.verbs.running import whole_number
@@ -80,3 +81,19 @@ def ask(app: "Explorer", text: str, problem: Problem | None, example: int | None
     """Open a question; example is its number among the problems that are gone through."""
     app.selected = None
     app.engine.ask(text, problem, example, app.thoughts)
+
+
+ACTIONS = (
+    Action("question", "q", "question", "Write a question", "Question", question, in_footer=True),
+    Action("next", "n", "next", "Open the next problem", "Question", next_problem, in_footer=True),
+    Action("previous", "p", "previous", "Open the problem before", "Question", previous_problem),
+    Action("problem", "number_sign", "problem", "Open problem N", "Question", problem, "N"),
+    Action(
+        "problems",
+        "P",
+        "problems",
+        "Pick a problem, by hops, by right or wrong, by word; or answer them all",
+        "Question",
+        problems,
+    ),
+)

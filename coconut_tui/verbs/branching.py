@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_tui.action import Action
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -62,3 +63,45 @@ def _move(app: "Explorer", by: int) -> None:
     tree = app.require_view().tree
     order = [branch.number for _, branch in tree.rows()]
     app.engine.move(order[(order.index(tree.current) + by) % len(order)])
+
+
+ACTIONS = (
+    Action(
+        "fork",
+        "f",
+        "fork",
+        "Begin a branch after the selected step",
+        "Branches",
+        fork,
+        "[NAME]",
+        in_footer=True,
+    ),
+    Action("branch", "apostrophe", "branch", "Go to a branch", "Branches", branch, "BRANCH"),
+    Action("next-branch", "J", "next branch", "Go to the next branch", "Branches", next_branch),
+    Action(
+        "previous-branch",
+        "K",
+        "previous branch",
+        "Go to the branch before",
+        "Branches",
+        previous_branch,
+    ),
+    Action("rename", "R", "rename", "Rename the branch", "Branches", rename, "NAME"),
+    Action(
+        "delete",
+        "D,delete",
+        "delete",
+        "Delete the branch; those forked from it stay",
+        "Branches",
+        delete,
+    ),
+    Action(
+        "compare",
+        "C",
+        "compare",
+        "Lay the branch beside another, by default the one it was forked from",
+        "Branches",
+        compare,
+        "[BRANCH]",
+    ),
+)

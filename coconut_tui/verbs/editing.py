@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_tui.action import Action
 from coconut_tui.drafts import Workshop
 from coconut_tui.engine.engine import PREVIEW, WHAT_IF
 from coconut_tui.screens.edit import EditScreen
@@ -76,3 +77,54 @@ def _try(app: "Explorer", title: str, texts: Sequence[str]) -> None:
 
     app.push_screen(WhatIfScreen(title), closed)
     app.engine.what_if(title, texts)
+
+
+ACTIONS = (
+    Action(
+        "edit",
+        "e",
+        "edit",
+        "Do something to the selected thought, from a menu, with a preview",
+        "Edit",
+        edit,
+        "[EDIT]",
+        in_footer=True,
+    ),
+    Action(
+        "zero",
+        "z",
+        "zero",
+        "Replace the selected thought by zeros, in a branch",
+        "Edit",
+        zero,
+        in_footer=True,
+    ),
+    Action(
+        "own",
+        "Z",
+        "own value",
+        "Give the selected thought its own value again, in a branch",
+        "Edit",
+        own,
+    ),
+    Action(
+        "what-if",
+        "i",
+        "what if",
+        "Try every ablation of the selected thought, side by side",
+        "Edit",
+        what_if,
+        in_footer=True,
+    ),
+    Action(
+        "sweep",
+        "I",
+        "sweep",
+        "Try an intervention at several strengths: steer rompus -8..8",
+        "Edit",
+        sweep,
+        "EDIT",
+    ),
+    Action("undo", "u", "undo", "Undo the last change", "Edit", undo, in_footer=True),
+    Action("redo", "U,ctrl+r", "redo", "Do again what was undone", "Edit", redo),
+)

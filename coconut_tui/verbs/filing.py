@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.trace import Trace
+from coconut_tui.action import Action
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -33,3 +34,10 @@ def close_trace(app: "Explorer", argument: str) -> None:
 def open_trace(app: "Explorer", argument: str) -> None:
     """Open a saved run."""
     app.open_replay(Trace.load(Path(argument).expanduser()))
+
+
+ACTIONS = (
+    Action("save", "w", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
+    Action("open", "o", "open", "Open a saved trace", "File", open_trace, "FILE"),
+    Action("close", "X", "close", "Go back from a saved trace to the model", "File", close_trace),
+)

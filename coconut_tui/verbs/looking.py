@@ -1,13 +1,8 @@
 """What is on screen."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from coconut_core.errors import CoconutError
-from coconut_tui.breakpoints import USAGES
-from coconut_tui.commands import completions, read_line
-from coconut_tui.drafts import Workshop
-from coconut_tui.screens.command import CommandScreen
+from coconut_tui.action import Action
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -43,38 +38,25 @@ def switch_theme(app: "Explorer", argument: str) -> None:
     app.theme = "textual-light" if app.current_theme.dark else "textual-dark"
 
 
-def command(app: "Explorer", argument: str) -> None:
-    """The command line."""
-    type_line(app, "")
-
-
-def show_help(app: "Explorer", argument: str) -> None:
-    """The view that has the focus, and all keys."""
-    app.action_explain(app.focused_view)
-
-
-def leave(app: "Explorer", argument: str) -> None:
-    """End the app."""
-    app.exit()
-
-
-def type_line(app: "Explorer", text: str, error: str = "") -> None:
-    """Ask for a line, and do it; one that cannot be done comes back with what is wrong."""
-    forms = () if app.facts is None else app.facts.forms
-    known: dict[str, Sequence[str]] = {"CONDITION": USAGES}
-    if app.view is not None and app.facts is not None:
-        known["BRANCH"] = [branch.name for branch in app.view.tree.branches]
-        known |= Workshop(app.facts, app.view, app.selected_thought).known()
-
-    def closed(line: str | None) -> None:
-        if line is None:
-            return
-        try:
-            read = read_line(line, app.actions, forms)
-            read.action.do(app, read.argument)
-        except CoconutError as wrong:
-            type_line(app, line, str(wrong))
-
-    app.push_screen(
-        CommandScreen(text, error, lambda typed: completions(typed, app.actions, forms, known)), closed
-    )
+ACTIONS = (
+    Action("top-k", "1", "top-k", "Show the selected step's likeliest tokens", "View", top),
+    Action("graph", "2", "graph", "Show the selected thought on the problem's graph", "View", graph),
+    Action("answer", "3", "answer", "Show the words said, each with its probability", "View", answer),
+    Action(
+        "more-tokens",
+        "plus,equals_sign",
+        "more tokens",
+        "Show more tokens of a step",
+        "View",
+        more_tokens,
+    ),
+    Action("fewer-tokens", "minus", "fewer tokens", "Show fewer tokens of a step", "View", fewer_tokens),
+    Action(
+        "theme",
+        "d",
+        "dark or light",
+        "Switch between the dark and the light theme",
+        "View",
+        switch_theme,
+    ),
+)

@@ -6,6 +6,7 @@ from textual.containers import ScrollableContainer
 from textual.widget import Widget
 from textual.widgets import Tabs
 
+from coconut_tui.action import Action
 from coconut_tui.screens.jump import JumpScreen
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
@@ -101,3 +102,20 @@ def _focus_neighbour(app: "Explorer", by: int) -> None:
     """The pane on one side; in a narrow terminal it comes to the front."""
     here = ACROSS.index(app.focused_pane)
     app.focus_pane(ACROSS[min(max(here + by, 0), len(ACROSS) - 1)])
+
+
+ACTIONS = (
+    Action("down", "j,down", "down", "Move down in the pane that has the focus", "Move", down),
+    Action("up", "k,up", "up", "Move up", "Move", up),
+    Action("first", "g,home", "first", "Move to the first line (gg works too)", "Move", first),
+    Action("last", "G,end", "last", "Move to the last line", "Move", last),
+    Action("page-down", "pagedown,ctrl+d", "page down", "Move ten lines down", "Move", page_down),
+    Action("page-up", "pageup,ctrl+u", "page up", "Move ten lines up", "Move", page_up),
+    Action("left", "h,left", "left", "Go to the pane on the left", "Move", left),
+    Action("right", "l,right", "right", "Go to the pane on the right", "Move", right),
+    Action("later", "full_stop", "later", "Select the next step, wherever the focus is", "Move", later),
+    Action("earlier", "comma", "earlier", "Select the step before", "Move", earlier),
+    Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),
+    Action("next-pane", "v", "next pane", "In a narrow terminal, show the next pane", "Move", next_pane),
+    Action("jump", "ctrl+o", "jump", "Show a letter at every pane, and go to the one pressed", "Move", jump),
+)

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from coconut_core.config import check_thoughts
 from coconut_core.errors import CoconutError
+from coconut_tui.action import Action
 from coconut_tui.breakpoints import read_breakpoint
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.state import RECORDED_TOKENS
-from coconut_tui.verbs.looking import type_line
+from coconut_tui.verbs.helping import type_line
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -107,3 +108,73 @@ def whole_number(text: str, what: str, least: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
         raise CoconutError(f"'{text}' is not {what}: write a whole number, {least} or more")
     return int(text)
+
+
+ACTIONS = (
+    Action(
+        "step",
+        "s,space",
+        "step",
+        "Take the next step: a thought, the end of thinking, or a word",
+        "Run",
+        step,
+        in_footer=True,
+    ),
+    Action("back", "b,backspace", "back", "Take the last step back", "Run", back, in_footer=True),
+    Action(
+        "continue",
+        "c",
+        "continue",
+        "Run to the end of the answer, or to a breakpoint",
+        "Run",
+        go_on,
+        in_footer=True,
+    ),
+    Action(
+        "think-all",
+        "t",
+        "think all",
+        "Take all thoughts and stop before the first word, or at a breakpoint",
+        "Run",
+        think_all,
+    ),
+    Action("run-to", "T", "run to", "Go to thought K, on or back", "Run", run_to, "K"),
+    Action("restart", "r", "restart", "Go back to just after the question", "Run", restart),
+    Action("stop", "escape", "stop", "Stop what is going on", "Run", stop),
+    Action(
+        "more-thoughts",
+        "right_square_bracket",
+        "more thoughts",
+        "Plan one thought more in this run",
+        "Run",
+        more_thoughts,
+    ),
+    Action(
+        "fewer-thoughts",
+        "left_square_bracket",
+        "fewer thoughts",
+        "Plan one thought fewer in this run",
+        "Run",
+        fewer_thoughts,
+    ),
+    Action("thoughts", "N", "thoughts", "Plan N thoughts in this run", "Run", thoughts, "N"),
+    Action("end-thinking", "E", "end thinking", "Feed ⟨eot⟩ now, planned or not", "Run", end_thinking),
+    Action(
+        "one-more",
+        "m",
+        "one more",
+        "Take one thought more, planned or not; words said are taken back",
+        "Run",
+        one_more,
+    ),
+    Action(
+        "speak-now",
+        "a",
+        "speak now",
+        "Show what it would say after the selected step, and change nothing",
+        "Run",
+        speak_now,
+    ),
+    Action("break", "asterisk", "break", "Set a breakpoint", "Run", add_breakpoint, "CONDITION"),
+    Action("breakpoints", "B", "breakpoints", "List breakpoints, turn them on and off", "Run", breakpoints),
+)

@@ -1,7 +1,7 @@
 """A tiny random checkpoint, a hand-made trace, and waiting for the engine's thread without sleeping blindly."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,27 @@ from textual.widgets import Input
 
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.action import Action
 from coconut_tui.app import Explorer
+from coconut_tui.engine import ModelChoice
+
+WIDE = (140, 45)
+
+
+@pytest.fixture(autouse=True)
+def _actions_named_are_done(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test marked drives("zero") fails unless it did the action "zero"."""
+    named = [name for mark in request.node.iter_markers("drives") for name in mark.args]
+    done: set[str] = set()
+    act = Action.act
+
+    def noted(action: Action, app: Explorer, argument: str = "") -> None:
+        act(action, app, argument)
+        done.add(action.name)  # not where it raised: it has been done then only in name
+
+    monkeypatch.setattr(Action, "act", noted)
+    yield
+    assert set(named) <= done, f"not done: {set(named) - done}"
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +132,20 @@ async def typed(pilot: Pilot[None], text: str) -> None:
     await pilot.press("colon")
     shown(pilot).screen.query_one(Input).value = text
     await pilot.press("enter")
+
+
+def explorer(checkpoint: Path, **options: object) -> Explorer:
+    app = Explorer(ModelChoice(str(checkpoint), "cpu"), **options)  # type: ignore[arg-type]
+    app.animation_level = "none"
+    return app
+
+
+def notes(app: Explorer) -> str:
+    """Everything said in passing."""
+    return "\n".join(note.message for note in app._notifications)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> Explorer:
+    """Press keys and wait until all that they asked for is done."""
+    await pilot.press(*keys)
+    return await settled(pilot)

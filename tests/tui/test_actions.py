@@ -1,11 +1,11 @@
 """Every action of the table is driven, on a tiny random model; table, keys, palette and docs agree."""
 
+import ast
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from textual.coordinate import Coordinate
-from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, TabbedContent, TextArea
 
 from coconut_core.problems import example_problem, generate_problems
@@ -14,7 +14,6 @@ from coconut_tui.actions import ACTIONS, keys_table
 from coconut_tui.app import Explorer
 from coconut_tui.commands import completions, read_line
 from coconut_tui.config import Config
-from coconut_tui.engine import ModelChoice
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.compare import CompareScreen
@@ -27,29 +26,10 @@ from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.widgets.branches import BranchTree
 from coconut_tui.widgets.dials import Dial
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from tests.tui.conftest import settled, shown, steps_taken, typed, until
-
-DRIVEN: set[str] = set()
-WIDE = (140, 45)
+from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, steps_taken, typed, until
 
 
-def explorer(checkpoint: Path, **options: object) -> Explorer:
-    app = Explorer(ModelChoice(str(checkpoint), "cpu"), **options)  # type: ignore[arg-type]
-    app.animation_level = "none"
-    return app
-
-
-def notes(app: Explorer) -> str:
-    """Everything said in passing."""
-    return "\n".join(note.message for note in app._notifications)
-
-
-async def press(pilot: Pilot[None], *keys: str) -> Explorer:
-    """Press keys and wait until all that they asked for is done."""
-    await pilot.press(*keys)
-    return await settled(pilot)
-
-
+@pytest.mark.drives("step", "back", "continue", "think-all", "restart")
 async def test_step_back_continue_restart(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -67,9 +47,9 @@ async def test_step_back_continue_restart(checkpoint: Path) -> None:
         assert app.view.text
         await press(pilot, "r")
         assert (app.view.steps, app.selected) == ((), None)
-    DRIVEN.update({"step", "back", "continue", "think-all", "restart"})
 
 
+@pytest.mark.drives("stop")
 async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
     async with explorer(checkpoint, thoughts=50_000).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -80,9 +60,9 @@ async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
         assert app.view.mode == "thinking"
         await press(pilot, "s")  # what comes after is not stopped
         assert app.view.mode == "thinking"
-    DRIVEN.add("stop")
 
 
+@pytest.mark.drives("more-thoughts", "fewer-thoughts", "thoughts", "run-to", "end-thinking", "one-more")
 async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -108,9 +88,9 @@ async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint:
         assert [step.kind for step in app.view.steps] == ["thought"] * 3
         await press(pilot, "m", "m")
         assert len(app.view.steps) == 5  # one beyond the plan
-    DRIVEN.update({"more-thoughts", "fewer-thoughts", "thoughts", "run-to", "end-thinking", "one-more"})
 
 
+@pytest.mark.drives("speak-now")
 async def test_speak_now_changes_nothing(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -125,9 +105,9 @@ async def test_speak_now_changes_nothing(checkpoint: Path) -> None:
         await typed(pilot, "run-to 1")
         await press(pilot, "E", "c")
         assert app.view.said.text == heard.text
-    DRIVEN.add("speak-now")
 
 
+@pytest.mark.drives("break", "breakpoints")
 async def test_breakpoints(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -148,9 +128,9 @@ async def test_breakpoints(checkpoint: Path) -> None:
         await pilot.press("B", "d", "a")
         assert app.breakpoints == ()
         assert isinstance(app.screen, CommandScreen)
-    DRIVEN.update({"break", "breakpoints"})
 
 
+@pytest.mark.drives("zero", "own", "undo", "redo")
 async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -170,7 +150,6 @@ async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path)
         assert app.view.tree.here.name == "own@2"
         await press(pilot, "z", "z")
         assert "changes nothing here" in notes(app)
-    DRIVEN.update({"zero", "own", "undo", "redo"})
 
 
 def previewed(screen: EditScreen) -> bool:
@@ -178,6 +157,7 @@ def previewed(screen: EditScreen) -> bool:
     return "looking ahead" not in str(screen.query_one("#preview-text").render())
 
 
+@pytest.mark.drives("edit", "command")
 async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -206,9 +186,9 @@ async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> No
         await settled(pilot)
         assert [step.edit for step in app.view.steps] == ["scale 0", "noise 0"]
         assert app.view.tree.here.done == "scale 0@1; noise@2"
-    DRIVEN.update({"edit", "command"})
 
 
+@pytest.mark.drives("what-if", "sweep")
 async def test_what_if_and_sweep(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -232,9 +212,9 @@ async def test_what_if_and_sweep(checkpoint: Path) -> None:
         await pilot.press("escape")
         await typed(pilot, "sweep scale 2")
         assert "has no range" in str(app.screen.query_one("#command-error").render())
-    DRIVEN.update({"what-if", "sweep"})
 
 
+@pytest.mark.drives("fork", "branch", "next-branch", "previous-branch", "rename", "compare", "delete")
 async def test_branches_are_forked_visited_named_compared_and_deleted(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -263,9 +243,9 @@ async def test_branches_are_forked_visited_named_compared_and_deleted(checkpoint
         assert "cannot be deleted" in notes(app)
         await press(pilot, "u")
         assert app.view.tree.here.name == "second look"
-    DRIVEN.update({"fork", "branch", "next-branch", "previous-branch", "rename", "compare", "delete"})
 
 
+@pytest.mark.drives("question", "next", "previous", "problem")
 async def test_questions_and_examples(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -291,9 +271,9 @@ async def test_questions_and_examples(checkpoint: Path) -> None:
         assert app.view.question == known, "the run before stays"
         await press(pilot, "u")
         assert app.view.question == examples[2], "undo goes back to the question before"
-    DRIVEN.update({"question", "next", "previous", "problem"})
 
 
+@pytest.mark.drives("problems")
 async def test_problems_of_a_file_are_filtered_answered_and_picked(checkpoint: Path) -> None:
     problems = generate_problems("prosqa", 12, seed=5)
     async with explorer(checkpoint, problems=problems, example=2).run_test(size=WIDE) as pilot:
@@ -320,9 +300,9 @@ async def test_problems_of_a_file_are_filtered_answered_and_picked(checkpoint: P
         assert app.view.tree.example == wanted
         await typed(pilot, "problem 13")
         assert "the file has 12" in str(app.screen.query_one("#command-error").render())
-    DRIVEN.add("problems")
 
 
+@pytest.mark.drives("graph", "answer", "top-k", "more-tokens", "fewer-tokens", "next-pane", "theme")
 async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
         app = await settled(pilot)
@@ -348,9 +328,23 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
         dark = app.current_theme.dark
         await pilot.press("d")
         assert app.current_theme.dark is not dark
-    DRIVEN.update({"graph", "answer", "top-k", "more-tokens", "fewer-tokens", "next-pane", "theme"})
 
 
+@pytest.mark.drives(
+    "first",
+    "last",
+    "down",
+    "up",
+    "page-up",
+    "page-down",
+    "later",
+    "earlier",
+    "left",
+    "right",
+    "jump",
+    "choose",
+    "help",
+)
 async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
@@ -391,25 +385,9 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert app.view.tree.here.name == "fork@4"
         await pilot.click(ThoughtsPane, offset=(5, 2))
         await until(pilot, lambda app: app.selected == 0)
-    DRIVEN.update(
-        {
-            "first",
-            "last",
-            "down",
-            "up",
-            "page-up",
-            "page-down",
-            "later",
-            "earlier",
-            "left",
-            "right",
-            "jump",
-            "choose",
-            "help",
-        }
-    )
 
 
+@pytest.mark.drives("save", "open", "close")
 async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "run.json"
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
@@ -439,7 +417,6 @@ async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
         assert (app.replay, app.view.steps) == (None, seen)
         await press(pilot, "X")
         assert "no saved run is open" in notes(app)
-    DRIVEN.update({"save", "open", "close"})
 
 
 async def test_a_model_that_is_not_there_is_a_message_and_the_app_lives(tmp_path: Path) -> None:
@@ -470,19 +447,23 @@ async def test_the_palette_offers_every_action(checkpoint: Path) -> None:
             assert offered.count(f"{action.label} ({action.shown_keys})") == 1
 
 
+@pytest.mark.drives("quit")
 async def test_quit(checkpoint: Path) -> None:
     app = explorer(checkpoint)
     async with app.run_test(size=WIDE) as pilot:
         await pilot.press("question_mark", "ctrl+q")  # from any screen
         await pilot.pause()
     assert app.return_code == 0
-    DRIVEN.add("quit")
 
 
-def test_every_action_was_driven() -> None:
-    if not DRIVEN:
-        pytest.skip("the tests above did not run in this process")
-    assert {action.name for action in ACTIONS} == DRIVEN
+def test_every_action_is_driven_by_a_test_that_says_so() -> None:
+    named = []
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.AsyncFunctionDef):
+                marks = [mark for mark in node.decorator_list if "mark.drives" in ast.unparse(mark)]
+                named += [ast.literal_eval(name) for mark in marks for name in getattr(mark, "args", ())]
+    assert {action.name for action in ACTIONS} == set(named)
 
 
 def test_table_keys_commands_palette_and_docs_agree() -> None:

@@ -1,0 +1,60 @@
+"""What an action is: one thing a person can do in the explorer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a person can do. `name` is how it is typed behind ":"; keys are Textual's, comma separated.
+
+    An argument in brackets may be left out; where one is needed, the key opens the command line for it.
+    """
+
+    name: str
+    keys: str
+    label: str
+    description: str
+    group: str
+    do: "Callable[[Explorer, str], None]"
+    argument: str = ""
+    in_footer: bool = False
+
+    def act(self, app: "Explorer", argument: str = "") -> None:
+        """Do it. Raises CoconutError where it cannot be done."""
+        self.do(app, argument)
+
+    @property
+    def shown_keys(self) -> str:
+        """The keys as a person reads them."""
+        return " or ".join(_SHOWN.get(key, key) for key in self.keys.split(","))
+
+    @property
+    def usage(self) -> str:
+        """As it is typed."""
+        return f"{self.name} {self.argument}".strip()
+
+    @property
+    def needs_argument(self) -> bool:
+        """Whether it does nothing without one."""
+        return self.argument != "" and not self.argument.startswith("[")
+
+
+_SHOWN = {
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "question_mark": "?",
+    "colon": ":",
+    "asterisk": "*",
+    "apostrophe": "'",
+    "number_sign": "#",
+    "full_stop": ".",
+    "comma": ",",
+}

@@ -1,0 +1,72 @@
+"""The panes of the explorer's screen: which has the focus, and which is in front where one has room."""
+
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Footer, Tab, Tabs
+
+from coconut_tui.widgets.branches import BranchesPane
+from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.widgets.prompt import PromptPane
+from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.thoughts import ThoughtsPane
+
+PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
+
+
+class PanedApp(App[None]):
+    """An app of four panes, side by side or one at a time."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+
+    def compose(self) -> ComposeResult:
+        yield TextView(id="status")
+        yield Tabs(*(Tab(name.capitalize(), id=f"tab-{name}") for name in PANES), id="pane-tabs")
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                yield PromptPane(id="prompt", classes="pane")
+                yield BranchesPane(id="branches", classes="pane")
+            yield ThoughtsPane(id="thoughts", classes="pane front")
+            yield InspectPane(id="inspect", classes="pane")
+        yield TextView(id="verdict")
+        yield Footer()
+
+    @property
+    def focused_pane(self) -> str:
+        """The pane that has the focus, or that holds what has it."""
+        nodes = () if self.focused is None else self.focused.ancestors_with_self
+        return next((node.id for node in nodes if node.id in PANES), "thoughts")
+
+    @property
+    def focused_view(self) -> str:
+        """The pane that has the focus; of the inspect pane, the view that is shown."""
+        pane = self.focused_pane
+        return self.query_one(InspectPane).shown if pane == "inspect" else pane
+
+    def focus_pane(self, name: str) -> None:
+        """Give a pane the focus, and bring it to the front where only one is shown."""
+        self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
+        self.bring_to_front(name)
+        self._body_of(name).focus()
+
+    def show_view(self, name: str) -> None:
+        """Bring a view of the inspect pane to the front."""
+        self.query_one(InspectPane).view_tab(name)
+        self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
+
+    def bring_to_front(self, chosen: str) -> None:
+        """Show a pane where only one is shown."""
+        for name in PANES:
+            self.query_one(f"#{name}").set_class(name == chosen, "front")
+        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front")
+        if self.screen.has_class("-narrow") and self.focused_pane != chosen and self.focused is not None:
+            self.call_after_refresh(self._body_of(chosen).focus)
+
+    def _body_of(self, name: str) -> Widget:
+        pane = self.query_one(f"#{name}")
+        return pane.body if isinstance(pane, BranchesPane | InspectPane) else pane
+
+    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
+        """In a narrow terminal, bring a pane to the front."""
+        if event.tabs.id == "pane-tabs" and event.tab.id is not None:
+            self.bring_to_front(event.tab.id.removeprefix("tab-"))

@@ -1,0 +1,66 @@
+"""The command line, help, and leaving."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from coconut_core.errors import CoconutError
+from coconut_tui.action import Action
+from coconut_tui.breakpoints import USAGES
+from coconut_tui.commands import completions, read_line
+from coconut_tui.drafts import Workshop
+from coconut_tui.screens.command import CommandScreen
+
+if TYPE_CHECKING:
+    from coconut_tui.app import Explorer
+
+
+def command(app: "Explorer", argument: str) -> None:
+    """The command line."""
+    type_line(app, "")
+
+
+def show_help(app: "Explorer", argument: str) -> None:
+    """The view that has the focus, and all keys."""
+    app.action_explain(app.focused_view)
+
+
+def leave(app: "Explorer", argument: str) -> None:
+    """End the app."""
+    app.exit()
+
+
+def type_line(app: "Explorer", text: str, error: str = "") -> None:
+    """Ask for a line, and do it; one that cannot be done comes back with what is wrong."""
+    forms = () if app.facts is None else app.facts.forms
+    known: dict[str, Sequence[str]] = {"CONDITION": USAGES}
+    if app.view is not None and app.facts is not None:
+        known["BRANCH"] = [branch.name for branch in app.view.tree.branches]
+        known |= Workshop(app.facts, app.view, app.selected_thought).known()
+
+    def closed(line: str | None) -> None:
+        if line is None:
+            return
+        try:
+            read = read_line(line, app.actions, forms)
+            read.action.act(app, read.argument)
+        except CoconutError as wrong:
+            type_line(app, line, str(wrong))
+
+    app.push_screen(
+        CommandScreen(text, error, lambda typed: completions(typed, app.actions, forms, known)), closed
+    )
+
+
+ACTIONS = (
+    Action("command", "colon", "command", "Type an action or an intervention by name", "Help", command),
+    Action(
+        "help",
+        "question_mark,f1",
+        "help",
+        "Explain the view that has the focus; show all keys",
+        "Help",
+        show_help,
+        in_footer=True,
+    ),
+    Action("quit", "ctrl+q", "quit", "Leave", "Help", leave),
+)
