@@ -1,12 +1,14 @@
 """The explorer: panes, keys and the messages between them. No model code; the engine has that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from rich.theme import Theme as RichTheme
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.timer import Timer
 
 from coconut_core.errors import CoconutError
@@ -33,6 +35,7 @@ from coconut_tui.engine import (
 )
 from coconut_tui.guides import GUIDES
 from coconut_tui.pace import Pace
+from coconut_tui.palettes import palette_theme
 from coconut_tui.panes import PanedApp
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
@@ -88,6 +91,8 @@ class Explorer(PanedApp):
         super().__init__()
         config = Config() if config is None else config
         self.theme = config.theme
+        self._palette = config.palette
+        self.console.push_theme(self.colours)
         self.set_keymap(config.keys)
         self.actions = tuple(replace(each, keys=config.keys.get(each.name, each.keys)) for each in ACTIONS)
         self._cache_limit = config.branch_memory_mb * 2**20
@@ -109,6 +114,7 @@ class Explorer(PanedApp):
 
     def on_mount(self) -> None:
         """Draw first; load the model after the first paint."""
+        self.theme_changed_signal.subscribe(self, self._take_theme)
         self.query_one(ThoughtsPane).focus()
         self._draw()
         self.call_after_refresh(self._open)
@@ -280,6 +286,14 @@ class Explorer(PanedApp):
         self.facts = self._model_facts
         self.engine.show()
 
+    def use_trace(self, activity: str, use: Callable[[Trace], None]) -> None:
+        """Call `use` with the run on screen. Raises CoconutError where there is none."""
+        self.require_view()
+        if self.replay is not None:
+            use(self.replay.trace)
+        else:
+            self.engine.use_trace(activity, use)
+
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
         """Stop there from now on."""
         self.breakpoints = breakpoints
@@ -316,6 +330,18 @@ class Explorer(PanedApp):
     def up_to_date(self) -> bool:
         """Whether what is on screen is the newest state of the run."""
         return self._draw_timer is None
+
+    @property
+    def colours(self) -> RichTheme:
+        """What the names of styles mean on the ground that the theme has."""
+        return palette_theme(self._palette, self.current_theme.dark)
+
+    def _take_theme(self, theme: Theme) -> None:
+        """Use the colours that go with a theme's ground."""
+        self.console.pop_theme()
+        self.console.push_theme(self.colours)
+        for view in self.query(TextView):
+            view.draw_again()
 
     def _draw_soon(self) -> None:
         """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""

@@ -11,7 +11,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
-MOST_BRANCHES = 500
+MOST_BRANCHES = 5000  # one whose run is not held takes about half a kilobyte
 MOST_UNDONE = 1000  # changes that can be undone
 
 

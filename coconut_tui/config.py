@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_tui.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
 FILE_VARIABLE = PREFIX + "CONFIG"  # names the config file, so it is no entry of one
-PALETTES = ("standard", "colour-blind", "high-contrast")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 Check = Callable[[Any], Any]  # a value as it was given → the value to keep; ValueError says what to write

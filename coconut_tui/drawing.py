@@ -6,8 +6,9 @@ from coconut_core.cli.show import printable
 from coconut_tui.branches import Said
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-BAR_STYLE = "#2f80d0"  # a blue that all common kinds of colour blindness keep apart from the orange
-EDIT_STYLE = "#c0751a"  # both can be read on a dark and on a light ground
+# Names of styles; coconut_tui.palettes says what they look like.
+BAR_STYLE, BAR_BOLD = "coconut.bar", "coconut.bar.bold"
+EDIT_STYLE, EDIT_BOLD = "coconut.edit", "coconut.edit.bold"
 
 
 def bar(share: float, width: int) -> str:

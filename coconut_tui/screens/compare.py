@@ -12,7 +12,7 @@ from textual.widgets import Static
 from coconut_core.cli.show import printable
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_STYLE, share_text, shortened, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, share_text, shortened, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
 
 _TOKENS = 3  # shown of each thought
@@ -91,7 +91,7 @@ def _right(step: ComparedStep) -> Text:
             else " ▼"
         )
         was = f" was {before}" if moved and before is not None else ""
-        lines.append(_token(item.token, item.probability).append(f"{moved}{was}", f"bold {EDIT_STYLE}"))
+        lines.append(_token(item.token, item.probability).append(f"{moved}{was}", EDIT_BOLD))
     return _with_edit(step.second, lines)
 
 

@@ -1,11 +1,15 @@
 """Files: saving and opening runs."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.trace import Trace
+from coconut_core.whole_files import written_aside
 from coconut_tui.action import Action
+from coconut_tui.export import export_for, write_export
+from coconut_tui.pictures import pane_text, picture
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -14,16 +18,84 @@ if TYPE_CHECKING:
 def save(app: "Explorer", argument: str) -> None:
     """Save the run as a trace."""
     app.require_model()
-    app.require_view()
     path = Path(argument).expanduser()
-    if path.exists():
-        raise CoconutError(f"{argument} exists already: choose another name")
+    _refuse_existing(path)
 
     def write(trace: Trace) -> None:
         trace.save(path)
         app.tell(f"saved to {path}")
 
-    app.engine.use_trace("saving", write)
+    app.use_trace("saving", write)
+
+
+def export(app: "Explorer", argument: str) -> None:
+    """Write the run down for others, in the form that the file's name asks for."""
+    path = Path(argument).expanduser()
+    form = export_for(path)
+    _refuse_existing(path)
+
+    def write(trace: Trace) -> None:
+        write_export(trace, path, form)
+        app.tell(f"exported to {path.resolve().as_uri() if form.name == 'html' else path}")
+
+    app.use_trace("exporting", write)
+
+
+def write_picture(app: "Explorer", argument: str) -> None:
+    """The view that has the focus as a picture or a text."""
+    path = Path(argument).expanduser()
+    _refuse_existing(path)
+    text = pane_text(app.query_one(f"#{app.focused_pane}"))
+    if path.suffix == ".svg":
+        content = picture(text, app.focused_view, app.colours, dark=app.current_theme.dark)
+    elif path.suffix == ".txt":
+        content = text.plain + "\n"
+    else:
+        raise CoconutError(f"the name {path} does not say what to write: end it in .svg or .txt")
+    _write(path, content)
+    app.tell(f"{app.focused_view} written to {path}")
+
+
+def write_screenshot(app: "Explorer", argument: str) -> None:
+    """The whole screen as a picture."""
+    path = Path(argument or f"coconut-{datetime.now():%Y%m%d-%H%M%S}.svg").expanduser()
+    _refuse_existing(path)
+    _write(path, app.export_screenshot(title=app.title))
+    app.tell(f"screen written to {path}")
+
+
+def copy(app: "Explorer", argument: str) -> None:
+    """The view that has the focus, or another thing, into the clipboard."""
+    what = argument or "view"
+    if what == "run":
+        app.use_trace("copying", lambda trace: _copy(app, what, trace.json_text()))
+        return
+    if what == "view":
+        _copy(app, app.focused_view, pane_text(app.query_one(f"#{app.focused_pane}")).plain)
+    elif what == "question":
+        _copy(app, what, app.require_view().question)
+    elif what == "answer":
+        _copy(app, what, app.require_view().text)
+    else:
+        raise CoconutError(f"cannot copy '{what}': copy view, question, answer or run")
+
+
+def _copy(app: "Explorer", what: str, text: str) -> None:
+    app.copy_to_clipboard(text)
+    app.tell(f"{what}: {len(text)} characters handed to the terminal's clipboard")
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise CoconutError(f"{path} exists already: choose another name")
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        with written_aside(path.resolve()) as file:
+            file.write(content)
+    except (OSError, UnicodeEncodeError) as error:
+        raise CoconutError(f"cannot write {path}: {error}") from error
 
 
 def close_trace(app: "Explorer", argument: str) -> None:
@@ -39,5 +111,41 @@ def open_trace(app: "Explorer", argument: str) -> None:
 ACTIONS = (
     Action("save", "w", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
     Action("open", "o", "open", "Open a saved trace", "File", open_trace, "FILE"),
+    Action(
+        "export",
+        "W",
+        "export",
+        "Write the run for others: FILE.html (replays in a browser), .md, .txt or .json",
+        "File",
+        export,
+        "FILE",
+    ),
+    Action(
+        "picture",
+        "F",
+        "picture",
+        "Write the view that has the focus as FILE.svg or FILE.txt",
+        "File",
+        write_picture,
+        "FILE",
+    ),
+    Action(
+        "screenshot",
+        "ctrl+s",
+        "screenshot",
+        "Write the whole screen as an SVG",
+        "File",
+        write_screenshot,
+        "[FILE]",
+    ),
+    Action(
+        "copy",
+        "y",
+        "copy",
+        "Copy the view that has the focus, or: question, answer, run (JSON)",
+        "File",
+        copy,
+        "[WHAT]",
+    ),
     Action("close", "X", "close", "Go back from a saved trace to the model", "File", close_trace),
 )

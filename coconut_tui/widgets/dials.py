@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widget import Widget
 
-from coconut_tui.drawing import BAR_STYLE, shortened
+from coconut_tui.drawing import BAR_BOLD, BAR_STYLE, shortened
 
 _LABEL = 9  # cells
 
@@ -37,7 +37,7 @@ class Dial(Widget, can_focus=True):
     def render(self) -> Text:
         """The label, the value between arrows, and what it means."""
         text = self._label()
-        text.append("‹ ").append(self.value, f"bold {BAR_STYLE}").append(" ›")
+        text.append("‹ ").append(self.value, BAR_BOLD).append(" ›")
         about = next((about for value, about in self.options if value == self.value), "")
         return text.append(f"  {shortened(about, max(0, self.size.width - text.cell_len - 2))}", "dim")
 
@@ -77,7 +77,7 @@ class Slider(Dial):
         cells = self._cells
         knob = round((self._number - self._low) / (self._high - self._low) * (cells - 1))
         knob = min(max(knob, 0), cells - 1)
-        text.append("━" * knob, BAR_STYLE).append("●", f"bold {BAR_STYLE}").append(
+        text.append("━" * knob, BAR_STYLE).append("●", BAR_BOLD).append(
             "━" * (cells - 1 - knob), "dim"
         )
         return text.append(f"  {self.value}", "bold")

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from coconut_tui.drawing import BAR_STYLE
+from coconut_tui.drawing import BAR_BOLD
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.text import TextView
 
@@ -29,8 +29,8 @@ class PromptPane(VerticalScroll):
                 graph = view.graph
                 for node, style in (
                     (graph.root, "bold underline"),
-                    (graph.target, f"bold {BAR_STYLE}"),
-                    (graph.wrong, f"bold {BAR_STYLE}"),
+                    (graph.target, BAR_BOLD),
+                    (graph.wrong, BAR_BOLD),
                 ):
                     question.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
         self.query_one("#question", TextView).show(question)

@@ -48,6 +48,13 @@ class RowsView(ScrollView, can_focus=True):
         """How a row is drawn that has a key and no text."""
         raise NotImplementedError
 
+    def texts(self) -> list[Text]:
+        """All rows, those out of sight too."""
+        return [
+            row.text if row.text is not None else Text() if row.key is None else self.text_of(row.key)
+            for row in self._rows
+        ]
+
     def lay_out(self, rows: Sequence[Row], key: int | None) -> None:
         """Show rows, with the cursor on one of them."""
         self._rows, self.key = rows, key

@@ -18,6 +18,15 @@ class TextView(Static):
         before, self._text = self._text, text
         self.update(text, layout=not self._same_size(before, text))
 
+    @property
+    def text(self) -> Text:
+        """The text that is shown."""
+        return self._text
+
+    def draw_again(self) -> None:
+        """Draw the same text: colours mean something else now."""
+        self.update(self._text, layout=False)
+
     def _same_size(self, before: Text, after: Text) -> bool:
         """Whether both take the same lines for certain: as many, and none of them too long."""
         lines = before.plain.split("\n"), after.plain.split("\n")

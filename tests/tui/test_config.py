@@ -69,7 +69,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path) -> None:
         "thoughts": ("3", 3),
         "top_k": ("3", 3),
         "theme": ('"nord"', "nord"),
-        "palette": ('"colour-blind"', "colour-blind"),
+        "palette": ('"high-contrast"', "high-contrast"),
         "branch_memory_mb": ("64", 64),
         "keys": ('{step = "x"}', {"step": "x"}),
     }
@@ -104,7 +104,7 @@ def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> 
         ('device = "gpu"', "write auto, cpu, cuda, cuda:1 or mps"),
         ('dtype = "int8"', "write one of auto, float32, bfloat16, float16"),
         ('theme = "purple"', "textual-dark, textual-light"),
-        ('palette = "x"', "standard, colour-blind, high-contrast"),
+        ('palette = "x"', "standard, high-contrast"),
         ("keys = 3", "write a table such as"),
         ('[keys]\nstp = "x"', "no action 'stp': known are step"),
         ("[keys]\nstep = 3", "the keys of 'step'"),

@@ -1,0 +1,134 @@
+"""What leaves the explorer: exports, pictures, the clipboard; and the colours that they are drawn in."""
+
+from pathlib import Path
+
+import pytest
+from rich.text import Text
+from textual.color import Color
+
+from coconut_core.trace import Trace
+from coconut_tui.app import Explorer
+from coconut_tui.config import Config
+from coconut_tui.palettes import COLOURS, PALETTES, palette_theme
+from coconut_tui.pictures import pane_text, picture
+from tests.tui.conftest import WIDE, explorer, notes, press, settled, typed
+
+ENDINGS = (".html", ".md", ".txt", ".json")
+
+
+@pytest.mark.drives("export")
+async def test_a_run_is_exported_in_the_form_that_the_name_asks_for(checkpoint: Path, tmp_path: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "c")
+        for ending in ENDINGS:
+            await typed(pilot, f"export {tmp_path / 'run'}{ending}")
+            await settled(pilot)
+        question = app.require_view().question
+        assert Trace.load(tmp_path / "run.json").question == question
+        for ending in ENDINGS[:3]:
+            assert question.split(".")[0] in (tmp_path / f"run{ending}").read_text(encoding="utf-8")
+        assert f"exported to file://{tmp_path}/run.html" in notes(app)
+        before = (tmp_path / "run.md").read_text(encoding="utf-8")
+        await typed(pilot, f"export {tmp_path / 'run.md'}")
+        assert "exists already" in str(app.screen.query_one("#command-error").render())
+        await pilot.press("escape")
+        await typed(pilot, f"export {tmp_path / 'run.xyz'}")
+        assert "does not say what to write" in str(app.screen.query_one("#command-error").render())
+        assert (tmp_path / "run.md").read_text(encoding="utf-8") == before
+
+
+async def test_a_saved_run_is_exported_without_a_model(trace: Trace, tmp_path: Path) -> None:
+    async with Explorer(trace=trace).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await typed(pilot, f"export {tmp_path / 'run.json'}")
+        await settled(pilot)
+        assert Trace.load(tmp_path / "run.json") == trace
+
+
+@pytest.mark.drives("picture", "screenshot")
+async def test_a_view_and_the_screen_as_pictures(trace: Trace, tmp_path: Path) -> None:
+    async with Explorer(trace=trace).run_test(size=(100, 20)) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "c", "g")
+        await typed(pilot, f"picture {tmp_path / 'thoughts.txt'}")
+        await typed(pilot, f"picture {tmp_path / 'thoughts.svg'}")
+        await typed(pilot, f"screenshot {tmp_path / 'screen.svg'}")
+        text = (tmp_path / "thoughts.txt").read_text(encoding="utf-8")
+        assert "lempus" in text
+        assert "right" in text
+        view, screen = (
+            (tmp_path / name).read_text(encoding="utf-8") for name in ("thoughts.svg", "screen.svg")
+        )
+        assert view.startswith("<svg")
+        assert "lempus" in view
+        assert "Branches" not in view  # another pane
+        assert screen.startswith("<svg")
+        assert "Branches" in screen
+        await typed(pilot, f"picture {tmp_path / 'thoughts.png'}")
+        assert "end it in .svg or .txt" in str(app.screen.query_one("#command-error").render())
+        await pilot.press("escape")
+        await typed(pilot, f"picture {tmp_path / 'none' / 'x.svg'}")
+        assert "cannot write" in str(app.screen.query_one("#command-error").render())
+
+
+@pytest.mark.drives("copy")
+async def test_anything_can_be_copied(checkpoint: Path, tmp_path: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "c")
+        await press(pilot, "y")
+        assert app.clipboard == pane_text(app.query_one("#thoughts")).plain
+        view = app.require_view()
+        await typed(pilot, "copy question")
+        assert app.clipboard == view.question
+        await typed(pilot, "copy answer")
+        assert app.clipboard == view.text
+        await typed(pilot, "copy run")
+        await settled(pilot)
+        (tmp_path / "copied.json").write_text(app.clipboard, encoding="utf-8")
+        assert Trace.load(tmp_path / "copied.json").steps == view.steps
+        await typed(pilot, "copy nothing")
+        assert "view, question, answer or run" in str(app.screen.query_one("#command-error").render())
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize(("ground", "dark"), [("#121212", True), ("#E0E0E0", False)])
+def test_colours_stand_out_from_their_ground(palette: str, ground: str, dark: bool) -> None:
+    least = 6.0 if palette == "high-contrast" else 2.7  # of WCAG's ratio; 3 is asked of large marks
+    for colour in COLOURS[palette][0 if dark else 1]:
+        assert _contrast(colour, ground) >= least
+
+
+def _contrast(first: str, second: str) -> float:
+    """WCAG 2's ratio of luminances."""
+
+    def luminance(name: str) -> float:
+        parts = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in Color.parse(name).normalized
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    bright, dim = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+async def test_the_palette_is_drawn_and_follows_the_theme(trace: Trace) -> None:
+    app = Explorer(trace=trace, config=Config(palette="high-contrast"))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "c")
+        assert COLOURS["high-contrast"][0][0] in app.export_screenshot().lower()
+        await press(pilot, "d")
+        await pilot.pause()
+        picture_now = app.export_screenshot().lower()
+        assert COLOURS["high-contrast"][1][0] in picture_now
+        assert COLOURS["high-contrast"][0][0] not in picture_now
+
+
+def test_a_picture_has_the_palettes_colours() -> None:
+    drawn = picture(
+        Text("x", "bold").append("y", "coconut.bar"), "bars", palette_theme("standard", True), dark=True
+    )
+    assert COLOURS["standard"][0][0] in drawn.lower()
