@@ -24,7 +24,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.prompt import encode_text
-from coconut_core.rows import Recording, new_row, read_prompts, repeated, run_rows
+from coconut_core.rows import Recording, in_batches, new_row, read_prompts, repeated, run_rows
 from coconut_core.verdict import ControlResult, Controls, with_adjusted
 
 BATCH = 64  # problems that are read at a time when they are answered with their own thoughts
@@ -124,9 +124,9 @@ class Study:
         """The nearest token's embedding at each thought, the next one thought from there."""
         if self.model.config.feedback != "hidden":
             return None
-        weight = self.model.base_lm.get_input_embeddings().weight.detach()
+        embeddings = self.model.embedding_table()
         count = case.own.thoughts.shape[0]
-        return Plan(dict.fromkeys(range(1, count + 1), Nearest(weight)), count)
+        return Plan(dict.fromkeys(range(1, count + 1), Nearest(embeddings)), count)
 
 
 def run_controls(
@@ -245,11 +245,8 @@ def answers_to(
     ending = choose_ending(model)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if study.answer_only else []
     prompts = [model.encode_prompt(case.problem.question) for case in study.cases]
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # neighbours pad little
     most = max((sum(plan is not None for plan in each.values()) for each in plans), default=1)
-    size = max(1, ROWS // max(1, most))
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
+    for chosen in in_batches(prompts, max(1, ROWS // max(1, most))):
         base = read_prompts(model, [prompts[index] for index in chosen])
         named = [
             (place, index, name, plan)

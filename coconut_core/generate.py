@@ -10,7 +10,7 @@ from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import encode_text
-from coconut_core.rows import Keep, Recording, Row, new_row, read_prompts, run_rows
+from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
 
 
 @dataclass
@@ -44,6 +44,7 @@ def generate(
     plans: Sequence[Plan | None] | None = None,
     keep: Keep = "nothing",
     speak: bool = True,
+    passes: int | None = None,
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
@@ -53,7 +54,7 @@ def generate(
     before them, each row by itself.
     answer_only puts the model's answer prefix behind <eot>, so that no reasoning can go into words.
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
-    ends with its thoughts.
+    ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.parallel.
     progress is called with the number of questions answered, batch by batch.
     """
     check_temperature(temperature)
@@ -62,16 +63,21 @@ def generate(
     chosen_plans = [None] * len(prompts) if plans is None else plans
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     answers: list[Answer | None] = [None] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # neighbours pad little
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    for chosen in in_batches(prompts, batch_size):
         rows = [
             new_row(model, len(prompts[index]), ending, plan=chosen_plans[index], forced=forced, seed=seed)
             for index in chosen
         ]
         context = read_prompts(model, [prompts[index] for index in chosen])
         run_rows(
-            model, context, rows, max_new_tokens=max_new_tokens, temperature=temperature, keep=keep, speak=speak
+            model,
+            context,
+            rows,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            keep=keep,
+            speak=speak,
+            passes=passes,
         )
         for index, row in zip(chosen, rows, strict=True):
             answers[index] = answer_of(model, row, keep)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.files import written_aside
-from coconut_core.significance import Pairs, adjusted, wilson_interval
+from coconut_core.significance import Pairs, Share, adjusted, wilson_interval
+from coconut_core.whole_files import written_aside
 
 FILE_NAME = "controls.json"
 FORMAT, VERSION = "coconut-controls", 1
@@ -60,13 +60,13 @@ class ControlResult:
         return Pairs(self.count, self.lost, self.won)
 
     @property
-    def accuracy(self) -> float:
-        return self.right / max(1, self.count)
+    def share(self) -> Share:
+        """Of right answers."""
+        return Share(self.right, self.count)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the accuracy."""
-        return wilson_interval(self.right, self.count)
+    def accuracy(self) -> float:
+        return self.share.accuracy
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ class Controls:
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def accuracy(self) -> float:
-        return self.right / max(1, self.count)
+    def share(self) -> Share:
+        """Of right answers with real thoughts."""
+        return Share(self.right, self.count)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the accuracy with real thoughts."""
-        return wilson_interval(self.right, self.count)
+    def accuracy(self) -> float:
+        return self.share.accuracy
 
     @property
     def verdict(self) -> Verdict:

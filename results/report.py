@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.evaluate import accuracy_line
+from coconut_core.markdown import markdown_table
 from coconut_core.plots import draw_lines
 from coconut_core.significance import Share
 from results.runs import PROBLEMS, RECIPE, UNLABELLED, Part, evaluation
@@ -37,24 +38,22 @@ def write_report(rows: Sequence[str], seeds: Sequence[int]) -> None:
 
 
 def _table(rows: Sequence[str], seeds: Sequence[int]) -> str:
-    lines = [
+    about = (
         f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split for each seed; the interval is Wilson's at "
-        "95 %, over all seeds' answers together. The paper's are ProsQA's, on GPT-2.",
-        "",
-        "| method | paper (tokens) | here | seed by seed | without its thoughts | tokens | verdicts |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        *(_row(row, seeds) for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
+        "95 %, over all seeds' answers together. The paper's are ProsQA's, on GPT-2."
+    )
+    head = ["method", "paper (tokens)", "here", "seed by seed", "without its thoughts", "tokens", "verdicts"]
+    table = markdown_table(head, [_row(row, seeds) for row in rows], left=head)
+    return f"{about}\n\n{table}\n"
 
 
-def _row(row: str, seeds: Sequence[int]) -> str:
+def _row(row: str, seeds: Sequence[int]) -> list[str]:
     paper, paper_tokens = PAPER[row]
     found = _found(row, seeds, "free")
     control = _found(row, seeds, "no-thoughts")
     tokens = sum(each["mean_answer_tokens"] for each in found) / len(found) if found else 0.0
     verdicts = [each["verdict"]["usage"] for each in _found(row, seeds, "controls")]
-    cells = [
+    return [
         f"`{row}`",
         f"{paper} % ({paper_tokens})",
         _with_interval(found),
@@ -63,7 +62,6 @@ def _row(row: str, seeds: Sequence[int]) -> str:
         f"{tokens:.1f}" if found else "–",
         ", ".join(f"{verdicts.count(usage)} × {usage}" for usage in dict.fromkeys(verdicts)) or "–",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _found(row: str, seeds: Sequence[int], name: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import load_recipe
+from coconut_core.whole_files import written_aside
 
 RECIPE, BASE_RECIPE = "small", "small-base"
 SEEDS = (1, 2, 3)
@@ -111,9 +112,8 @@ def _ask(part: Part, name: str, command: str, *options: object) -> None:
     if path.exists():
         return
     said = _coconut(command, "--model", part.folder / "checkpoint", "--device", "cpu", "--json", *options)
-    aside = path.with_suffix(".new")
-    aside.write_text(said, encoding="utf-8")
-    aside.replace(path)
+    with written_aside(path) as file:
+        file.write(said)
 
 
 def _coconut(*arguments: object) -> str:

@@ -13,9 +13,10 @@ from coconut_core.analysis.pca import read_pca
 from coconut_core.analysis.probing import read_probes
 from coconut_core.analysis.search import read_search
 from coconut_core.analysis.series import read_series
-from coconut_core.analysis.study import Section, Study, Table
+from coconut_core.analysis.study import Section, Study
 from coconut_core.analysis.values import read_values
 from coconut_core.errors import CoconutError
+from coconut_core.markdown import markdown_table
 
 READERS: dict[str, Callable[[Study], Section]] = {  # one for each of READINGS
     "search": read_search,
@@ -96,11 +97,5 @@ def _markdown(about: dict[str, Any], found: dict[str, Section | str]) -> str:
         parts += [f"## {section.title}", section.about]
         parts += [f"![{figure}]({figure}.svg)" for figure in section.figures]
         for table in section.tables:
-            parts += [f"{table.caption}:", markdown_table(table)]
+            parts += [f"{table.caption}:", markdown_table(table.head, table.rows)]
     return "\n\n".join(parts) + "\n"
-
-
-def markdown_table(table: Table) -> str:
-    """A table in Markdown, numbers to the right."""
-    lines = [table.head, ["---:"] * len(table.head), *table.rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

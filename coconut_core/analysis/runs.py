@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.layers import watching
-from coconut_core.model import CoconutModel, Context
-from coconut_core.rows import read_prompts
+from coconut_core.model import CoconutModel
+from coconut_core.rows import in_batches, read_prompts
 
 BATCH = 32  # questions at a time
 
@@ -87,12 +88,6 @@ def think(
     )
 
 
-def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
-    """Numbers of the prompts in batches of neighbours in length, which pad little."""
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
 def check_room(model: CoconutModel, prompts: Sequence[Sequence[int]], more: int) -> None:
     """Raise CoconutError where a prompt and so many more positions are more than the model reads."""
     longest, limit = max(map(len, prompts)), model.max_positions
@@ -105,10 +100,12 @@ def check_room(model: CoconutModel, prompts: Sequence[Sequence[int]], more: int)
 @contextmanager
 def aside(context: Context) -> Iterator[None]:
     """Whatever is fed to the context within is taken back at the end, which is exact."""
-    mask, hidden = context.mask, context.hidden
+    length, hidden = context.length, context.hidden
+    before = None if context.croppable else context.copy()
     try:
         yield
     finally:
-        if added := context.length - mask.shape[1]:
-            context.cache.crop(-added)
-        context.mask, context.hidden = mask, hidden
+        if before is not None:
+            context.cache, context.mask, context.hidden = before.cache, before.mask, hidden
+        elif added := context.length - length:
+            context.take_back(added, hidden)

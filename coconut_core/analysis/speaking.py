@@ -17,14 +17,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coconut_core.analysis.runs import aside, check_room, in_batches
+from coconut_core.analysis.runs import aside, check_room
 from coconut_core.analysis.study import Study, is_chain_style
 from coconut_core.config import CoconutConfig
+from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel, Context
+from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
 from coconut_core.prompt import encode_text
-from coconut_core.rows import read_prompts
+from coconut_core.rows import in_batches, read_prompts
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ def analyze(
         Path, typer.Option("--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.")
     ],
     model: options.Model = "models/prosqa",
+    base: options.Base = None,
     only: Annotated[
         list[str] | None,
         typer.Option(help=f"Only this reading; give it again for another. {', '.join(READINGS)}."),
@@ -42,21 +43,19 @@ def analyze(
     Prints the paths of what it wrote. docs/ANALYSIS.md says what each figure does and does not show.
     """
     from coconut_core.config import check_thoughts
-    from coconut_core.problems import read_problems
+    from coconut_core.problems import read_some_problems
 
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("count and batch-size must be 1 or more")
     check_readings(only or ())
     if thoughts is not None:
         check_thoughts(thoughts)
-    problems = read_problems(data)[:count]
-    if not problems:
-        raise CoconutError(f"{data} holds no problems")
+    problems = read_some_problems(data, count)
     from coconut_core.analysis.report import make_folder, read_all, write_report
     from coconut_core.analysis.study import Study
 
     make_folder(out)
-    opened = options.open_model(model, device, dtype)
+    opened = options.open_model(options.resolve_source(model, base), device, dtype)
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
     about: dict[str, Any] = {

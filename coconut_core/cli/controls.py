@@ -9,11 +9,13 @@ import typer
 
 from coconut_core.cli import options
 from coconut_core.errors import CoconutError
+from coconut_core.markdown import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coconut_core.problems import Problem
+    from coconut_core.significance import Share
     from coconut_core.verdict import ControlResult, Controls
 
 DRAWN = 500  # problems drawn from the model's own family where no file is given
@@ -21,6 +23,7 @@ DRAWN = 500  # problems drawn from the model's own family where no file is given
 
 def controls_command(
     model: options.Model = "models/prosqa",
+    base: options.Base = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -61,15 +64,17 @@ def controls_command(
 
     docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
     """
+    from coconut_core.problems import read_some_problems
     from coconut_core.verdict import FILE_NAME, hash_weights
 
     if max_new_tokens < 1 or (count is not None and count < 1):
         raise CoconutError("max-new-tokens and count must be 1 or more")
     if as_json and markdown:
         raise CoconutError("choose --json or --markdown")
+    model = options.resolve_source(model, base)
     if keep and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
-    problems = None if data is None else _read(data, count)
+    problems = None if data is None else read_some_problems(data, count)
     opened = options.open_model(model, device, dtype)
     if problems is None:
         problems = _draw(opened.config.family, count or DRAWN)
@@ -106,9 +111,8 @@ def as_markdown(found: "Controls") -> str:
     """The tables in Markdown, the verdict in front."""
     lines = [f"**{found.verdict.usage}**: {found.verdict.reason}.", ""]
     for table in filter(None, (_rows(found, found.results), _rows(found, found.per_thought))):
-        head, *rest = table
-        lines += [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
-        lines += [f"| {' | '.join(row)} |" for row in rest] + [""]
+        head, *rows = table
+        lines += [markdown_table(head, rows, left=head), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -145,16 +149,13 @@ def _rows(found: "Controls", results: "tuple[ControlResult, ...]") -> list[list[
         "the donor's",
         "n",
     ]
-    low, high = found.interval
-    own = f"{100 * found.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
-    rows = [head, ["own thoughts", own, "", "", "", "", "", str(found.count)]]
+    rows = [head, ["own thoughts", _right(found.share), "", "", "", "", "", str(found.count)]]
     for each in results:
-        low, high = each.interval
         least, most = each.pairs.interval
         rows.append(
             [
                 each.name,
-                f"{100 * each.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})",
+                _right(each.share),
                 f"{100 * each.pairs.drop:.1f} ({100 * least:.1f} to {100 * most:.1f})",
                 f"{each.p_adjusted:.2g}",
                 _share(each.changed, each.count),
@@ -166,17 +167,13 @@ def _rows(found: "Controls", results: "tuple[ControlResult, ...]") -> list[list[
     return rows
 
 
+def _right(share: "Share") -> str:
+    low, high = share.interval
+    return f"{100 * share.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+
+
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else ""
-
-
-def _read(data: Path, count: int | None) -> "list[Problem]":
-    from coconut_core.problems import read_problems
-
-    problems = read_problems(data)[:count]
-    if not problems:
-        raise CoconutError(f"{data} holds no problems")
-    return problems
 
 
 def _draw(family: str | None, count: int) -> "list[Problem]":

@@ -39,14 +39,14 @@ def train(
     Prints the calibration: how far the plain and the tuned lens are from the last layer on the other third.
     """
     from coconut_core.analysis.tuned_lens import save_tuned_lens, train_tuned_lens
-    from coconut_core.problems import read_problems
+    from coconut_core.problems import read_some_problems
 
     if steps < 1 or (count is not None and count < 1):
         raise CoconutError("steps and count must be 1 or more")
     if not Path(model).expanduser().is_dir():
         raise CoconutError(f"{model} is no folder: a tuned lens is written beside the weights that it reads")
+    questions = [problem.question for problem in read_some_problems(data, count)]
     opened = options.open_model(model, device, dtype)
-    questions = [problem.question for problem in read_problems(data)[:count]]
     watched = sys.stderr.isatty()
 
     def report(step: int, loss: float) -> None:

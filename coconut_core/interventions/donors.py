@@ -13,6 +13,7 @@ from torch import Tensor
 
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
+from coconut_core.interventions.plan import check_numbers
 from coconut_core.problems.base import Problem
 from coconut_core.rows import Recording
 
@@ -160,8 +161,7 @@ class Sources:
 
 def thought_of(run: Recording, number: int) -> Tensor:
     """A run's thought (hidden,), numbered from 1. Raises CoconutError where it took fewer."""
-    if not 1 <= number <= run.thoughts.shape[0]:
-        raise CoconutError(f"there is no thought {number}: the run has {run.thoughts.shape[0]}")
+    check_numbers(run.thoughts, [number])
     return run.thoughts[number - 1]
 
 

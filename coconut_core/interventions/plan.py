@@ -43,7 +43,7 @@ class Plan:
 
 def without(thoughts: Tensor, numbers: Sequence[int]) -> Tensor:
     """Thoughts (count, hidden) without some of them, numbered from 1. Raises CoconutError for one not there."""
-    _check(thoughts, numbers)
+    check_numbers(thoughts, numbers)
     kept = [place for place in range(thoughts.shape[0]) if place + 1 not in numbers]
     return thoughts[kept]
 
@@ -60,7 +60,8 @@ def shuffled(thoughts: Tensor, seed: int) -> Tensor:
     return thoughts[order.to(thoughts.device)]
 
 
-def _check(thoughts: Tensor, numbers: Sequence[int]) -> None:
+def check_numbers(thoughts: Tensor, numbers: Sequence[int]) -> None:
+    """Raise CoconutError for a number, from 1, that none of the thoughts (count, hidden) has."""
     for number in numbers:
         if not 1 <= number <= thoughts.shape[0]:
             raise CoconutError(f"there is no thought {number}: the run takes {thoughts.shape[0]}")

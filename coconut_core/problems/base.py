@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.files import JsonReader, written_aside
+from coconut_core.problems.files import JsonReader
+from coconut_core.whole_files import written_aside
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
 def read_problems(path: str | Path) -> list[Problem]:
     """All problems of a file at once; see stream_problems."""
     return list(stream_problems(path))
+
+
+def read_some_problems(path: str | Path, count: int | None = None) -> list[Problem]:
+    """The first count problems of a file, or all. Raises CoconutError where there are none, and as
+    stream_problems does."""
+    problems = read_problems(path)[:count]
+    if not problems:
+        raise CoconutError(f"{path} holds no problems")
+    return problems
 
 
 def stream_problems(path: str | Path) -> Iterator[Problem]:

@@ -4,8 +4,6 @@ import json
 import re
 from typing import Any, TextIO
 
-from coconut_core.whole_files import written_aside as written_aside  # goes with them wherever they are written
-
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 

@@ -115,7 +115,8 @@ def _opposite(said: str) -> str:
     return said.removeprefix("not ") if said.startswith("not ") else f"not {said}"
 
 
-def _with_article(kind: str) -> str:
+def with_article(kind: str) -> str:
+    """The name of a kind behind "a" or "an"."""
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
@@ -123,11 +124,11 @@ def _tell_edge(graph: Graph, edge: tuple[int, int], rng: random.Random) -> str:
     source, target = (graph.names[node] for node in edge)
     is_kind = target in CONCEPTS
     if edge[0] == graph.root:
-        return f"{source} is {_with_article(target)}."
+        return f"{source} is {with_article(target)}."
     start = rng.choice(("Every", "Each", ""))
     if not start:
         return f"{source.capitalize()}es are {target}{'es' if is_kind else ''}."
-    return f"{start} {source} is {_with_article(target) if is_kind else target}."
+    return f"{start} {source} is {with_article(target) if is_kind else target}."
 
 
 def _tell_steps(graph: Graph, path: list[int], sentences: Mapping[tuple[int, int], str]) -> list[str]:
@@ -136,7 +137,7 @@ def _tell_steps(graph: Graph, path: list[int], sentences: Mapping[tuple[int, int
     person, *reached = (graph.names[node] for node in path)
     rules = [sentences[edge] for edge in itertools.pairwise(path[1:])]
     steps = [
-        f"{person} is {_with_article(kind)}. {rule}" for kind, rule in zip(reached[:-1], rules, strict=True)
+        f"{person} is {with_article(kind)}. {rule}" for kind, rule in zip(reached[:-1], rules, strict=True)
     ]
     return [*steps, f"{person} is {reached[-1]}."]
 

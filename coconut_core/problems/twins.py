@@ -23,6 +23,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.arithmetic import LONGEST, evaluate_sum
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.prontoqa import with_article
 from coconut_core.problems.prosqa import distances
 
 MOST_CHANGE = 20  # how far a number of a GSM8k question may move
@@ -108,8 +109,7 @@ def _other_memberships(told: str, graph: Graph) -> Iterator[str]:
     for source, child in graph.edges:
         if source == graph.root and graph.target in reached[child]:
             for kind in kinds:
-                article = "an" if kind[0] in "aeiou" else "a"
-                member = f"{person} is {article} {kind}."
+                member = f"{person} is {with_article(kind)}."
                 yield re.sub(rf"\b{person} is an? {graph.names[child]}\.", member, told)
 
 

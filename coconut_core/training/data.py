@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import Graph, Problem, read_problems
+from coconut_core.problems import Graph, Problem, read_some_problems
 from coconut_core.problems.families import family_named
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example
@@ -113,10 +113,7 @@ def draw_graphs(choice: DataChoice) -> list[Graph]:
 def held_out_problems(choice: DataChoice, count: int) -> list[Problem]:
     """Problems to select checkpoints by: those of the validation file, or from another seed than the pool."""
     if choice.validation:
-        problems = read_problems(choice.validation)[:count]
-        if not problems:
-            raise CoconutError(f"{choice.validation} holds no problems")
-        return problems
+        return read_some_problems(choice.validation, count)
     if choice.train:
         return []  # never those trained on
     return _generated(choice, random.Random(f"held out {choice.seed}"), count)

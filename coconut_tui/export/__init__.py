@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.files import written_aside
 from coconut_core.trace import Trace
+from coconut_core.whole_files import written_aside
 from coconut_tui.export.markdown import render_markdown
 from coconut_tui.export.page import render_page
 from coconut_tui.export.text import render_text

@@ -2,6 +2,7 @@
 
 import re
 
+from coconut_core.markdown import markdown_table
 from coconut_core.trace import StepRecord, Trace
 from coconut_tui.export.reading import MEANING, edits, judgement, mass, settings_line, verdict_line, visible
 
@@ -34,9 +35,8 @@ def _table(trace: Trace) -> str:
     with_graph = any(mass(trace, step) is not None for step in trace.thoughts())
     names = ["thought", "would say", "entropy (nats)", "norm", "cosine to the one before"]
     names += ["frontier"] if with_graph else []
-    rows = [names, ["---:" if name != "would say" else "---" for name in names]]
-    rows += [_row(trace, step, with_graph) for step in trace.thoughts()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    rows = [_row(trace, step, with_graph) for step in trace.thoughts()]
+    return markdown_table(names, rows, left=["would say"])
 
 
 def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from coconut_core.analysis import READINGS
-from coconut_core.analysis.report import READERS, make_folder, markdown_table, read_all, write_report
-from coconut_core.analysis.study import Section, Study, Table
+from coconut_core.analysis.report import READERS, make_folder, read_all, write_report
+from coconut_core.analysis.study import Section, Study
 from coconut_core.errors import CoconutError
 from coconut_core.plots import COLOURS, MARKERS, Cloud, draw_clouds, draw_grid, side_by_side
 from coconut_core.problems import Problem, generate_problems
@@ -95,11 +95,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CoconutError, match="cannot write into"):
         make_folder(tmp_path / "file" / "report")
-
-
-def test_a_table_in_markdown() -> None:
-    table = Table("c", ["a", "b"], [["1", "2"], ["3", "4"]])
-    assert markdown_table(table) == "| a | b |\n| ---: | ---: |\n| 1 | 2 |\n| 3 | 4 |"
 
 
 # -- grids and clouds --------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import Problem, read_problems, stream_problems, write_problems
+from coconut_core.problems import Problem, read_problems, read_some_problems, stream_problems, write_problems
 from coconut_core.problems.files import JsonReader
 
 JSON_VALUES = st.recursive(
@@ -100,6 +100,16 @@ def test_an_empty_list_and_other_white_space(tmp_path: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8")) == read_problems(path) == []
     path.write_text(' \r\n[\t{"question":"a"}\n,\n{"question": "b"} ]\n\n', encoding="utf-8")
     assert [problem.question for problem in read_problems(path)] == ["a", "b"]
+
+
+def test_some_problems_are_the_first_of_a_file_that_must_not_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    write_problems(path, made_up(3))
+    assert read_some_problems(path) == list(made_up(3))
+    assert read_some_problems(path, 2) == list(made_up(2))
+    write_problems(path, [])
+    with pytest.raises(CoconutError, match="holds no problems"):
+        read_some_problems(path, 2)
 
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
