@@ -18,7 +18,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format train-demo bench results
+.PHONY: help setup demo test lint format train-demo bench soak results
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three part
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(INSTALLED)  ## fuzz every reader with CASES cases each (default 10000), new ones at every call; an hour or more
+	@COCONUT_FUZZ=$(or $(CASES),10000) OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/fuzz $(ARGS)
 
 results: $(INSTALLED)  ## train and measure all methods of the paper, small; hours, goes on where it was stopped
 	@$(BIN)/python -m results $(ARGS)

@@ -196,7 +196,15 @@ def read_controls(folder: str | Path) -> Controls | None:
         return _from_record(record)
     except CoconutError:
         raise
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, OverflowError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise CoconutError(f"{path} cannot be read: {error!r}") from error
 
 

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coconut_core.answers import final_answer
+from coconut_core.errors import visible
 from coconut_core.graph_reading import graph_mass
 from coconut_core.trace import StepRecord, Trace
 
@@ -50,4 +51,4 @@ def _bars(step: StepRecord) -> Group:
 def printable(token: str) -> str:
     """A token as one visible word: white space and control characters shown escaped."""
     stripped = token.strip(" ")
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in stripped) or repr(token)
+    return visible(stripped) or repr(token)

@@ -1,0 +1,210 @@
+"""python -m bench.paint: how soon the explorer paints, and whether its memory stays where it is."""
+
+import asyncio
+import os
+import pty
+import select
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import quantiles
+from typing import Annotated
+
+import psutil
+import typer
+from textual.pilot import Pilot
+
+from coconut_core.cli.guard import run_guarded
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes
+POSITIONS = 20_000  # that the model can read
+PATIENCE = 120.0  # seconds
+
+
+def random_checkpoint(folder: Path, vocabulary: int, hidden: int, layers: int) -> None:
+    """A random GPT-2 that reads ProsQA's words and has so many rows in its vocabulary."""
+    from dataclasses import replace
+
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from coconut_core.model import CoconutModel
+    from coconut_core.training.recipe import load_recipe
+    from coconut_core.training.start import build_model
+
+    words = build_model(load_recipe("prosqa"))
+    end = words.tokenizer.eos_token_id
+    shape = GPT2Config(
+        vocab_size=vocabulary,
+        n_embd=hidden,
+        n_layer=layers,
+        n_head=hidden // 32,
+        n_positions=POSITIONS,
+        bos_token_id=end,
+        eos_token_id=end,
+    )
+    model = CoconutModel(GPT2LMHeadModel(shape), words.tokenizer, replace(words.config, trained=True))
+    model.save_pretrained(folder)
+
+
+@app.command()
+def keys(
+    thoughts: Annotated[
+        int, typer.Option(min=1, help="Thoughts on screen when the first key is pressed.")
+    ] = 200,
+    vocabulary: Annotated[int, typer.Option(min=100, help="Rows of the model's vocabulary.")] = 50_000,
+    presses: Annotated[int, typer.Option(min=8, help="Keys to press.")] = 200,
+) -> None:
+    """From a key to the first paint after it, while the model is busy thinking.
+
+    Wall-clock time: what a person waits. The key is handed to the app as the terminal's driver would, and the
+    paint is the first one afterwards that was made, up to the bytes for the terminal.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        random_checkpoint(Path(folder), vocabulary, 256, 4)
+        waits, busy = asyncio.run(_press_keys(folder, thoughts, presses))
+    cuts = quantiles(waits, n=100)
+    within = sum(wait < 0.05 for wait in waits)
+    typer.echo(f"{len(waits)} keys, {busy} while the model was busy; vocabulary {vocabulary}")
+    typer.echo("milliseconds: " + "  ".join(f"p{part} {1000 * cuts[part - 1]:.1f}" for part in (50, 90, 99)))
+    typer.echo(f"at most {1000 * max(waits):.1f}; under 50 ms: {within} of {len(waits)}")
+
+
+async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[float], int]:
+    from rich.console import RenderableType
+    from textual import events
+    from textual.keys import _character_to_key, key_to_character
+    from textual.screen import Screen
+
+    from coconut_tui.app import Explorer
+    from coconut_tui.engine import ModelChoice
+
+    explorer = Explorer(ModelChoice(folder, "cpu"), example=1, thoughts=POSITIONS // 2)  # busy to the end
+    explorer.animation_level = "none"
+    waits: list[float] = []
+    busy = 0
+    async with explorer.run_test(size=(160, 50)) as pilot:
+        await _until(pilot, lambda: explorer.view is not None and not explorer.activity)
+        await pilot.press("t")
+        await _until(pilot, lambda: explorer.view is not None and len(explorer.view.steps) >= thoughts)
+        painted = asyncio.Event()
+        display = explorer._display
+
+        def noted(screen: Screen[object], renderable: RenderableType | None) -> None:
+            display(screen, renderable)
+            painted.set()
+
+        explorer._display = noted  # type: ignore[method-assign]
+        for number in range(presses):
+            key = KEYS[number % len(KEYS)]
+            await asyncio.sleep(0.01)
+            painted.clear()
+            busy += explorer.player.busy
+            began = time.perf_counter()
+            explorer.post_message(
+                events.Key(_character_to_key(key) if len(key) == 1 else key, key_to_character(key))
+            )
+            try:
+                await asyncio.wait_for(painted.wait(), 0.5)
+            except TimeoutError:
+                continue  # the key changed nothing on screen
+            waits.append(time.perf_counter() - began)
+        await pilot.press("escape")
+    return waits, busy
+
+
+async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError("the explorer did not come so far")
+        await pilot.pause(0.02)
+
+
+@app.command()
+def start(
+    repetitions: Annotated[int, typer.Option(min=1, help="How often it is started.")] = 5,
+    model: Annotated[str, typer.Option(help="What it opens.")] = "models/prosqa",
+) -> None:
+    """From starting the process to its first paint, beside a Python that imports Textual and ends."""
+    python = sys.executable
+    program = str(Path(python).with_name("coconut-tui"))
+    ours = [_first_paint([program, "--model", model, "--fresh"]) for _ in range(repetitions)]
+    floor = [_seconds([python, "-c", "import textual.app, textual.widgets"]) for _ in range(repetitions)]
+    typer.echo(f"first paint, s: {_listed(ours)}")
+    typer.echo(f"python with textual, s: {_listed(floor)}")
+
+
+def _first_paint(command: Sequence[str]) -> float:
+    """Seconds until a pane's title has been written to a terminal."""
+    began = time.perf_counter()
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ.update(TERM="xterm-256color", COLUMNS="120", LINES="40")
+        os.execv(command[0], list(command))
+    seen = b""
+    try:
+        while b"Thoughts" not in seen:
+            if not select.select([terminal], [], [], PATIENCE)[0]:
+                raise TimeoutError(seen.decode(errors="replace"))
+            seen += os.read(terminal, 65536)
+        return time.perf_counter() - began
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def _seconds(command: Sequence[str]) -> float:
+    began = time.perf_counter()
+    os.waitpid(os.spawnv(os.P_NOWAIT, command[0], list(command)), 0)
+    return time.perf_counter() - began
+
+
+def _listed(times: Sequence[float]) -> str:
+    return f"{min(times):.2f} to {max(times):.2f} (n={len(times)})"
+
+
+@app.command()
+def memory(
+    changes: Annotated[int, typer.Option(min=200, help="Steps, forks, edits and undoings.")] = 2000,
+) -> None:
+    """Resident memory after a quarter and after all of so many changes to one question's runs."""
+    from bench.shapes import SHAPES
+    from coconut_core.problems import example_problem
+    from coconut_tui.engine.workbench import Workbench
+
+    model = SHAPES["prosqa"].build()
+    problem = example_problem("prosqa", 1)
+    bench = Workbench(model, cache_limit=32 * 2**20)
+    bench.ask(problem.question, problem, 1, 6)
+    process = psutil.Process()
+    early = 0
+    for number in range(changes):
+        _change(bench, number)
+        if number == changes // 4:
+            early = process.memory_info().rss
+    late = process.memory_info().rss
+    typer.echo(
+        f"{changes} changes, {len(bench.tree.branches)} branches: {early / 2**20:.0f} MiB after a quarter, "
+        f"{late / 2**20:.0f} MiB at the end ({late / early:.2f} x); caches {bench.live.used / 2**20:.0f} MiB"
+    )
+
+
+def _change(bench: "Workbench", number: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+    kind = number % 4
+    if kind == 0:
+        bench.take(lambda run: not run.thinking, lambda: False)
+    elif kind == 1:
+        bench.edit(f"noise {number}@{1 + number % 6}", 0, lambda: False)
+    elif kind == 2:
+        bench.fork(number % 5)
+    else:
+        bench.move(bench.tree.branches[number % len(bench.tree.branches)].number)
+
+
+if __name__ == "__main__":
+    run_guarded(app)
