@@ -11,6 +11,10 @@ from coconut_core.errors import CoconutError
 FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
 ENDINGS = ("fixed", "halting", "entropy", "stable")
+LATER_ENTRIES = (  # in the file only where they were chosen
+    *("ending", "ending_threshold", "ending_window", "chat", "system"),
+    *("feedback_options", "passes", "question_end"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,25 +36,34 @@ class CoconutConfig:
     ending: str = "fixed"  # how thinking ends, see coconut_core.halting
     ending_threshold: float | None = None  # halting: probability; entropy: nats; stable: change of probability
     ending_window: int = 2  # stable: how many readouts in a row must agree
+    chat: bool | None = None  # whether a question becomes a user's turn in the chat template; None: not said
+    system: str | None = None  # the system prompt in front of it
+    feedback_options: dict[str, Any] = field(default_factory=dict)  # see coconut_core.feedback.OPTIONS
+    passes: int = 0  # parallel passes in which thoughts are found, see coconut_core.parallel; 0: one by one
+    question_end: str = "\n"  # what stands between the question and <bot>, where there is no chat template
 
     def __post_init__(self) -> None:
         check_ending(self.ending, self.ending_threshold, self.ending_window)
+        check_passes(self.passes)
+        if self.system is not None and not self.chat:
+            raise CoconutError("a system prompt needs a chat template, and there is none here or it is off")
 
     def with_thoughts(self, thoughts: int | None) -> "CoconutConfig":
         """The same configuration with another number of thoughts (None keeps it)."""
         return self if thoughts is None else replace(self, thoughts=check_thoughts(thoughts))
 
+    def with_passes(self, passes: int | None) -> "CoconutConfig":
+        """The same configuration with another number of parallel passes (None keeps it)."""
+        return self if passes is None else replace(self, passes=passes)
+
     def save(self, folder: str | Path) -> None:
         """Write coconut.json into folder.
 
-        How thinking ends is left out where nothing of it was chosen: readers of before it was there refuse
-        entries that they do not know, and can go on to read the files that need none of it.
+        Entries that came later are left out where nothing of them was chosen: readers of before they were
+        there refuse entries that they do not know, and can go on to read the files that need none of them.
         """
-        unset = {
-            item.name
-            for item in fields(self)
-            if item.name.startswith("ending") and getattr(self, item.name) == item.default
-        }
+        plain = CoconutConfig(self.bot_id, self.eot_id, self.latent_id)
+        unset = {name for name in LATER_ENTRIES if getattr(self, name) == getattr(plain, name)}
         entries = {name: value for name, value in asdict(self).items() if name not in unset}
         record = {"format_version": FORMAT_VERSION, **entries}
         (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -95,6 +108,11 @@ class CoconutConfig:
             "ending": (str,),
             "ending_threshold": (int, float, type(None)),
             "ending_window": (int,),
+            "chat": (bool, type(None)),
+            "system": (str, type(None)),
+            "feedback_options": (dict,),
+            "passes": (int,),
+            "question_end": (str,),
         }
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(record) - known):
@@ -117,6 +135,13 @@ def check_thoughts(thoughts: int) -> int:
     if thoughts < 0:
         raise CoconutError(f"thoughts must be 0 or more, not {thoughts}")
     return thoughts
+
+
+def check_passes(passes: int) -> int:
+    """Return passes, or raise CoconutError where no run can have so many."""
+    if passes < 0:
+        raise CoconutError(f"passes must be 1 or more, or 0 for one thought after the other, not {passes}")
+    return passes
 
 
 def check_ending(ending: str, threshold: float | None, window: int) -> None:

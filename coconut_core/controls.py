@@ -15,12 +15,14 @@ import torch
 
 from coconut_core.answers import conclusion, final_answer, is_right
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import feedback_text
 from coconut_core.generate import Answer, answer_of, generate
 from coconut_core.halting import choose_ending
 from coconut_core.interventions.donors import Sources, mean_thoughts
 from coconut_core.interventions.edits import Nearest, Noise
 from coconut_core.interventions.plan import Plan, shuffled, without
 from coconut_core.model import CoconutModel
+from coconut_core.parallel import in_passes
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.prompt import encode_text
@@ -176,10 +178,11 @@ def run_controls(
         date=datetime.now(UTC).date().isoformat(),
         count=len(study.cases),
         right=right,
-        thoughts=str(choose_ending(model, thoughts)),
+        thoughts=str(choose_ending(model, thoughts)) + in_passes(model.config.passes),
         results=with_adjusted(results),
         per_thought=with_adjusted(single),
-        settings={"seed": seed, "answer_only": answer_only, "max_new_tokens": max_new_tokens},
+        settings={"seed": seed, "answer_only": answer_only, "max_new_tokens": max_new_tokens}
+        | ({} if model.config.trained else {"trained": False, "feedback": feedback_text(model.config)}),
     )
 
 
@@ -255,10 +258,18 @@ def answers_to(
             if plan is not None
         ]
         rows = [
-            new_row(model, len(prompts[index]), ending, plan=plan, forced=forced) for _, index, _, plan in named
+            new_row(
+                model,
+                len(prompts[index]),
+                ending,
+                plan=plan,
+                forced=forced,
+                max_new_tokens=study.max_new_tokens,
+            )
+            for _, index, _, plan in named
         ]
         context = repeated(base, [place for place, *_ in named])
-        run_rows(model, context, rows, max_new_tokens=study.max_new_tokens)
+        run_rows(model, context, rows)
         for (_, index, name, _), row in zip(named, rows, strict=True):
             yield study.cases[index], name, answer_of(model, row)
         progress(len(rows))

@@ -8,6 +8,7 @@ from typing import Any
 
 from coconut_core.answers import is_right
 from coconut_core.generate import Answer, generate
+from coconut_core.halting import StopRule
 from coconut_core.model import CoconutModel, Work
 from coconut_core.outcomes import Outcome, classify, has_classes
 from coconut_core.plots import Figure, Line, Stack, draw_lines, draw_stacks
@@ -101,9 +102,11 @@ def evaluate(
     answer_only: bool = True,
     max_new_tokens: int = 128,
     batch_size: int = 64,
+    stop: StopRule | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Greedy answers to all problems; see is_right for which of them are right.
+    """Greedy answers to all problems; see is_right for which of them are right, and generate for thoughts and
+    stop.
 
     answer_only lets nothing but thoughts do the reasoning: the answer prefix follows <eot> at once, with
     and without thoughts alike. Otherwise the model may go on to reason in words.
@@ -116,6 +119,7 @@ def evaluate(
         answer_only=answer_only,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        stop=stop,
         progress=progress,
     )
     seconds = time.perf_counter() - began

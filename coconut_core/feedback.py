@@ -1,8 +1,15 @@
 """What is fed back at a thought: a rule from the last hidden state to the next input embedding."""
 
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 
 
@@ -15,23 +22,117 @@ class HiddenFeedback(nn.Module):
 
 
 class MixtureFeedback(nn.Module):
-    """The mean of all token embeddings, each weighted by its probability (Soft Thinking, arXiv 2505.15778).
+    """The mean of token embeddings, each weighted by its probability (Soft Thinking, arXiv 2505.15778).
 
-    Needs no training: what is fed back lies where the model's inputs lie.
+    Needs no training: what is fed back lies where the model's inputs lie. As in the paper only the likeliest
+    tokens may be kept, their probabilities then adding up to 1 again: first the top_k of them, then as few as
+    are as likely as top_p together. temperature divides the logits before; 0 is the likeliest token alone.
     """
 
-    def __init__(self, head: nn.Module, embeddings: nn.Module) -> None:
+    def __init__(
+        self,
+        logits: Callable[[Tensor], Tensor],
+        embeddings: nn.Module,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int | None = None,
+    ) -> None:
+        """logits maps (…, hidden) to (…, vocabulary)."""
         super().__init__()
         # Held in a tuple so that the base model's modules are not registered here a second time.
-        self._parts = (head, embeddings)
+        self._parts = (embeddings,)
+        self._logits = logits
+        self.temperature, self.top_p, self.top_k = temperature, top_p, top_k
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, hidden) -> (batch, hidden)"""
-        head, embeddings = self._parts
-        weight = embeddings.weight
-        assert isinstance(weight, Tensor)
-        probabilities = torch.softmax(head(hidden).float(), dim=-1)[..., : weight.shape[0]]
-        return (probabilities @ weight.float()).to(hidden.dtype)
+        embeddings = self._parts[0]
+        tokens = _weight(embeddings).shape[0]
+        logits = self._logits(hidden).float()
+        if self.temperature == 0:
+            likeliest: Tensor = embeddings(logits[..., :tokens].argmax(dim=-1))
+            return likeliest.to(hidden.dtype)
+        probabilities = torch.softmax(logits / self.temperature, dim=-1)[..., :tokens]
+        return self._mean(probabilities, embeddings).to(hidden.dtype)
+
+    def _mean(self, probabilities: Tensor, embeddings: nn.Module) -> Tensor:
+        if self.top_k is None and self.top_p == 1:
+            return probabilities @ embedding_table(embeddings, probabilities.device).float()
+        tokens = probabilities.shape[-1]
+        kept, ids = probabilities.topk(min(self.top_k or tokens, tokens))
+        kept = kept / kept.sum(dim=-1, keepdim=True)
+        likelier = kept.cumsum(dim=-1) - kept  # probability of the tokens in front of each
+        kept = kept.where(likelier < self.top_p, 0)
+        kept = kept / kept.sum(dim=-1, keepdim=True)
+        if self.top_k is not None:
+            rows: Tensor = embeddings(ids)  # no others are read
+            return (kept[..., None] * rows.float()).sum(dim=-2)
+        shares = torch.zeros_like(probabilities).scatter(-1, ids, kept)
+        return shares @ embedding_table(embeddings, shares.device).float()
+
+
+class LinearFeedback(nn.Module):
+    """A linear map from where the hidden states lie to where the embeddings lie (LatentMAS, arXiv 2511.20639).
+
+    It takes the row of each token in the language-model head to the embedding of that token, as nearly as
+    ridge regression can: W = (O'O + penalty I)^-1 O'E, with O (vocabulary, hidden) the head's rows and E the
+    embeddings. So it needs no data; with tied embeddings it is the identity, but for the penalty. With
+    match_norm the result is as long as an embedding is on average.
+    """
+
+    def __init__(
+        self, head: nn.Module, embeddings: nn.Module, penalty: float = 1e-5, match_norm: bool = True
+    ) -> None:
+        super().__init__()
+        outputs = _weight(head).detach()
+        if outputs.is_meta:
+            raise CoconutError(
+                "the linear map is made from the language-model head, which is not in memory: take mixture"
+            )
+        with torch.no_grad():
+            inputs = embedding_table(embeddings, outputs.device)
+        self.map = nn.Parameter(ridge_map(outputs, inputs, penalty).to(outputs))
+        self.norm: Tensor | None
+        norm = inputs.float().norm(dim=-1).mean().to(outputs) if match_norm else None
+        self.register_buffer("norm", norm)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, hidden) -> (batch, hidden)"""
+        mapped = hidden.float() @ self.map.float()
+        if self.norm is not None:
+            mapped = nn.functional.normalize(mapped, dim=-1) * self.norm
+        return mapped.to(hidden.dtype)
+
+
+def ridge_map(outputs: Tensor, inputs: Tensor, penalty: float) -> Tensor:
+    """The W (hidden, hidden) with the least ||outputs W - inputs||² + penalty ||W||², in float64 on the CPU.
+
+    outputs and inputs are (vocabulary, hidden); where one has more rows, those are left out.
+    """
+    rows = min(outputs.shape[0], inputs.shape[0])
+    left = torch.eye(outputs.shape[1], dtype=torch.float64) * penalty
+    right = torch.zeros(outputs.shape[1], inputs.shape[1], dtype=torch.float64)
+    for start in range(0, rows, RIDGE_ROWS):
+        each = outputs[start : min(start + RIDGE_ROWS, rows)].float()
+        left += (each.T @ each).cpu()
+        right += (each.T @ inputs[start : start + each.shape[0]].float()).cpu()
+    solved: Tensor = torch.linalg.solve(left, right)
+    return solved
+
+
+def _weight(module: nn.Module) -> Tensor:
+    assert isinstance(module.weight, Tensor)
+    return module.weight
+
+
+def embedding_table(embeddings: nn.Module, device: torch.device) -> Tensor:
+    """What the module makes of each token, (vocabulary, hidden): some scale their rows, as Gemma's, others keep
+    them where they cannot be read as they are. device is where tokens are given to it."""
+    weight = _weight(embeddings)
+    if type(embeddings) is nn.Embedding and not weight.is_meta:
+        return weight
+    table: Tensor = embeddings(torch.arange(weight.shape[0], device=device))
+    return table
 
 
 class PauseFeedback(nn.Module):
@@ -50,15 +151,114 @@ class PauseFeedback(nn.Module):
         return pause
 
 
-KINDS = ("hidden", "mixture", "pause")
+class ProjectionFeedback(nn.Module):
+    """A trained map of the hidden state: linear, GELU, linear, layer norm (CODI, arXiv 2502.21074, section 3;
+    PCCoT, arXiv 2506.18582, has the same). Its weights belong to the checkpoint."""
+
+    def __init__(self, hidden_size: int, width: int, norm: bool = True) -> None:
+        """width is that of the inner layer; norm says whether there is a layer norm at the end."""
+        super().__init__()
+        self.inner = nn.Linear(hidden_size, width)
+        self.outer = nn.Linear(width, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size) if norm else nn.Identity()
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(…, hidden) -> (…, hidden)"""
+        projected: Tensor = self.norm(self.outer(nn.functional.gelu(self.inner(hidden))))
+        return projected
 
 
-def build_feedback(kind: str, head: nn.Module, embeddings: nn.Module, latent_id: int) -> nn.Module:
-    """The feedback rule of that name. Raises CoconutError for an unknown one."""
-    if kind == "hidden":
-        return HiddenFeedback()
+@dataclass(frozen=True)
+class Option:
+    """An entry of CoconutConfig.feedback_options."""
+
+    wanted: str  # what it may be, in words
+    fits: Callable[[Any], bool]
+    needed: bool = False
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+KINDS = ("hidden", "mixture", "linear", "pause", "projection")
+RIDGE_ROWS = 8192  # of the vocabulary at a time, to spare memory
+OPTIONS: Mapping[str, Mapping[str, Option]] = {  # by kind; a kind that is not here has none
+    "mixture": {
+        "temperature": Option("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
+        "top_p": Option("above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
+        "top_k": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1),
+    },
+    "linear": {
+        "penalty": Option("a number above 0", lambda value: _is_number(value) and value > 0),
+        "match_norm": Option("true or false", lambda value: type(value) is bool),
+    },
+    "projection": {
+        "width": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1, True),
+        "norm": Option("true or false", lambda value: type(value) is bool),
+    },
+}
+
+
+def check_feedback(kind: str, options: Mapping[str, Any]) -> None:
+    """Raise CoconutError for an unknown kind of feedback, and for options that it cannot have or lacks."""
+    if kind not in KINDS:
+        raise CoconutError(f"unknown feedback '{kind}': choose one of {', '.join(KINDS)}")
+    known = OPTIONS.get(kind, {})
+    for name, value in options.items():
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise CoconutError(f"feedback_options: feedback '{kind}' has no option '{name}': {has}")
+        if not known[name].fits(value):
+            raise CoconutError(f"feedback_options: '{name}' must be {known[name].wanted}, not {value!r}")
+    for name, option in known.items():
+        if option.needed and name not in options:
+            raise CoconutError(f"feedback_options: feedback '{kind}' needs '{name}', {option.wanted}")
+
+
+def read_feedback(text: str) -> tuple[str, dict[str, Any]]:
+    """A kind of feedback and its options from "mixture" or "mixture:temperature=0.6,top_p=0.95".
+
+    Raises CoconutError as check_feedback does, and for what is not of this form.
+    """
+    kind, _, rest = text.partition(":")
+    kind = kind.strip()
+    if kind == "projection":
+        raise CoconutError("a projection is trained, so its checkpoint says it: leave out --feedback")
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        name, mark, value = part.partition("=")
+        if not mark:
+            raise CoconutError(f"feedback '{text}': write options as in mixture:temperature=0.6,top_p=0.95")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value.strip()
+    check_feedback(kind, options)
+    return kind, options
+
+
+def feedback_text(config: CoconutConfig) -> str:
+    """The feedback of a configuration as read_feedback reads it."""
+    told = ",".join(f"{name}={json.dumps(value)}" for name, value in config.feedback_options.items())
+    return f"{config.feedback}:{told}" if told else config.feedback
+
+
+def build_feedback(
+    config: CoconutConfig, head: nn.Module, embeddings: nn.Module, logits: Callable[[Tensor], Tensor]
+) -> nn.Module:
+    """The feedback rule of a configuration; a projection's weights are random. logits is what the head says,
+    (…, hidden) -> (…, vocabulary). Raises CoconutError as check_feedback does."""
+    kind, options = config.feedback, config.feedback_options
+    check_feedback(kind, options)
+    if kind == "projection":
+        weight = embeddings.weight
+        assert isinstance(weight, Tensor)
+        return ProjectionFeedback(weight.shape[1], **options)
     if kind == "mixture":
-        return MixtureFeedback(head, embeddings)
+        return MixtureFeedback(logits, embeddings, **options)
+    if kind == "linear":
+        return LinearFeedback(head, embeddings, **options)
     if kind == "pause":
-        return PauseFeedback(embeddings, latent_id)
-    raise CoconutError(f"unknown feedback '{kind}': choose one of {', '.join(KINDS)}")
+        return PauseFeedback(embeddings, config.latent_id)
+    return HiddenFeedback()

@@ -65,20 +65,20 @@ def generate(
     answers: list[Answer | None] = [None] * len(prompts)
     for chosen in in_batches(prompts, batch_size):
         rows = [
-            new_row(model, len(prompts[index]), ending, plan=chosen_plans[index], forced=forced, seed=seed)
+            new_row(
+                model,
+                len(prompts[index]),
+                ending,
+                plan=chosen_plans[index],
+                forced=forced,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                seed=seed,
+            )
             for index in chosen
         ]
         context = read_prompts(model, [prompts[index] for index in chosen])
-        run_rows(
-            model,
-            context,
-            rows,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            keep=keep,
-            speak=speak,
-            passes=passes,
-        )
+        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes)
         for index, row in zip(chosen, rows, strict=True):
             answers[index] = answer_of(model, row, keep)
         if progress is not None:

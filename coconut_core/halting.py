@@ -76,16 +76,19 @@ class HaltingRule(StopRule):
 
 @dataclass(frozen=True)
 class EntropyRule(StopRule):
-    """Ends thinking once the readout's entropy is under a threshold; it may be so before the first thought."""
+    """Ends thinking once the readout's entropy is under a threshold, `window` readouts in a row ("cold stop",
+    arXiv 2505.15778); with one it may be so before the first thought."""
 
     threshold: float  # nats
+    window: int = 1
     name = "entropy"
 
     def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
-        return readouts[-1].entropy < self.threshold
+        return len(readouts) >= self.window and all(each.entropy < self.threshold for each in readouts)
 
     def __str__(self) -> str:
-        return f"the entropy of its readout is under {self.threshold:g} nats"
+        lasting = "" if self.window == 1 else f" {self.window} times in a row"
+        return f"the entropy of its readout is under {self.threshold:g} nats{lasting}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.cache_utils import DynamicLayer
 
+from coconut_core.contexts import new_cache
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 
@@ -24,7 +26,7 @@ class Seen:
     """What a pass through the base model put out at its last position. Heads are in one row, head by head."""
 
     layers: Tensor  # (batch, layers, hidden), the residual stream after each layer, before the final norm
-    heads: Tensor  # (batch, layers, heads, head size), before the output projection
+    heads: Tensor  # (batch, layers, heads, head size), before the output projection; 0 heads in a hybrid
     attention: Tensor | None = None  # (batch, layers, heads, time), weights; None where they were not asked for
 
 
@@ -37,9 +39,9 @@ class Watch:
 
 def decoder_layers(model: CoconutModel) -> list[nn.Module]:
     """The layers of the base model, in order. Raises CoconutError where they cannot be told."""
-    count = model.base_lm.config.num_hidden_layers
-    for module in model.base_lm.base_model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count and _attention(module[0]) is not None:
+    count = model.shape.num_hidden_layers
+    for module in model.text_model.modules():  # from the outside in
+        if isinstance(module, nn.ModuleList) and len(module) == count:
             return list(module)
     raise CoconutError(f"{type(model.base_lm).__name__} has no layers that could be looked into")
 
@@ -62,8 +64,23 @@ def output_projection(layer: nn.Module) -> nn.Module:
 
 
 def head_count(model: CoconutModel) -> int:
-    """Number of attention heads in a layer."""
-    return int(model.base_lm.config.num_attention_heads)
+    """Number of attention heads in a layer that has any."""
+    return int(getattr(model.shape, "num_attention_heads", 0))
+
+
+def head_size(model: CoconutModel) -> int:
+    """Numbers that one attention head puts out at a position."""
+    shape = model.shape
+    return int(getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads)
+
+
+def cache_size(model: CoconutModel) -> int:
+    """Bytes that a position takes in the KV cache: a key and a value in each layer that attends to it."""
+    layers = sum(isinstance(layer, DynamicLayer) for layer in new_cache(model.shape).layers)
+    if not layers:
+        return 0
+    heads = getattr(model.shape, "num_key_value_heads", None) or head_count(model)
+    return int(2 * layers * heads * head_size(model) * model.dtype.itemsize)
 
 
 @contextmanager
@@ -75,11 +92,14 @@ def watching(model: CoconutModel, *, attention: bool = False) -> Iterator[Watch]
     """
     watch, collected = Watch(), _Collected()
     layers = decoder_layers(model)
+    have_heads = all(_attention(layer) is not None for layer in layers)
     with ExitStack() as stack:
         if attention:
             stack.enter_context(_eager_attention(model))
         for layer in layers:
-            stack.enter_context(_hook(output_projection(layer).register_forward_pre_hook(collected.heads_hook)))
+            if have_heads:
+                projection = output_projection(layer)
+                stack.enter_context(_hook(projection.register_forward_pre_hook(collected.heads_hook)))
             if attention:
                 stack.enter_context(_hook(attention_of(layer).register_forward_hook(collected.attention_hook)))
             stack.enter_context(_hook(layer.register_forward_hook(collected.layer_hook)))
@@ -125,16 +145,17 @@ def patching(model: CoconutModel, patches: Sequence[Patch]) -> Iterator[None]:
 
 def check_patches(model: CoconutModel, patches: Sequence[Patch]) -> None:
     """Raise CoconutError for a patch of a layer or head that is not there, or of another size."""
-    shape, heads = model.base_lm.config, head_count(model)
+    shape, heads = model.shape, head_count(model)
     for patch in patches:
         if not 0 <= patch.layer < shape.num_hidden_layers:
             raise CoconutError(
                 f"there is no layer {patch.layer}: this model has layers 0 to {shape.num_hidden_layers - 1}"
             )
-        if patch.head is not None and not 0 <= patch.head < heads:
-            raise CoconutError(f"there is no head {patch.head}: this model has heads 0 to {heads - 1}")
-        head_size = getattr(shape, "head_dim", None) or shape.hidden_size // heads
-        size = shape.hidden_size if patch.head is None else head_size
+        if patch.head is not None:
+            output_projection(decoder_layers(model)[patch.layer])  # refused where the layer has none
+            if not 0 <= patch.head < heads:
+                raise CoconutError(f"there is no head {patch.head}: this model has heads 0 to {heads - 1}")
+        size = shape.hidden_size if patch.head is None else head_size(model)
         if patch.vector.shape != (size,):
             raise CoconutError(f"the patch has shape {tuple(patch.vector.shape)}, its place ({size},)")
 
@@ -164,10 +185,11 @@ class _Collected:
 
     def take(self, heads: int) -> Seen:
         """The pass as a whole; forgets it."""
-        joined = torch.stack(self.heads, dim=1)
+        layers = torch.stack(self.layers, dim=1)
+        none = layers[..., :0, None]
         seen = Seen(
-            torch.stack(self.layers, dim=1),
-            joined.unflatten(-1, (heads, -1)),
+            layers,
+            torch.stack(self.heads, dim=1).unflatten(-1, (heads, -1)) if self.heads else none,
             torch.stack(self.attention, dim=1) if self.attention else None,
         )
         self.layers, self.heads, self.attention = [], [], []

@@ -1,13 +1,14 @@
 """Opening a checkpoint: every way in which it can be wrong ends in one line that says what to do."""
 
 import json
-import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RemoteEntryNotFoundError
+from huggingface_hub.utils.tqdm import enable_progress_bars
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from transformers import (
@@ -19,43 +20,58 @@ from transformers import (
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
+from coconut_core.architectures import check_loop
 from coconut_core.config import FILE_NAME, CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.halting import HaltingHead
-from coconut_core.model import HALTING_FILE, CoconutModel
+from coconut_core.errors import CoconutError, one_line
+from coconut_core.feedback import check_feedback, read_feedback
+from coconut_core.hub import is_hub_id, reach_hub
+from coconut_core.model import EXTRA_FILE, CoconutModel
+from coconut_core.placing import check_room, read_device_map, weight_files
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+EXTRA_PARTS = {"feedback.": "feedback", "halting.": "halting head"}  # what the names of its weights start with
 MARKERS = ("<|start-latent|>", "<|end-latent|>", "<|latent|>")
+THINKING = ("<think>", "</think>")
 
 
 def load(
-    source: str | Path, *, device: str = "auto", dtype: str = "auto", feedback: str | None = None
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    feedback: str | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
+    device_map: str | None = None,
 ) -> CoconutModel:
     """See CoconutModel.from_pretrained. The model comes in evaluation mode."""
     target = choose_device(device)
     wanted = choose_dtype(dtype)
-    config = _find(source)
+    if device_map is not None and device != "auto":
+        raise CoconutError("a device map says where each part goes: give --device or --device-map, not both")
+    placed = None if device_map is None else read_device_map(device_map)
+    asked = None if feedback is None else read_feedback(feedback)
+    name = str(source).rstrip("/")
+    source = reach_hub(name) if is_hub_id(source) else source
+    found = _find(source)
+    if found is not None:
+        _check_feedback(found, source)
     transformers_logging.disable_progress_bar()
+    enable_progress_bars()  # of downloads, which the line above turns off as well
     transformers_logging.set_verbosity_error()
-    tokenizer = _load_tokenizer(source)
-    base = _load_base(source, wanted)
-    if config is None:
-        config = _untrained_config(base, tokenizer, feedback or "hidden")
-    elif feedback is not None and feedback != config.feedback:
-        raise CoconutError(f"this checkpoint was trained with feedback '{config.feedback}', not '{feedback}'")
+    tokenizer = load_tokenizer(source)
+    if placed is None:
+        check_room(source, wanted, target)
+    base = _load_base(source, wanted, {"": target} if placed is None else placed)
+    config = _untrained_config(base, tokenizer) if found is None else found
     _check_markers(config, base.get_input_embeddings().weight.shape[0], source)
-    try:
-        base.to(target)
-    except torch.OutOfMemoryError as error:
-        raise CoconutError(
-            f"{source} does not fit on {target}: use --device cpu or a smaller --dtype"
-        ) from error
+    config = config if asked is None else _with_feedback(config, *asked)
+    config = _with_chat(config, tokenizer, source, chat, system)
     model = CoconutModel(base, tokenizer, config)
-    if model.halting is not None:
-        _load_halting(model.halting, source)
-    _check_cache(model)
-    model.name = str(source).rstrip("/")
+    if found is not None:
+        _load_extra_weights(model, source, feedback=_same_feedback(found, config))
+    check_loop(model)
+    model.name = name
     return model.eval().requires_grad_(False)
 
 
@@ -92,6 +108,8 @@ def check_folder(folder: Path) -> None:
         )
     if not folder.is_dir():
         raise CoconutError(f"{folder} is a file: give the folder that holds it")
+    if (folder / "adapter_config.json").is_file():  # names a base that PEFT, where installed, would download
+        raise CoconutError(f"{folder} holds a PEFT adapter, not a whole model: merge it into its base first")
     config = folder / "config.json"
     if not config.is_file():
         raise CoconutError(f"{folder} is not a model: it has no config.json")
@@ -100,8 +118,9 @@ def check_folder(folder: Path) -> None:
             raise ValueError("not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
         raise CoconutError(f"{config} cannot be read: {error}") from error
+    weight_files(folder)  # whether all shards are there
     weights = sorted(folder.glob("*.safetensors"))
-    if all(path.name == HALTING_FILE for path in weights):
+    if all(path.name == EXTRA_FILE for path in weights):
         raise CoconutError(f"{folder} has no *.safetensors weights; pickled weights are not loaded")
     for path in weights:
         try:
@@ -109,92 +128,153 @@ def check_folder(folder: Path) -> None:
                 file.keys()
         except (SafetensorError, OSError) as error:
             raise CoconutError(
-                f"{path} is truncated or corrupted ({_one_line(error)}): copy or download it again"
+                f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again"
             ) from error
 
 
 def _find(source: str | Path) -> CoconutConfig | None:
     """Check that a folder or hub id is there, and read its coconut.json where it has one."""
     folder = Path(source).expanduser()
-    # A name like models/prosqa is a path, not a hub id, where its parent is a folder here.
-    if folder.exists() or not _HUB_ID.fullmatch(str(source)) or folder.parent.is_dir():
+    if not is_hub_id(source):
         check_folder(folder)
         return CoconutConfig.load(folder)
     try:
-        return CoconutConfig.load(Path(hf_hub_download(str(source), FILE_NAME)).parent)
-    except (RemoteEntryNotFoundError, LocalEntryNotFoundError) as error:
-        if isinstance(error, LocalEntryNotFoundError) and not isinstance(
-            try_to_load_from_cache(str(source), "config.json"), str
-        ):
-            raise CoconutError(
-                f"there is no folder {source}, and no model of that name can be had from the hub (offline?)"
-            ) from error
+        path = hf_hub_download(str(source), FILE_NAME)
+    except (RemoteEntryNotFoundError, LocalEntryNotFoundError):
         return None
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise CoconutError(f"there is no folder {source}, and the hub says: {_one_line(error)}") from error
+        raise CoconutError(f"there is no folder {source}, and the hub says: {one_line(error)}") from error
+    return CoconutConfig.load(Path(path).parent)
 
 
-def _load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub id; code that it brings along is never run."""
     try:
         # AutoTokenizer puts a model type's own class (Qwen2's) in place of the generic one that the folder
         # names, and with it other rules of splitting words.
         named = get_tokenizer_config(source).get("tokenizer_class")
         generic = named in ("TokenizersBackend", "PreTrainedTokenizerFast")
         kind = PreTrainedTokenizerFast if generic else AutoTokenizer
-        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(source)
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # transformers and tokenizers raise bare Exceptions here
-        raise CoconutError(f"the tokenizer of {source} cannot be loaded: {_one_line(error)}") from error
+        raise CoconutError(f"the tokenizer of {source} cannot be loaded: {one_line(error)}") from error
     return tokenizer
 
 
-def _load_base(source: str | Path, dtype: torch.dtype | str) -> Any:
+def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) -> Any:
     try:
         base, report = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, output_loading_info=True
+            source,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            output_loading_info=True,
+            trust_remote_code=False,
         )
+    except torch.OutOfMemoryError as error:
+        raise CoconutError(
+            f"{source} does not fit ({one_line(error)}): use --device cpu, a smaller --dtype or --device-map"
+        ) from error
+    except ImportError as error:  # of the library that reads a quantised checkpoint
+        raise CoconutError(f"{source} needs a library that is not installed: {one_line(error)}") from error
     except Exception as error:  # likewise
-        raise CoconutError(f"the model {source} cannot be loaded: {_one_line(error)}") from error
+        raise CoconutError(f"the model {source} cannot be loaded: {one_line(error)}") from error
     if report["missing_keys"]:
         names = ", ".join(sorted(report["missing_keys"])[:3])
         raise CoconutError(f"the weights of {source} are incomplete, missing: {names}")
     return base
 
 
-def _load_halting(head: HaltingHead, source: str | Path) -> None:
-    """Fill the head with the weights that lie beside the base model's."""
+def _check_feedback(config: CoconutConfig, source: str | Path) -> None:
+    """Raise CoconutError where a checkpoint names no possible feedback, before its weights are read."""
+    try:
+        check_feedback(config.feedback, config.feedback_options)
+    except CoconutError as error:
+        raise CoconutError(f"{source}/{FILE_NAME}: {error}") from error
+
+
+def _load_extra_weights(model: CoconutModel, source: str | Path, *, feedback: bool) -> None:
+    """Fill the feedback, unless it is another than the checkpoint's, and the halting head with the weights that
+    lie beside the base model's."""
+    wanted = {
+        name: weight
+        for name, weight in model.extra_weights.items()
+        if feedback or not name.startswith("feedback.")
+    }
+    if not wanted:
+        return
+    parts = [part for part in EXTRA_PARTS if any(name.startswith(part) for name in wanted)]
+    what = " and ".join(EXTRA_PARTS[part] for part in parts)
     folder = Path(source).expanduser()
     try:
-        found = folder / HALTING_FILE if folder.is_dir() else hf_hub_download(str(source), HALTING_FILE)
+        found = folder / EXTRA_FILE if folder.is_dir() else hf_hub_download(str(source), EXTRA_FILE)
         weights = load_file(found)
     except (RemoteEntryNotFoundError, LocalEntryNotFoundError, FileNotFoundError) as error:
+        instead = f', or set "ending" to "fixed" in {FILE_NAME}' if parts == ["halting."] else ""
         raise CoconutError(
-            f"{source} has no {HALTING_FILE}, the weights of its halting head: copy or download it again, "
-            f'or set "ending" to "fixed" in {FILE_NAME}'
+            f"{source} has no {EXTRA_FILE}, the weights of its {what}: copy or download it again{instead}"
         ) from error
     except (SafetensorError, HfHubHTTPError, OSError, ValueError) as error:
-        raise CoconutError(f"{source}/{HALTING_FILE} cannot be read ({_one_line(error)})") from error
-    wanted = head.state_dict(prefix="halting.")
-    shapes = {name: list(weight.shape) for name, weight in weights.items()}
-    if shapes != {name: list(weight.shape) for name, weight in wanted.items()}:
-        expected = " and ".join(f"{name} {list(weight.shape)}" for name, weight in wanted.items())
-        raise CoconutError(f"{source}/{HALTING_FILE} is not this model's halting head: it must hold {expected}")
-    head.load_state_dict({name.removeprefix("halting."): weight for name, weight in weights.items()})
+        raise CoconutError(f"{source}/{EXTRA_FILE} cannot be read ({one_line(error)})") from error
+    unused = tuple(part for part in EXTRA_PARTS if part not in parts)  # as of a head whose ending was changed
+    weights = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
+    expected = {name: list(weight.shape) for name, weight in wanted.items()}
+    if {name: list(weight.shape) for name, weight in weights.items()} != expected:
+        told = " and ".join(f"{name} {shape}" for name, shape in expected.items())
+        raise CoconutError(f"{source}/{EXTRA_FILE} is not this model's {what}: it must hold {told}")
+    model.load_state_dict(weights, strict=False)
 
 
-def _untrained_config(base: Any, tokenizer: PreTrainedTokenizerBase, feedback: str) -> CoconutConfig:
-    """Markers for an ordinary model: its own where it has them, else new tokens whose rows are the mean row."""
-    new = [marker for marker in MARKERS if marker not in tokenizer.get_vocab()]
-    if new:
-        tokenizer.add_tokens(list(MARKERS), special_tokens=True)
+def _untrained_config(base: Any, tokenizer: PreTrainedTokenizerBase) -> CoconutConfig:
+    """Markers for an ordinary model: its own where it has them, a reasoning model's <think> and </think>
+    included, else new tokens whose rows are the mean row."""
+    known = tokenizer.get_vocab()
+    own = THINKING if MARKERS[0] not in known and known.keys() >= set(THINKING) else MARKERS[:2]
+    markers = [*own, MARKERS[2]]
+    if new := [marker for marker in markers if marker not in known]:
+        tokenizer.add_tokens(new, special_tokens=True)
         rows = base.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
             base.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-            for embeddings in (base.get_input_embeddings(), base.get_output_embeddings()):
-                embeddings.weight.data[rows:] = embeddings.weight.data[:rows].mean(dim=0)
-    bot, eot, latent = tokenizer.convert_tokens_to_ids(list(MARKERS))
-    return CoconutConfig(
-        bot_id=bot, eot_id=eot, latent_id=latent, feedback=feedback, trained=False, answer_prefix=""
-    )
+        places = tokenizer.convert_tokens_to_ids(new)  # perhaps rows that were there, but stood for nothing
+        for embeddings in (base.get_input_embeddings(), base.get_output_embeddings()):
+            embeddings.weight.data[places] = embeddings.weight.data[: len(known)].mean(dim=0)
+    bot, eot, latent = tokenizer.convert_tokens_to_ids(markers)
+    chat = True if tokenizer.chat_template is not None else None
+    return CoconutConfig(bot_id=bot, eot_id=eot, latent_id=latent, trained=False, answer_prefix="", chat=chat)
+
+
+def _same_feedback(one: CoconutConfig, other: CoconutConfig) -> bool:
+    return (one.feedback, one.feedback_options) == (other.feedback, other.feedback_options)
+
+
+def _with_feedback(config: CoconutConfig, kind: str, options: dict[str, Any]) -> CoconutConfig:
+    """Another feedback than the checkpoint's, if it was not trained with that."""
+    wanted = replace(config, feedback=kind, feedback_options=options or config.feedback_options)
+    if _same_feedback(wanted, config):
+        return config
+    if config.trained:
+        raise CoconutError(f"this checkpoint was trained with feedback '{config.feedback}', not '{kind}'")
+    return replace(config, feedback=kind, feedback_options=options)
+
+
+def _with_chat(
+    config: CoconutConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    source: str | Path,
+    chat: bool | None,
+    system: str | None,
+) -> CoconutConfig:
+    """How a question is put, which a checkpoint that was trained to think says itself."""
+    if config.trained and (chat not in (None, bool(config.chat)) or system not in (None, config.system)):
+        how = "with its chat template" if config.chat else "without a chat template"
+        raise CoconutError(f"{source} was trained {how}: leave out --chat, --no-chat and --system")
+    chat = config.chat if chat is None else chat
+    system = config.system if system is None and chat else system
+    config = replace(config, chat=chat, system=system)
+    if config.chat and tokenizer.chat_template is None:
+        raise CoconutError(f"the tokenizer of {source} has no chat template: ask without --chat")
+    return config
 
 
 def _check_markers(config: CoconutConfig, vocabulary: int, source: str | Path) -> None:
@@ -204,17 +284,3 @@ def _check_markers(config: CoconutConfig, vocabulary: int, source: str | Path) -
             raise CoconutError(
                 f"{source}/{FILE_NAME}: {name} {number} is outside the vocabulary of {vocabulary} tokens"
             )
-
-
-def _check_cache(model: CoconutModel) -> None:
-    cache = model.empty_context(1).cache
-    if not cache.is_croppable:
-        raise CoconutError(
-            f"{type(model.base_lm).__name__} keeps a cache that cannot be taken back step by step "
-            "(sliding window or recurrent layers); such models cannot be stepped yet"
-        )
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."

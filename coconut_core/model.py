@@ -1,11 +1,10 @@
 """CoconutModel: a causal language model that can be fed its own hidden states.
 
-Every user of the latent loop (training, Session, generate, evaluation) goes through `Context` and the two
-methods `feed` and `latent_step`; there is no other place where a thought is fed back.
+Every user of the latent loop (training, Session, generate, evaluation) goes through `Context` and the methods
+`feed` and `latent_step` (`latent_positions` for several thoughts at once); there is no other place where a
+thought is fed back.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,35 +12,23 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import CoconutConfig
+from coconut_core.contexts import Context, cache_argument, check_unbroken, gap_limit, new_context
 from coconut_core.errors import CoconutError
-from coconut_core.feedback import build_feedback
+from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
 from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
+    from coconut_core.explainer import Explainer
     from coconut_core.session import Session
     from coconut_core.training.prompt_shortcut import LastPositionLayer
 
 IGNORE = -100  # label of a position that carries no loss
-HALTING_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
-
-
-@dataclass
-class Context:
-    """What has been read so far: the KV cache, which of its positions count, and the last hidden state."""
-
-    cache: DynamicCache
-    mask: Tensor  # (batch, time), 1 where a position counts, 0 where it is padding
-    hidden: Tensor  # (batch, hidden), after the final norm, at the last position
-
-    @property
-    def length(self) -> int:
-        """Number of positions read, padding included."""
-        return self.mask.shape[1]
+EXTRA_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
 
 
 @dataclass
@@ -64,8 +51,8 @@ class CoconutOutput:
 
 
 class CoconutModel(nn.Module):
-    """A Hugging Face causal language model, its tokenizer, the latent markers, a feedback rule, and where the
-    configuration asks for one a halting head."""
+    """A Hugging Face causal language model, its tokenizer, the latent markers, a feedback rule that may have
+    weights, and where the configuration asks for one a halting head."""
 
     def __init__(
         self, base_lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig
@@ -74,13 +61,15 @@ class CoconutModel(nn.Module):
         self.base_lm = base_lm
         self.tokenizer = tokenizer
         self.config = config
-        self.feedback = build_feedback(
-            config.feedback, base_lm.get_output_embeddings(), base_lm.get_input_embeddings(), config.latent_id
-        )
+        self.shape: Any = base_lm.config.get_text_config()  # of what reads text: its numbers of layers, heads
+        head, embeddings = base_lm.get_output_embeddings(), base_lm.get_input_embeddings()
+        self.feedback = build_feedback(config, head, embeddings, self.logits).to(self.device, self.dtype)
         self.halting: HaltingHead | None = None
         if config.ending == "halting":
-            width = base_lm.get_output_embeddings().weight.shape[1]
-            self.halting = HaltingHead(width).to(self.device, self.dtype)
+            self.halting = HaltingHead(head.weight.shape[1]).to(self.device, self.dtype)
+        self._cache_argument = cache_argument(self.text_model)
+        self._gap_limit = gap_limit(base_lm.config)
+        self.explainer: Explainer | None = None  # of a conversion, for save_pretrained
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
         self.prompt_layer: LastPositionLayer | None = None  # set by training for the time of a run
@@ -89,30 +78,70 @@ class CoconutModel(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, *, device: str = "auto", dtype: str = "auto", feedback: str | None = None
+        cls,
+        source: str | Path,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        feedback: str | None = None,
+        chat: bool | None = None,
+        system: str | None = None,
+        device_map: str | None = None,
     ) -> "CoconutModel":
-        """Open a checkpoint folder or hub id. Raises CoconutError in one line for whatever is wrong with it."""
+        """Open a checkpoint folder or hub id.
+
+        device_map spreads the weights over several devices, main memory or the disk, see coconut_core.placing.
+        For models that were not trained to think in latents: feedback is what is fed back, perhaps with options
+        as in "mixture:temperature=0.6,top_k=30"; chat is whether a question is put in the chat template, None
+        to do so where there is one; system is the system prompt in front.
+        Raises CoconutError in one line for whatever is wrong.
+        """
         from coconut_core.loading import load
 
-        return load(source, device=device, dtype=dtype, feedback=feedback)
+        return load(
+            source,
+            device=device,
+            dtype=dtype,
+            feedback=feedback,
+            chat=chat,
+            system=system,
+            device_map=device_map,
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights (safetensors), tokenizer, coconut.json and the halting head's weights into folder."""
+        """Write weights (safetensors), tokenizer, coconut.json and the extra weights into folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         transformers_logging.disable_progress_bar()
         self.base_lm.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.config.save(folder)
-        (folder / HALTING_FILE).unlink(missing_ok=True)  # another model may have been here before
+        (folder / EXTRA_FILE).unlink(missing_ok=True)  # another model may have been here before
+        if weights := self.extra_weights:
+            save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / EXTRA_FILE)
+        if self.explainer is not None:
+            self.explainer.save(folder)
+
+    @property
+    def extra_weights(self) -> dict[str, Tensor]:
+        """What a checkpoint has besides its base model's weights: the feedback's and the halting head's."""
+        weights: dict[str, Tensor] = self.feedback.state_dict(prefix="feedback.")
         if self.halting is not None:
-            weights = self.halting.state_dict(prefix="halting.")
-            save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / HALTING_FILE)
+            weights |= self.halting.state_dict(prefix="halting.")
+        return weights
+
+    @property
+    def text_model(self) -> nn.Module:
+        """What reads embeddings: the base model without its head, or its part for text if it sees images."""
+        base: nn.Module = self.base_lm.base_model
+        return getattr(base, "language_model", base)
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = self.base_lm.device
-        return device
+        """Where what is fed has to lie; layers may lie elsewhere, see --device-map."""
+        hook = getattr(self.base_lm.get_input_embeddings(), "_hf_hook", None)  # accelerate's, on parts it moves
+        device = getattr(hook, "execution_device", None)
+        return torch.device(self.base_lm.device if device is None else device)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -141,9 +170,20 @@ class CoconutModel(nn.Module):
 
     @property
     def max_positions(self) -> int | None:
-        """The longest sequence the base model can read, or None where it sets no limit."""
-        limit = getattr(self.base_lm.config, "max_position_embeddings", None)
-        return int(limit) if isinstance(limit, int) else None
+        """The longest sequence the base model can read step by step, or None where it sets no limit."""
+        limit = getattr(self.shape, "max_position_embeddings", None)
+        if not isinstance(limit, int):
+            return None
+        scaling = getattr(self.shape, "rope_parameters", None) or {}
+        original = scaling.get("original_max_position_embeddings") or 0
+        if scaling.get("rope_type") == "longrope" and original:
+            return min(limit, int(original))  # behind it all rotations are others, those in the cache as well
+        return max(limit, int(original * (scaling.get("factor") or 1)))  # some name the limit without scaling
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether some layer keeps one state for all that it has read: nothing can be taken back from it."""
+        return self._gap_limit == 0
 
     # -- the loop ------------------------------------------------------------------------------------------
 
@@ -166,20 +206,30 @@ class CoconutModel(nn.Module):
         their places, and whatever is read later sees them again. Returns the hidden states after the final
         norm, (batch, time, hidden), and moves the context on.
         """
+        time = embeddings.shape[1]
         if mask is None:
             mask = context.mask.new_ones(embeddings.shape[:2])
+        full_mask = torch.cat([context.mask, mask], dim=1)
+        check_unbroken(full_mask, self._gap_limit)
+        if time > 1 and context.length and context.cache is not None and self.recurrent:
+            # Some recurrent layers go on from their state by one position only.
+            columns = zip(embeddings.split(1, dim=1), mask.split(1, dim=1), strict=True)
+            return torch.cat([self.feed(context, *column) for column in columns], dim=1)
+        if context.cache is None:
+            before = embeddings[:, :0] if context.fed is None else context.fed
+            embeddings = context.fed = torch.cat([before, embeddings], dim=1)
         self.work.passes += 1
         self.work.positions += embeddings.shape[0] * embeddings.shape[1]
-        full_mask = torch.cat([context.mask, mask], dim=1)
-        positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)[:, context.length :]
-        output = self.base_lm.base_model(
+        positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)
+        seen = full_mask if visible is None else torch.cat([context.mask * visible, mask], dim=1)
+        output = self.text_model(
             inputs_embeds=embeddings,
-            attention_mask=full_mask if visible is None else torch.cat([context.mask * visible, mask], dim=1),
-            position_ids=positions,
-            past_key_values=context.cache,
-            use_cache=True,
+            attention_mask=seen[:, -embeddings.shape[1] :] if self._cache_argument == "cache_params" else seen,
+            position_ids=positions[:, -embeddings.shape[1] :],
+            use_cache=context.cache is not None,
+            **{self._cache_argument: context.cache},
         )
-        hidden: Tensor = output.last_hidden_state
+        hidden: Tensor = output.last_hidden_state[:, -time:].to(self.device)  # as layers may lie elsewhere
         context.mask, context.hidden = full_mask, hidden[:, -1]
         return hidden
 
@@ -200,30 +250,51 @@ class CoconutModel(nn.Module):
         (batch, hidden) instead, an ordinary embedding; rows where mask (batch, 1) is 0 are over and read
         padding. visible: see feed. Returns the new hidden state (batch, hidden).
         """
-        fed = self.feedback(context.hidden if thought is None else thought)
+        return self.latent_positions(
+            context,
+            (context.hidden if thought is None else thought)[:, None],
+            otherwise=None if otherwise is None else otherwise[:, None],
+            thinking=None if thinking is None else thinking[:, None],
+            mask=mask,
+            visible=visible,
+        )[:, 0]
+
+    def latent_positions(
+        self,
+        context: Context,
+        thoughts: Tensor,
+        *,
+        otherwise: Tensor | None = None,
+        thinking: Tensor | None = None,
+        mask: Tensor | None = None,
+        visible: Tensor | None = None,
+    ) -> Tensor:
+        """latent_step for thoughts (batch, count, hidden) that are known all at once, in one pass; the other
+        arguments have that time axis too. Returns hidden states (batch, count, hidden)."""
+        fed = self.feedback(thoughts)
         if otherwise is not None and thinking is not None:
-            fed = torch.where(thinking[:, None], fed.to(otherwise.dtype), otherwise)
-        return self.feed(context, fed[:, None], mask, visible)[:, 0]
+            fed = torch.where(thinking[..., None], fed.to(otherwise.dtype), otherwise)
+        return self.feed(context, fed, mask, visible)
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Token embeddings, (batch, time) -> (batch, time, hidden)."""
         embeddings: Tensor = self.base_lm.get_input_embeddings()(input_ids)
         return embeddings
 
+    @torch.no_grad()
+    def embedding_table(self) -> Tensor:
+        """What embed makes of each token, (vocabulary, hidden)."""
+        return embedding_table(self.base_lm.get_input_embeddings(), self.device).detach()
+
     def logits(self, hidden: Tensor) -> Tensor:
         """The language-model head, (…, hidden) -> (…, vocabulary)."""
         scores: Tensor = self.base_lm.get_output_embeddings()(hidden)
-        cap = getattr(self.base_lm.config, "final_logit_softcapping", None)
+        cap = getattr(self.shape, "final_logit_softcapping", None)
         return scores if cap is None else torch.tanh(scores / cap) * cap
 
     def empty_context(self, batch: int) -> Context:
         """A context that has read nothing yet."""
-        device = self.device
-        return Context(
-            cache=DynamicCache(config=self.base_lm.config),
-            mask=torch.zeros(batch, 0, dtype=torch.long, device=device),
-            hidden=torch.empty(batch, 0, device=device),
-        )
+        return new_context(self.base_lm.config, batch, self.device)
 
     # -- training ------------------------------------------------------------------------------------------
 
@@ -250,9 +321,11 @@ class CoconutModel(nn.Module):
         halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
         one after which it should go on, -100 everywhere else.
         """
+        from coconut_core.sequences import read_with_thoughts
+
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        hidden = self._read_with_thoughts(input_ids, attention_mask, None if return_logits else labels)
+        hidden = read_with_thoughts(self, input_ids, attention_mask, None if return_logits else labels)
         logits = self.logits(hidden) if return_logits else None
         halting_loss = None
         if halt_targets is not None:
@@ -263,6 +336,9 @@ class CoconutModel(nn.Module):
         scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
         losses = _cross_entropy(scores.float(), labels[:, 1:][labelled])
         loss = losses.mean() if losses.numel() else losses.sum()
+        if next(self.feedback.parameters(), None) is not None:
+            # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
+            loss = loss + self.feedback(hidden[:0, 0]).sum()
         return CoconutOutput(loss, logits, losses.detach(), halting_loss)
 
     def _halting_loss(self, hidden: Tensor, latent: Tensor, targets: Tensor) -> Tensor:
@@ -279,48 +355,6 @@ class CoconutModel(nn.Module):
         )
         mean: Tensor = total / max(1, log_odds.shape[0])
         return mean
-
-    def _read_with_thoughts(self, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
-        """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
-
-        With labels, those of the prompt but for its last position may be left uncomputed.
-        """
-        latent = input_ids == self.config.latent_id
-        embeddings = self.embed(input_ids.masked_fill(latent, self.config.eot_id))
-        context = self.empty_context(input_ids.shape[0])
-        is_latent_column = latent.any(dim=0)
-        if bool(is_latent_column[0]):
-            raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
-        prompt_end = 0
-        if labels is not None:
-            read = is_latent_column | has_label(labels).any(dim=0)  # columns that need the state before them
-            prompt_end = int(read.long().argmax()) if bool(read.any()) else 0
-        pieces: list[Tensor] = []
-        for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
-            if thinking:
-                for column in range(start, end):
-                    step = self.latent_step(
-                        context,
-                        otherwise=embeddings[:, column],
-                        thinking=latent[:, column],
-                        mask=mask[:, column, None],
-                    )
-                    pieces.append(step[:, None])
-            else:
-                with self._reading_prompt(end == prompt_end):
-                    pieces.append(self.feed(context, embeddings[:, start:end], mask[:, start:end]))
-        return torch.cat(pieces, dim=1)
-
-    @contextmanager
-    def _reading_prompt(self, is_prompt: bool) -> Iterator[None]:
-        if self.prompt_layer is None or not is_prompt:
-            yield
-            return
-        self.prompt_layer.reading_prompt = True
-        try:
-            yield
-        finally:
-            self.prompt_layer.reading_prompt = False
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -355,14 +389,3 @@ def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
     told = torch.log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
     losses: Tensor = -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
     return losses
-
-
-def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:
-    """Runs of equal flags as (start, end, flag); one run ends at `cut`."""
-    spans: list[tuple[int, int, bool]] = []
-    for index, flag in enumerate(flags):
-        if spans and spans[-1][2] == flag and index != cut:
-            spans[-1] = (spans[-1][0], index + 1, flag)
-        else:
-            spans.append((index, index + 1, flag))
-    return spans

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, one_line
 
 if TYPE_CHECKING:
+    from coconut_core.config import CoconutConfig
     from coconut_core.model import CoconutModel
 
 
@@ -15,20 +16,41 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
-def question_ids(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
-    """Token ids of a question and its line break, behind whatever the tokenizer starts a text with."""
-    return list(tokenizer.encode(question.strip() + "\n", add_special_tokens=True))
+def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
+    """Token ids of everything in front of <bot>: the question and its end behind whatever the tokenizer starts
+    a text with, or with config.chat the tokenizer's chat template up to where the assistant begins.
+
+    Raises CoconutError where the template cannot be filled in.
+    """
+    if not config.chat:
+        return list(tokenizer.encode(question.strip() + config.question_end, add_special_tokens=True))
+    # The template writes the beginning of the text itself, so the tokenizer must not add one.
+    return encode_text(tokenizer, _chat_text(tokenizer, question.strip(), config))
+
+
+def _chat_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> str:
+    messages = [] if config.system is None else [{"role": "system", "content": config.system}]
+    messages.append({"role": "user", "content": question})
+    try:
+        filled = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # a template may raise whatever its author wanted
+        raise CoconutError(f"the chat template refuses this: {one_line(error)}") from error
+    text, opening = str(filled), str(tokenizer.convert_ids_to_tokens(config.bot_id))
+    # Templates of reasoning models may open the thinking themselves; <bot> follows here in any case.
+    opened = text.rstrip()
+    return opened.removesuffix(opening) if opened.endswith(opening) else text
 
 
 def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
-    """Question, line break, <bot>. Raises CoconutError where the model cannot read the question."""
+    """question_ids and <bot>. Raises CoconutError where the model cannot read the question."""
     if not question.strip():
         raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
-    ids = question_ids(model.tokenizer, question)
+    ids = question_ids(model.tokenizer, question, model.config)
     unknown_id = model.tokenizer.unk_token_id
     if unknown_id is not None and unknown_id in ids:
         words = ", ".join(f"'{word}'" for word in unknown_words(model.tokenizer, question))
-        raise CoconutError(f"the model's vocabulary does not have {words or 'a word of the question'}")
+        where = "a word of the chat template" if model.config.chat else "a word of the question"
+        raise CoconutError(f"the model's vocabulary does not have {words or where}")
     limit = model.max_positions
     if limit is not None and len(ids) + 1 > limit:
         raise CoconutError(

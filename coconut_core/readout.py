@@ -71,10 +71,9 @@ class Readout:
 
     def nearest(self, k: int = 5) -> list[TokenProbability]:
         """The k token embeddings with the largest cosine to the state; the cosine stands as `probability`."""
-        weight = self._model.base_lm.get_input_embeddings().weight
-        assert isinstance(weight, Tensor)
+        embeddings = self._model.embedding_table().float()
         with torch.inference_mode():
-            cosines = cosine_similarity(weight.float(), self.hidden.float()[None], dim=-1)
+            cosines = cosine_similarity(embeddings, self.hidden.float()[None], dim=-1)
         values, ids = cosines.topk(min(check_top_k(k), cosines.shape[0]))
         return self._named(ids.tolist(), values.tolist())
 

@@ -6,7 +6,6 @@ Rows of a batch share a cache and nothing else: each has its own number of thoug
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import inf
@@ -15,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from coconut_core.contexts import Context
 from coconut_core.decoding import pick_token
 from coconut_core.halting import Ending
 from coconut_core.interventions.edits import Intervention
@@ -22,7 +22,8 @@ from coconut_core.interventions.inside import acting
 from coconut_core.interventions.plan import Plan
 from coconut_core.layers import Seen, watching
 from coconut_core.machine import Machine, Mode, Move
-from coconut_core.model import CoconutModel, Context
+from coconut_core.model import CoconutModel
+from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.readout import Readout
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
@@ -47,11 +48,14 @@ class Row:
     generator: torch.Generator
     forced: deque[int] = field(default_factory=deque)  # words to be said first
     room: float = inf  # positions of the model's context that are left
+    max_new_tokens: int = 64
+    temperature: float = 0.0
     plan: Plan = field(default_factory=Plan)
     token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
     ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment
     taken: int = 0  # thoughts, in all segments
     recent: list[Readout] = field(default_factory=list)  # of the latent segment, as many as its end depends on
+    given: list[Tensor] = field(default_factory=list)  # (hidden,) each: thoughts found ahead, edits included
     thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each, where they are kept
     seen: list[Seen] = field(default_factory=list)  # of this row alone, (1, …), where it is kept
 
@@ -65,13 +69,14 @@ class Row:
 
 
 @dataclass
-class _Decision:
+class Decision:
     """What the rows are fed next."""
 
     tokens: list[int] = field(default_factory=list)
     thinking: list[bool] = field(default_factory=list)  # whether a thought is fed, not the token
     counts: list[int] = field(default_factory=list)  # 0 for a row that is over
     thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each
+    readouts: list[Readout] = field(default_factory=list)  # of the thought, or of the state behind a word
     interventions: dict[int, Intervention] = field(default_factory=dict)  # by row, where there is one
 
 
@@ -95,6 +100,8 @@ def new_row(
     *,
     plan: Plan | None = None,
     forced: Sequence[int] = (),
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
     seed: int = 0,
 ) -> Row:
     """A run that has read its prompt. A plan that says how many thoughts are taken overrules the ending."""
@@ -102,12 +109,19 @@ def new_row(
     ending = ending if plan.thoughts is None else Ending(plan.thoughts)
     room = inf if model.max_positions is None else model.max_positions - prompt_length
     generator = torch.Generator().manual_seed(seed)
-    return Row(new_machine(model, ending.thoughts), ending, generator, deque(forced), room, plan)
+    machine, words = new_machine(model, ending.thoughts), deque(forced)
+    return Row(machine, ending, generator, words, room, max_new_tokens, temperature, plan)
 
 
 def new_machine(model: CoconutModel, thoughts: int) -> Machine:
     """The state machine of a run that has read its prompt."""
     return Machine(model.config.bot_id, model.config.eot_id, model.eos_ids, thoughts)
+
+
+def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """Numbers of the prompts in batches of neighbours in length, which pad little."""
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 @torch.inference_mode()
@@ -123,10 +137,9 @@ def read_prompts(model: CoconutModel, prompts: Sequence[Sequence[int]]) -> Conte
 @torch.inference_mode()
 def repeated(context: Context, rows: Sequence[int]) -> Context:
     """A context of its own whose rows are these rows of another, each as often as it is named."""
-    chosen = torch.tensor(rows, device=context.mask.device)
-    cache = deepcopy(context.cache)
-    cache.batch_select_indices(chosen)
-    return Context(cache, context.mask[chosen], context.hidden[chosen])
+    copy = context.copy()
+    copy.select(torch.tensor(rows, device=context.mask.device))
+    return copy
 
 
 @torch.inference_mode()
@@ -135,66 +148,97 @@ def run_rows(
     context: Context,
     rows: Sequence[Row],
     *,
-    max_new_tokens: int = 64,
-    temperature: float = 0.0,
     keep: Keep = "nothing",
     speak: bool = True,
+    passes: int | None = None,
 ) -> None:
     """Run all rows to their ends; their entries tell what came of them. The context is used up.
 
-    Without speak a run ends once its first latent segment has.
+    Without speak a run ends once its first latent segment has. passes: in how many parallel passes the thoughts
+    of the first latent segment are found (None: as the checkpoint says; 0: one after the other).
     """
+    think_in_parallel(model, context, rows, passes, keep)
     with watching(model) if keep == "inside" else nullcontext() as watch:
-        passes = [] if watch is None else watch.passes
-        _run(model, context, list(rows), max_new_tokens, temperature, keep, speak, passes)
+        seen = [] if watch is None else watch.passes
+        _run(model, context, list(rows), keep, speak, seen)
 
 
 def _run(
-    model: CoconutModel,
-    context: Context,
-    rows: list[Row],
-    max_new_tokens: int,
-    temperature: float,
-    keep: Keep,
-    speak: bool,
-    passes: list[Seen],
+    model: CoconutModel, context: Context, rows: list[Row], keep: Keep, speak: bool, seen: list[Seen]
 ) -> None:
-    while True:
-        for row in rows:
-            silenced = not speak and row.machine.mode is Mode.SPEAKING
-            if row.room <= 0 or len(row.token_ids) >= max_new_tokens or silenced:
-                row.machine.finish()
-        going_on = [index for index, row in enumerate(rows) if row.machine.mode is not Mode.FINISHED]
-        if not going_on:
-            break
+    while going_on := end_rows(rows, speak):
         if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
-            _keep_rows(context, going_on)
+            context.select(torch.tensor(going_on, device=context.mask.device))
             rows = [rows[index] for index in going_on]
-        decision = _decide(model, context.hidden, rows, temperature)
-        embedded = model.embed(torch.tensor(decision.tokens, device=model.device)[:, None])[:, 0]
-        with acting(model, context, decision.interventions) as visible:
-            model.latent_step(
-                context,
-                torch.stack(decision.thoughts),
-                otherwise=embedded,
-                thinking=torch.tensor(decision.thinking, device=model.device),
-                mask=torch.tensor(decision.counts, device=model.device)[:, None],
-                visible=visible,
-            )
-        for row, counted in zip(rows, decision.counts, strict=True):
-            row.room -= counted
+        decision = step_rows(model, context, rows)
         if keep != "nothing":
-            _keep_thoughts(rows, decision, passes.pop() if passes else None)
+            _keep_thoughts(rows, decision, seen.pop() if seen else None)
 
 
-def _keep_rows(context: Context, rows: list[int]) -> None:
-    """Drop all other rows of the batch from the context; columns stay, padding included."""
-    chosen = torch.tensor(rows, device=context.mask.device)
-    context.cache.batch_select_indices(chosen)
-    context.mask, context.hidden = context.mask[chosen], context.hidden[chosen]
+def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:
+    """End the rows that may say no more, or are only to think and have; the numbers of those that go on."""
+    for row in rows:
+        silenced = not speak and row.machine.mode is Mode.SPEAKING
+        if row.room <= 0 or len(row.token_ids) >= row.max_new_tokens or silenced:
+            row.machine.finish()
+    return [index for index, row in enumerate(rows) if row.machine.mode is not Mode.FINISHED]
 
 
-def _keep_thoughts(rows: list[Row], decision: _Decision, seen: Seen | None) -> None:
+@torch.inference_mode()
+def step_rows(model: CoconutModel, context: Context, rows: list[Row]) -> Decision:
+    """Feed every row what comes next for it, all in one step; rows that are over read padding."""
+    decision = _decide(model, context.hidden, rows)
+    embedded = model.embed(torch.tensor(decision.tokens, device=model.device)[:, None])[:, 0]
+    with acting(model, context, decision.interventions) as visible:
+        model.latent_step(
+            context,
+            torch.stack(decision.thoughts),
+            otherwise=embedded,
+            thinking=torch.tensor(decision.thinking, device=model.device),
+            mask=torch.tensor(decision.counts, device=model.device)[:, None],
+            visible=visible,
+        )
+    for row, counted in zip(rows, decision.counts, strict=True):
+        row.room -= counted
+    return decision
+
+
+@torch.inference_mode()
+def think_in_parallel(
+    model: CoconutModel, context: Context, rows: Sequence[Row], passes: int | None, keep: Keep
+) -> None:
+    """Let all rows take the thoughts of their first latent segment in parallel passes, where there are any.
+
+    Where what happens inside at each thought is kept, they are only found, and fed one by one afterwards.
+    """
+    chosen = max((choose_passes(model, passes, row.ending) for row in rows), default=0)
+    counts = [int(min(row.machine.thoughts, row.room)) for row in rows]
+    if not chosen or not max(counts):
+        return
+    for row in rows:
+        for edit in row.plan.edits.values():
+            check_edit(edit, chosen)
+    length, before = context.length, context.hidden
+    taken = torch.tensor(counts, device=model.device)
+    mask = (torch.arange(max(counts), device=model.device) < taken[:, None]).long()
+    change = changing([row.plan.edits for row in rows])
+    thoughts, hidden = find_thoughts(model, context, max(counts), chosen, mask=mask, change=change)
+    if keep == "inside":
+        context.take_back(context.length - length, before)
+    else:
+        states = torch.cat([before[:, None], hidden], dim=1)
+        context.hidden = states[torch.arange(len(rows), device=model.device), taken]
+    for row, count, found in zip(rows, counts, thoughts, strict=True):
+        if keep == "inside":
+            row.given = list(found[:count])
+            continue
+        row.machine.taken, row.taken = count, count
+        row.room -= count
+        if keep == "thoughts":
+            row.thoughts = list(found[:count])
+
+
+def _keep_thoughts(rows: list[Row], decision: Decision, seen: Seen | None) -> None:
     for number, (row, thinking) in enumerate(zip(rows, decision.thinking, strict=True)):
         if thinking and row.machine.segment == 0:
             row.thoughts.append(decision.thoughts[number])
@@ -202,10 +246,10 @@ def _keep_thoughts(rows: list[Row], decision: _Decision, seen: Seen | None) -> N
                 row.seen.append(Seen(seen.layers[number, None], seen.heads[number, None]))
 
 
-def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row], temperature: float) -> _Decision:
+def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row]) -> Decision:
     """What each row is fed next, its interventions done."""
     together = cache(lambda: model.logits(hidden).float().cpu())
-    decision = _Decision()
+    decision = Decision()
     for index, (row, state) in enumerate(zip(rows, hidden.unbind(), strict=True)):
         machine = row.machine
         readout = _RowReadout(model, state, index, together)
@@ -213,6 +257,7 @@ def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row], temperature: f
         token, move = model.config.eot_id, machine.next_move(reason is not None)
         if move is Move.THINK:
             state = _intervene(row, state, index, decision)
+            readout = readout if state is readout.hidden else Readout(model, state)
             machine.after_thought()
             row.taken += 1
         elif move is Move.END_THINKING:
@@ -224,19 +269,22 @@ def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row], temperature: f
             if row.forced:
                 token = row.forced.popleft()
             else:
-                token = pick_token(readout.logits, model.config.latent_id, temperature, row.generator)
+                token = pick_token(readout.logits, model.config.latent_id, row.temperature, row.generator)
             row.token_ids.append(token)
             machine.after_token(token)
         decision.tokens.append(token)
         decision.thinking.append(move is Move.THINK)
         decision.counts.append(int(move is not Move.NOTHING))
         decision.thoughts.append(state)
+        decision.readouts.append(readout)
     return decision
 
 
-def _intervene(row: Row, state: Tensor, index: int, decision: _Decision) -> Tensor:
+def _intervene(row: Row, state: Tensor, index: int, decision: Decision) -> Tensor:
     """The thought to feed, (hidden,); what is done inside the model is noted in the decision."""
     machine = row.machine
+    if machine.segment == 0 and machine.taken < len(row.given):
+        return row.given[machine.taken]
     intervention = row.plan.edits.get(machine.taken + 1) if machine.segment == 0 else None
     if intervention is None:
         return state

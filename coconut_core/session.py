@@ -6,19 +6,22 @@ Thought k is the vector fed at the k-th latent position; the readout of thought 
 """
 
 import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from coconut_core.contexts import Context
 from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
 from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.machine import Machine, Mode, Move
-from coconut_core.model import CoconutModel, Context
+from coconut_core.model import CoconutModel
+from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.readout import Readout
 from coconut_core.rows import new_machine
 
@@ -44,9 +47,18 @@ class Step:
     ended: str | None = None  # why thinking ended, at the marker: see Ending.reason; or "by hand"
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What parallel passes found: all thoughts of a run (count, hidden), with these edits."""
+
+    edits: Mapping[int, Intervention]
+    thoughts: Tensor
+
+
 class Session:
     """A run over one question. After any sequence of calls the numbers equal those of a fresh run that
-    takes the same decisions: positions are taken back by cropping the cache, which is exact."""
+    takes the same decisions: positions are taken back by cropping the cache, which is exact, or where it cannot
+    be cropped by reading again what was fed."""
 
     def __init__(
         self,
@@ -58,15 +70,18 @@ class Session:
         seed: int = 0,
         max_new_tokens: int = 64,
         stop: StopRule | None = None,
+        passes: int | None = None,
     ) -> None:
         """Read the prompt. Thinking ends as the checkpoint says; thoughts asks for exactly so many in each
-        latent segment, stop for a rule that may end it before them.
+        latent segment, stop for a rule that may end it before them. passes: in how many parallel passes the
+        thoughts of the first segment are found, see coconut_core.parallel; 0: one after the other.
 
         Raises CoconutError for an unusable question or setting.
         """
         self.model = model
         self.question = question
         self.ending = choose_ending(model, thoughts, stop)
+        self.passes = choose_passes(model, passes, self.ending)
         self.temperature = check_temperature(temperature)
         self.seed = seed
         self.max_new_tokens = max_new_tokens
@@ -77,6 +92,7 @@ class Session:
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
         self._generator = torch.Generator().manual_seed(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
+        self._found: _Found | None = None  # thoughts found in parallel passes
         with torch.inference_mode():
             self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
 
@@ -95,7 +111,9 @@ class Session:
     @property
     def next_readout(self) -> Readout:
         """Readout of the state that the next step will use."""
-        return Readout(self.model, self._context.hidden[0])
+        goes_on = self.mode is Mode.THINKING and self._machine.taken < self.thoughts
+        found = self._found_ahead(self._edits) if goes_on else None
+        return Readout(self.model, self._context.hidden[0] if found is None else found)
 
     @property
     def next_move(self) -> Move:
@@ -140,6 +158,8 @@ class Session:
         state = self._context.hidden[0]
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
         self._check_room()
+        found = self._found_ahead(self._edits if edit is None else {**self._edits, key: edit})
+        hidden = hidden if found is None else found
         with acting(self.model, self._context, {} if edit is None else {0: edit}) as visible:
             self._before_step()
             self.model.latent_step(self._context, hidden[None], visible=visible)
@@ -187,10 +207,10 @@ class Session:
         taken_back = len(self.steps) - position
         if not taken_back:
             return
-        first = self.steps[position]
-        self._context.cache.crop(-taken_back)
-        self._context.mask = self._context.mask[:, :-taken_back]
-        self._context.hidden = first.state[None]
+        if self._context.croppable:
+            self._context.take_back(taken_back, self.steps[position].state[None])
+        else:
+            self._context = read_again(self.model, self.prompt_ids, self.steps[:position])
         self._machine = replace(self._machines[position])
         self._generator.set_state(self._generators[position])
         del self.steps[position:], self._machines[position:], self._generators[position:]
@@ -198,9 +218,7 @@ class Session:
     def fork(self) -> "Session":
         """An independent copy at the same point; nothing that can change is shared."""
         twin = copy.copy(self)
-        twin._context = Context(
-            copy.deepcopy(self._context.cache), self._context.mask.clone(), self._context.hidden.clone()
-        )
+        twin._context = self._context.copy()
         twin.steps, twin._edits = list(self.steps), dict(self._edits)
         twin._machine = replace(self._machine)
         twin._machines, twin._generators = list(self._machines), list(self._generators)
@@ -274,13 +292,30 @@ class Session:
         machine = self._machine
         if machine.mode is not Mode.THINKING:
             return None
+        if self.ending.rule is None:
+            return self.ending.reason((), machine.taken)
         thoughts = self.steps[len(self.steps) - machine.taken :]  # of this segment: its last steps
         return self.ending.reason([*(step.readout for step in thoughts), self.next_readout], machine.taken)
 
+    @torch.inference_mode()
+    def _found_ahead(self, edits: Mapping[tuple[int, int], Intervention]) -> Tensor | None:
+        """The next thought as parallel passes found it with these edits, (hidden,); None where none did."""
+        machine, limit = self._machine, self.model.max_positions
+        count = max(self.thoughts, machine.taken + 1)
+        count = count if limit is None else min(count, limit - len(self.prompt_ids))
+        if not self.passes or machine.segment or machine.taken >= count:
+            return None
+        chosen = {number: edit for (segment, number), edit in edits.items() if segment == 0}
+        if self._found is None or self._found.edits != chosen or self._found.thoughts.shape[0] < count:
+            context = self._context.copy()
+            if self.steps:
+                context.take_back(len(self.steps), self.steps[0].state[None])
+            fed, _ = find_thoughts(self.model, context, count, self.passes, change=changing([chosen]))
+            self._found = _Found(chosen, fed[0])
+        return self._found.thoughts[machine.taken]
+
     def _check_edit(self, edit: Intervention) -> Intervention:
-        if self.model.config.feedback == "pause":
-            raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
-        return edit
+        return allow_edit(self.model, edit, self.passes)
 
     def _check_room(self) -> None:
         if not self._has_room():
@@ -319,3 +354,24 @@ class Session:
         step = Step(kind, index, segment, state, hidden, readout, token, text, edit, ended)
         self.steps.append(step)
         return step
+
+
+def allow_edit(model: CoconutModel, edit: Intervention, passes: int) -> Intervention:
+    """The same edit. Raises CoconutError where nothing can be done to a run's thoughts, or not this."""
+    if model.config.feedback == "pause":
+        raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
+    check_edit(edit, passes)
+    return edit
+
+
+@torch.inference_mode()
+def read_again(model: CoconutModel, prompt_ids: Sequence[int], steps: Sequence[Step]) -> Context:
+    """A fresh context that has read a prompt and what these steps fed, edits included."""
+    context = model.start_context(torch.tensor([list(prompt_ids)], device=model.device))
+    for step in steps:
+        if step.token_id is not None:
+            model.feed(context, model.embed(torch.tensor([[step.token_id]], device=model.device)))
+            continue
+        with acting(model, context, {} if step.edit is None else {0: step.edit}) as visible:
+            model.latent_step(context, step.hidden[None], visible=visible)
+    return context

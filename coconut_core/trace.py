@@ -3,17 +3,27 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from coconut_core.answers import final_answer
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
+from coconut_core.untrained import untrained_label
 
 if TYPE_CHECKING:
+    from coconut_core.config import CoconutConfig
+    from coconut_core.halting import Ending
+    from coconut_core.model import CoconutModel
     from coconut_core.session import Session, Step
 
 FORMAT = "coconut-trace"
 VERSION = 1
+
+
+class HasModel(Protocol):
+    """A run of a model: a Session, or what else was run."""
+
+    model: "CoconutModel"
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,13 @@ class Trace:
         return value if isinstance(value, int) and value >= 0 else 1
 
     @property
+    def untrained_label(self) -> str | None:
+        """What is to be said of a model that was not trained to think in latents; None for one that was."""
+        if self.settings.get("trained") is not False:
+            return None
+        return untrained_label(str(self.settings.get("feedback")))
+
+    @property
     def answer_prefix(self) -> str:
         """What stands in front of the answer in the text; "###" where the trace does not say."""
         return str(self.settings.get("answer_prefix", "###"))
@@ -102,6 +119,11 @@ class Trace:
             record = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise CoconutError(f"cannot read a trace from {path}: {error}") from error
+        return cls.from_json(record, path)
+
+    @classmethod
+    def from_json(cls, record: Any, path: object) -> "Trace":
+        """What to_json gave. Raises CoconutError, which names the path or address that it came from."""
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise CoconutError(f"{path} is not a coconut trace")
         version = record.get("version")
@@ -182,30 +204,48 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
         steps=tuple(records),
         text=session.text,
         finished=session.finished,
-        settings={
-            "thoughts": session.thoughts,
-            "ending": "fixed" if session.ending.rule is None else session.ending.rule.name,
-            "thinking": str(session.ending),
-            "temperature": session.temperature,
-            "seed": session.seed,
-            "max_new_tokens": session.max_new_tokens,
-            "feedback": model.config.feedback,
-            "trained": model.config.trained,
-            "first_thought_hops": model.config.first_thought_hops,
-            "answer_prefix": model.config.answer_prefix,
-        },
+        settings=run_settings(
+            model.config,
+            session.ending,
+            session.passes,
+            temperature=session.temperature,
+            seed=session.seed,
+            max_new_tokens=session.max_new_tokens,
+        ),
         problem=problem,
     )
 
 
-def watched_tokens(session: "Session", problem: Problem | None) -> dict[str, int]:
+def run_settings(config: "CoconutConfig", ending: "Ending", passes: int, **sampling: float) -> dict[str, Any]:
+    """The settings of a trace: how the run thought, and how its words were picked."""
+    from coconut_core.parallel import in_passes
+
+    return {
+        "thoughts": ending.thoughts,
+        "ending": "fixed" if ending.rule is None else ending.rule.name,
+        "thinking": str(ending) + in_passes(passes),
+        **sampling,
+        "feedback": config.feedback,
+        **_where_set(config, "feedback_options", "chat", "system"),
+        **({"passes": passes} if passes else {}),
+        "trained": config.trained,
+        "first_thought_hops": config.first_thought_hops,
+        "answer_prefix": config.answer_prefix,
+    }
+
+
+def _where_set(config: "CoconutConfig", *names: str) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(config, name))}
+
+
+def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
     """Token ids of the graph's names, as far as each is one token of the vocabulary."""
     if problem is None or problem.graph is None:
         return {}
     found: dict[str, int] = {}
     for name in problem.graph.names:
         try:
-            found[name] = session.model.token_id(name)
+            found[name] = run.model.token_id(name)
         except CoconutError:
             continue
     return found

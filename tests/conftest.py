@@ -1,7 +1,19 @@
-"""Settings of the whole test run: one thread a process, nothing from the network."""
+"""Settings of the whole test run: one thread a process, nothing from the network, nothing of the user's."""
 
 import os
+from hashlib import sha256
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(autouse=True)
+def no_sessions_of_this_user(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each test has a state folder of its own, which is made once something is saved there."""
+    name = sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state" / name))

@@ -6,8 +6,6 @@ larger inner product with their embeddings than with the others.
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.graphs import CLASSES, Map
 from coconut_core.analysis.study import Section, Study, Table
@@ -31,9 +29,7 @@ ABOUT = (
 def class_means(study: Study, maps: Sequence[Map]) -> list[dict[str, Estimate]]:
     """For each place, the mean inner product of the state with the nodes of each of CLASSES, and LEAD: how much
     larger it is with the optimal nodes than with the frontier."""
-    weight = study.model.base_lm.get_input_embeddings().weight
-    assert isinstance(weight, Tensor)
-    embeddings = weight.detach().float().cpu()
+    embeddings = study.model.embedding_table().float().cpu()
     names = (*CLASSES, LEAD)
     found: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in range(study.thoughts + 1)]
     for states, known in zip(study.runs.states, maps, strict=True):

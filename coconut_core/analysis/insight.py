@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.lens import Lens
-from coconut_core.interventions.inside import acting
 from coconut_core.layers import Seen, watching
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
-from coconut_core.session import Session, Step
+from coconut_core.session import Session, Step, read_again
 
 BOT = "<bot>"
 
@@ -83,18 +82,10 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
     return Insight(places, prompt_words(session.model, session.question))
 
 
-@torch.inference_mode()
 def _replay(session: Session, *, attention: bool) -> list[Seen]:
     """What was seen at the end of the prompt and at each step; every pass is fed what the session fed."""
-    model = session.model
-    with watching(model, attention=attention) as watch:
-        context = model.start_context(torch.tensor([session.prompt_ids], device=model.device))
-        for step in session.steps:
-            if step.token_id is not None:
-                model.feed(context, model.embed(torch.tensor([[step.token_id]], device=model.device)))
-                continue
-            with acting(model, context, {} if step.edit is None else {0: step.edit}) as visible:
-                model.latent_step(context, step.hidden[None], visible=visible)
+    with watching(session.model, attention=attention) as watch:
+        read_again(session.model, session.prompt_ids, session.steps)
     return watch.passes
 
 

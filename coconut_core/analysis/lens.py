@@ -15,6 +15,8 @@ NORMS = (
     "norm",
     "final_layer_norm",
     "final_layernorm",
+    "norm_f",
+    "embedding_norm",
 )  # names that base models give to their last norm
 
 
@@ -59,7 +61,7 @@ class Lens:
 
 def final_norm(model: CoconutModel) -> nn.Module:
     """The norm behind the last layer. Raises CoconutError where there is none of a known name."""
-    base = model.base_lm.base_model
+    base = model.text_model
     found = (getattr(base, name, None) for name in NORMS)
     norm = next((each for each in found if isinstance(each, nn.Module)), None)
     if norm is None:

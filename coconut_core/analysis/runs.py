@@ -11,6 +11,7 @@ from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.layers import watching
 from coconut_core.model import CoconutModel
+from coconut_core.parallel import check_one_by_one
 from coconut_core.rows import in_batches, read_prompts
 
 BATCH = 32  # questions at a time
@@ -75,6 +76,7 @@ def think(
     model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, *, attention: bool = False
 ) -> Passes:
     """Read prompts and take exactly so many thoughts, all rows at once."""
+    check_one_by_one(model)
     check_room(model, prompts, thoughts)
     with watching(model, attention=attention) as watch:
         context = read_prompts(model, prompts)

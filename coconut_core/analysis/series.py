@@ -28,9 +28,7 @@ NAMES = {
 
 def nearest_cosine(model: CoconutModel, states: Tensor) -> Tensor:
     """The largest cosine of each state with a token embedding, (states, hidden) -> (states,)."""
-    weight = model.base_lm.get_input_embeddings().weight
-    assert isinstance(weight, Tensor)
-    embeddings = normalize(weight.detach().float().cpu(), dim=-1)
+    embeddings = normalize(model.embedding_table().float().cpu(), dim=-1)
     parts = [(normalize(part.float(), dim=-1) @ embeddings.T).amax(dim=-1) for part in states.split(256)]
     return torch.cat(parts)
 
@@ -63,9 +61,7 @@ def state_series(study: Study) -> list[dict[str, Estimate]]:
 def read_series(study: Study) -> Section:
     """See ABOUT."""
     series = state_series(study)
-    weight = study.model.base_lm.get_input_embeddings().weight
-    assert isinstance(weight, Tensor)
-    embedding_norm = float(weight.detach().float().norm(dim=-1).mean())
+    embedding_norm = float(study.model.embedding_table().float().norm(dim=-1).mean())
     marked = [(float(study.thoughts + 1), "the last state")]
 
     def line(name: str) -> Line:

@@ -23,6 +23,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
+from coconut_core.parallel import check_one_by_one
 from coconut_core.problems.base import Problem
 from coconut_core.prompt import encode_text
 from coconut_core.rows import in_batches, read_prompts
@@ -44,6 +45,7 @@ def step_hops(config: CoconutConfig, place: int) -> int:
 def node_values(study: Study) -> Values:
     """Make the model speak after every number of thoughts and read what it would name."""
     model = study.model
+    check_one_by_one(model)
     prompts = [model.encode_prompt(question) for question in study.questions]
     names = [[study.name_ids(name) for name in known.graph.names] for known in study.maps]
     answers = [answer_words(model, problem) for problem in study.problems]

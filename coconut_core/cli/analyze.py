@@ -37,6 +37,10 @@ def analyze(
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 32,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
+    feedback: options.Feedback = None,
+    chat: options.Chat = None,
+    system: options.System = None,
 ) -> None:
     """Read the thoughts of a model over many problems, each reading beside its control.
 
@@ -44,6 +48,7 @@ def analyze(
     """
     from coconut_core.config import check_thoughts
     from coconut_core.problems import read_some_problems
+    from coconut_core.untrained import untrained_label
 
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("count and batch-size must be 1 or more")
@@ -55,11 +60,13 @@ def analyze(
     from coconut_core.analysis.study import Study
 
     make_folder(out)
-    opened = options.open_model(options.resolve_source(model, base), device, dtype)
+    source = options.resolve_source(model, base)
+    opened = options.open_model(source, device, dtype, feedback, chat, system, device_map=device_map)
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
     about: dict[str, Any] = {
         "model": opened.name,
+        **({} if opened.config.trained else {"note": untrained_label(opened.config.feedback)}),
         "data": str(data),
         "problems": len(problems),
         "thoughts": number,

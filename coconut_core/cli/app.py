@@ -3,7 +3,7 @@
 import typer
 
 from coconut_core import __version__
-from coconut_core.cli import analyze, ask, controls, data, evaluate, info, lens, train
+from coconut_core.cli import analyze, ask, controls, convert, data, evaluate, export, info, lens, serve, train
 from coconut_core.cli.guard import run_guarded
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app.command("recipes")(train.recipes)
 app.add_typer(data.app, name="data")
 app.command("analyze")(analyze.analyze)
 app.add_typer(lens.app, name="lens")
+app.command("convert")(convert.convert)
+app.command("export")(export.export)
+app.command("serve")(serve.serve_command)
 
 
 def _version(value: bool) -> None:

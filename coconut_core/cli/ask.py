@@ -4,16 +4,18 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coconut_core.answer_record import answer_record
 from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
+    from coconut_core.explainer import Explanation
     from coconut_core.interventions import Plan
     from coconut_core.interventions.text import Command
     from coconut_core.model import CoconutModel
@@ -25,10 +27,17 @@ BATCH = 32
 
 
 def ask(
+    context: typer.Context,
     question: Annotated[str | None, typer.Argument(help="The question, or - to read it from stdin.")] = None,
     model: options.Model = "models/prosqa",
+    base: options.Base = None,
     thoughts: options.Thoughts = None,
+    passes: options.Passes = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show every thought's top tokens as bars.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also what the decoder of a SIM-CoT checkpoint reads in the thoughts."),
+    ] = False,
     as_json: options.Json = False,
     input_file: Annotated[
         Path | None, typer.Option("--input", help="Answer a JSONL file; one JSON line out per line in.")
@@ -55,7 +64,17 @@ def ask(
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
+    until_entropy: options.UntilEntropy = None,
+    entropy_steps: options.EntropySteps = 1,
     feedback: options.Feedback = None,
+    chat: options.Chat = None,
+    system: options.System = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Ask a running `coconut serve` instead of loading a model.", metavar="URL"),
+    ] = None,
+    token: Annotated[str | None, typer.Option(envvar="COCONUT_TOKEN", help="The token of that server.")] = None,
 ) -> None:
     """Ask a model; prints the answer and nothing else.
 
@@ -66,27 +85,45 @@ def ask(
       coconut ask --model models/prosqa --example 1 --do "replace twin@all" --json
 
       echo "…" | coconut ask --model models/prosqa --json -
+
+      coconut ask --model FOLDER --feedback mixture:temperature=0.6,top_k=30 --until-entropy 0.1 "…"
     """
     if do == ["help"]:
         _print_forms()
         return
+    if server is not None:
+        from coconut_core.cli.remote import ask_remotely
+
+        ask_remotely(server, token, context)
+        return
     _check(thoughts, top_k, max_new_tokens, temperature)
     if sum(source is not None for source in (question, input_file, example)) != 1:
         raise CoconutError("give one question: as text, as - (stdin), with --example N or with --input FILE")
-    if do and input_file is not None:
-        raise CoconutError("--do works on one question: give it as text, as - or with --example N")
-    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+    if (do or explain) and input_file is not None:
+        named = "--do" if do else "--explain"
+        raise CoconutError(f"{named} works on one question: give it as text, as - or with --example N")
+    stop = options.entropy_rule(until_entropy, entropy_steps)
+    model = options.resolve_source(model, base)
+    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed, "stop": stop}
     if input_file is not None:
-        _answer_file(input_file, lambda: options.open_model(model, device, dtype, feedback), thoughts, sampling)
+        _answer_file(
+            input_file,
+            lambda: options.open_model(model, device, dtype, feedback, chat, system, passes, device_map),
+            thoughts,
+            sampling,
+        )
         return
     commands = _read_interventions(do or [])
     text = sys.stdin.read() if question == "-" else question
     began = time.perf_counter()
-    opened = options.open_model(model, device, dtype, feedback)
+    opened = options.open_model(model, device, dtype, feedback, chat, system, passes, device_map)
     loaded = time.perf_counter()
     asked = _run(opened, text, example, thoughts, sampling, commands, data)
+    if explain:
+        asked = replace(asked, explained=_explain(asked.run, model))
     if not (trace or as_json):
         typer.echo(asked.answer)
+        _tell_explained(asked)
         if asked.before is not None:
             typer.echo(f"note: without {asked.done} it says: {asked.before}", err=True)
         return
@@ -105,6 +142,7 @@ class _Asked:
     problem: "Problem | None"
     done: str = ""
     before: str | None = None
+    explained: "list[Explanation] | None" = None  # None: not asked for
 
     @property
     def answer(self) -> str:
@@ -152,24 +190,43 @@ def _run(
 def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | None) -> None:
     """Print the trace; with timings, as JSON."""
     from coconut_core.trace import trace_session
+    from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line
 
     seen = trace_session(asked.run, top_k, asked.problem)
-    seen.settings["verdict"] = usage_line(source)
+    config = asked.run.model.config
+    seen.settings["verdict"] = usage_line(source) if config.trained else untrained_usage(config.feedback)
     if timings is not None:
-        record = json_answer(seen, asked.run.model, timings)
-        if asked.before is not None:
-            changed = asked.before != record["answer"]
-            record |= {"done": asked.done, "answer_without": asked.before, "changed": changed}
+        record = answer_record(seen, timings, asked.done, asked.before)
+        if asked.explained is not None:
+            record["explained"] = [
+                {"first": each.first, "last": each.last, "text": each.text} for each in asked.explained
+            ]
         typer.echo(json.dumps(record, ensure_ascii=False))
         return
     from coconut_core.cli.show import print_trace
 
     print_trace(seen, asked.run.model.config.answer_prefix)
+    _tell_explained(asked)
     if asked.before is not None:
         typer.echo(f"without {asked.done}: {asked.before}")
     typer.echo(thinking_line(seen))
     typer.echo(f"thoughts used? {seen.settings['verdict']}")
+
+
+def _explain(run: "Session", source: str) -> "list[Explanation]":
+    """What the explainer of the checkpoint reads in the thoughts of the first latent segment."""
+    from coconut_core.explainer import explain_steps, open_explainer
+
+    thoughts = [step.hidden for step in run.thought_steps() if step.segment == 0]
+    return explain_steps(open_explainer(run.model, source), run.model, thoughts)
+
+
+def _tell_explained(asked: _Asked) -> None:
+    """Print the explanations; the model does not read them."""
+    for each in asked.explained or []:
+        which = f"thought {each.first}" if each.first == each.last else f"thoughts {each.first}-{each.last}"
+        typer.echo(f"{which}, as the decoder beside the model reads them: {each.text}")
 
 
 def _print_forms() -> None:
@@ -212,38 +269,6 @@ def thinking_line(trace: "Trace") -> str:
     """How thinking was to end, how many thoughts were taken and why it ended, in words."""
     ended = f", ended by: {', '.join(trace.ended)}" if trace.ended else ""
     return f"{trace.settings['thinking']}: took {len(trace.thoughts())}{ended}"
-
-
-def json_answer(trace: "Trace", model: "CoconutModel", timings: dict[str, float]) -> dict[str, Any]:
-    """The JSON object that `ask --json` prints."""
-    prefix = model.config.answer_prefix
-    expected = trace.problem.answer if trace.problem is not None and trace.problem.answer else None
-    answer = answer_of(trace.text, prefix)
-    spoken = sum(step.kind == "token" for step in trace.steps)
-    return {
-        "question": trace.question,
-        "answer": answer,
-        "text": trace.text,
-        "finished": trace.finished,
-        "thoughts": [
-            {
-                "index": step.index,
-                "top": [{"token": item.token, "probability": round(item.probability, 6)} for item in step.top],
-                "entropy": round(step.entropy, 6),
-                "norm": round(step.norm, 6),
-                **({} if step.edit is None else {"edit": step.edit}),
-            }
-            for step in trace.thoughts()
-        ],
-        "tokens": {"prompt": len(trace.prompt), "thoughts": len(trace.thoughts()), "answer": spoken},
-        "thinking": trace.settings["thinking"],
-        "thinking_ended": trace.ended,
-        "timings": timings,
-        "model": model.name,
-        "trained": model.config.trained,
-        "thoughts_used": trace.settings["verdict"],
-        **({} if expected is None else {"expected": expected, "right": answer == expected}),
-    }
 
 
 def _answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: dict[str, Any]) -> None:
@@ -301,6 +326,7 @@ def _answer_batch(
         record["thinking_ended"] = answer.ended
         record["tokens"] = answer.tokens
         record["finished"] = answer.finished
+        record["trained"] = model.config.trained
     return records
 
 

@@ -55,6 +55,10 @@ def controls_command(
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Write controls.json.")] = True,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
+    feedback: options.Feedback = None,
+    chat: options.Chat = None,
+    system: options.System = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -75,7 +79,7 @@ def controls_command(
     if keep and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
     problems = None if data is None else read_some_problems(data, count)
-    opened = options.open_model(model, device, dtype)
+    opened = options.open_model(model, device, dtype, feedback, chat, system, device_map=device_map)
     if problems is None:
         problems = _draw(opened.config.family, count or DRAWN)
     from coconut_core.controls import CONTROLS, run_controls

@@ -12,6 +12,7 @@ import typer
 
 from coconut_core.cli import options
 from coconut_core.errors import CoconutError
+from coconut_core.markdown import markdown_table
 
 if TYPE_CHECKING:
     from coconut_core.evaluate import Evaluation
@@ -27,6 +28,7 @@ MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger
 def evaluate_command(
     data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
     model: options.Model = "models/prosqa",
+    base: options.Base = None,
     thoughts: Annotated[
         str | None,
         typer.Option(
@@ -36,6 +38,7 @@ def evaluate_command(
             "Default: what the checkpoint says.",
         ),
     ] = None,
+    passes: options.Passes = None,
     free: Annotated[
         bool | None,
         typer.Option(
@@ -56,6 +59,12 @@ def evaluate_command(
     ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
+    until_entropy: options.UntilEntropy = None,
+    entropy_steps: options.EntropySteps = 1,
+    feedback: options.Feedback = None,
+    chat: options.Chat = None,
+    system: options.System = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -66,7 +75,9 @@ def evaluate_command(
     --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
     """
     from coconut_core.halting import choose_ending
-    from coconut_core.problems import read_problems
+    from coconut_core.parallel import in_passes
+    from coconut_core.problems import read_some_problems
+    from coconut_core.untrained import untrained_label
 
     numbers = None if thoughts is None else read_numbers(thoughts)
     if batch_size < 1 or max_new_tokens < 1 or (limit is not None and limit < 1):
@@ -75,10 +86,10 @@ def evaluate_command(
         raise CoconutError("--json prints nothing but JSON: leave out --markdown, and give --plot a file")
     if plot is not None and plot != "-" and not plot.endswith(".svg"):
         raise CoconutError(f"--plot writes SVG: give it a name that ends in .svg, or -, not '{plot}'")
-    problems = read_problems(data)[:limit]
-    if not problems:
-        raise CoconutError(f"{data} holds no problems")
-    opened = options.open_model(model, device, dtype)
+    problems = read_some_problems(data, limit)
+    stop = options.entropy_rule(until_entropy, entropy_steps)
+    source = options.resolve_source(model, base)
+    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map)
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()
     in_words = is_sweep if free is None else free
     results = _evaluate_each(
@@ -88,15 +99,21 @@ def evaluate_command(
         answer_only=not in_words,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        stop=stop,
     )
-    thinking = str(choose_ending(opened, numbers[0] if numbers else None)).removeprefix("takes ")
+    ending = choose_ending(opened, numbers[0] if numbers else None, stop)
+    thinking = str(ending).removeprefix("takes ") + in_passes(opened.config.passes)
     if as_json:
-        about = {"model": opened.name, "data": str(data)} | ({} if is_sweep else {"thinking": thinking})
+        about: dict[str, Any] = {"model": opened.name, "data": str(data), "trained": opened.config.trained}
+        about |= {} if is_sweep else {"thinking": thinking}
         typer.echo(json.dumps(about | _to_json(results, is_sweep, in_words)))
     elif markdown:
-        typer.echo("\n\n".join(map(_as_markdown, _tables(results, in_words))))
+        tables = _tables(results, in_words)
+        typer.echo("\n\n".join(markdown_table(head, rows) for head, *rows in tables))
     else:
         _print(results, is_sweep, in_words, thinking)
+    if not (as_json or opened.config.trained):
+        typer.echo(f"\n{opened.name}: {untrained_label(opened.config.feedback)}")
     if failures is not None:
         _write_failures(failures, problems, results)
     figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
@@ -201,11 +218,6 @@ def _tables(results: "Mapping[int, Evaluation]", in_words: bool) -> list[Table]:
 def _percent(share: "Share") -> str:
     low, high = share.interval
     return f"{100 * share.accuracy:.1f} ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def _as_markdown(table: Table) -> str:
-    head, *rows = (f"| {' | '.join(row)} |" for row in table)
-    return "\n".join([head, "|" + " ---: |" * len(table[0]), *rows])
 
 
 def _as_columns(table: Table) -> str:

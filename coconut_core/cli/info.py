@@ -10,10 +10,12 @@ from coconut_core.cli import options
 
 
 def info(
-    model: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")] = "models/prosqa",
+    model: Annotated[str, typer.Argument(help=options.MODEL_HELP)] = "models/prosqa",
+    base: options.Base = None,
     as_json: options.Json = False,
 ) -> None:
     """Tell what a checkpoint is: architecture, size, markers, how it thinks, stage, files, memory."""
+    model = options.resolve_source(model, base)
     opened = options.open_model(model, "cpu", "auto")
     facts = model_facts(model, opened)
     if as_json:
@@ -32,24 +34,27 @@ def info(
 
 def model_facts(source: str, model: Any) -> dict[str, Any]:
     """Everything `info` prints, as plain data. Sizes are in bytes."""
+    from coconut_core.architectures import TESTED
+    from coconut_core.feedback import feedback_text
     from coconut_core.halting import choose_ending
+    from coconut_core.layers import cache_size, head_count
+    from coconut_core.parallel import in_passes
+    from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line
 
     base, config = model.base_lm, model.config
     parameters = {id(parameter): parameter for parameter in base.parameters()}.values()
     weights = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
-    shape = base.config
-    head_size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    cache_heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-    per_position = 2 * shape.num_hidden_layers * cache_heads * head_size * base.dtype.itemsize
+    shape = model.shape
     folder = Path(source)
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())} if folder.is_dir() else {}
     return {
         "model": model.name,
         "architecture": type(base).__name__,
+        "architecture_tested": base.config.model_type in TESTED,
         "layers": shape.num_hidden_layers,
         "hidden_size": shape.hidden_size,
-        "heads": shape.num_attention_heads,
+        "heads": head_count(model),
         "vocabulary": shape.vocab_size,
         "context": model.max_positions,
         "parameters": sum(parameter.numel() for parameter in parameters),
@@ -59,15 +64,18 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
             for name, number in (("bot", config.bot_id), ("eot", config.eot_id), ("latent", config.latent_id))
         },
         "thoughts": config.thoughts,
-        "thinking": str(choose_ending(model)),
+        "thinking": str(choose_ending(model)) + in_passes(config.passes),
         "ending": config.ending,
         **({} if config.ending == "fixed" else {"ending_threshold": config.ending_threshold}),
-        "feedback": config.feedback,
+        "goes_back": "by recomputing" if model.recurrent else "by cropping the cache",
+        "feedback": feedback_text(config),
+        **({"chat": True} if config.chat else {}),
+        **({} if config.system is None else {"system": config.system}),
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,
         "family": config.family,
-        "thoughts_used": usage_line(source),
-        "memory": {"weights": weights, "cache_per_position": per_position},
+        "thoughts_used": usage_line(source) if config.trained else untrained_usage(config.feedback),
+        "memory": {"weights": weights, "cache_per_position": cache_size(model)},
         "files": files,
     }
 

@@ -32,6 +32,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of the split and the batches.")] = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
     as_json: options.Json = False,
 ) -> None:
     """Train one affine map a layer to say what the last layer says; two thirds of the problems are trained on.
@@ -46,7 +47,7 @@ def train(
     if not Path(model).expanduser().is_dir():
         raise CoconutError(f"{model} is no folder: a tuned lens is written beside the weights that it reads")
     questions = [problem.question for problem in read_some_problems(data, count)]
-    opened = options.open_model(model, device, dtype)
+    opened = options.open_model(model, device, dtype, device_map=device_map)
     watched = sys.stderr.isatty()
 
     def report(step: int, loss: float) -> None:

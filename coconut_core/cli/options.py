@@ -1,30 +1,143 @@
 """Options that several subcommands share, and the opening of a model from them."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coconut_core.errors import CoconutError
+
 if TYPE_CHECKING:
+    from coconut_core.halting import StopRule
     from coconut_core.model import CoconutModel
 
-Model = Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder or hub id.")]
+UNTRAINED = "Models that were not trained to think in latents"
+
+MODEL_HELP = "Checkpoint folder or hub id; official:PATH and the like with --base."
+Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)]
+Base = Annotated[
+    str | None,
+    typer.Option(help="With official:PATH: folder or hub id of the model it was trained from."),
+]
 Thoughts = Annotated[
     int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts; default: what the checkpoint says.")
 ]
+Passes = Annotated[
+    int | None,
+    typer.Option(
+        help="Find all thoughts side by side in P parallel passes; 0: one after the other. Default: what the "
+        "checkpoint says.",
+        metavar="P",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
+DeviceMap = Annotated[
+    str | None,
+    typer.Option(
+        help="In place of --device: spread the weights over GPUs, main memory and disk. auto, balanced, "
+        "balanced_low_0, sequential, or a JSON object of modules and devices.",
+        metavar="MAP",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Feedback = Annotated[
     str | None,
-    typer.Option(help="What is fed back at a thought, for models not trained for it: hidden, mixture, pause."),
+    typer.Option(
+        help="What is fed back at a thought: hidden, mixture, linear or pause; options as in "
+        "mixture:temperature=0.6,top_p=0.95.",
+        rich_help_panel=UNTRAINED,
+        metavar="KIND",
+    ),
 ]
+Chat = Annotated[
+    bool | None,
+    typer.Option(
+        "--chat/--no-chat",
+        help="Put the question in the model's chat template. Default: where it has one.",
+        show_default=False,
+        rich_help_panel=UNTRAINED,
+    ),
+]
+System = Annotated[
+    str | None,
+    typer.Option(help="System prompt in front of the question.", rich_help_panel=UNTRAINED, metavar="TEXT"),
+]
+UntilEntropy = Annotated[
+    float | None,
+    typer.Option(
+        help="End thinking once the readout's entropy is under X nats, --thoughts being the most.", metavar="X"
+    ),
+]
+EntropySteps = Annotated[int, typer.Option(help="… for N thoughts in a row.", metavar="N")]
 
 
-def open_model(model: str, device: str, dtype: str, feedback: str | None = None) -> "CoconutModel":
-    """Open the model; a note on stderr where it was not trained to think in latents."""
+def open_model(
+    model: str,
+    device: str,
+    dtype: str,
+    feedback: str | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
+    passes: int | None = None,
+    device_map: str | None = None,
+) -> "CoconutModel":
+    """Open the model, with another number of parallel passes if asked for; a note on stderr where it was not
+    trained to think in latents."""
     from coconut_core.model import CoconutModel
+    from coconut_core.untrained import untrained_label
 
-    opened = CoconutModel.from_pretrained(model, device=device, dtype=dtype, feedback=feedback)
+    opened = CoconutModel.from_pretrained(
+        model,
+        device=device,
+        dtype=dtype,
+        feedback=feedback,
+        chat=chat,
+        system=system,
+        device_map=device_map,
+    )
+    opened.config = opened.config.with_passes(passes)
     if not opened.config.trained:
-        typer.echo(f"note: {model} was not trained to think in latents", err=True)
+        typer.echo(f"note: {model} was {untrained_label(opened.config.feedback)}", err=True)
+    if opened.config.feedback == "linear" and opened.base_lm.config.tie_word_embeddings:
+        typer.echo("note: its embeddings are tied, so the linear map changes only a thought's length", err=True)
     return opened
+
+
+def entropy_rule(threshold: float | None, steps: int) -> "StopRule | None":
+    """The rule of --until-entropy and --entropy-steps; None where it was not asked for."""
+    from coconut_core.halting import EntropyRule
+
+    if steps < 1:
+        raise CoconutError(f"entropy-steps must be 1 or more, not {steps}")
+    if threshold is None:
+        if steps != 1:
+            raise CoconutError("--entropy-steps goes with --until-entropy: give that as well")
+        return None
+    if not 0 < threshold < math.inf:
+        raise CoconutError(f"until-entropy must be above 0, in nats, not {threshold:g}")
+    return EntropyRule(threshold, steps)
+
+
+def resolve_source(model: str, base: str | None) -> str:
+    """The folder or hub id to open; a source such as official:PATH is converted into the cache first."""
+    from coconut_core.checkpoints import ImportOptions, split_source
+
+    found = split_source(model)
+    if found is None:
+        if base is not None:
+            raise CoconutError(f"--base goes with official:PATH and the like, not with {model}: leave it out")
+        return model
+    kind, path = found
+    if base is None:
+        raise CoconutError(f"{model} needs --base: the folder or hub id of the model that it was trained from")
+    from coconut_core.checkpoints.convert import convert_into_cache
+
+    return str(convert_into_cache(kind, path, ImportOptions(base), report))
+
+
+def report(line: str) -> None:
+    """Say on stderr what is being done."""
+    typer.echo(line, err=True)

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
+from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.interventions.edits import HiddenPositions, Intervention, PatchHead
 from coconut_core.layers import Patch, check_patches, patching
-from coconut_core.model import CoconutModel, Context
+from coconut_core.model import CoconutModel
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def acting(
             if isinstance(each, HiddenPositions):
                 visible = context.mask.clone() if visible is None else visible
                 padding = int(context.mask[row].argmax())  # columns in front of the row's first token
-                check_positions(each, context.length - padding)
+                check_positions(model, each, context.length - padding)
                 visible[row, [padding + position for position in each.positions]] = 0
         patches += _patches(row, intervention)
     with patching(model, patches):
@@ -42,8 +43,12 @@ def _patches(row: int, intervention: Intervention) -> list[Patch]:
     ]
 
 
-def check_positions(chosen: HiddenPositions, length: int) -> None:
-    """Raise CoconutError for a position that is not among the first `length` ones."""
+def check_positions(model: CoconutModel, chosen: HiddenPositions, length: int) -> None:
+    """Raise CoconutError for a position that is not among the first `length`, or where none can be hidden."""
+    if model.recurrent:
+        raise CoconutError(
+            "no position can be hidden in a model with recurrent layers: their state holds all that was read"
+        )
     for position in chosen.positions:
         if not 0 <= position < length:
             raise CoconutError(f"there is no position {position} to hide: the run has read {length}")
@@ -53,5 +58,5 @@ def check_fits(model: CoconutModel, intervention: Intervention, length: int) -> 
     """Raise CoconutError for what an intervention cannot do inside the model after `length` positions."""
     for each in intervention.inside:
         if isinstance(each, HiddenPositions):
-            check_positions(each, length)
+            check_positions(model, each, length)
     check_patches(model, _patches(0, intervention))

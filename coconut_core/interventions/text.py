@@ -102,10 +102,8 @@ def _inside(sources: Sources, words: str, place: int, layer: int, head: int | No
 
 
 def _nearest(sources: Sources, words: Sequence[str], place: int) -> Intervention:
-    weight = sources.model.base_lm.get_input_embeddings().weight
-    assert isinstance(weight, Tensor)
     sources.embedding(0)  # refused where an embedding cannot stand for a thought
-    return Nearest(weight.detach())
+    return Nearest(sources.model.embedding_table())
 
 
 def _patch_head(sources: Sources, words: Sequence[str], place: int) -> Intervention:

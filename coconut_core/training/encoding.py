@@ -107,8 +107,8 @@ class Encoder:
     )  # steps and answers recur
 
     def prompt(self, problem: Problem) -> list[int]:
-        """Question, line break, <bot>."""
-        return [*question_ids(self.tokenizer, problem.question), self.config.bot_id]
+        """What a run begins with: the question, as question_ids writes it, and <bot>."""
+        return [*question_ids(self.tokenizer, problem.question, self.config), self.config.bot_id]
 
     def steps(self, problem: Problem) -> list[list[int]]:
         """Token ids of each reasoning step."""

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
+from coconut_core.contexts import new_cache
 from coconut_core.errors import CoconutError
 from coconut_core.layers import decoder_layers
 from coconut_core.model import CoconutModel
@@ -34,8 +35,11 @@ def gradient_checkpointing(model: CoconutModel) -> Iterator[None]:
 
 
 def check_checkpointing(model: CoconutModel) -> None:
-    """Raise CoconutError for a model whose cache is not one of plain keys and values in every layer."""
-    kinds = [type(layer) for layer in model.empty_context(1).cache.layers]
+    """Raise CoconutError for a model whose cache is not one of plain keys and values in every layer, and for
+    one that finds its thoughts in passes, which take back what the way back would need."""
+    if model.config.passes:
+        raise CoconutError("gradient_checkpointing does not go with parallel passes: leave one of them out")
+    kinds = [type(layer) for layer in new_cache(model.base_lm.config).layers]
     if kinds != [DynamicLayer] * len(decoder_layers(model)):
         name = model.base_lm.config.model_type
         raise CoconutError(f"gradient_checkpointing cannot be had for a model of type '{name}': leave it out")

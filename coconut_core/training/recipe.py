@@ -50,11 +50,13 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class Thinking:
-    """How thinking ends in the trained model, see coconut_core.halting."""
+    """How the trained model thinks: how that ends, see coconut_core.halting, and how thoughts come about."""
 
     ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
     threshold: float = 0.5  # a probability, nats, or a difference of probabilities
     window: int = 2  # for "stable": how many readouts must agree
+    projection: int = 0  # width of a projection of what is fed back; 0: none, or as model.base has it
+    passes: int = 0  # parallel passes that find the thoughts; 0: one by one, or as model.base has it
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,15 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     ):
         if value not in choices:
             raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
+    thinking = recipe.thinking
+    if min(thinking.projection, thinking.passes) < 0:
+        raise CoconutError("the recipe's [thinking] must not hold negative numbers")
+    if thinking.projection and METHODS[recipe.method].feedback != "hidden":
+        raise CoconutError(f"thinking.projection: method '{recipe.method}' feeds no state back to project")
+    if thinking.passes and thinking.ends != "fixed":
+        raise CoconutError(
+            "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"
+        )
     if min(chosen.stages, chosen.thoughts_per_step, chosen.lookup, chosen.first, chosen.tokens_per_stage) < 0:
         raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):

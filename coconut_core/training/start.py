@@ -60,8 +60,13 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if opened.config.feedback == "mixture":
         raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
     fresh_markers = not opened.config.trained and not opened.config.recipe
-    model = CoconutModel(opened.base_lm, opened.tokenizer, replace(opened.config, **_told(recipe)))
-    model.base_lm.requires_grad_(True)
+    told = _told(recipe, opened.config) | (
+        {"chat": None, "system": None} if fresh_markers else {}
+    )  # the question alone
+    model = CoconutModel(opened.base_lm, opened.tokenizer, replace(opened.config, **told))
+    if (told["feedback"], told["feedback_options"]) == (opened.config.feedback, opened.config.feedback_options):
+        model.feedback = opened.feedback
+    model.requires_grad_(True)
     if fresh_markers and recipe.model.new_rows_from:
         _start_rows_from(model, recipe.model.new_rows_from)
     if model.tokenizer.pad_token_id is None:
@@ -71,8 +76,19 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     return model
 
 
-def _told(recipe: Recipe) -> dict[str, Any]:
-    """What a recipe decides of the configuration."""
+def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
+    """What a recipe decides of the configuration; base is that of the model it goes on from."""
+    feedback: str = METHODS[recipe.method].feedback
+    options: dict[str, Any] = {}
+    width, passes = recipe.thinking.projection, recipe.thinking.passes
+    if feedback == "hidden":
+        projects = base is not None and base.feedback == "projection"
+        if base is not None and projects and width in (0, base.feedback_options["width"]):
+            feedback, options = base.feedback, base.feedback_options
+        elif width:
+            feedback, options = "projection", {"width": width}
+    if not passes and base is not None and recipe.thinking.ends == "fixed":
+        passes = base.passes
     return {
         "thoughts": 0,
         "trained": recipe.thinks,
@@ -80,7 +96,9 @@ def _told(recipe: Recipe) -> dict[str, Any]:
         "ending": recipe.thinking.ends,
         "ending_threshold": None if recipe.thinking.ends == "fixed" else recipe.thinking.threshold,
         "ending_window": recipe.thinking.window,
-        "feedback": METHODS[recipe.method].feedback,
+        "feedback": feedback,
+        "feedback_options": options,
+        "passes": passes,
         "family": recipe.data.family if recipe.data.family in FAMILIES else None,
         "first_thought_hops": 0 if recipe.step_style == "chain" else 1,
         "recipe": recipe.to_json(),

@@ -30,9 +30,11 @@ LONG = {"lookup": 0, "first": 1000, "per_stage": 1000, "stages": 1, "total": 200
 
 
 def few_recipe(folder: Path) -> Recipe:
-    """Five problems in batches of four: an epoch ends with a batch of one, too few for two processes."""
+    """Five problems in batches of four: an epoch ends with a batch of one, too few for two processes. At first
+    no batch has a thought, and the projection nothing to do."""
     return tiny_recipe(
         micro_batch=1,
+        thinking={"projection": 8, "passes": 2},
         data={"train": str(problem_file(folder, 5))},
         curriculum={"lookup": 0, "first": 2, "per_stage": 2, "stages": 1, "total": 6},
     )

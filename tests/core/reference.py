@@ -22,9 +22,16 @@ def states_of(model: CoconutModel, embeddings: Sequence[Tensor]) -> Tensor:
     return states
 
 
+def word_embeddings(model: CoconutModel) -> Tensor:
+    """What the base model makes of each token, (vocabulary, hidden); some scale their table."""
+    module = model.base_lm.get_input_embeddings()
+    table: Tensor = module(torch.arange(module.weight.shape[0]))
+    return table
+
+
 def embed_with_thoughts(model: CoconutModel, ids: Sequence[int]) -> list[Tensor]:
     """Embeddings of a row in which each latent is the hidden state of the position before it."""
-    table = model.base_lm.get_input_embeddings().weight
+    table = word_embeddings(model)
     embeddings: list[Tensor] = []
     for token in ids:
         latent = token == model.config.latent_id

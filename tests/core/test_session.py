@@ -15,7 +15,7 @@ from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model
-from tests.core.reference import states_of
+from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 
 MODELS = {architecture: tiny_model(architecture) for architecture in ARCHITECTURES}
@@ -102,7 +102,7 @@ def assert_same_run(first: Session, second: Session) -> None:
 def assert_equals_full_recompute(session: Session) -> None:
     """All states of a session against one run of the whole sequence without a cache."""
     model = session.model
-    table = model.base_lm.get_input_embeddings().weight
+    table = word_embeddings(model)
     fed = [table[token] for token in session.prompt_ids]
     fed += [step.hidden if step.token_id is None else table[step.token_id] for step in session.steps]
     with torch.inference_mode():

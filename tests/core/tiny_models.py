@@ -18,6 +18,7 @@ from transformers import (
 from coconut_core.config import CoconutConfig
 from coconut_core.model import CoconutModel
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
+from tests.core.tiny_architectures import build_base
 
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
 QUESTIONS = (
@@ -39,7 +40,9 @@ def tiny_model(
     attention: str = "sdpa",
     feedback: str = "hidden",
 ) -> CoconutModel:
-    """Two layers, width 32, in evaluation mode. gpt2 and qwen3 have tied embeddings, the others not."""
+    """Two layers, width 32, in evaluation mode. gpt2 and qwen3 have tied embeddings, llama and qwen2 not.
+
+    The architecture is one of ARCHITECTURES, or one of tiny_architectures."""
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
     base = _base(architecture, max_positions, attention, tokenizer)
@@ -78,6 +81,8 @@ def _base(architecture: str, max_positions: int, attention: str, tokenizer: Any)
         "max_position_embeddings": max_positions,
         "tie_word_embeddings": architecture == "qwen3",
     }
+    if architecture not in ARCHITECTURES:
+        return build_base(architecture, common)
     if architecture == "llama":
         return LlamaForCausalLM(LlamaConfig(attention_bias=True, mlp_bias=True, **common))
     if architecture == "qwen2":
@@ -87,12 +92,14 @@ def _base(architecture: str, max_positions: int, attention: str, tokenizer: Any)
 
 def _randomise(base: PreTrainedModel) -> None:
     """Matrices near 1/sqrt(width), embeddings at 0.5, biases and gains away from 0 and 1."""
+    scale = float(getattr(base.get_input_embeddings(), "embed_scale", 1.0))  # Gemma's, whose gains count from 0
     with torch.no_grad():
         for name, parameter in base.named_parameters():
             if parameter.dim() >= 2:
-                embedding = any(part in name for part in ("wte", "wpe", "embed_tokens", "lm_head"))
-                parameter.normal_(std=0.5 if embedding else 1.5 * parameter.shape[0] ** -0.5)
+                parts = ("wte", "wpe", "embed_tokens", "embeddings", "lm_head")
+                embedding = any(part in name for part in parts)
+                parameter.normal_(std=0.5 / scale if embedding else 1.5 * parameter.shape[0] ** -0.5)
             elif name.endswith("bias"):
                 parameter.normal_(std=0.2)
             else:
-                parameter.normal_(mean=1.0, std=0.2)
+                parameter.normal_(mean=1.0 if scale == 1 else 0.0, std=0.2)

@@ -1,11 +1,6 @@
 """The bundled model: it answers, its thoughts matter, and it is driven in the app and in a real terminal."""
 
 import json
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +15,7 @@ from coconut_core.verdict import Usage, usage_line
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from tests.cli.conftest import Run, coconut  # noqa: F401  (a fixture)
+from tests.models.conftest import Terminal
 from tests.tui.conftest import shown, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,41 +87,19 @@ async def test_the_app_steps_it_from_question_to_answer() -> None:
         assert shown(pilot).view.text.endswith(example_problem("prosqa", 1).answer)
 
 
-@pytest.fixture
-def tmux() -> Iterator[str]:
-    """The name of a tmux server of its own, 120 columns by 40 lines."""
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    name = f"coconut-test-{time.time_ns()}"
-    yield name
-    subprocess.run(["tmux", "-L", name, "kill-server"], check=False, capture_output=True)
-
-
 @pytest.mark.terminal
-def test_a_person_steps_it_in_a_real_terminal(tmux: str) -> None:
-    program = Path(sys.executable).with_name("coconut-tui")
-    command = f"env -u COLUMNS -u LINES {program} --model {FOLDER} --device cpu"  # or they say the app's size
-
-    def do(*arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", tmux, *arguments], check=True, capture_output=True, text=True)
-        return done.stdout
-
-    def see(text: str) -> None:
-        deadline = time.monotonic() + 120
-        while text not in (screen := do("capture-pane", "-p")):
-            assert time.monotonic() < deadline, f"{text!r} never came up in\n{screen}"
-            time.sleep(0.1)
-
-    do("new-session", "-d", "-x", "120", "-y", "40", command)
-    see("○ 7")
+def test_a_person_steps_it_in_a_real_terminal(terminal: Terminal) -> None:
+    terminal.start(f"--model {FOLDER} --device cpu")
+    terminal.see("○ 7")
     for number in range(1, 8):
-        do("send-keys", "s")
-        see(f"◉ {number}")
-    do("send-keys", "2")
-    see("frontier")
-    do("send-keys", "c")
-    see("✓ right")
-    do("send-keys", "C-q")
+        terminal.press("s")
+        terminal.see(f"◉ {number}")
+    terminal.press("2")
+    terminal.see("frontier")
+    terminal.press("c")
+    terminal.see("✓ right")
+    terminal.press("C-q")
+    terminal.ended()
 
 
 def test_its_thoughts_are_found_to_be_used(model: CoconutModel) -> None:

@@ -1,0 +1,100 @@
+"""coconut convert: somebody else's checkpoint as a Coconut folder."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coconut_core.checkpoints import IMPORTERS, ImportOptions
+from coconut_core.cli import options
+from coconut_core.errors import CoconutError
+
+FORMATS = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS.values())
+
+
+def convert(
+    kind: Annotated[str, typer.Argument(help=f"The format. {FORMATS}.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="The checkpoint: a file, or a folder of shards.")],
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base",
+            help="Folder or hub id of the model it was trained from; its configuration and tokenizer are read.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    thoughts: Annotated[
+        int | None,
+        typer.Option(
+            "--thoughts", "-n", help="Continuous thoughts; default: as the format's published models."
+        ),
+    ] = None,
+    answer_prefix: Annotated[
+        str | None, typer.Option(help="What stands before the answer; default: as the format's training data.")
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(help="The problem family it was trained on, such as prosqa.")
+    ] = None,
+    max_gigabytes: Annotated[
+        float, typer.Option(help="Refuse a larger checkpoint unread.")
+    ] = ImportOptions.max_gigabytes,
+    lora_alpha: Annotated[
+        float | None, typer.Option(help="Of CODI's LoRA; default: 32, as the published models have it.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model folder that is there already.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write somebody else's checkpoint as a Coconut folder; prints its path.
+
+    Tensors are read and nothing else: a file that wants to run code is refused. Nothing comes from the network
+    unless --base is a hub id.
+
+    Example:
+
+      coconut convert official checkpoint_33 --base openai-community/gpt2 --out models/gsm8k
+    """
+    from coconut_core.checkpoints import importer_named
+    from coconut_core.checkpoints.convert import convert as write_folder
+    from coconut_core.problems.families import family_named
+
+    importer_named(kind)
+    if family is not None:
+        family_named(family)
+    check_target(out, force, path, Path(base))
+    chosen = ImportOptions(base, thoughts, answer_prefix, family, max_gigabytes, lora_alpha)
+    model = write_folder(kind, path, out, chosen, options.report)
+    if not as_json:
+        typer.echo(out)
+        return
+    record = {
+        "out": str(out),
+        **model.config.data,
+        "architecture": type(model.base_lm).__name__,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "thoughts": model.config.thoughts,
+        "answer_prefix": model.config.answer_prefix,
+        "family": model.config.family,
+    }
+    typer.echo(json.dumps(record, ensure_ascii=False))
+
+
+def check_target(out: Path, force: bool, *sources: Path) -> None:
+    """Raise CoconutError unless a folder may be written to out, in place of what is there with --force.
+
+    Only a folder that holds a model, or nothing, is ever replaced, and never one with a source in it.
+    """
+    if not out.exists():
+        return
+    if not force:
+        raise CoconutError(f"{out} is there already: choose another --out, or replace it with --force")
+    inside = [
+        source for source in sources if source.exists() and source.resolve().is_relative_to(out.resolve())
+    ]
+    if inside:
+        raise CoconutError(f"--out {out} would replace {inside[0]} itself: choose another folder")
+    held = [entry.name for entry in out.iterdir()] if out.is_dir() else [""]
+    if held and "config.json" not in held and not all(name.startswith("checkpoint_") for name in held):
+        raise CoconutError(f"{out} is no model folder, so --force does not replace it: choose another --out")

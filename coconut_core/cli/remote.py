@@ -1,0 +1,83 @@
+"""coconut ask --server: the same output, from a model that is loaded elsewhere. Imports no torch."""
+
+import json
+import sys
+
+import typer
+
+from coconut_core.errors import CoconutError
+from coconut_core.server.asks import Ask
+from coconut_core.server.client import Server
+
+THE_SERVERS = (  # options of `ask` that `coconut serve` was told, or that need this machine's model or files
+    *("model", "base", "passes", "input_file", "data", "device", "dtype", "device_map"),
+    *("feedback", "chat", "system", "explain"),
+)
+
+
+def ask_remotely(url: str, token: str | None, context: typer.Context) -> None:
+    """Ask a server what `coconut ask` was told, and print what comes back as `coconut ask` does."""
+    _check(context)
+    server = Server(url, token)
+    chosen = context.params
+    ask = Ask(
+        question=_question(server, chosen["question"], chosen["example"]),
+        thoughts=chosen["thoughts"],
+        do="; ".join(chosen["do"] or []),
+        top=chosen["top_k"],
+        max_new_tokens=chosen["max_new_tokens"],
+        temperature=chosen["temperature"],
+        seed=chosen["seed"],
+        until_entropy=chosen["until_entropy"],
+        entropy_steps=chosen["entropy_steps"],
+        trace=chosen["trace"] and not chosen["as_json"],
+    )
+    record = server.ask(ask)
+    try:
+        _tell(record, chosen["as_json"], ask.trace, url)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CoconutError(f"{url} is no coconut server: its answer is damaged ({error!r})") from error
+
+
+def _check(context: typer.Context) -> None:
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in THE_SERVERS and source is not None and source.name == "COMMANDLINE":
+            raise CoconutError(
+                f"{parameter.opts[0]} does not go with --server, which runs elsewhere: leave it out"
+            )
+
+
+def _question(server: Server, text: str | None, example: int | None) -> str:
+    if (text is None) == (example is None):
+        raise CoconutError("give one question: as text, as - (stdin) or with --example N")
+    if text is not None:
+        return sys.stdin.read() if text == "-" else text
+    from coconut_core.problems import example_problem
+
+    assert example is not None
+    return example_problem(server.model().get("family"), example).question
+
+
+def _tell(record: dict[str, object], as_json: bool, with_trace: bool, url: str) -> None:
+    from coconut_core.cli.ask import thinking_line
+    from coconut_core.cli.show import print_trace
+    from coconut_core.trace import Trace
+
+    if not record["trained"]:
+        label = str(record["thoughts_used"]).removeprefix("UNKNOWN: ")
+        typer.echo(f"note: {record['model']} was {label}", err=True)
+    without = f"without {record['done']}" if "done" in record else ""
+    if as_json:
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    elif with_trace:
+        seen = Trace.from_json(record["trace"], url)
+        print_trace(seen, seen.answer_prefix)
+        if without:
+            typer.echo(f"{without}: {record['answer_without']}")
+        typer.echo(thinking_line(seen))
+        typer.echo(f"thoughts used? {seen.settings['verdict']}")
+    else:
+        typer.echo(record["answer"])
+        if without:
+            typer.echo(f"note: {without} it says: {record['answer_without']}", err=True)

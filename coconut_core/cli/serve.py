@@ -1,0 +1,108 @@
+"""coconut serve: one loaded model, asked over HTTP."""
+
+import secrets
+import socket
+from typing import Annotated
+
+import typer
+
+from coconut_core.cli import options
+from coconut_core.errors import CoconutError
+
+PORT = 8765
+
+
+def serve_command(
+    model: options.Model = "models/prosqa",
+    base: options.Base = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but localhost is open to others.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="COCONUT_TOKEN", help="What those who ask have to send; default: a random one."),
+    ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Answer everybody on this machine; on localhost only.")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=2, help="Rows that run side by side.")] = 64,
+    queue: Annotated[int, typer.Option(min=1, help="Questions that may wait; more are turned away.")] = 256,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a question may take.")] = 60.0,
+    max_body: Annotated[int, typer.Option(min=1, help="Longest request, in bytes.")] = 65536,
+    max_question: Annotated[int, typer.Option(min=1, help="Longest question, in tokens.")] = 4096,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    device_map: options.DeviceMap = None,
+    passes: options.Passes = None,
+    feedback: options.Feedback = None,
+    chat: options.Chat = None,
+    system: options.System = None,
+) -> None:
+    """Answer questions over HTTP with one loaded model: ask with `coconut ask --server URL`, or JSON as in
+    docs/SERVE.md.
+
+    Examples:
+
+      coconut serve --model models/prosqa
+
+      coconut ask --server http://127.0.0.1:8765 --token TOKEN --json "…"
+    """
+    from coconut_core.server.addresses import is_local
+
+    local = is_local(host)
+    token = _choose_token(token, no_token, local)
+    sock = _listen(host, port)
+    try:
+        from coconut_core.server import app
+    except ImportError as error:
+        raise CoconutError(
+            "a server needs aiohttp, which is not installed: pip install 'coconut-tui[serve]'"
+        ) from error
+    source = options.resolve_source(model, base)
+    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map)
+    import asyncio
+
+    from coconut_core.cli.info import model_facts
+    from coconut_core.server.batching import Batcher
+
+    facts = model_facts(source, opened)
+    batcher = Batcher(opened, facts["thoughts_used"], rows=rows, queue=queue, longest=max_question)
+    service = app.Service(batcher, facts, host, token, timeout, max_body)
+
+    def tell() -> None:
+        where = f"[{host}]" if ":" in host else host
+        url = f"http://{where}:{sock.getsockname()[1]}"
+        typer.echo(f"{source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
+        if token is not None:
+            typer.echo(f"token: {token}", err=True)
+        if not local:
+            typer.echo(f"warning: {url} can be reached by others, and nothing is encrypted", err=True)
+
+    asyncio.run(app.serve(service, sock, tell))
+    typer.echo("ended; everything that was asked is answered", err=True)
+
+
+def _choose_token(token: str | None, no_token: bool, local: bool) -> str | None:
+    if no_token:
+        if token is not None:
+            raise CoconutError("there is a token (--token or COCONUT_TOKEN) and --no-token: give one of them")
+        if not local:
+            raise CoconutError("--no-token is for localhost only: leave it out, or leave out --host")
+        return None
+    if token is None:
+        return secrets.token_urlsafe(24)
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise CoconutError("a token must be of ASCII letters, digits and signs, without spaces")
+    return token
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket; so an address that cannot be had is found before a model is loaded."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, UnicodeError) as error:
+        raise CoconutError(
+            f"cannot listen on {host}, port {port}: {error}; choose another with --port"
+        ) from error

@@ -1,0 +1,121 @@
+"""What runs have read so far, and how they go back in it.
+
+Keys and values are taken back position by position. A layer with a sliding window keeps all of its own here,
+not only those within the window: its mask alone decides what it sees, so the numbers are the same, and they can
+be taken back like any others. A recurrent layer (Mamba and its hybrids) keeps one state for all that it has
+read, so there is no way back but to read everything again: see coconut_core.session.read_again.
+"""
+
+import inspect
+from copy import deepcopy
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+from transformers.cache_utils import DummyLayer, DynamicIndexedLayer, DynamicLayer, DynamicSlidingWindowLayer
+
+from coconut_core.errors import CoconutError
+
+CROPPABLE = (DynamicLayer, DynamicIndexedLayer, DummyLayer)
+
+
+@dataclass
+class Context:
+    """What has been read so far: the cache, which of its positions count, and the last hidden state."""
+
+    cache: DynamicCache | None  # None where gradients flow through recurrent layers, see new_context
+    mask: Tensor  # (batch, time), 1 where a position counts, 0 where it is padding
+    hidden: Tensor  # (batch, hidden), after the final norm, at the last position
+    fed: Tensor | None = None  # (batch, time, hidden), all that was read, where there is no cache
+
+    @property
+    def length(self) -> int:
+        """Number of positions read, padding included."""
+        return self.mask.shape[1]
+
+    @property
+    def croppable(self) -> bool:
+        """Whether positions can be taken back."""
+        return self.cache is not None and can_crop(self.cache)
+
+    def take_back(self, count: int, hidden: Tensor) -> None:
+        """Forget the last `count` positions, which is exact; hidden (batch, hidden) is the state in front of
+        them. Only where the context is croppable."""
+        assert self.cache is not None
+        self.cache.crop(-count)
+        self.mask, self.hidden = self.mask[:, :-count], hidden
+
+    def copy(self) -> "Context":
+        """A context of its own that has read the same."""
+        return Context(deepcopy(self.cache), self.mask.clone(), self.hidden.clone(), self.fed)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows of the batch (numbers, each as often as it is named); columns stay."""
+        assert self.cache is not None
+        self.cache.reorder_cache(rows)
+        self.mask, self.hidden = self.mask[rows], self.hidden[rows]
+
+
+def new_context(config: Any, batch: int, device: torch.device) -> Context:
+    """A context that has read nothing yet, for a base model of that configuration.
+
+    Recurrent layers write their states over in place, through which no gradient flows. Where gradients are
+    recorded, such a model goes without a cache and reads everything again at each step: the same numbers.
+    """
+    cache = new_cache(config)
+    mask = torch.zeros(batch, 0, dtype=torch.long, device=device)
+    hidden = torch.empty(batch, 0, device=device)
+    if not can_crop(cache) and torch.is_grad_enabled():
+        return Context(None, mask, hidden)
+    return Context(cache, mask, hidden)
+
+
+def new_cache(config: Any) -> DynamicCache:
+    """An empty cache in which layers with a sliding window keep all their keys and values."""
+    try:
+        cache = DynamicCache(config=config)
+    except (AttributeError, KeyError, ValueError) as error:
+        raise CoconutError(f"a model of type '{config.model_type}' keeps no cache of a known kind") from error
+    cache.layers = [
+        DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers
+    ]
+    return cache
+
+
+def can_crop(cache: DynamicCache) -> bool:
+    """Whether positions can be taken back from every layer."""
+    return all(type(layer) in CROPPABLE for layer in cache.layers)
+
+
+def gap_limit(config: Any) -> float:
+    """The length up to which a row may have padding in its midst: a window counts places, padding included, and
+    a recurrent layer, for which it is 0, reads whatever comes."""
+    if not can_crop(new_cache(config)):
+        return 0
+    layers = DynamicCache(config=config).layers
+    windows = [layer.sliding_window for layer in layers if type(layer) is DynamicSlidingWindowLayer]
+    return min(windows, default=inf)
+
+
+def check_unbroken(mask: Tensor, limit: float) -> None:
+    """Raise CoconutError where a row of mask (batch, time) is longer than that and has padding in its midst."""
+    if mask.shape[1] <= limit:
+        return
+    begins = nn.functional.pad(mask, (1, 0)).diff(dim=1) == 1
+    if bool((begins.sum(dim=1) > 1).any()):
+        raise CoconutError(
+            "rows of different lengths cannot go on side by side in a model with a sliding window or recurrent "
+            "layers: take one at a time (a batch size of 1)"
+        )
+
+
+def cache_argument(base: nn.Module) -> str:
+    """The name under which a base model takes its cache. Raises CoconutError where it takes none."""
+    names = inspect.signature(base.forward).parameters
+    for name in ("past_key_values", "cache_params"):
+        if name in names:
+            return name
+    raise CoconutError(f"{type(base).__name__} takes no cache of a known kind: it cannot be fed step by step")

@@ -1,0 +1,73 @@
+"""Training sequences, read with their thoughts: what stands in front of them, each thought, what follows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from coconut_core.errors import CoconutError
+from coconut_core.model import CoconutModel, has_label
+from coconut_core.parallel import Others, find_thoughts
+
+
+def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
+    """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
+
+    With labels, those of the prompt but for its last position may be left uncomputed. With passes in the
+    configuration the first latents of the batch are found in parallel, as in a run. Raises CoconutError where a
+    sequence begins with a thought.
+    """
+    latent = input_ids == model.config.latent_id
+    embeddings = model.embed(input_ids.masked_fill(latent, model.config.eot_id))
+    context = model.empty_context(input_ids.shape[0])
+    is_latent_column = latent.any(dim=0)
+    if bool(is_latent_column[0]):
+        raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
+    prompt_end = 0
+    if labels is not None:
+        read = is_latent_column | has_label(labels).any(dim=0)  # columns that need the state before them
+        prompt_end = int(read.long().argmax()) if bool(read.any()) else 0
+    pieces: list[Tensor] = []
+    passes, first_latent = model.config.passes, int(is_latent_column.long().argmax())
+    for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
+        if thinking and passes and start == first_latent:
+            others = Others(embeddings[:, start:end], latent[:, start:end])
+            found = find_thoughts(model, context, end - start, passes, mask=mask[:, start:end], others=others)
+            pieces.append(found[1])
+        elif thinking:
+            for column in range(start, end):
+                step = model.latent_step(
+                    context,
+                    otherwise=embeddings[:, column],
+                    thinking=latent[:, column],
+                    mask=mask[:, column, None],
+                )
+                pieces.append(step[:, None])
+        else:
+            with _reading_prompt(model, end == prompt_end):
+                pieces.append(model.feed(context, embeddings[:, start:end], mask[:, start:end]))
+    return torch.cat(pieces, dim=1)
+
+
+@contextmanager
+def _reading_prompt(model: CoconutModel, is_prompt: bool) -> Iterator[None]:
+    if model.prompt_layer is None or not is_prompt:
+        yield
+        return
+    model.prompt_layer.reading_prompt = True
+    try:
+        yield
+    finally:
+        model.prompt_layer.reading_prompt = False
+
+
+def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:
+    """Runs of equal flags as (start, end, flag); one run ends at `cut`."""
+    spans: list[tuple[int, int, bool]] = []
+    for index, flag in enumerate(flags):
+        if spans and spans[-1][2] == flag and index != cut:
+            spans[-1] = (spans[-1][0], index + 1, flag)
+        else:
+            spans.append((index, index + 1, flag))
+    return spans

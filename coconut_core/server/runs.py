@@ -1,0 +1,172 @@
+"""One ask under way: its row of the batch, and what is seen of it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from coconut_core.answer_record import answer_record
+from coconut_core.answers import final_answer
+from coconut_core.errors import CoconutError
+from coconut_core.halting import EntropyRule, choose_ending
+from coconut_core.interventions.donors import Sources
+from coconut_core.interventions.inside import check_fits
+from coconut_core.interventions.plan import Plan
+from coconut_core.interventions.text import bind, read_commands
+from coconut_core.machine import Mode
+from coconut_core.model import CoconutModel
+from coconut_core.parallel import choose_passes
+from coconut_core.problems import Problem, recognise
+from coconut_core.rows import Decision, Row, new_row
+from coconut_core.server.asks import Ask
+from coconut_core.session import Kind, Step, allow_edit
+from coconut_core.trace import StepRecord, Trace, record_step, run_settings, watched_tokens
+
+
+@dataclass
+class Run:
+    """One row. It keeps a record of its steps with `top` tokens in each; with 0 only its words count."""
+
+    model: CoconutModel
+    row: Row
+    prompt_ids: list[int]
+    top: int
+    watched: dict[str, int] = field(default_factory=dict)
+    records: list[StepRecord] = field(default_factory=list)
+    before: Step | None = None  # the last thought
+
+    @property
+    def over(self) -> bool:
+        return self.row.machine.mode is Mode.FINISHED
+
+    @property
+    def text(self) -> str:
+        """What was said, without markers."""
+        return str(self.model.tokenizer.decode(self.row.token_ids, skip_special_tokens=True)).strip()
+
+    def note(self, decision: Decision, number: int, mode: Mode, segment: int) -> StepRecord:
+        """Record the step that its row, of this number, has taken; mode and segment are those before it."""
+        machine, readout = self.row.machine, decision.readouts[number]
+        kind, token, text = _kind(decision.thinking[number], mode), None, ""
+        if kind != "thought":
+            token = decision.tokens[number]
+            text = self.model.token_text(token)
+        index = {"thought": machine.taken, "marker": 0, "token": machine.spoken}[kind]
+        edit = self.row.plan.edits.get(index) if kind == "thought" and segment == 0 else None
+        ended = self.row.ended[-1] if kind == "marker" else None
+        hidden = readout.hidden
+        step = Step(kind, index, segment, hidden, hidden, readout, token, text, edit, ended)
+        record = record_step(step, self.before, self.watched, self.top)
+        self.records.append(record)
+        self.before = step if kind == "thought" else self.before
+        return record
+
+
+def _kind(thinking: bool, mode: Mode) -> Kind:
+    if thinking:
+        return "thought"
+    return "marker" if mode is Mode.THINKING else "token"
+
+
+@dataclass(eq=False)
+class Job:
+    """An ask, and its answer once there is one. Cancelling the answer takes its rows out of the batch."""
+
+    ask: Ask
+    on_step: Callable[[StepRecord], None] | None = None
+    answer: Future[dict[str, Any]] = field(default_factory=Future)
+    arrived: float = field(default_factory=monotonic)
+    began: float = 0.0
+    problem: Problem | None = None
+    passes: int = 0
+    done: str = ""  # what is done to the thoughts, in words
+    runs: list[Run] = field(default_factory=list)  # its own, and where something is done, one without
+
+    @property
+    def rows(self) -> int:
+        """How many rows it takes up."""
+        return 2 if self.ask.do else 1
+
+    def prepare(self, model: CoconutModel, longest: int) -> None:
+        """Make its runs. Raises CoconutError for what the model cannot be asked, and TooLongError."""
+        ask, self.began = self.ask, monotonic()
+        rule = None if ask.until_entropy is None else EntropyRule(ask.until_entropy, ask.entropy_steps)
+        ending = choose_ending(model, ask.thoughts, rule)
+        self.passes = choose_passes(model, None, ending)
+        prompt = model.encode_prompt(ask.question)
+        if len(prompt) > longest:
+            raise TooLongError(
+                f"the question has {len(prompt)} tokens, this server reads at most {longest}: shorten it"
+            )
+        self.problem = recognise(ask.question)
+        plans = [Plan()]
+        if ask.do:
+            sources = Sources(model, ask.question, self.problem, None, ending.thoughts, ask.seed)
+            plans.insert(0, self._plan(sources, len(prompt)))
+        for number, plan in enumerate(plans):
+            row = new_row(
+                model,
+                len(prompt),
+                ending,
+                plan=plan,
+                max_new_tokens=ask.max_new_tokens,
+                temperature=ask.temperature,
+                seed=ask.seed,
+            )
+            self.runs.append(Run(model, row, prompt, ask.top if number == 0 else 0))
+        if ask.trace:
+            self.runs[0].watched = watched_tokens(self.runs[0], self.problem)
+
+    def _plan(self, sources: Sources, prompt_length: int) -> Plan:
+        commands = read_commands(self.ask.do)
+        if any(word.startswith("file:") for command in commands for word in command.arguments):
+            raise CoconutError("a server opens no files for those who ask it: leave out file:…")
+        self.done = "; ".join(map(str, commands))
+        plan = bind(commands, sources)
+        for number, edit in plan.edits.items():
+            check_fits(sources.model, allow_edit(sources.model, edit, self.passes), prompt_length + number - 1)
+        return plan
+
+    def finish(self, verdict: str, token_text: Callable[[int], str]) -> None:
+        """Give the answer, unless nobody waits for it any more; all its runs are over."""
+        ask, run = self.ask, self.runs[0]
+        model, row = run.model, run.row
+        settings = run_settings(
+            model.config,
+            row.ending,
+            self.passes,
+            temperature=ask.temperature,
+            seed=ask.seed,
+            max_new_tokens=ask.max_new_tokens,
+        )
+        trace = Trace(
+            model=model.name,
+            question=ask.question,
+            prompt=tuple(map(token_text, run.prompt_ids)),
+            steps=tuple(run.records),
+            text=run.text,
+            finished=True,
+            settings=settings | {"verdict": verdict},
+            problem=self.problem,
+        )
+        timings = {
+            "load_seconds": 0.0,
+            "wait_seconds": round(self.began - self.arrived, 4),
+            "answer_seconds": round(monotonic() - self.began, 4),
+        }
+        without = final_answer(self.runs[1].text, model.config.answer_prefix) if self.done else None
+        record = answer_record(trace, timings, self.done, without)
+        if ask.trace:
+            record["trace"] = trace.to_json()
+        if self.answer.set_running_or_notify_cancel():
+            self.answer.set_result(record)
+
+    def fail(self, error: BaseException) -> None:
+        """Give an error in place of the answer."""
+        if self.answer.set_running_or_notify_cancel():
+            self.answer.set_exception(error)
+
+
+class TooLongError(CoconutError):
+    """A question longer than the server's limit."""

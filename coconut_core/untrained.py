@@ -1,0 +1,16 @@
+"""What is said of a model that was not trained to think in latents, wherever it is shown. Needs no torch."""
+
+LABEL = "not trained to think in latents"
+REMARKS = {  # by the kind of feedback, where there is something that its reader must know
+    "hidden": "its own hidden states are no inputs that it knows, so feeding them back is expected to fail",
+}
+
+
+def untrained_label(feedback: str) -> str:
+    """The label, and in the same line what is to be expected of that feedback."""
+    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS else LABEL
+
+
+def untrained_usage(feedback: str) -> str:
+    """What stands in the place of the verdict on its thoughts, see coconut_core.verdict."""
+    return f"UNKNOWN: {untrained_label(feedback)}"

@@ -1,0 +1,215 @@
+"""Questions in a chat template: what stands in the prompt, and which models get one."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from coconut_core.config import CoconutConfig
+from coconut_core.errors import CoconutError
+from coconut_core.generate import generate
+from coconut_core.loading import load
+from coconut_core.model import CoconutModel
+from coconut_core.problems import example_problem
+from coconut_core.session import Session
+from coconut_core.training.encoding import Encoder
+from coconut_core.training.recipe import load_recipe
+from coconut_core.training.start import build_model
+from tests.core.ordinary_models import CHATML, NO_SYSTEM, OPENS_THINKING, WITH_BEGIN, ordinary_folder
+from tests.core.test_loading import change_json, refusal
+
+QUESTION = "Is 7 a prime?"
+USER = f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
+TURNS = f"<|im_start|>system\nBe brief.<|im_end|>\n{USER}"
+
+
+@pytest.fixture(scope="module")
+def instruct(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a chat template; tests must copy it before they change it."""
+    return ordinary_folder(tmp_path_factory.mktemp("instruct"), "qwen2", template=CHATML)
+
+
+def prompt(model: CoconutModel, question: str = QUESTION) -> str:
+    """What stands in front of <bot>, which is there once."""
+    ids = model.encode_prompt(question)
+    assert ids[-1] == model.config.bot_id
+    assert ids.count(model.config.bot_id) == 1
+    return str(model.tokenizer.decode(ids[:-1]))
+
+
+def test_the_question_is_a_users_turn_and_thinking_begins_where_the_answer_would(instruct: Path) -> None:
+    model = load(instruct, device="cpu")
+    assert model.config.chat is True
+    assert prompt(model, f" {QUESTION}\n") == TURNS
+    session = Session(model, QUESTION, thoughts=2, max_new_tokens=2)
+    assert model.tokenizer.decode(session.prompt_ids[:-1]) == TURNS
+
+
+def test_a_system_prompt_stands_in_front(instruct: Path) -> None:
+    assert prompt(load(instruct, device="cpu", system="Think.")) == TURNS.replace("Be brief.", "Think.")
+    assert prompt(load(instruct, device="cpu", system="")) == TURNS.replace("Be brief.", "")
+
+
+def test_without_chat_the_question_stands_alone(instruct: Path) -> None:
+    model = load(instruct, device="cpu", chat=False)
+    assert prompt(model) == f"<s>{QUESTION}\n"
+    assert "needs a chat template" in refusal(lambda: load(instruct, device="cpu", chat=False, system="Think."))
+
+
+def test_an_ordinary_model_without_a_template(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path, "gpt2")
+    model = load(folder, device="cpu")
+    assert model.config.chat is None
+    assert prompt(model) == f"<s>{QUESTION}\n"
+    assert "has no chat template: ask without --chat" in refusal(lambda: load(folder, device="cpu", chat=True))
+    assert "needs a chat template" in refusal(lambda: load(folder, device="cpu", system="Think."))
+
+
+def test_the_beginning_of_the_text_is_there_once(tmp_path: Path) -> None:
+    model = load(ordinary_folder(tmp_path, template=WITH_BEGIN), device="cpu")
+    assert model.tokenizer.encode(QUESTION)[0] == model.tokenizer.bos_token_id  # the tokenizer adds one, too
+    assert model.encode_prompt(QUESTION).count(model.tokenizer.bos_token_id) == 1
+    assert prompt(model) == f"<s>{TURNS}"
+
+
+def test_a_reasoning_model_thinks_between_its_own_markers(tmp_path: Path) -> None:
+    model = load(ordinary_folder(tmp_path, template=OPENS_THINKING, thinking=True), device="cpu")
+    markers = [model.config.bot_id, model.config.eot_id, model.config.latent_id]
+    assert model.tokenizer.convert_ids_to_tokens(markers) == ["<think>", "</think>", "<|latent|>"]
+    assert prompt(model) == TURNS  # the template's own <think> is the one at which thinking begins
+
+
+def test_new_markers_are_the_mean_row_also_where_the_vocabulary_was_padded(tmp_path: Path) -> None:
+    weights = ordinary_folder(tmp_path, vocab_size=300) / "model.safetensors"
+    stored = weights.read_bytes()
+    model = load(tmp_path, device="cpu")
+    weight = model.base_lm.get_input_embeddings().weight
+    assert isinstance(weight, torch.Tensor)
+    assert weight.shape[0] == 300
+    torch.testing.assert_close(weight[model.config.bot_id], weight[:259].mean(dim=0))
+    assert weights.read_bytes() == stored  # which are mapped into memory
+
+
+def test_a_template_that_refuses_is_one_line(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path, template=NO_SYSTEM)
+    assert prompt(load(folder, device="cpu")) == TURNS
+    model = load(folder, device="cpu", system="Think.")
+    message = refusal(lambda: model.encode_prompt(QUESTION))
+    assert "the chat template refuses this: no system role" in message
+
+
+def test_a_question_too_long_with_its_template(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path, template=CHATML, max_position_embeddings=60)
+    model = load(folder, device="cpu")
+    length = len(model.encode_prompt("?"))
+    assert len(model.encode_prompt("?" * (61 - length))) == 60
+    assert "61 tokens, the model reads at most 60" in refusal(lambda: model.encode_prompt("?" * (62 - length)))
+
+
+def test_rows_and_sessions_ask_alike(instruct: Path) -> None:
+    model = load(instruct, device="cpu", feedback="mixture", system="Think.")
+    questions = [QUESTION, "Why?"]
+    answers = generate(model, questions, thoughts=2, max_new_tokens=4)
+    for question, answer in zip(questions, answers, strict=True):
+        session = Session(model, question, thoughts=2, max_new_tokens=4)
+        session.finish()
+        assert [step.token_id for step in session.steps if step.kind == "token"] == answer.token_ids
+
+
+def test_a_trace_tells_how_was_asked(instruct: Path) -> None:
+    model = load(instruct, device="cpu", feedback="mixture:top_k=3", system="Think.")
+    session = Session(model, QUESTION, thoughts=1, max_new_tokens=1)
+    session.finish()
+    settings = session.trace().settings
+    assert (settings["chat"], settings["system"]) == (True, "Think.")
+    assert (settings["feedback"], settings["feedback_options"]) == ("mixture", {"top_k": 3})
+    plain = Session(load(instruct, device="cpu", chat=False), QUESTION, thoughts=1, max_new_tokens=1)
+    assert not {"chat", "system", "feedback_options"} & plain.trace().settings.keys()
+
+
+# -- checkpoints -------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_asks_as_its_coconut_json_says(instruct: Path, tmp_path: Path) -> None:
+    model = load(instruct, device="cpu", system="Think.")
+    model.config = replace(model.config, trained=True)
+    model.save_pretrained(tmp_path)
+    loaded = load(tmp_path, device="cpu")
+    assert prompt(loaded) == TURNS.replace("Be brief.", "Think.")
+    for options in ({"chat": False}, {"system": "Other."}):
+        message = refusal(lambda options=options: load(tmp_path, device="cpu", **options))  # type: ignore[misc]
+        assert "was trained with its chat template: leave out --chat" in message
+    record = json.loads((tmp_path / "coconut.json").read_text(encoding="utf-8"))
+    assert (record.pop("chat"), record.pop("system")) == (True, "Think.")
+    (tmp_path / "coconut.json").write_text(json.dumps(record), encoding="utf-8")
+    assert prompt(load(tmp_path, device="cpu")) == f"<s>{QUESTION}\n"
+    assert "without a chat template" in refusal(lambda: load(tmp_path, device="cpu", chat=True))
+
+
+def test_what_was_chosen_for_an_ordinary_model_is_saved_with_it(instruct: Path, tmp_path: Path) -> None:
+    load(instruct, device="cpu", chat=False).save_pretrained(tmp_path / "plain")
+    assert load(tmp_path / "plain", device="cpu").config.chat is False
+    load(instruct, device="cpu", system="Think.").save_pretrained(tmp_path / "chat")
+    assert prompt(load(tmp_path / "chat", device="cpu")) == TURNS.replace("Be brief.", "Think.")
+    assert prompt(load(tmp_path / "chat", device="cpu", chat=False)) == f"<s>{QUESTION}\n"
+
+
+def test_coconut_json_names_a_chat_only_where_one_was_chosen(tmp_path: Path) -> None:
+    CoconutConfig(bot_id=1, eot_id=2, latent_id=3).save(tmp_path)
+    record = json.loads((tmp_path / "coconut.json").read_text(encoding="utf-8"))
+    assert not {"chat", "system"} & record.keys()
+    change_json(tmp_path / "coconut.json", chat="yes")
+    assert "'chat' has the wrong type" in refusal(lambda: CoconutConfig.load(tmp_path))
+    change_json(tmp_path / "coconut.json", chat=None, system="Think.")
+    assert "a system prompt needs a chat template" in refusal(lambda: CoconutConfig.load(tmp_path))
+
+
+def test_training_reads_the_prompt_that_a_run_reads(instruct: Path) -> None:
+    model = load(instruct, device="cpu")
+    problem = replace(example_problem("prosqa", 1), question=QUESTION)
+    prompt_ids = Encoder(model.tokenizer, model.config).prompt(problem)
+    assert prompt_ids == model.encode_prompt(problem.question)
+
+
+def test_a_recipe_trains_an_instruct_model_on_the_question_alone(instruct: Path) -> None:
+    recipe = load_recipe("gsm8k-gpt2", [f"model.base={instruct}", "model.new_rows_from=a"])
+    model = build_model(recipe)
+    assert model.config.chat is None
+    assert prompt(model) == f"<s>{QUESTION}\n"
+
+
+# -- long contexts -----------------------------------------------------------------------------------------
+
+
+def scaled(kind: str, **more: Any) -> dict[str, Any]:
+    return {"max_position_embeddings": 64, "rope_parameters": {"rope_type": kind, "rope_theta": 1e4, **more}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        (scaled("yarn", factor=4.0, original_max_position_embeddings=32), 128),
+        (scaled("llama3", factor=2.0, original_max_position_embeddings=32, low_freq_factor=1.0,
+                high_freq_factor=4.0), 64),
+        (scaled("longrope", factor=2.0, original_max_position_embeddings=48, short_factor=[1.0] * 4,
+                long_factor=[4.0] * 4), 48),
+        (scaled("linear", factor=4.0), 64),
+    ],
+)  # fmt: skip
+def test_scaled_rotary_positions(tmp_path: Path, settings: dict[str, Any], limit: int) -> None:
+    model = load(ordinary_folder(tmp_path, **settings), device="cpu", feedback="mixture")
+    assert model.max_positions == limit
+    ids = model.encode_prompt("?" * 40)
+    with pytest.raises(CoconutError, match=f"the model reads at most {limit}"):
+        model.encode_prompt("?" * limit)
+    with torch.inference_mode():
+        context = model.start_context(torch.tensor([ids]))
+        embedded = model.embed(torch.tensor([ids]))
+        while context.length < min(limit, 70):  # cached, and everything read again
+            embedded = torch.cat([embedded, model.feedback(context.hidden)[:, None]], dim=1)
+            state = model.latent_step(context)
+        whole = model.feed(model.empty_context(1), embedded)[:, -1]
+    torch.testing.assert_close(state, whole, rtol=0, atol=1e-4)
