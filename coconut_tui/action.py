@@ -57,4 +57,10 @@ _SHOWN = {
     "number_sign": "#",
     "full_stop": ".",
     "comma": ",",
+    "left_parenthesis": "(",
+    "right_parenthesis": ")",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
 }

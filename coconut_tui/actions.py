@@ -1,12 +1,13 @@
 """Every action of the explorer in one table: keys, footer, command line, palette, help and docs use it."""
 
-from coconut_tui.verbs import asking, branching, editing, filing, helping, looking, moving, running
+from coconut_tui.verbs import asking, branching, editing, filing, helping, looking, measuring, moving, running
 
 ACTIONS = (
     *running.ACTIONS,
     *editing.ACTIONS,
     *branching.ACTIONS,
     *asking.ACTIONS,
+    *measuring.ACTIONS,
     *looking.ACTIONS,
     *moving.ACTIONS,
     *filing.ACTIONS,

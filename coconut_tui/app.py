@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from rich.theme import Theme as RichTheme
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.timer import Timer
 
 from coconut_core.errors import CoconutError
@@ -34,27 +33,29 @@ from coconut_tui.engine import (
     WhatIfChanged,
 )
 from coconut_tui.guides import GUIDES
+from coconut_tui.inspecting import InspectingApp
+from coconut_tui.keeper import Keeper
 from coconut_tui.pace import Pace
-from coconut_tui.palettes import palette_theme
-from coconut_tui.panes import PanedApp
+from coconut_tui.saved import SavedRun
+from coconut_tui.screens.beside import BesideScreen
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import RECORDED_TOKENS, ModelFacts, RunView
+from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
-from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.tour import TourBar
 
 
-class Explorer(PanedApp):
+class Explorer(InspectingApp):
     """Steps a model, or a saved trace, through its thoughts."""
 
     TITLE = "coconut"
@@ -82,41 +83,50 @@ class Explorer(PanedApp):
         top_k: int = 10,
         problems: Sequence[Problem] | None = None,
         config: Config | None = None,
+        tour: bool = False,
+        saved: SavedRun | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
 
         problems: those of a file; example is then the number of one of them, from 1. Of config the theme, the
-        keys and the memory for branches count here.
+        keys and the memory for branches count here. tour: begin with the tour. saved: a run to go on with in
+        place of a question; keeper: keeps what is done.
         """
         super().__init__()
         config = Config() if config is None else config
         self.theme = config.theme
-        self._palette = config.palette
-        self.console.push_theme(self.colours)
+        self.take_palette(config.palette)
         self.set_keymap(config.keys)
         self.actions = tuple(replace(each, keys=config.keys.get(each.name, each.keys)) for each in ACTIONS)
         self._cache_limit = config.branch_memory_mb * 2**20
-        self.engine = Engine(self.post_message)
+        self.keeper = Keeper() if keeper is None else keeper
+        self.saved = saved
+        self.engine = Engine(self.post_message, self.keeper.note_tree)
         self.replay: Replay | None = None if trace is None else Replay(self.post_message, trace)
         self.facts: ModelFacts | None = None
         self._model_facts: ModelFacts | None = None  # while a saved run is on screen, of the model behind it
         self.view: RunView | None = None
-        self.selected: int | None = None
+        self.selected: int | None = None if saved is None else saved.selected
         self.activity = ""
         self.token_count = top_k
-        self.breakpoints: tuple[Breakpoint, ...] = ()
+        self.last_export: Path | None = None
+        self._tour = tour
+        self.breakpoints: tuple[Breakpoint, ...] = () if saved is None else saved.breakpoints
         self.problems = Collection(problems, None)
         self._file = problems
         self._draw_timer: Timer | None = None
         self._pace = Pace()
-        self._choice = choice
+        self.choice = choice
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
     def on_mount(self) -> None:
         """Draw first; load the model after the first paint."""
-        self.theme_changed_signal.subscribe(self, self._take_theme)
+        self.keeper.listen(self.tell)
         self.query_one(ThoughtsPane).focus()
         self._draw()
+        if self._tour:
+            self.query_one(TourBar).begin()
         self.call_after_refresh(self._open)
 
     def on_unmount(self) -> None:
@@ -154,8 +164,12 @@ class Explorer(PanedApp):
     def on_model_ready(self, message: ModelReady) -> None:
         """A model is there: open its first question."""
         self.facts = message.facts
-        if not message.facts.replayed:
-            self._model_facts = message.facts
+        if message.choice is not None:
+            if self.choice is None:  # a saved run was on screen; with a model there is something to change
+                self.replay = None
+            self.choice, self._model_facts = message.choice, message.facts
+            self.keeper.note_model(message.choice)
+            self.forget_answers()
             self.problems = Collection(self._file, message.facts.family)
             open_first(self)
         self._draw()
@@ -193,6 +207,8 @@ class Explorer(PanedApp):
         """Show what the engine is doing."""
         self.activity = message.text
         self._draw_status()
+        if not message.text:
+            self.note_idle()
 
     def on_engine_error(self, message: EngineError) -> None:
         """Show an error; the run stays as it is."""
@@ -219,12 +235,8 @@ class Explorer(PanedApp):
             self.screen.show()
 
     def on_rows_view_highlighted(self, message: RowsView.Highlighted) -> None:
-        """Select the step, or the branch, under the cursor."""
-        if isinstance(message.rows, ThoughtsPane):
-            self.selected = message.key
-            self._draw()
-        else:
-            self.query_one(BranchesPane).highlight(message.key)
+        """Select the step, or the branch, that was clicked."""
+        self.highlight(message.rows, message.key)
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Go to a branch."""
@@ -276,11 +288,16 @@ class Explorer(PanedApp):
         self.replay = Replay(self.post_message, trace)
         self.replay.start()
 
+    def open_model(self, source: str) -> None:
+        """Open another model. The one in use stays until it is there."""
+        choice = ModelChoice(source) if self.choice is None else replace(self.choice, source=source)
+        self.engine.start(choice, self._file, self._cache_limit)
+
     def close_replay(self) -> None:
         """Go back from a saved run to the model. Raises CoconutError where there is none."""
         if self.replay is None:
             raise CoconutError("no saved run is open")
-        if self._choice is None:
+        if self.choice is None:
             raise CoconutError("there is no model to go back to")
         self.replay, self.view, self.selected = None, None, None
         self.facts = self._model_facts
@@ -294,15 +311,18 @@ class Explorer(PanedApp):
         else:
             self.engine.use_trace(activity, use)
 
+    def highlight(self, rows: RowsView, key: int) -> None:
+        """Select the step, or the branch, of a row."""
+        if isinstance(rows, BranchTree):
+            self.query_one(BranchesPane).highlight(key)
+        else:
+            self.selected = key
+            self._draw_soon()
+
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
         """Stop there from now on."""
         self.breakpoints = breakpoints
         self._draw_status()
-
-    def set_token_count(self, count: int) -> None:
-        """Show so many tokens of a step."""
-        self.token_count = min(RECORDED_TOKENS, max(1, count))
-        self._draw()
 
     def tell(self, text: str) -> None:
         """Say something in passing."""
@@ -312,36 +332,18 @@ class Explorer(PanedApp):
         """Say what went wrong."""
         self.notify(text, title="Error", severity="error", markup=False)
 
-    @property
-    def selected_thought(self) -> StepRecord | None:
-        """The selected step, where it is a thought."""
-        step = None if self.view is None or self.selected is None else self.view.steps[self.selected]
-        return step if step is not None and step.kind == "thought" else None
-
     # -- opening and drawing -------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self.replay is not None:
             self.replay.start()
-        elif self._choice is not None:
-            self.engine.start(self._choice, self._file, self._cache_limit)
+        elif self.choice is not None:
+            self.engine.start(self.choice, self._file, self._cache_limit)
 
     @property
     def up_to_date(self) -> bool:
         """Whether what is on screen is the newest state of the run."""
         return self._draw_timer is None
-
-    @property
-    def colours(self) -> RichTheme:
-        """What the names of styles mean on the ground that the theme has."""
-        return palette_theme(self._palette, self.current_theme.dark)
-
-    def _take_theme(self, theme: Theme) -> None:
-        """Use the colours that go with a theme's ground."""
-        self.console.pop_theme()
-        self.console.push_theme(self.colours)
-        for view in self.query(TextView):
-            view.draw_again()
 
     def _draw_soon(self) -> None:
         """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""
@@ -362,7 +364,7 @@ class Explorer(PanedApp):
         self.query_one(PromptPane).show(self.view, self.facts)
         self.query_one(BranchesPane).show(self.view)
         self.query_one(ThoughtsPane).show(self.view, self.selected)
-        self.query_one(InspectPane).show(self.view, self.facts, self.selected, self.token_count)
+        self.draw_inspect()
         self._draw_status()
         self.call_after_refresh(self._pace.painted)
 
@@ -374,7 +376,11 @@ class Explorer(PanedApp):
     def _draw_status(self) -> None:
         if not self._has_panes:
             return
+        self.keeper.note_screen(self.selected, self.breakpoints)
         self.query_one("#status", TextView).show(
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )
         self.query_one("#verdict", TextView).show(usage_text(self.facts))
+        for screen in self.screen_stack:
+            if isinstance(screen, BesideScreen):
+                screen.show_first(self.view, self.activity)

@@ -8,11 +8,13 @@ A first word that names a command is that command; anything else is for the expl
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, System, resolve_source
 from coconut_core.errors import CoconutError
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -30,7 +32,8 @@ ConfigFile = Annotated[
 )
 def explore(
     trace: Annotated[Path | None, typer.Argument(help="A saved run to replay, without a model.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint folder or hub id.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP)] = None,
+    base: Base = None,
     question: Annotated[str | None, typer.Option(help="The question to open.")] = None,
     example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None,
     data: Annotated[Path | None, typer.Option(help="A problem file to choose questions from.")] = None,
@@ -38,12 +41,21 @@ def explore(
     top_k: Annotated[int | None, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16.")] = None,
-    feedback: Annotated[
-        str | None, typer.Option(help="For models not trained to think: hidden or mixture.")
-    ] = None,
+    feedback: Feedback = None,
+    chat: Chat = None,
+    system: System = None,
     config: ConfigFile = None,
+    restore: Annotated[
+        bool | None,
+        typer.Option(
+            "--restore/--fresh",
+            help="Go on with the last session, or begin anew, even after a crash.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Step a Coconut model through its thoughts in the terminal."""
+    from coconut_core.problems import read_some_problems
     from coconut_core.trace import Trace
     from coconut_tui.config import Config, load_config
 
@@ -53,8 +65,11 @@ def explore(
         raise CoconutError(f"examples are numbered from 1, not {example}")
     if question is not None and example is not None:
         raise CoconutError("give --question or --example, not both")
+    chosen = any(each is not None for each in (trace, question, example, data))  # something to begin with
+    if restore and chosen:
+        raise CoconutError("--restore goes on with a session: leave out what else to open")
     loaded = None if trace is None else Trace.load(trace)
-    more: dict[str, Any] = {} if data is None else {"problems": _problems(data)}
+    more: dict[str, Any] = {} if data is None else {"problems": read_some_problems(data)}
     if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
         more["config"] = settings
     served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal
@@ -62,17 +77,41 @@ def explore(
         raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
     from coconut_tui.app import Explorer
     from coconut_tui.engine import ModelChoice
+    from coconut_tui.keeper import Keeper
+    from coconut_tui.leaving import end_process, leaving_on_signals
+    from coconut_tui.store import default_folder
+    from coconut_tui.tour import first_time
 
-    choice = ModelChoice(settings.model, settings.device, settings.dtype, feedback)
-    Explorer(
+    source = resolve_source(settings.model, base) if loaded is None else settings.model
+    choice = ModelChoice(source, settings.device, settings.dtype, feedback, chat, system)
+    keeper = Keeper(default_folder() if settings.remember else None, data)
+    if restore is False:
+        keeper.give_up_crashed()
+    elif not chosen and (saved := keeper.resume(source if model else None, even_if_left=restore is True)):
+        more |= {"saved": saved, "problems": keeper.problems()}
+        how: dict[str, Any] = {"device": device, "dtype": dtype, "feedback": feedback}
+        how |= {"chat": chat, "system": system}
+        choice = replace(saved.choice, **{name: value for name, value in how.items() if value is not None})
+    elif restore:
+        raise CoconutError("there is no saved session to go on with")
+    elif not chosen and settings.remember and settings.model == Config().model:
+        more["tour"] = first_time(default_folder().parent)
+    explorer = Explorer(
         choice if loaded is None else None,
         trace=loaded,
         question=question,
         example=example,
         thoughts=settings.thoughts,
         top_k=settings.top_k,
+        keeper=keeper,
         **more,
-    ).run()
+    )
+    try:
+        with leaving_on_signals(keeper.flush, lambda code: explorer.exit(return_code=code)):
+            explorer.run()
+    finally:
+        keeper.close(in_order=explorer.return_code == 0)
+    end_process(explorer.return_code or 0)
 
 
 FOR_THE_APP = ("theme", "palette", "branch_memory_mb", "keys")  # settings that only the app itself acts on
@@ -153,11 +192,3 @@ def main() -> None:
 
     names = {command.name for command in commands.registered_commands}
     run_guarded(commands if names.intersection(sys.argv[1:2]) else app)
-
-
-def _problems(path: Path) -> list[Any]:
-    from coconut_core.problems import read_problems
-
-    if not (problems := read_problems(path)):
-        raise CoconutError(f"{path} holds no problems")
-    return problems

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from coconut_core.errors import CoconutError
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
+from coconut_tui.controlled import Swaps
 
 LISTED_EXAMPLES = 50  # a family has examples without end; so many are listed
 
@@ -17,6 +18,7 @@ class Collection:
         self._problems = problems
         self._family = family
         self.verdicts: dict[int, bool] = {}
+        self.swaps: dict[int, Swaps] = {}  # what became of answers with other problems' thoughts
 
     def __bool__(self) -> bool:
         return self._problems is not None or self._family is not None
@@ -44,23 +46,32 @@ class Collection:
         """Write down which answers were right."""
         self.verdicts.update(verdicts)
 
+    def note_swaps(self, swaps: Mapping[int, Swaps]) -> None:
+        """Write down what became of answers with other problems' thoughts."""
+        self.swaps.update(swaps)
+
     def matching(self, words: str) -> list[int]:
         """Numbers of the problems that fit a filter.
 
-        A number is one of reasoning steps ("4", "3-5"), "right", "wrong" and "open" are about the answer, any
-        other word must stand in the question.
+        A number is one of reasoning steps ("4", "3-5"), "right", "wrong" and "open" are about the answer,
+        "used", "partly" and "unused" about swaps of the thoughts; any other word must stand in the question.
         """
         return [
             number
             for number, problem in self.listed()
-            if all(_fits(word, problem, self.verdicts.get(number)) for word in words.split())
+            if all(
+                _fits(word, problem, self.verdicts.get(number), self.swaps.get(number))
+                for word in words.split()
+            )
         ]
 
 
-def _fits(word: str, problem: Problem, verdict: bool | None) -> bool:
+def _fits(word: str, problem: Problem, verdict: bool | None, swaps: Swaps | None) -> bool:
     low, mark, high = word.partition("-")
     if low.isdigit() and (not mark or high.isdigit()):
         return int(low) <= len(problem.steps) <= int(high if mark else low)
     if word in ("right", "wrong", "open"):
         return verdict is {"right": True, "wrong": False, "open": None}[word]
+    if word in ("used", "partly", "unused"):
+        return swaps is not None and swaps.kind == word
     return word.lower() in problem.question.lower()

@@ -50,6 +50,12 @@ def _one_of(names: tuple[str, ...]) -> Check:
     return check
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
 def _device(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
         raise ValueError("write auto, cpu, cuda, cuda:1 or mps")
@@ -104,6 +110,7 @@ class Config:
     theme: str = _entry("textual-dark", "a theme of Textual, such as textual-light or nord", _theme)
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
+    remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)
     keys: Mapping[str, str] = _entry({}, "action = keys, by the names of the actions", _keys)
 
     def to_json(self) -> dict[str, Any]:
@@ -127,11 +134,11 @@ class LoadedConfig:
             value, source = getattr(self.config, item.name), self.sources[item.name]
             lines.append(f"# {item.metadata['description']} ({source})")
             if item.name == "keys":
-                lines += ["[keys]", *(f"{name} = {_toml_text(keys)}" for name, keys in value.items())]
+                lines += ["[keys]", *(f"{name} = {_toml(keys)}" for name, keys in value.items())]
             elif value is None:
                 lines.append(f"# {item.name} =")
             else:
-                lines.append(f"{item.name} = {_toml_text(value) if isinstance(value, str) else value}")
+                lines.append(f"{item.name} = {_toml(value)}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -225,6 +232,6 @@ def _checked(name: str, value: Any, spelling: str) -> Any:
         raise CoconutError(f"{spelling} cannot be {shown}: {error}") from error
 
 
-def _toml_text(text: str) -> str:
-    """A text as TOML writes it, which is as JSON does but for one character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
+def _toml(value: str | int | bool) -> str:
+    """A value as TOML writes it, which is as JSON does but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")

@@ -38,7 +38,8 @@ GUIDES = {
     "top": Guide(
         "Top-k",
         "The likeliest tokens of the selected step, the entropy of its whole distribution in nats, the norm"
-        " of the vector, and its cosine to the thought before.",
+        " of the vector, and its cosine to the thought before. ( and ) lower and raise the temperature, by "
+        "which the logits are divided; ≠ marks another than 1.",
         "The LM head was trained for words, not for thoughts. High entropy can be a superposition or just "
         "nothing that the head can read.",
     ),
@@ -46,7 +47,8 @@ GUIDES = {
         "Path graph",
         "The problem's graph in layers from the asked name, each node with the thought's probability on it."
         " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
-        "frontier, on all that can be reached, on shortest paths, and on the candidates.",
+        "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
+        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other.",
         "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
         "frequent in the question. Compare with a random model, and with edits.",
     ),
@@ -54,6 +56,59 @@ GUIDES = {
         "Answer",
         "Every word said, with its probability and the two words that came next.",
         "Most words follow from the wording. Look at the one word that decides.",
+    ),
+    "lens": Guide(
+        "Lens",
+        "What each layer would say if it were the last, at the place where each thought was made: the likeliest"
+        " token, its probability as a number and as shade. The top row is the thought's own readout (for an "
+        "edited thought, before the edit). ▾ and ◂ mark the cell that is told below: , and . move by thoughts, "
+        "< and > by layers. The tuned lens is used where the checkpoint has one, with its distance from the "
+        "last layer on held-out problems.",
+        "The plain lens reads early layers in the last layer's language: that it reads nothing does not say "
+        "that the layer knows nothing. A tuned lens was trained, and can compute what the layer has not. "
+        "Layers are counted from 1 here; :patch counts them from 0.",
+    ),
+    "attention": Guide(
+        "Attention",
+        "Where the model looked at the place where the selected step was made: the prompt's words, each on a "
+        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares. "
+        "The shares add up to 1, what went to thoughts and words behind the prompt included. < and > choose a "
+        "layer, { and } a head; else it is the mean over them.",
+        "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "
+        "the first word often get what a head has no use for. A mean hides heads that do different things. "
+        "Hide positions from a thought (:hide) to see what hangs on them. Layers and heads count from 1 here.",
+    ),
+    "lines": Guide(
+        "Lines",
+        "The probability of the candidates (✓ right, ✗ wrong) and of pinned tokens at each thought, the last "
+        "place being ⟨eot⟩; a sign for each. x pins the token in question, :pin rompus another one. Below, "
+        "entropy, norm and cosine to the thought before, from their least to their largest value.",
+        "A sparkline fills its height however little changes: read the numbers beside it. The lines between "
+        "thoughts are there to guide the eye; there is nothing in between.",
+    ),
+    "nearest": Guide(
+        "Nearest",
+        "The token embeddings with the largest cosine to the selected step's vector. Where input and output "
+        "embeddings are the same matrix, it is the readout with lengths taken out.",
+        "In many dimensions everything is nearly orthogonal: a nearest embedding at 0.2 is far away. A thought "
+        "need not be near any word to be of use.",
+    ),
+    "trajectory": Guide(
+        "Trajectory",
+        "The thoughts of all branches in the two directions in which they differ most (principal components of "
+        "these very points). Numbers are thoughts, letters branches; the line is the way of a branch, bright "
+        "for the current one. Both directions have one scale.",
+        "Two directions show a little of many: read the share of the variance. Points that lie together may be "
+        "far apart. An edited thought, such as zeros, far from all others, makes a direction of its own. With "
+        "few points two directions always explain much.",
+    ),
+    "numbers": Guide(
+        "Numbers",
+        "Every step as it was recorded: its likeliest token with the probability, entropy (nats), norm, cosine "
+        "to the thought before, and for a thought the mass on its frontier. w1 is the first word. The cursor "
+        "selects steps; ✎ marks an edit.",
+        "The numbers are of the readout and the vector that was fed, edits included, not of what was computed "
+        "before an edit. The frontier is that of the graph as the wording tells it.",
     ),
     "compare": Guide(
         "Compare",
@@ -80,5 +135,48 @@ GUIDES = {
         "enter does it in a branch of its own, escape leaves all as it was.",
         "The preview is of this question only. A strong push always changes something; compare with pushes of "
         "the same size in other directions (noise, another token) before reading a meaning into it.",
+    ),
+    "controls": Guide(
+        "Controls for this question",
+        "This question answered with something else in place of its thoughts: the controls of coconut "
+        "controls, all in one batch. The answer follows the thoughts at once, and edits of the branch do "
+        "not count. What is drawn by chance is drawn several times. p is the probability of the deciding "
+        "word, the first word of its own answer at which another answer differs, behind the same words. "
+        "random, same-hop and twin are swaps: thoughts that the model does think, of another problem.",
+        "One question is n=1: it can show that this answer hangs on these thoughts, not that the model's "
+        "answers do. A swap may change the answer only because it disturbs; then noise does so as often. An"
+        " answer that no swap changes may be one that the question gives away, or the same for both "
+        "problems. The verdict, on many problems and with intervals, stands below.",
+    ),
+    "problems": Guide(
+        "Problems",
+        "✓ right, ✗ wrong, · not answered. ctrl+t answers the listed problems with other problems' "
+        "thoughts, several for each: ● used, more than half of these swaps changed the answer's text; ○ "
+        "unused, none did; ◐ partly, between. The figures are the changed answers of the swaps. In the "
+        "filter: used, partly, unused, right, wrong, open, 4 or 3-5 reasoning steps, or a word of the "
+        "question.",
+        "used says that the answer hangs on whose thoughts are fed, not that the thoughts hold the "
+        "solution: a model that strange thoughts only disturb shows the same. A few swaps are few: with "
+        "none of six changed, the share that would change may still be a third. Picking the used ones and "
+        "then measuring how much thoughts matter on them is measuring what was picked.",
+    ),
+    "beside": Guide(
+        "Two models",
+        "The run on screen and another model's run of the same question; s, b, c and r move both. Thoughts "
+        "stand side by side with the tokens they would say; a model that reasons in words has its words "
+        "instead. KL compares two readouts, which needs the same vocabulary, cos two states, which needs "
+        "the same width; ≠ marks what differs. Tokens are counted as the paper does: thoughts, words and "
+        "markers.",
+        "States of two models that were trained apart live in different bases: their cosine says nothing, "
+        "however alike the models are. It can be read between checkpoints of one run. And one question is "
+        "n=1: which model is better is for coconut eval on many.",
+    ),
+    "training": Guide(
+        "Training",
+        "On top the newest figures of the run, then its course from metrics.jsonl: the loss of single "
+        "batches by part (nats a token), the accuracy on held-out problems, the learning rate. A │ is where"
+        " a stage begins. The log is read as it grows.",
+        "A stage makes the task harder, so a loss that jumps there is no failure, and losses of two stages "
+        "are not those of one task. Accuracy alone never says that thoughts are used: only controls do.",
     ),
 }

@@ -1,15 +1,19 @@
 """The panes of the explorer's screen: which has the focus, and which is in front where one has room."""
 
+from rich.theme import Theme as RichTheme
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer, Tab, Tabs
 
+from coconut_tui.palettes import palette_theme
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.tour import TourBar
 
 PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
 
@@ -28,6 +32,7 @@ class PanedApp(App[None]):
                 yield BranchesPane(id="branches", classes="pane")
             yield ThoughtsPane(id="thoughts", classes="pane front")
             yield InspectPane(id="inspect", classes="pane")
+        yield TourBar(id="tour")
         yield TextView(id="verdict")
         yield Footer()
 
@@ -38,10 +43,15 @@ class PanedApp(App[None]):
         return next((node.id for node in nodes if node.id in PANES), "thoughts")
 
     @property
+    def shown_view(self) -> str:
+        """The view that the inspect pane shows."""
+        return self.query_one(InspectPane).shown
+
+    @property
     def focused_view(self) -> str:
         """The pane that has the focus; of the inspect pane, the view that is shown."""
         pane = self.focused_pane
-        return self.query_one(InspectPane).shown if pane == "inspect" else pane
+        return self.shown_view if pane == "inspect" else pane
 
     def focus_pane(self, name: str) -> None:
         """Give a pane the focus, and bring it to the front where only one is shown."""
@@ -54,12 +64,18 @@ class PanedApp(App[None]):
         self.query_one(InspectPane).view_tab(name)
         self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
 
+    def zoom(self) -> None:
+        """Let the pane that has the focus take the whole screen, or give it back."""
+        self.focus_pane(self.focused_pane)
+        self.screen.toggle_class("-zoomed")
+
     def bring_to_front(self, chosen: str) -> None:
         """Show a pane where only one is shown."""
         for name in PANES:
             self.query_one(f"#{name}").set_class(name == chosen, "front")
         self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front")
-        if self.screen.has_class("-narrow") and self.focused_pane != chosen and self.focused is not None:
+        alone = {"-narrow", "-zoomed"} & self.screen.classes
+        if alone and self.focused_pane != chosen and self.focused is not None:
             self.call_after_refresh(self._body_of(chosen).focus)
 
     def _body_of(self, name: str) -> Widget:
@@ -70,3 +86,26 @@ class PanedApp(App[None]):
         """In a narrow terminal, bring a pane to the front."""
         if event.tabs.id == "pane-tabs" and event.tab.id is not None:
             self.bring_to_front(event.tab.id.removeprefix("tab-"))
+
+    # -- colours -------------------------------------------------------------------------------------------
+
+    def take_palette(self, palette: str) -> None:
+        """Draw in the colours of a palette, whatever the theme is or becomes."""
+        self._palette = palette
+        self.console.push_theme(self.colours)
+
+    def on_mount(self) -> None:
+        """Follow the theme."""
+        self.theme_changed_signal.subscribe(self, self._take_theme)
+
+    @property
+    def colours(self) -> RichTheme:
+        """What the names of styles mean on the ground that the theme has."""
+        return palette_theme(self._palette, self.current_theme.dark)
+
+    def _take_theme(self, theme: Theme) -> None:
+        """Use the colours that go with a theme's ground."""
+        self.console.pop_theme()
+        self.console.push_theme(self.colours)
+        for view in self.query(TextView):
+            view.draw_again()

@@ -1,6 +1,5 @@
 """The explorer in a browser, through textual-serve: each page that is opened starts one explorer."""
 
-import ipaddress
 import os
 import shlex
 import subprocess
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.server.addresses import address_of, is_local
 
 
 def serve(arguments: Sequence[str], host: str, port: int, public_url: str | None = None) -> None:
@@ -49,17 +49,11 @@ def explorer_command(arguments: Sequence[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach a server bound to this host."""
-    address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
-
-
 def page_url(host: str, port: int, public_url: str | None) -> str:
     """The page's address, by which it finds its server again. Raises CoconutError where it is not known."""
     if public_url is not None:
         return public_url.rstrip("/")
-    address = _address(host)
+    address = address_of(host)
     if address is not None and address.is_unspecified:
         raise CoconutError(
             f"--host {host} is every address of this machine: add --public-url http://NAME:{port}"
@@ -72,10 +66,3 @@ def allowed_origins(host: str, port: int, url: str) -> set[str]:
     """The sites whose pages may drive an explorer, as browsers name them."""
     names = ("localhost", "127.0.0.1", "[::1]") if is_local(host) else ()
     return {"/".join(url.split("/")[:3]), *(page_url(name, port, None) for name in names)}
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

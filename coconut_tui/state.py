@@ -11,6 +11,18 @@ RECORDED_TOKENS = 50  # tokens kept of each step; a view shows as many of them a
 
 
 @dataclass(frozen=True)
+class ModelChoice:
+    """Which model to load, and how."""
+
+    source: str  # folder or hub id
+    device: str = "auto"
+    dtype: str = "auto"
+    feedback: str | None = None
+    chat: bool | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True)
 class FormFacts:
     """A kind of intervention, as it is offered; see coconut_core.interventions.text.Form."""
 
@@ -37,6 +49,8 @@ class ModelFacts:
     forms: tuple[FormFacts, ...] = ()  # what can be done to a thought
     verdict: str = ""  # whether its thoughts are known to be used; empty while that is not known yet
     donors: tuple[tuple[str, str], ...] = ()  # names of what can stand for a thought, with a description
+    feedback: str = "hidden"  # kind of what is fed back at a thought
+    chat: bool = False  # whether a question is put in a chat template
 
 
 @dataclass(frozen=True)

@@ -1,146 +1,27 @@
-"""The explorer's session on disk: saved on every change, found again after a crash.
+"""The explorers' sessions on disk: saved on every change, found again after a crash.
 
 A folder holds one file for each explorer, named after its process; so two explorers never write over each
 other. An explorer that starts takes over the newest file whose owner is gone, by renaming it, which only one
-can do. A run is kept as the decisions that led to it, not as numbers: those are computed again.
+can do.
 """
 
 import json
 import os
-import platform
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, TypeVar
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.base import Problem
-from coconut_core.problems.files import written_aside
+from coconut_core.whole_files import NEW, written_aside
+from coconut_tui.saved import Owner, SavedSession
 
-FORMAT = "coconut-session"
-VERSION = 1
-REMEMBERED = 20  # models and questions, newest first
 KEPT = 20  # files of explorers that are gone
-DELAY = 0.2  # seconds from a change until it is on disk, so that many changes are one writing
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The process that a session belongs to."""
-
-    host: str
-    process: int
-    started: float  # when the process began, in seconds since 1970: a number may be given to another process
-
-    @classmethod
-    def this(cls) -> "Owner":
-        """This process."""
-        import psutil
-
-        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs still; taken to be so on another machine, which cannot be asked."""
-        import psutil
-
-        if self.host != platform.node():
-            return True
-        try:
-            # A minute's play: the clock by which the start is told may have been set meanwhile.
-            return bool(abs(psutil.Process(self.process).create_time() - self.started) < 60)
-        except (psutil.Error, OverflowError):  # no such process, or no number that one can have
-            return False
-
-
-@dataclass(frozen=True)
-class SavedBranch:
-    """A branch of a run as decisions, in the order in which they were taken."""
-
-    name: str
-    parent: str | None = None  # the branch it was forked from; None for the first
-    forked_at: int = 0  # number of steps it shares with its parent
-    thoughts: int | None = None  # as asked for; None: as the checkpoint says
-    edits: tuple[str, ...] = ()  # as coconut_core.interventions.text reads them: "zero@2"
-    position: int = 0  # steps taken
-
-
-@dataclass(frozen=True)
-class SavedRun:
-    """A model, a question and the tree of branches over it; parents stand before their children."""
-
-    model: str  # folder or hub id
-    question: str
-    problem: Problem | None = None
-    branches: tuple[SavedBranch, ...] = (SavedBranch("main"),)
-    selected: str = "main"  # name of the branch that is shown
-    device: str = "auto"
-    dtype: str = "auto"
-    feedback: str | None = None
-
-    def __post_init__(self) -> None:
-        """Raises CoconutError where the branches are no tree."""
-        seen: set[str] = set()
-        for branch in self.branches:
-            fits = branch.parent in seen if seen else branch.parent is None
-            if branch.name in seen or not fits:
-                raise CoconutError(f"the branch '{branch.name}' does not fit into the tree of branches")
-            seen.add(branch.name)
-        if self.selected not in seen:
-            raise CoconutError(f"there is no branch '{self.selected}'")
-
-
-@dataclass(frozen=True)
-class SavedSession:
-    """What an explorer comes back to. `owner` is None once it was left in good order."""
-
-    run: SavedRun | None = None
-    models: tuple[str, ...] = ()  # opened lately, newest first
-    questions: tuple[str, ...] = ()  # asked lately, newest first
-    owner: Owner | None = None
-
-    @property
-    def owned(self) -> bool:
-        """Whether the explorer that saved this runs still."""
-        return self.owner is not None and self.owner.alive
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the explorer that saved this was ended without leaving."""
-        return self.owner is not None and not self.owner.alive
-
-    def remember(self, model: str | None = None, question: str | None = None) -> "SavedSession":
-        """The same with a model or a question put in front of those used lately."""
-        return replace(
-            self, models=_in_front(model, self.models), questions=_in_front(question, self.questions)
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        record = asdict(self)
-        if self.run is not None:
-            record["run"]["problem"] = None if self.run.problem is None else self.run.problem.to_json()
-        return {"format": FORMAT, "version": VERSION, **record}
-
-    @classmethod
-    def from_json(cls, record: Any) -> "SavedSession":
-        """Read to_json's data. Raises CoconutError, with the entry that is wrong, for anything else."""
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise CoconutError("it is not a saved session")
-        if record.get("version") != VERSION:
-            raise CoconutError(f"it has version {record.get('version')}, this coconut-tui reads {VERSION}")
-        owner, run = _take(record, "owner", dict, None), _take(record, "run", dict, None)
-        return cls(
-            run=None if run is None else _run_from(run),
-            models=_texts(record, "models"),
-            questions=_texts(record, "questions"),
-            owner=None if owner is None else _owner_from(owner),
-        )
+DELAY = 0.1  # seconds from a change until it is written, so that many changes are one writing
+ABANDONED = 60  # seconds after which nobody is writing a file any more
 
 
 class SessionStore:
@@ -152,41 +33,64 @@ class SessionStore:
         self.folder = default_folder() if folder is None else folder
         self._tell = tell
         self._owner = Owner.this()
-        self._path = self.folder / f"{os.getpid()}-{token_hex(4)}.json"
-        self._lock = threading.Lock()  # of what waits; never held while something is written
+        self._path = self._new_path()
+        # Both can be taken again by a signal's handler, which interrupts the thread that holds them.
+        self._lock = threading.RLock()  # of what waits; never held while something is written
         self._writing = threading.RLock()
         self._pending: SavedSession | None = None
         self._timer: threading.Timer | None = None
         self._last: SavedSession | None = None
+        self._found: SavedSession | None = None  # as it was before it was taken over
+        self._closed = False
         self._refused = ""
 
-    def load(self) -> SavedSession:
-        """Take over the newest session that no living explorer owns; an empty one where there is none.
+    def load(self, fits: Callable[[SavedSession], bool] = lambda session: True) -> SavedSession | None:
+        """Take over the newest session that fits and that no living explorer owns; None where there is none.
 
         A file that is no session is renamed, with a message, and the next one is tried.
         """
         with self._writing:
             for path in self._files():
                 session = self._read(path)
-                if session is None or session.owned:
+                if session is None or session.owned or not fits(session):
                     continue
                 try:
                     path.rename(self._path)  # fails where another explorer was faster
                 except OSError:
                     continue
-                self._last = replace(session, owner=self._owner)
-                self._write(self._last)
+                self._found, self._last = session, replace(session, owner=self._owner)
+                self._write(self._path, self._last)
                 return session
-            return SavedSession()
+            return None
+
+    def put_back(self) -> None:
+        """Leave the session that was taken over as it was found; what comes is saved beside it."""
+        with self._writing:
+            if self._found is not None:
+                self._write(self._path, self._found)
+                self._path, self._found, self._last = self._new_path(), None, None
+
+    def give_up_crashed(self) -> None:
+        """Note that nobody wants to go on with those left by a crash. They stay, as if left in good order."""
+        for path, session in self._readable():
+            if session.crashed:
+                with suppress(OSError):
+                    when = path.stat().st_mtime_ns
+                    self._write(path, replace(session, owner=None))
+                    os.utime(path, ns=(when, when))
 
     def remembered(self) -> SavedSession:
-        """The models and questions of the newest session, which stays where it is: to begin afresh."""
-        found = next((session for path in self._files() if (session := self._read(path)) is not None), None)
-        return SavedSession() if found is None else SavedSession(None, found.models, found.questions)
+        """The models and questions of all sessions."""
+        found = SavedSession()
+        for _, session in reversed(list(self._readable())):
+            found = found.remember(session.models, session.questions)
+        return found
 
     def save(self, session: SavedSession) -> None:
         """Write a session as this process's, a moment from now; of several in that moment the last."""
         with self._lock:
+            if self._closed:
+                return
             self._pending = replace(session, owner=self._owner)
             if self._timer is None:
                 self._timer = threading.Timer(DELAY, self.flush)
@@ -203,17 +107,25 @@ class SessionStore:
                 session, self._pending = self._pending, None
             if session is not None:
                 self._last = session
-                self._write(session)
+                self._write(self._path, session)
 
-    def close(self) -> None:
-        """Leave in good order: write what waits, and that nobody owns the session any more."""
+    def close(self, *, in_order: bool = True) -> None:
+        """Write what waits, and where the explorer was left in good order, that nobody owns the session now.
+
+        What is saved afterwards counts no more.
+        """
         with self._writing:
+            with self._lock:
+                self._closed = True
             self.flush()
-            if self._last is not None:
-                self._write(replace(self._last, owner=None))
+            if in_order and self._last is not None:
+                self._write(self._path, replace(self._last, owner=None))
             self._forget_old()
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _new_path(self) -> Path:
+        return self.folder / f"{os.getpid()}-{token_hex(4)}.json"
 
     def _files(self) -> list[Path]:
         """Session files, newest first."""
@@ -222,6 +134,12 @@ class SessionStore:
             with suppress(FileNotFoundError):  # taken over by another explorer meanwhile
                 found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
+
+    def _readable(self) -> Iterator[tuple[Path, SavedSession]]:
+        for path in self._files():
+            session = self._read(path)
+            if session is not None:
+                yield path, session
 
     def _read(self, path: Path) -> SavedSession | None:
         try:
@@ -247,23 +165,29 @@ class SessionStore:
         else:
             self._tell(f"a saved session could not be read ({reason}); it was kept as {aside}")
 
-    def _write(self, session: SavedSession) -> None:
+    def _write(self, path: Path, session: SavedSession) -> None:
         try:
             # Questions may be nobody else's business.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with written_aside(self._path) as file:
-                json.dump(session.to_json(), file)
+            with written_aside(path) as file:
+                os.chmod(file.name, 0o600)
+                file.write(json.dumps(session.to_json()))
         except OSError as error:
             if str(error) != self._refused:  # once, not at every step
                 self._refused = str(error)
                 self._tell(f"the session cannot be saved: {error}")
 
     def _forget_old(self) -> None:
-        """Remove the oldest sessions of explorers that are gone, beyond the number that is kept."""
+        """Remove the oldest sessions of explorers that are gone, beyond the number that is kept, and what a
+        kill left half written."""
         for path in self._files()[KEPT:]:
             session = self._read(path)
             if session is not None and not session.owned:
                 path.unlink(missing_ok=True)
+        for path in self.folder.glob(f"*.json{NEW}"):
+            with suppress(OSError):
+                if path.stat().st_mtime < time.time() - ABANDONED:
+                    path.unlink()
 
 
 def default_folder() -> Path:
@@ -271,65 +195,3 @@ def default_folder() -> Path:
     from platformdirs import user_state_path
 
     return user_state_path("coconut-tui", appauthor=False) / "sessions"
-
-
-def _in_front(item: str | None, items: tuple[str, ...]) -> tuple[str, ...]:
-    return items if item is None else (item, *(other for other in items if other != item))[:REMEMBERED]
-
-
-def _owner_from(record: dict[str, Any]) -> Owner:
-    return Owner(_take(record, "host", str), _count(record, "process"), _take(record, "started", float))
-
-
-def _run_from(record: dict[str, Any]) -> SavedRun:
-    problem = _take(record, "problem", dict, None)
-    return SavedRun(
-        model=_take(record, "model", str),
-        question=_take(record, "question", str),
-        problem=None if problem is None else Problem.from_json(problem),
-        branches=tuple(_branch_from(branch) for branch in _take(record, "branches", list)),
-        selected=_take(record, "selected", str),
-        device=_take(record, "device", str),
-        dtype=_take(record, "dtype", str),
-        feedback=_take(record, "feedback", str, None),
-    )
-
-
-def _branch_from(record: Any) -> SavedBranch:
-    if not isinstance(record, dict):
-        raise CoconutError("a branch must be a JSON object")
-    return SavedBranch(
-        name=_take(record, "name", str),
-        parent=_take(record, "parent", str, None),
-        forked_at=_count(record, "forked_at"),
-        thoughts=None if record.get("thoughts") is None else _count(record, "thoughts"),
-        edits=_texts(record, "edits"),
-        position=_count(record, "position"),
-    )
-
-
-_NEEDED: Any = object()
-
-
-def _take(record: dict[str, Any], name: str, kind: type[T], default: Any = _NEEDED) -> T:
-    """An entry of this type; None is as good as missing where there is a default."""
-    value = record.get(name)
-    if value is None and default is not _NEEDED:
-        return default  # type: ignore[no-any-return]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise CoconutError(f"the entry '{name}' is missing or of the wrong type")
-    return value
-
-
-def _count(record: dict[str, Any], name: str) -> int:
-    value = _take(record, name, int)
-    if value < 0:
-        raise CoconutError(f"the entry '{name}' must not be negative")
-    return value
-
-
-def _texts(record: dict[str, Any], name: str) -> tuple[str, ...]:
-    values: list[Any] = _take(record, name, list)
-    if not all(isinstance(value, str) for value in values):
-        raise CoconutError(f"the entry '{name}' must be a list of texts")
-    return tuple(values)

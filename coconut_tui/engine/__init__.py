@@ -3,12 +3,13 @@
 The interface never waits for it. Torch and transformers are imported in the thread, and not before.
 """
 
-from coconut_tui.engine.engine import Engine, ModelChoice
+from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.messages import (
     Activity,
     CompareReady,
     EngineError,
     Judged,
+    LookReady,
     ModelReady,
     PreviewReady,
     RunChanged,
@@ -17,6 +18,7 @@ from coconut_tui.engine.messages import (
     WhatIfChanged,
 )
 from coconut_tui.engine.replay import Replay
+from coconut_tui.state import ModelChoice
 
 __all__ = [
     "Activity",
@@ -24,6 +26,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "Judged",
+    "LookReady",
     "ModelChoice",
     "ModelReady",
     "PreviewReady",

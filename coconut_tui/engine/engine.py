@@ -1,17 +1,20 @@
 """The engine as the interface sees it: every method returns at once, and what comes of it is a message."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
+from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.engine.messages import (
     CompareReady,
     Judged,
+    LookReady,
     ModelReady,
     PreviewReady,
     RunChanged,
@@ -20,32 +23,32 @@ from coconut_tui.engine.messages import (
     WhatIfChanged,
 )
 from coconut_tui.engine.worker import Job, Post, Worker
-from coconut_tui.state import RunView, WhatIf
+from coconut_tui.looks import Ask
+from coconut_tui.state import ModelChoice, RunView, WhatIf
 
 if TYPE_CHECKING:
     from coconut_tui.engine.live import LiveRun
+    from coconut_tui.engine.looks import Looker
     from coconut_tui.engine.workbench import Workbench
 
-PREVIEW, WHAT_IF = "preview", "what if"  # kinds of jobs of which only the newest counts
+PREVIEW, WHAT_IF, LOOK = "preview", "what if", "look"  # kinds of jobs of which only the newest counts
+ENGINE_THREAD = "coconut engine"  # its name
+_KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
 
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model to load, and how."""
-
-    source: str
-    device: str = "auto"
-    dtype: str = "auto"
-    feedback: str | None = None
+Keep = Callable[[ModelChoice, Tree], object]
 
 
 class Engine:
     """Loads a model and works with it in a thread of its own."""
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
-        self._worker = Worker(post, "coconut engine")
+    def __init__(self, post: Post, keep: Keep = lambda choice, tree: None) -> None:
+        """keep is given the branches whenever they have changed, in the engine's thread; it must not wait."""
+        self._post, self._keep = post, keep
+        self._worker = Worker(post, ENGINE_THREAD)
         self._bench: Workbench | None = None
+        self._looker: Looker | None = None
+        self._choice: ModelChoice | None = None
+        self._kept_at = 0.0
         self._verdict = ""
         self._newest: RunView | None = None
         self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
@@ -55,7 +58,7 @@ class Engine:
     def start(
         self, choice: ModelChoice, others: Sequence[Problem] | None = None, cache_limit: int | None = None
     ) -> None:
-        """Start the thread and load the model.
+        """Load a model, with no question yet. The one in use stays until it is there.
 
         others: problems that donors may be taken from; cache_limit: bytes for the branches held in memory.
         """
@@ -77,10 +80,14 @@ class Engine:
         self._worker.stop()
 
     def close(self) -> None:
-        """End the thread once it has nothing to do."""
-        self._worker.close()
+        """End the thread as soon as it can, and let the model go."""
+        self._worker.close(self._let_go)
 
     # -- running -------------------------------------------------------------------------------------------
+
+    def reopen(self, tree: Tree) -> None:
+        """Go on with branches that were saved."""
+        self._do("going on with the session", lambda bench, job: bench.reopen(tree))
 
     def ask(self, question: str, problem: Problem | None, example: int | None, thoughts: int | None) -> None:
         """Begin a run over a question."""
@@ -113,6 +120,18 @@ class Engine:
             self._say_where(bench.go_to_thought(thought, lambda: job.stopped, breakpoints))
 
         self._do("thinking", work)
+
+    def go_to_step(self, position: int) -> None:
+        """Run on to where so many steps have been taken, or to the end, or go back to there."""
+
+        def work(bench: "Workbench", job: Job) -> None:
+            taken = len(bench.run.session.steps)
+            if position < taken:
+                bench.rewind(position)
+            elif position > taken:
+                bench.take(lambda run: len(run.session.steps) >= position, lambda: job.stopped)
+
+        self._do("stepping", work)
 
     def set_thoughts(self, thoughts: int) -> None:
         """Another number of thoughts in this run."""
@@ -199,9 +218,28 @@ class Engine:
 
         self._worker.send("trying", work, WHAT_IF)
 
+    def look(self, ask: Ask) -> None:
+        """Find out what a view wants to know of the run."""
+
+        def work(job: Job) -> None:
+            from coconut_tui.engine.looks import Looker
+
+            if self._looker is None:
+                self._looker = Looker(self._open_bench)
+            found = self._looker.find(ask, lambda: job.stopped)
+            if found is not None:
+                self._post(LookReady(ask, found))
+
+        self._worker.send("looking inside", work, LOOK)
+
     def forget(self, kind: str) -> None:
-        """Stop a preview or a what-if table that nobody waits for any more."""
+        """Stop what nobody waits for any more: a preview, a what-if table, controls."""
         self._worker.stop(kind)
+
+    def find_out(self, activity: str, find: Callable[["Workbench", Job], None], kind: str = "") -> None:
+        """Find something out in the engine's thread that changes nothing in the run; of a kind only the newest
+        counts. See coconut_tui.engine.finding."""
+        self._worker.send(activity, lambda job: find(self._open_bench, job), kind)
 
     def compare(self, first: int, second: int) -> None:
         """Lay two branches side by side."""
@@ -242,6 +280,9 @@ class Engine:
 
     # -- inside the thread ---------------------------------------------------------------------------------
 
+    def _let_go(self) -> None:
+        self._bench = self._looker = None
+
     def _do(self, activity: str, work: Callable[["Workbench", Job], object]) -> None:
         def all_of_it(job: Job) -> None:
             bench = self._open_bench
@@ -250,6 +291,7 @@ class Engine:
             finally:  # where it failed, all is as it was before
                 if bench.open:
                     self._show()
+                    self._keep_tree(bench)
 
         self._worker.send(activity, all_of_it)
 
@@ -276,11 +318,17 @@ class Engine:
         from coconut_tui.engine.workbench import CACHE_LIMIT, Workbench
 
         model = CoconutModel.from_pretrained(
-            choice.source, device=choice.device, dtype=choice.dtype, feedback=choice.feedback
+            choice.source,
+            device=choice.device,
+            dtype=choice.dtype,
+            feedback=choice.feedback,
+            chat=choice.chat,
+            system=choice.system,
         )
         limit = CACHE_LIMIT if cache_limit is None else cache_limit
-        self._bench = Workbench(model, others, cache_limit=limit, changed=self._show_if_read)
-        self._post(ModelReady(facts_of(model)))
+        self._bench = Workbench(model, others, cache_limit=limit, changed=self._go_on_showing)
+        self._choice, self._verdict, self._looker = choice, "", None
+        self._post(ModelReady(facts_of(model), choice))
 
     def _read_verdict(self, choice: ModelChoice) -> None:
         from coconut_core.verdict import usage_line
@@ -295,9 +343,18 @@ class Engine:
             raise CoconutError("no model is loaded")
         return self._bench
 
-    def _show_if_read(self) -> None:
+    def _go_on_showing(self) -> None:
+        """Show and keep a run that is under way, as often as is worth it."""
         if not self._announced.is_set():  # else the screen is behind: think on, it shows more at once
             self._show()
+        if time.monotonic() - self._kept_at >= _KEEP_EVERY:
+            self._keep_tree(self._open_bench)
+
+    def _keep_tree(self, bench: "Workbench") -> None:
+        bench.note_run()
+        self._kept_at = time.monotonic()
+        if self._choice is not None:
+            self._keep(self._choice, bench.tree)
 
     def _show(self) -> None:
         """Post the run as it stands."""

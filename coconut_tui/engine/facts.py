@@ -2,13 +2,14 @@
 
 from coconut_core.interventions.donors import DONORS
 from coconut_core.interventions.text import FORMS
+from coconut_core.layers import head_count
 from coconut_core.model import CoconutModel
 from coconut_tui.state import FormFacts, ModelFacts
 
 
 def facts_of(model: CoconutModel) -> ModelFacts:
     """The model as plain data."""
-    config, shape = model.config, model.base_lm.config
+    config, shape = model.config, model.shape
     return ModelFacts(
         name=model.name,
         trained=config.trained,
@@ -16,10 +17,12 @@ def facts_of(model: CoconutModel) -> ModelFacts:
         answer_prefix=config.answer_prefix,
         first_thought_hops=config.first_thought_hops,
         layers=shape.num_hidden_layers,
-        heads=shape.num_attention_heads,
+        heads=head_count(model),
         forms=tuple(
             FormFacts(form.name, form.usage, form.arguments, form.takes_places, form.description, form.example)
             for form in FORMS
         ),
         donors=tuple(DONORS.items()),
+        feedback=config.feedback,
+        chat=bool(config.chat),
     )

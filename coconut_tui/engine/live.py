@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from coconut_core.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
+from coconut_core.layers import cache_size
 from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
@@ -76,12 +77,9 @@ class LiveRun:
     @property
     def size(self) -> int:
         """Bytes that its cache and its states take, worked out from the shape of the model."""
-        model, shape = self.session.model, self.session.model.base_lm.config
-        heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-        width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-        positions = len(self.session.prompt_ids) + len(self.session.steps)
-        states = len(self.session.steps) * shape.hidden_size
-        return int((2 * shape.num_hidden_layers * heads * width * positions + states) * model.dtype.itemsize)
+        model, steps = self.session.model, len(self.session.steps)
+        state = int(model.shape.hidden_size) * model.dtype.itemsize
+        return cache_size(model) * (len(self.session.prompt_ids) + steps) + state * steps
 
     # -- changing ------------------------------------------------------------------------------------------
 

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 
 from textual.message import Message
 
-from coconut_tui.state import Comparison, ModelFacts, Preview, RunView, WhatIf
+from coconut_tui.looks import Ask, Found
+from coconut_tui.state import Comparison, ModelChoice, ModelFacts, Preview, RunView, WhatIf
 
 
 class ModelReady(Message):
-    """A model has been loaded."""
+    """A model has been loaded, as it was chosen; a saved run has none."""
 
-    def __init__(self, facts: ModelFacts) -> None:
+    def __init__(self, facts: ModelFacts, choice: ModelChoice | None = None) -> None:
         super().__init__()
-        self.facts = facts
+        self.facts, self.choice = facts, choice
 
 
 class VerdictRead(Message):
@@ -77,6 +78,14 @@ class CompareReady(Message):
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
         self.comparison = comparison
+
+
+class LookReady(Message):
+    """What a view asked of the model is known."""
+
+    def __init__(self, ask: Ask, found: Found) -> None:
+        super().__init__()
+        self.ask, self.found = ask, found
 
 
 class Judged(Message):

@@ -110,12 +110,12 @@ def what_if(
             changed=answer.token_ids != usual,
         )
     show(WhatIf(title, tuple(variants)))
-    common = min(_differ(usual, answer.token_ids) for answer in answers.values())
+    common = min(first_difference(usual, answer.token_ids) for answer in answers.values())
     if common == len(usual):
         common = _least_sure(_run_with(bench, plain, planned), stop)
     for number, answer in answers.items():
         plan = plans[number] or plain
-        place = _differ(usual, answer.token_ids) if variants[number].changed else common
+        place = first_difference(usual, answer.token_ids) if variants[number].changed else common
         if stop():
             return
         if place < len(answer.token_ids):
@@ -138,7 +138,7 @@ def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]
     return len(first) if by_hand else decisions.thoughts, edits
 
 
-def _differ(first: Sequence[int], second: Sequence[int]) -> int:
+def first_difference(first: Sequence[int], second: Sequence[int]) -> int:
     """The first place at which two answers differ; their length where they do not."""
     for place, (mine, other) in enumerate(zip(first, second, strict=False)):
         if mine != other:

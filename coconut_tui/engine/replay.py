@@ -35,6 +35,8 @@ class Replay:
                     self.trace.first_thought_hops,
                     replayed=True,
                     verdict=verdict_line(self.trace),
+                    feedback=str(settings.get("feedback", "hidden")),
+                    chat=bool(settings.get("chat")),
                 )
             )
         )

@@ -175,6 +175,17 @@ class Workbench:
             self._open(tree)
             self.live.put(tree.current, run)
 
+    def reopen(self, tree: Tree) -> None:
+        """Take up a tree that was saved. Its numbers are computed again; what was done before is not undone."""
+        before = self._tree
+        self._open(tree)
+        try:
+            self.run_of(tree.current)
+        except Exception as error:
+            self._open(before)
+            raise CoconutError(f"the session cannot go on, and is kept as it is: {error}") from error
+        self.history = History()
+
     def take(
         self,
         enough: Callable[[LiveRun], bool],

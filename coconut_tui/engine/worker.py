@@ -53,11 +53,13 @@ class Worker:
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._jobs: list[Job] = []  # waiting or under way
         self._lock = threading.Lock()
+        self._last: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it runs already."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     @property
     def busy(self) -> bool:
@@ -82,8 +84,9 @@ class Worker:
                 if not kind or job.kind == kind:
                     job.stop()
 
-    def close(self) -> None:
-        """End the thread as soon as it can."""
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """End the thread as soon as it can; `last` is the last thing it does."""
+        self._last = last
         self.stop()
         self._queue.put(None)
 
@@ -100,3 +103,4 @@ class Worker:
                 idle = not self._jobs
             if idle:
                 self._post(Activity(""))
+        self._last()

@@ -44,8 +44,8 @@ def settings_line(trace: Trace) -> str:
 
 def verdict_line(trace: Trace) -> str:
     """Whether the model's thoughts are known to be used, as the trace says; else that it is not known."""
-    if trace.settings.get("trained") is False:
-        return "not trained to think in latents"
+    if trace.untrained_label is not None:
+        return trace.untrained_label
     verdict = trace.settings.get("verdict")
     return visible(verdict) if isinstance(verdict, str) else "UNKNOWN: no measurement comes with this run"
 

@@ -1,5 +1,7 @@
 """Two branches side by side."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from coconut_core.cli.show import printable
-from coconut_core.trace import StepRecord
+from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, share_text, shortened, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
@@ -50,34 +52,49 @@ class CompareScreen(ModalScreen[None]):
 
 def draw_comparison(comparison: Comparison) -> RenderableType:
     """All of it."""
-    table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
-    table.add_column("", no_wrap=True)
-    table.add_column(Text(comparison.first), ratio=1)
-    table.add_column(Text(comparison.second), ratio=1)
-    for step in comparison.steps:
-        table.add_row(_figures(step), _left(step.first), _right(step))
-        table.add_row("")
+    table = comparison_table(comparison.first, comparison.second, comparison.steps)
     answers = comparison.first_said, comparison.second_said
     unequal = answers[0].answer != answers[1].answer
     table.add_row(Text("≠ answer" if unequal else "= answer", "bold"), *(_answer(said) for said in answers))
     return Group(table, Text(f"\nThe first {comparison.shared} steps are the same. {_ABOUT}", "dim"))
 
 
-def _figures(step: ComparedStep) -> Text:
+def comparison_table(first: str, second: str, steps: Sequence[ComparedStep], *, dense: bool = False) -> Table:
+    """A table of two named columns with the thoughts side by side, to which rows can be added.
+
+    dense: the tokens of a thought share a line, as far as there is room, and so do its figures.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column(Text(first), ratio=1)
+    table.add_column(Text(second), ratio=1)
+    for step in steps:
+        table.add_row(_figures(step, dense), _left(step.first, dense), _right(step, dense))
+        if not dense:
+            table.add_row("")
+    return table
+
+
+def _figures(step: ComparedStep, dense: bool) -> Text:
     number = f"{step.segment + 1}.{step.thought}" if step.segment else f"{step.thought}"
-    if step.divergence is None or step.cosine is None:
-        return Text(f"≠ thought {number}\n  on one side", "bold")
-    unequal = step.divergence > _SAME
-    text = Text(f"{'≠' if unequal else '='} thought {number}\n", "bold" if unequal else "")
-    return text.append(f"  KL  {step.divergence:.2f}\n  cos {step.cosine:.2f}", "not bold")
+    name, between = (number, "  ") if dense else (f"thought {number}", "\n  ")
+    if step.first is None or step.second is None:
+        return Text(f"≠ {name}{between}on one side", "bold")
+    if step.divergence is None:
+        unequal = step.first.top[0].token != step.second.top[0].token
+    else:
+        unequal = step.divergence > _SAME
+    text = Text(f"{'≠' if unequal else '='} {name}", "bold" if unequal else "")
+    text.append("" if step.divergence is None else f"{between}KL  {step.divergence:.2f}", "not bold")
+    return text.append("" if step.cosine is None else f"{between}cos {step.cosine:.2f}", "not bold")
 
 
-def _left(step: StepRecord | None) -> Text:
-    lines = [] if step is None else [_token(item.token, item.probability) for item in step.top[:_TOKENS]]
-    return _with_edit(step, lines)
+def _left(step: StepRecord | None, dense: bool) -> Text:
+    top = () if step is None else step.top[:_TOKENS]
+    return _with_edit(step, [_token(item, dense) for item in top], dense)
 
 
-def _right(step: ComparedStep) -> Text:
+def _right(step: ComparedStep, dense: bool) -> Text:
     lines = []
     for rank, item in enumerate(() if step.second is None else step.second.top[:_TOKENS], start=1):
         before = step.rank_before(item.token)
@@ -90,20 +107,21 @@ def _right(step: ComparedStep) -> Text:
             if before > rank
             else " ▼"
         )
-        was = f" was {before}" if moved and before is not None else ""
-        lines.append(_token(item.token, item.probability).append(f"{moved}{was}", EDIT_BOLD))
-    return _with_edit(step.second, lines)
+        was = f" was {before}" if moved and before is not None and not dense else ""
+        lines.append(_token(item, dense).append(f"{moved}{was}", EDIT_BOLD))
+    return _with_edit(step.second, lines, dense)
 
 
-def _token(token: str, share: float) -> Text:
-    return Text(f"{shortened(printable(token), 12):<12} {share_text(share)}")
+def _token(item: TokenRecord, dense: bool) -> Text:
+    width = 8 if dense else 12
+    return Text(f"{shortened(printable(item.token), width):<{width}} {share_text(item.probability)}")
 
 
-def _with_edit(step: StepRecord | None, lines: list[Text]) -> Text:
+def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:
     if step is None:
         return Text("—", "dim")
     edit = [Text(f"✎ {step.edit}", EDIT_STYLE)] if step.edit else []
-    return Text("\n").join([*edit, *lines])
+    return Text("  " if dense else "\n").join([*edit, *lines])
 
 
 def _answer(said: Said) -> Text:

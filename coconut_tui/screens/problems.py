@@ -6,12 +6,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList
 from textual.widgets.option_list import Option
 
 from coconut_core.problems.base import Problem
 from coconut_tui.collection import Collection
+from coconut_tui.controlled import Swaps
 from coconut_tui.drawing import shortened
 
 MOST_LISTED = 2000
@@ -26,26 +28,38 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("pagedown", "cursor(10)", "down", show=False, priority=True),
         Binding("pageup", "cursor(-10)", "up", show=False, priority=True),
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
+        Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),
+        Binding("f1", "app.explain('problems')", "help", priority=True),
         Binding("escape", "leave", "close", priority=True),
     ]
+
+    class Swapped(Message):
+        """What became of some problems' answers with other problems' thoughts."""
+
+        def __init__(self, swaps: Mapping[int, Swaps]) -> None:
+            super().__init__()
+            self.swaps = swaps
 
     def __init__(
         self,
         problems: Collection,
         current: int | None,
         answer: Callable[[Mapping[int, Problem]], None],
+        swap: Callable[[Mapping[int, Problem], "ProblemsScreen"], None],
     ) -> None:
-        """answer: answers and judges problems; verdicts come in later."""
+        """answer: answers and judges problems; verdicts come in later. swap: tests whether the thoughts of
+        problems are used; what is found comes as Swapped."""
         super().__init__()
-        self._problems, self._current, self._answer = problems, current, answer
+        self._problems, self._current, self._answer, self._swap = problems, current, answer, swap
         self._numbers: list[int] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as dialog:
             dialog.border_title = "Problems"
-            dialog.border_subtitle = "enter opens, ctrl+a answers these, escape closes"
+            dialog.border_subtitle = "enter opens, ctrl+a answers these, ctrl+t tests these, escape closes"
             yield Input(
-                placeholder="filter: 4   3-5   right   wrong   open   a word of the question", compact=True
+                placeholder="filter: 4   3-5   right wrong open   used partly unused   a word of the question",
+                compact=True,
             )
             yield OptionList()
         yield Footer()
@@ -72,6 +86,10 @@ class ProblemsScreen(ModalScreen[int | None]):
         judged = [self._problems.verdicts.get(number) for number in self._numbers]
         known = sum(verdict is not None for verdict in judged)
         title = f"Problems: {len(self._numbers)}, answered {known}, right {judged.count(True)}"
+        tested = [self._problems.swaps.get(number) for number in self._numbers]
+        if kinds := [swaps.kind for swaps in tested if swaps is not None]:
+            counts = [f"{kinds.count(kind)} {kind}" for kind in ("used", "partly", "unused")]
+            title += f", tested {len(kinds)}: {', '.join(counts)}"
         self.query_one(".dialog", Vertical).border_title = title
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -98,6 +116,16 @@ class ProblemsScreen(ModalScreen[int | None]):
         """Answer what is listed."""
         self._answer({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
 
+    def action_swap(self) -> None:
+        """Answer what is listed with other problems' thoughts."""
+        self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]}, self)
+
+    def on_problems_screen_swapped(self, message: Swapped) -> None:
+        """Note it, and list anew."""
+        message.stop()
+        self._problems.note_swaps(message.swaps)
+        self.show()
+
     def action_leave(self) -> None:
         """Close."""
         self.dismiss(None)
@@ -107,7 +135,11 @@ class ProblemsScreen(ModalScreen[int | None]):
         verdict = self._problems.verdicts.get(number)
         mark = "·" if verdict is None else "✓" if verdict else "✗"
         hops = f"{len(problem.steps)} steps" if problem.steps else ""
-        line = Text(f"{mark} {number:>4}  {hops:<8} … ")
+        line = Text(f"{mark} {number:>4}  {hops:<8} ")
+        if self._problems.swaps:
+            swaps = self._problems.swaps.get(number)
+            line.append(f"{'' if swaps is None else swaps.mark:<6}")
+        line.append("… ")
         room = max(20, self.query_one(OptionList).size.width - line.cell_len - 2)
         line.append(problem.question.rstrip()[-min(room, 60) :])
         return line.append(f"  {shortened(problem.answer, room - 62)}", "dim") if room > 70 else line

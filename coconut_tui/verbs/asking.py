@@ -1,13 +1,17 @@
 """Which question is open."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
 from coconut_tui.action import Action
+from coconut_tui.branches import Tree
+from coconut_tui.engine.finding import SWAPS, swap
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
+from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.verbs.running import whole_number
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ def question(app: "Explorer", argument: str) -> None:
         if text is not None:
             ask(app, text, recognise(text), None)
 
-    app.push_screen(QuestionScreen("" if app.view is None else app.view.question), written)
+    now = "" if app.view is None else app.view.question
+    app.push_screen(QuestionScreen(now, app.keeper.questions), written)
 
 
 def next_problem(app: "Explorer", argument: str) -> None:
@@ -50,16 +55,56 @@ def problems(app: "Explorer", argument: str) -> None:
         raise CoconutError("there are no problems to pick from: open a file with coconut-tui --data FILE")
 
     def closed(number: int | None) -> None:
+        app.engine.forget(SWAPS)
         if number is not None:
             open_problem(app, number)
 
-    app.push_screen(ProblemsScreen(app.problems, app.problem_number, app.engine.answer_all), closed)
+    def test(chosen: Mapping[int, Problem], screen: ProblemsScreen) -> None:
+        others = [each for _, each in app.problems.listed()]
+        swap(app.engine, chosen, others, lambda swaps: screen.post_message(screen.Swapped(swaps)))
+
+    app.push_screen(ProblemsScreen(app.problems, app.problem_number, app.engine.answer_all, test), closed)
+
+
+def recent(app: "Explorer", argument: str) -> None:
+    """Ask one of the questions asked lately."""
+    app.require_model()
+    if not app.keeper.questions:
+        raise CoconutError("no question has been asked lately")
+
+    def chosen(text: str | None) -> None:
+        if text is not None:
+            ask(app, text, recognise(text), None)
+
+    app.push_screen(RecentScreen("Questions asked lately", app.keeper.questions), chosen)
+
+
+def model(app: "Explorer", argument: str) -> None:
+    """Open another model."""
+
+    def chosen(source: str | None) -> None:
+        if source is not None:
+            app.open_model(source)
+
+    if argument:
+        chosen(argument)
+    else:
+        app.push_screen(
+            RecentScreen("Models opened lately", app.keeper.models, "a folder, or a model's id on the hub"),
+            chosen,
+        )
 
 
 def open_first(app: "Explorer") -> None:
-    """The question that the app was started with, or a first one."""
+    """Where a model is there: the session that goes on, the question that is open, the one that the app was
+    started with, or a first one."""
+    saved, app.saved = app.saved, None
     try:
-        if app.first_question is not None:
+        if saved is not None:
+            app.engine.reopen(saved.tree)
+        elif app.view is not None and app.replay is None:
+            ask_again(app, app.view.tree)
+        elif app.first_question is not None:
             ask(app, app.first_question, recognise(app.first_question), None)
         elif app.problems:
             open_problem(app, app.first_example or 1)
@@ -75,6 +120,14 @@ def open_problem(app: "Explorer", number: int) -> None:
     """A problem of the file or the family. Raises CoconutError where there is none."""
     found = app.problems.problem(number)
     ask(app, found.question, found, number)
+
+
+def ask_again(app: "Explorer", tree: Tree) -> None:
+    """The question of another model's run; its number counts where this model has the same problems."""
+    number, same = tree.example, False
+    if number is not None and app.problems:
+        same = app.problems.problem(number) == tree.problem
+    ask(app, tree.question, tree.problem, number if same else None)
 
 
 def ask(app: "Explorer", text: str, problem: Problem | None, example: int | None) -> None:
@@ -96,4 +149,6 @@ ACTIONS = (
         "Question",
         problems,
     ),
+    Action("recent", "Q", "recent", "Ask a question again that was asked lately", "Question", recent),
+    Action("model", "M", "model", "Open another model", "Question", model, "[MODEL]"),
 )

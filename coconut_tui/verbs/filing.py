@@ -35,7 +35,7 @@ def export(app: "Explorer", argument: str) -> None:
     _refuse_existing(path)
 
     def write(trace: Trace) -> None:
-        write_export(trace, path, form)
+        app.last_export = write_export(trace, path, form)
         app.tell(f"exported to {path.resolve().as_uri() if form.name == 'html' else path}")
 
     app.use_trace("exporting", write)

@@ -9,6 +9,8 @@ from coconut_tui.breakpoints import USAGES
 from coconut_tui.commands import completions, read_line
 from coconut_tui.drafts import Workshop
 from coconut_tui.screens.command import CommandScreen
+from coconut_tui.tour import STOPS
+from coconut_tui.widgets.tour import TourBar
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -22,6 +24,15 @@ def command(app: "Explorer", argument: str) -> None:
 def show_help(app: "Explorer", argument: str) -> None:
     """The view that has the focus, and all keys."""
     app.action_explain(app.focused_view)
+
+
+def tour(app: "Explorer", argument: str) -> None:
+    """Lead through the explorer in six steps, or leave off."""
+    bar = app.query_one(TourBar)
+    if bar.stop is None or bar.stop == len(STOPS):
+        bar.begin()
+    else:
+        bar.end()
 
 
 def leave(app: "Explorer", argument: str) -> None:
@@ -62,5 +73,6 @@ ACTIONS = (
         show_help,
         in_footer=True,
     ),
+    Action("tour", "H", "tour", "Lead through the explorer in six steps, or stop doing so", "Help", tour),
     Action("quit", "ctrl+q", "quit", "Leave", "Help", leave),
 )

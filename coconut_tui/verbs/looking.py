@@ -1,8 +1,14 @@
 """What is on screen."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
+from coconut_tui.looks import MOST_PINS, TEMPERATURES
+from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.widgets.views import lens as lens_view
+from coconut_tui.widgets.views import lines as lines_view
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -21,6 +27,130 @@ def graph(app: "Explorer", argument: str) -> None:
 def answer(app: "Explorer", argument: str) -> None:
     """The words said."""
     app.show_view("answer")
+
+
+def lens(app: "Explorer", argument: str) -> None:
+    """Layers by thoughts."""
+    app.show_view("lens")
+
+
+def attention(app: "Explorer", argument: str) -> None:
+    """Where it looked."""
+    app.show_view("attention")
+
+
+def lines(app: "Explorer", argument: str) -> None:
+    """Pinned tokens across thoughts."""
+    app.show_view("lines")
+
+
+def nearest(app: "Explorer", argument: str) -> None:
+    """The nearest token embeddings."""
+    app.show_view("nearest")
+
+
+def trajectory(app: "Explorer", argument: str) -> None:
+    """Thoughts in two dimensions."""
+    app.show_view("trajectory")
+
+
+def numbers(app: "Explorer", argument: str) -> None:
+    """The table."""
+    app.show_view("numbers")
+
+
+def play(app: "Explorer", argument: str) -> None:
+    """The thoughts on the graph, one after the other."""
+    app.play()
+
+
+def zoom(app: "Explorer", argument: str) -> None:
+    """One pane, or all."""
+    app.zoom()
+
+
+def pin(app: "Explorer", argument: str) -> None:
+    """Draw a line for a token, or take its line away."""
+    sight = app.query_one(InspectPane).sight
+    pins, token = app.dials.pins, argument or _token_in_question(app)
+    if token in pins:
+        pins = tuple(each for each in pins if each != token)
+    elif token in lines_view.pinned(sight):
+        raise CoconutError(f"'{token}' is a candidate: it has a line as long as this question is open")
+    elif len(lines_view.pinned(sight)) == MOST_PINS:
+        raise CoconutError(
+            f"{MOST_PINS} tokens have lines already: take one away first, with :pin and its name"
+        )
+    else:
+        pins = (*pins, token)
+    app.set_dials(replace(app.dials, pins=pins))
+    app.tell(f"pinned: {', '.join(pins) or 'nothing but the candidates'}")
+
+
+def _token_in_question(app: "Explorer") -> str:
+    """The likeliest token of the selected step, or of the lens's cell under the cursor."""
+    sight = app.query_one(InspectPane).sight
+    if sight.step is None:
+        raise CoconutError("there is no step to pin a token of: take one (s), or write :pin and the token")
+    cell = lens_view.cell(sight) if app.shown_view == "lens" else None
+    return (sight.step.top if cell is None else cell[2])[0].token.strip()
+
+
+def cooler(app: "Explorer", argument: str) -> None:
+    """A lower temperature."""
+    _heat(app, -1)
+
+
+def warmer(app: "Explorer", argument: str) -> None:
+    """A higher temperature."""
+    _heat(app, 1)
+
+
+def _heat(app: "Explorer", by: int) -> None:
+    place = TEMPERATURES.index(app.dials.temperature) + by
+    if 0 <= place < len(TEMPERATURES):
+        app.set_dials(replace(app.dials, temperature=TEMPERATURES[place]))
+
+
+def lower_layer(app: "Explorer", argument: str) -> None:
+    """A layer down."""
+    _turn_layer(app, -1)
+
+
+def higher_layer(app: "Explorer", argument: str) -> None:
+    """A layer up."""
+    _turn_layer(app, 1)
+
+
+def previous_head(app: "Explorer", argument: str) -> None:
+    """The head before."""
+    _turn_head(app, -1)
+
+
+def next_head(app: "Explorer", argument: str) -> None:
+    """The next head."""
+    _turn_head(app, 1)
+
+
+def _turn_layer(app: "Explorer", by: int) -> None:
+    app.require_model()
+    layers = 0 if app.facts is None else app.facts.layers
+    if app.shown_view == "lens":
+        layer = (app.dials.lens_layer or layers) + by
+        app.set_dials(replace(app.dials, lens_layer=min(max(layer, 1), layers)))
+    else:
+        app.set_dials(replace(app.dials, layer=_turned(app.dials.layer, by, layers)))
+
+
+def _turn_head(app: "Explorer", by: int) -> None:
+    app.require_model()
+    heads = 0 if app.facts is None else app.facts.heads
+    app.set_dials(replace(app.dials, head=_turned(app.dials.head, by, heads)))
+
+
+def _turned(number: int | None, by: int, count: int) -> int | None:
+    """The next of all together (None), 1, 2, …, count; behind the last comes the first."""
+    return ((number or 0) + by) % (count + 1) or None
 
 
 def more_tokens(app: "Explorer", argument: str) -> None:
@@ -42,6 +172,12 @@ ACTIONS = (
     Action("top-k", "1", "top-k", "Show the selected step's likeliest tokens", "View", top),
     Action("graph", "2", "graph", "Show the selected thought on the problem's graph", "View", graph),
     Action("answer", "3", "answer", "Show the words said, each with its probability", "View", answer),
+    Action("lens", "4", "lens", "Show what each layer would say, thought by thought", "View", lens),
+    Action("attention", "5", "attention", "Show where it looked when it made the step", "View", attention),
+    Action("lines", "6", "lines", "Show pinned tokens, entropy, norm, cosine over the thoughts", "View", lines),
+    Action("nearest", "7", "nearest", "Show the token embeddings nearest to the step", "View", nearest),
+    Action("trajectory", "8", "trajectory", "Show all branches' thoughts in 2 dimensions", "View", trajectory),
+    Action("numbers", "9", "numbers", "Show the numbers of every step as a table", "View", numbers),
     Action(
         "more-tokens",
         "plus,equals_sign",
@@ -51,6 +187,55 @@ ACTIONS = (
         more_tokens,
     ),
     Action("fewer-tokens", "minus", "fewer tokens", "Show fewer tokens of a step", "View", fewer_tokens),
+    Action(
+        "cooler",
+        "left_parenthesis",
+        "cooler",
+        "Show top-k at a lower temperature",
+        "View",
+        cooler,
+    ),
+    Action("warmer", "right_parenthesis", "warmer", "Show top-k at a higher temperature", "View", warmer),
+    Action(
+        "lower-layer",
+        "less_than_sign",
+        "layer below",
+        "Go a layer down, in the lens or the attention",
+        "View",
+        lower_layer,
+    ),
+    Action(
+        "higher-layer",
+        "greater_than_sign",
+        "layer above",
+        "Go a layer up",
+        "View",
+        higher_layer,
+    ),
+    Action(
+        "previous-head",
+        "left_curly_bracket",
+        "head before",
+        "Show attention of the head before",
+        "View",
+        previous_head,
+    ),
+    Action(
+        "next-head", "right_curly_bracket", "next head", "Show attention of the next head", "View", next_head
+    ),
+    Action(
+        "pin",
+        "x",
+        "pin",
+        "Draw a line for the token in question, or for another; once more takes it away",
+        "View",
+        pin,
+        "[TOKEN]",
+    ),
+    Action("play", "A", "play", "Play the thoughts on the graph one after the other", "View", play),
+    Action(
+        "zoom", "O", "zoom", "Let the pane that has the focus take the whole screen, and back", "View", zoom
+    ),
     Action(
         "theme",
         "d",

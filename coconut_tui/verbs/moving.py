@@ -60,12 +60,12 @@ def right(app: "Explorer", argument: str) -> None:
 
 def later(app: "Explorer", argument: str) -> None:
     """Select the next step, wherever the focus is."""
-    app.query_one(ThoughtsPane).move(1)
+    _move_rows(app, app.query_one(ThoughtsPane), 1)
 
 
 def earlier(app: "Explorer", argument: str) -> None:
     """Select the step before."""
-    app.query_one(ThoughtsPane).move(-1)
+    _move_rows(app, app.query_one(ThoughtsPane), -1)
 
 
 def choose(app: "Explorer", argument: str) -> None:
@@ -93,9 +93,15 @@ def jump(app: "Explorer", argument: str) -> None:
 def _move(app: "Explorer", by: int) -> None:
     focused = app.focused
     if isinstance(focused, RowsView):
-        focused.move(by)
+        _move_rows(app, focused, by)
     elif isinstance(focused, ScrollableContainer):
         focused.scroll_relative(y=by, animate=False)
+
+
+def _move_rows(app: "Explorer", rows: RowsView, by: int) -> None:
+    key = rows.move(by)
+    if key is not None:
+        app.highlight(rows, key)
 
 
 def _focus_neighbour(app: "Explorer", by: int) -> None:

@@ -1,44 +1,38 @@
 """The inspect pane: the selected step from close by, in one of several views."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
-from coconut_core.trace import StepRecord
-from coconut_tui.drawing import EDIT_STYLE, share_text, token_bar
-from coconut_tui.state import ModelFacts, RunView
-from coconut_tui.widgets.graph import draw_graph
+from coconut_tui.drawing import EDIT_STYLE
+from coconut_tui.looks import Ask
 from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.views import VIEWS
+from coconut_tui.widgets.views.numbers import NumbersTable
+from coconut_tui.widgets.views.sight import Sight
 
-
-@dataclass(frozen=True)
-class Sight:
-    """What a view draws."""
-
-    run: RunView | None = None
-    facts: ModelFacts | None = None
-    step: StepRecord | None = None  # the selected one
-    token_count: int = 10
-    width: int = 24  # cells
-
-
-@dataclass(frozen=True)
-class View:
-    """One way to look at a step; `name` is its tab, and its entry in coconut_tui.guides."""
-
-    name: str
-    title: str
-    draw: Callable[[Sight], Text]
+LEAST_WIDTH, LEAST_HEIGHT = 24, 8  # cells that views are drawn for
+_WIDE = 64  # with so many cells the step's figures take one line
+_BAR, _TABS = 1, 3  # cells beside and lines above a view: its scrollbar, the tabs
 
 
 class InspectPane(Vertical):
     """Figures of the selected step, and below them one view at a time. Only the one in front is drawn."""
 
     BORDER_TITLE = "Inspect"
+
+    class Wants(Message):
+        """The view in front needs to know something from the model."""
+
+        def __init__(self, ask: Ask) -> None:
+            super().__init__()
+            self.ask = ask
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -48,19 +42,32 @@ class InspectPane(Vertical):
         yield TextView(id="step-facts")
         with TabbedContent(id="views"):
             for view in VIEWS:
-                with TabPane(view.title, id=view.name), VerticalScroll():
-                    yield TextView(id=f"view-{view.name}")
+                with TabPane(view.title, id=view.name):
+                    if view.draw is None:
+                        yield NumbersTable()
+                    else:
+                        with VerticalScroll():
+                            yield TextView(id=f"view-{view.name}")
 
-    def show(self, run: RunView | None, facts: ModelFacts | None, selected: int | None, count: int) -> None:
-        """Draw a step of a run, with `count` tokens."""
-        step = None if run is None or selected is None else run.steps[selected]
-        self._sight = Sight(run, facts, step, count, max(24, self.content_size.width - 4))
-        self.query_one("#step-facts", TextView).show(_step_facts(run, step))
+    def show(self, sight: Sight) -> None:
+        """Draw what is to be seen; the room for it is the pane's."""
+        self._sight = sight
         self._draw()
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         """Draw the view that has come to the front."""
         self._draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What is drawn follows the room there is."""
+        self.call_after_refresh(self._draw)
+
+    @property
+    def sight(self) -> Sight:
+        """What is drawn, and the room there is for it."""
+        room = self.query_one(TabbedContent).size  # a view that has just come to the front has no size yet
+        width, height = max(LEAST_WIDTH, room.width - _BAR), max(LEAST_HEIGHT, room.height - _TABS)
+        return replace(self._sight, width=width, height=height)
 
     @property
     def shown(self) -> str:
@@ -68,20 +75,29 @@ class InspectPane(Vertical):
         return self.query_one(TabbedContent).active
 
     @property
-    def body(self) -> VerticalScroll:
+    def body(self) -> Widget:
         """What of it takes the focus: the view in front."""
-        return self.query_one(f"#{self.shown} VerticalScroll", VerticalScroll)
+        return self.query_one(f"#{self.shown}", TabPane).children[0]
 
     def view_tab(self, name: str) -> None:
         """Bring a view to the front."""
         self.query_one(TabbedContent).active = name
 
     def _draw(self) -> None:
-        view = next((view for view in VIEWS if view.name == self.shown), VIEWS[0])
-        self.query_one(f"#view-{view.name}", TextView).show(view.draw(self._sight))
+        view, sight = next(view for view in VIEWS if view.name == self.shown), self.sight
+        self.query_one("#step-facts", TextView).show(_step_facts(sight))
+        if view.draw is None:
+            self.query_one(NumbersTable).show(sight)
+            return
+        self.query_one(f"#view-{view.name}", TextView).show(view.draw(sight))
+        wanted = view.ask(sight)
+        replayed = sight.facts is not None and sight.facts.replayed
+        if wanted is not None and not replayed and self.display and sight.answer(wanted) is None:
+            self.post_message(self.Wants(wanted))
 
 
-def _step_facts(run: RunView | None, step: StepRecord | None) -> Text:
+def _step_facts(sight: Sight) -> Text:
+    run, step = sight.run, sight.step
     if run is None or step is None:
         return Text("no step yet", "dim")
     if step.kind == "thought":
@@ -91,36 +107,8 @@ def _step_facts(run: RunView | None, step: StepRecord | None) -> Text:
     else:
         text = Text(f"word {step.index} ", "bold") + Text(repr(step.token), "bold")
     text.append(f"\nentropy {step.entropy:.2f} nats  norm {step.norm:.1f}")
-    text.append("" if step.cosine is None else f"\ncosine to the thought before {step.cosine:.2f}")
+    between = "  " if sight.width >= _WIDE else "\n"
+    text.append("" if step.cosine is None else f"{between}cosine to the thought before {step.cosine:.2f}")
     if step.edit:
         text.append(f"\n✎ edited: {step.edit}", EDIT_STYLE)
     return text
-
-
-def _top(sight: Sight) -> Text:
-    if sight.step is None:
-        return Text("Take a step (s) to see what the first thought says.", "dim")
-    bars = max(4, min(24, sight.width - 18))
-    top = sight.step.top[: sight.token_count]
-    return Text("\n").join(token_bar(item.token, item.probability, 12, bars) for item in top)
-
-
-def _graph(sight: Sight) -> Text:
-    return draw_graph(sight.run, sight.step, 1 if sight.facts is None else sight.facts.first_thought_hops)
-
-
-def _words(sight: Sight) -> Text:
-    words = [] if sight.run is None else sight.run.words()
-    if not words:
-        return Text("Nothing has been said yet.", "dim")
-    lines = []
-    for step in words:
-        said = next((item.probability for item in step.top if item.token == step.token), 0.0)
-        line = Text(f"{step.token!r:<14} {share_text(said)}")
-        others = [item for item in step.top if item.token != step.token][:2]
-        line.append("".join(f"  {item.token!r} {share_text(item.probability)}" for item in others), "dim")
-        lines.append(line)
-    return Text("\n").join(lines)
-
-
-VIEWS = (View("top", "Top-k", _top), View("graph", "Path graph", _graph), View("answer", "Answer", _words))

@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
+from coconut_core.untrained import untrained_label
 from coconut_tui.drawing import BAR_BOLD
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.text import TextView
@@ -41,8 +42,10 @@ def _facts(facts: ModelFacts | None) -> Text:
     if facts is None:
         return Text()
     text = Text(f"\n{facts.name}", "dim")
+    if facts.chat:
+        text.append("\nasked in its chat template", "dim")
     if facts.replayed:
         text.append("\nreplayed from a saved trace", "dim")
     if not facts.trained:
-        text.append("\n! not trained to think in latents", "bold")
+        text.append(f"\n! {untrained_label(facts.feedback)}", "bold")
     return text

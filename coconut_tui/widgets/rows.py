@@ -26,7 +26,7 @@ class RowsView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
 
     class Highlighted(Message):
-        """The cursor has been moved to a row."""
+        """The cursor has been put on a row by a click."""
 
         def __init__(self, rows: "RowsView", key: int) -> None:
             super().__init__()
@@ -84,15 +84,17 @@ class RowsView(ScrollView, can_focus=True):
             self.post_message(self.Highlighted(self, key))
             self.post_message(self.Chosen(self, key))
 
-    def move(self, by: int) -> None:
-        """Move the cursor over the rows that can be selected."""
+    def move(self, by: int) -> int | None:
+        """Move the cursor over the rows that can be selected; the key of the row it comes to, None without any.
+
+        At once, not by a message: of keys that are pressed fast, the next one finds the cursor moved.
+        """
         keys = [row.key for row in self._rows if row.key is not None]
         if not keys:
-            return
+            return None
         here = keys.index(self.key) if self.key in keys else len(keys) - 1
-        key = keys[min(max(here + by, 0), len(keys) - 1)]
-        if key != self.key:
-            self.post_message(self.Highlighted(self, key))
+        self.key = keys[min(max(here + by, 0), len(keys) - 1)]
+        return self.key
 
     def choose(self) -> None:
         """Choose the row under the cursor."""

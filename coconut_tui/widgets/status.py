@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from coconut_core.untrained import untrained_label
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.state import ModelFacts, RunView
 
@@ -28,7 +29,7 @@ def status_line(
 def usage_text(facts: ModelFacts | None) -> Text:
     """Whether the model's thoughts are known to be used."""
     if facts is not None and not facts.trained:
-        return Text("not trained to think in latents", "bold")
+        return Text(untrained_label(facts.feedback), "bold", no_wrap=True, overflow="ellipsis")
     usage, colon, why = ("" if facts is None else facts.verdict).partition(":")
     text = Text("thoughts used? ", no_wrap=True, overflow="ellipsis")
     return text.append(usage or "…", "bold").append(colon + why)

@@ -429,14 +429,14 @@ async def test_a_model_that_is_not_there_is_a_message_and_the_app_lives(tmp_path
 
 
 async def test_keys_from_the_settings_take_the_place_of_the_tables(checkpoint: Path) -> None:
-    config = Config(keys={"step": "x", "own": "s"})
+    config = Config(keys={"step": "f5", "own": "s"})
     async with explorer(checkpoint, config=config).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await press(pilot, "x")
+        await press(pilot, "f5")
         assert len(app.view.steps) == 1
         await press(pilot, "s")
         assert "has not been edited" in notes(app)
-        assert next(action for action in app.actions if action.name == "step").shown_keys == "x"
+        assert next(action for action in app.actions if action.name == "step").shown_keys == "f5"
 
 
 async def test_the_palette_offers_every_action(checkpoint: Path) -> None:

@@ -66,6 +66,7 @@ def test_the_installed_command_says_in_one_line_that_it_needs_a_terminal() -> No
         ([], "coconut ask"),
         (["--thoughts", "-2"], "thoughts"),
         (["--question", "x", "--example", "1"], "not both"),
+        (["--question", "x", "--restore"], "leave out what else to open"),
         (["no-such-trace.json"], "cannot read a trace"),
         (["--example", "0"], "numbered from 1"),
         (["--data", "no-such-file.json"], "cannot read problems"),

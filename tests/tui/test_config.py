@@ -37,11 +37,11 @@ def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
 
 def test_the_command_line_wins_over_environment_over_file(tmp_path: Path) -> None:
     path = written(
-        tmp_path, 'model = "a"\ndevice = "cpu"\ntop_k = 3\nthoughts = 0\n[keys]\nstep = ["x", "space"]\n'
+        tmp_path, 'model = "a"\ndevice = "cpu"\ntop_k = 3\nthoughts = 0\n[keys]\nstep = ["f5", "space"]\n'
     )
     environment = {"COCONUT_TUI_DEVICE": "cuda:1", "COCONUT_TUI_TOP_K": "4", "PATH": "/bin"}
     loaded = load_config(path, {"top_k": 5, "model": None}, environment)
-    assert loaded.config == Config(model="a", device="cuda:1", top_k=5, thoughts=0, keys={"step": "x,space"})
+    assert loaded.config == Config(model="a", device="cuda:1", top_k=5, thoughts=0, keys={"step": "f5,space"})
     assert loaded.found
     assert {name: source for name, source in loaded.sources.items() if source != "default"} == {
         "model": "file",
@@ -71,7 +71,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path) -> None:
         "theme": ('"nord"', "nord"),
         "palette": ('"high-contrast"', "high-contrast"),
         "branch_memory_mb": ("64", 64),
-        "keys": ('{step = "x"}', {"step": "x"}),
+        "keys": ('{step = "f5"}', {"step": "f5"}),
     }
     wanted = Config(**{name: value for name, (_, value) in values.items()})
     path = written(tmp_path, "".join(f"{name} = {text}\n" for name, (text, _) in values.items()))
@@ -82,7 +82,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> None:
-    given = Config(model='a "b"\\\x7f\n', thoughts=2, theme="nord", keys={"step": "x,space", "help": "f1"})
+    given = Config(model='a "b"\\\x7f\n', thoughts=2, theme="nord", keys={"step": "f5,space", "help": "f1"})
     loaded = load_config(command_line=given.to_json(), environment={})
     text = loaded.to_toml()
     assert "(command line)" in text

@@ -18,7 +18,7 @@ from coconut_tui.drafts import Workshop
 from coconut_tui.guides import GUIDES
 from coconut_tui.state import FormFacts, ModelFacts, RunView
 from coconut_tui.what_if import MOST_VARIANTS, sweep_of
-from coconut_tui.widgets.inspect import VIEWS
+from coconut_tui.widgets.views import VIEWS
 from tests.tui.conftest import PROBLEM
 
 FORMS = (

@@ -1,5 +1,6 @@
 """Pictures of the views, from numbers made by hand, so that no picture depends on a machine's rounding."""
 
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,8 +12,21 @@ from coconut_tui.app import Explorer
 from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
+from coconut_tui.config import Config
 from coconut_tui.drafts import Workshop
-from coconut_tui.engine.messages import RunChanged
+from coconut_tui.engine.messages import LookReady, RunChanged
+from coconut_tui.looks import (
+    Attention,
+    Courses,
+    Dials,
+    Found,
+    Heated,
+    LensColumn,
+    LensGrid,
+    Neighbours,
+    Point,
+    Trajectory,
+)
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
@@ -29,6 +43,8 @@ from coconut_tui.state import (
     Variant,
     WhatIf,
 )
+from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.widgets.views import VIEWS
 from tests.tui.conftest import PROBLEM, shown, steps_taken, until
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
@@ -270,7 +286,89 @@ def test_problems(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> No
 
     async def drive(pilot: Pilot[None]) -> None:
         app = await with_branches(pilot, trace)
-        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None))
+        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen, screen: None))
         await pilot.pause()
 
     assert snap_compare(opened(trace), terminal_size=size, run_before=drive)
+
+
+def _tokens(*shares: tuple[str, float]) -> tuple[TokenRecord, ...]:
+    return tuple(TokenRecord(token, share) for token, share in shares)
+
+
+_WORDS = tuple(PROBLEM.question.replace(".", " .").replace("?", " ?").split())
+ANSWERS: dict[str, Found] = {
+    "top": Heated(_tokens(("lempus", 0.31), ("rompus", 0.28), ("sterpus", 0.11), ("Tom", 0.05)), 2.4),
+    "lens": LensGrid(
+        tuple(
+            LensColumn(number, name, (_tokens(("Every", 0.2), (low, 0.1)), _tokens((high, share), (low, 0.05))))
+            for number, (name, low, high, share) in enumerate(
+                [
+                    ("1", "Tom", "Alex", 0.97),
+                    ("2", "rompus", "lempus", 0.52),
+                    ("3", "bompus", "gorpus", 0.88),
+                    ("⟨eot⟩", ".", "###", 0.9),
+                ]
+            )
+        ),
+        ((1.13, 0.83),),
+    ),
+    "attention": Attention(
+        "thought 1",
+        "thought 2",
+        (*_WORDS, "<bot>", "thought 1"),
+        len(_WORDS) + 1,
+        1,
+        1,
+        array("f", [2 * n / len(_WORDS) / (len(_WORDS) + 3) for n in range(len(_WORDS) + 2)] * 4),
+    ),
+    "lines": Courses({"Every": (0.1, 0.25, 0.05, 0.3)}),
+    "nearest": Neighbours(_tokens(("lempus", 0.44), ("rompus", 0.41), ("Tom", 0.02), ("bompus", -0.1))),
+    "trajectory": Trajectory(
+        (
+            Point(1, "1", -2, -1),
+            Point(1, "2", 0, 2),
+            Point(1, "3", 2, 0),
+            Point(2, "2", 0, -2),
+            Point(2, "3", 3, 1),
+        ),
+        {1: (0, 1, 2), 2: (0, 3, 4), 3: (0, 1), 4: (0, 3, 4)},
+        (0.61, 0.22),
+    ),
+}
+LOOKED_AT = ("top", "lens", "attention", "lines", "nearest", "trajectory", "numbers")
+
+
+async def look_at(pilot: Pilot[None], trace: Trace, name: str) -> None:
+    """Bring a view to the front that has been answered already."""
+    app = await with_branches(pilot, trace)
+    app.dials = Dials(temperature=2.0 if name == "top" else 1.0, lens_layer=1, pins=("Every",))
+    app.draw_inspect()
+    ask = next(view for view in VIEWS if view.name == name).ask(app.query_one(InspectPane).sight)
+    if ask is not None:
+        app.on_look_ready(LookReady(ask, ANSWERS[name]))
+    app.show_view(name)
+    await pilot.pause()
+
+
+@SIZES
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_views(snap_compare: Snap, trace: Trace, size: tuple[int, int], name: str) -> None:
+    assert snap_compare(opened(trace), terminal_size=size, run_before=lambda pilot: look_at(pilot, trace, name))
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_views_in_the_light(snap_compare: Snap, trace: Trace, name: str) -> None:
+    app = Explorer(trace=trace, config=Config(theme="textual-light"))
+    app.animation_level = "none"
+    assert snap_compare(app, terminal_size=MIDDLE, run_before=lambda pilot: look_at(pilot, trace, name))
+
+
+def test_a_zoomed_pane(snap_compare: Snap, trace: Trace) -> None:
+    async def drive(pilot: Pilot[None]) -> None:
+        await look_at(pilot, trace, "lens")
+        shown(pilot).focus_pane("inspect")
+        await pilot.press("O")
+        await pilot.pause()
+
+    assert snap_compare(opened(trace), terminal_size=MIDDLE, run_before=drive)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -14,23 +15,31 @@ from typing import Any
 import pytest
 
 from coconut_core.errors import CoconutError
-from coconut_tui import store
-from coconut_tui.store import Owner, SavedBranch, SavedRun, SavedSession, SessionStore
+from coconut_tui import saved, store
+from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
+from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.saved import Owner, SavedRun, SavedSession
+from coconut_tui.state import ModelChoice
+from coconut_tui.store import SessionStore
 from tests.tui.conftest import PROBLEM
 
+ZERO, STEER = Edit(0, 2, "zero@2", None), Edit(1, 3, "steer rompus 4@3", 7)
+BRANCHES = (
+    Branch(1, "main", Decisions(None, (), "tttmww"), said=Said("### Alex", "Alex", True, False)),
+    Branch(2, "zero@2", Decisions(None, (ZERO,), "tttm"), 1, 1, "zero@2", Said("", "", False)),
+    Branch(5, "both", Decisions(7, (ZERO, STEER), "ttt"), 2, 3, "steer rompus 4@3"),
+)
 RUN = SavedRun(
-    model="models/prosqa",
-    question="Is Alex a bompus\x1b\ud800 or gorpus?",
-    problem=PROBLEM,
-    branches=(
-        SavedBranch("main", position=9),
-        SavedBranch("zero@2", "main", 1, None, ("zero@2",), 4),
-        SavedBranch("both", "zero@2", 3, 7, ("zero@2", "steer rompus 4@3"), 3),
+    ModelChoice("models/prosqa", "cpu", "float32", "mixture", True, "You think."),
+    Tree("Is Alex a bompus\x1b\ud800 or gorpus?", PROBLEM, 3, BRANCHES, 2),
+    selected=3,
+    breakpoints=(
+        Breakpoint(thought=2),
+        Breakpoint(entropy_below=0.5, enabled=False),
+        Breakpoint(token="rompus", top=3),
+        Breakpoint(),
     ),
-    selected="zero@2",
-    device="cpu",
-    dtype="float32",
-    feedback="mixture",
+    problem_file="/data/problems.json",
 )
 SESSION = SavedSession(RUN, ("models/prosqa", "other"), ("a", "b"))
 
@@ -38,11 +47,14 @@ SESSION = SavedSession(RUN, ("models/prosqa", "other"), ("a", "b"))
 EXPLORER = """
 import sys
 from pathlib import Path
-from coconut_tui.store import SavedRun, SavedSession, SessionStore
+from coconut_tui.branches import Tree
+from coconut_tui.saved import SavedRun, SavedSession
+from coconut_tui.state import ModelChoice
+from coconut_tui.store import SessionStore
 store = SessionStore(Path(sys.argv[1]), print)
 found = store.load()
-print("found", found.run.question if found.run else None, found.crashed, flush=True)
-store.save(SavedSession(SavedRun("m", sys.argv[2])))
+print("found", *((found.run.tree.question, found.crashed) if found else ("nothing",)), flush=True)
+store.save(SavedSession(SavedRun(ModelChoice("m"), Tree.planted(sys.argv[2], None, None, None))))
 store.flush()
 print("saved", flush=True)
 sys.stdin.read()
@@ -87,24 +99,26 @@ def test_a_session_survives_json(session: SavedSession) -> None:
     "branches",
     [
         (),
-        (SavedBranch("main", "main"),),
-        (SavedBranch("main"), SavedBranch("other")),
-        (SavedBranch("main"), SavedBranch("main", "main")),
-        (SavedBranch("main"), SavedBranch("a", "b"), SavedBranch("b", "main")),
+        (Branch(1, "main", parent=1),),
+        (Branch(1, "main"), Branch(2, "other")),
+        (Branch(1, "main"), Branch(2, "main", parent=1)),
+        (Branch(1, "main"), Branch(1, "other", parent=1)),
+        (Branch(1, "main"), Branch(2, "a", parent=3), Branch(3, "b", parent=1)),
     ],
 )
-def test_branches_must_be_a_tree(branches: tuple[SavedBranch, ...]) -> None:
+def test_branches_must_be_a_tree(branches: tuple[Branch, ...]) -> None:
+    session = SavedSession(replace(RUN, tree=replace(RUN.tree, branches=branches, current=1)))
     with pytest.raises(CoconutError, match="branch"):
-        SavedRun("m", "q", branches=branches)
+        SavedSession.from_json(session.to_json())
 
 
 def test_models_and_questions_are_remembered_newest_first() -> None:
     session = SavedSession()
-    for number in range(2 * store.REMEMBERED):
-        session = session.remember(model=f"m{number % 3}", question=f"q{number}")
+    for number in range(2 * saved.REMEMBERED):
+        session = session.remember([f"m{number % 3}"], [f"q{number}"])
     assert session.models == ("m0", "m2", "m1")
     assert session.questions[:2] == ("q39", "q38")
-    assert len(session.questions) == store.REMEMBERED
+    assert len(session.questions) == saved.REMEMBERED
     assert session.remember() == session
 
 
@@ -114,7 +128,7 @@ def test_models_and_questions_are_remembered_newest_first() -> None:
 def test_a_killed_explorer_is_restored_and_one_that_left_is_not_called_crashed(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "sessions"
     with explorer(folder, "first") as process:
-        assert told(process) == ["found None False", "saved"]
+        assert told(process) == ["found nothing", "saved"]
         process.send_signal(signal.SIGKILL)
     with explorer(folder, "second") as process:
         assert told(process) == ["found first True", "saved"]
@@ -122,7 +136,7 @@ def test_a_killed_explorer_is_restored_and_one_that_left_is_not_called_crashed(t
         process.wait(30)
     [path] = folder.glob("*")  # taken over, not copied
     found = SessionStore(folder).load()
-    assert found.run.question == "second"
+    assert found.run.tree.question == "second"
     assert found.owner is None
     assert not found.crashed
     assert path.exists() is False
@@ -130,13 +144,13 @@ def test_a_killed_explorer_is_restored_and_one_that_left_is_not_called_crashed(t
 
 def test_two_explorers_keep_their_own_sessions(tmp_path: Path) -> None:
     with explorer(tmp_path, "one") as first:
-        assert told(first) == ["found None False", "saved"]
+        assert told(first) == ["found nothing", "saved"]
         with explorer(tmp_path, "two") as second:
-            assert told(second) == ["found None False", "saved"]
-            assert SessionStore(tmp_path).load() == SavedSession()
+            assert told(second) == ["found nothing", "saved"]
+            assert SessionStore(tmp_path).load() is None
             first.send_signal(signal.SIGKILL)
             first.wait(30)
-            assert SessionStore(tmp_path).load().run.question == "one"
+            assert SessionStore(tmp_path).load().run.tree.question == "one"
             second.stdin.close()
             second.wait(30)
     assert len(list(tmp_path.glob("*.json"))) == 2
@@ -146,13 +160,13 @@ def test_a_session_is_taken_over_by_one_explorer_only(tmp_path: Path) -> None:
     as_saved_by_the_dead(tmp_path, SESSION)
     first, second = SessionStore(tmp_path), SessionStore(tmp_path)
     assert first.load().run == RUN
-    assert second.load() == SavedSession()
+    assert second.load() is None
 
 
 def test_a_session_of_another_machine_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text(json.dumps(replace(SESSION, owner=Owner("elsewhere", 1, 1.0)).to_json()), encoding="utf-8")
-    assert SessionStore(tmp_path).load() == SavedSession()
+    assert SessionStore(tmp_path).load() is None
     assert path.exists()
 
 
@@ -166,13 +180,13 @@ def test_an_owner_that_cannot_be_is_not_alive(number: int) -> None:
 def test_the_last_of_many_changes_is_written_once(tmp_path: Path) -> None:
     mine = SessionStore(tmp_path)
     for number in range(100):
-        mine.save(SESSION.remember(question=f"q{number}"))
+        mine.save(SESSION.remember((), [f"q{number}"]))
     assert list(tmp_path.iterdir()) == []
     mine.flush()
     [path] = tmp_path.iterdir()
     first = path.stat().st_mtime_ns
     saved = SavedSession.from_json(json.loads(path.read_text(encoding="utf-8")))
-    assert saved == replace(SESSION.remember(question="q99"), owner=Owner.this(), questions=saved.questions)
+    assert saved == replace(SESSION.remember((), ["q99"]), owner=Owner.this(), questions=saved.questions)
     assert saved.questions[0] == "q99"
     mine.flush()
     assert path.stat().st_mtime_ns == first
@@ -187,15 +201,22 @@ def test_a_change_is_written_without_being_asked_for(tmp_path: Path) -> None:
     assert SavedSession.from_json(json.loads(path.read_text(encoding="utf-8"))).run == RUN
 
 
-@pytest.mark.usefixtures("no_timer")
-def test_beginning_afresh_remembers_but_does_not_take_over(tmp_path: Path) -> None:
-    path = as_saved_by_the_dead(tmp_path, SESSION)
+def test_only_a_session_that_fits_is_taken_over(tmp_path: Path) -> None:
+    as_saved_by_the_dead(tmp_path, SESSION)
     mine = SessionStore(tmp_path)
-    assert mine.remembered() == SavedSession(None, SESSION.models, SESSION.questions)
-    mine.save(SavedSession())
-    mine.close()
+    assert mine.load(lambda session: session.run.choice.source == "other") is None
+    assert mine.load(lambda session: session.crashed).run == RUN
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_what_was_used_lately_is_remembered_from_all_sessions(tmp_path: Path) -> None:
+    path = as_saved_by_the_dead(tmp_path, SESSION)
+    other = as_saved_by_the_dead(tmp_path, SavedSession(None, ("third", "other"), ("c",)), "2-b.json")
+    os.utime(path, (1, 1))
+    mine = SessionStore(tmp_path)
+    assert mine.remembered() == SavedSession(None, ("third", "other", "models/prosqa"), ("c", "a", "b"))
     assert path.exists()
-    assert len(list(tmp_path.glob("*.json"))) == 2
+    assert other.exists()
 
 
 def test_a_session_that_was_only_looked_at_is_left_in_good_order(tmp_path: Path) -> None:
@@ -206,22 +227,69 @@ def test_a_session_that_was_only_looked_at_is_left_in_good_order(tmp_path: Path)
     assert SessionStore(tmp_path).load() == SESSION
 
 
-def _without(name: str) -> Callable[[dict[str, Any]], object]:
+@pytest.mark.usefixtures("no_timer")
+def test_a_session_that_is_put_back_is_as_it_was_found(tmp_path: Path) -> None:
+    as_saved_by_the_dead(tmp_path, SESSION)
+    mine = SessionStore(tmp_path)
+    assert mine.load().crashed
+    mine.put_back()
+    mine.save(SavedSession(None, ("mine",)))
+    mine.close()
+    assert SessionStore(tmp_path).load(lambda session: session.crashed).run == RUN
+
+
+def test_a_session_that_is_given_up_stays_and_is_not_called_crashed(tmp_path: Path) -> None:
+    path = as_saved_by_the_dead(tmp_path, SESSION)
+    before = path.stat().st_mtime_ns
+    SessionStore(tmp_path).give_up_crashed()
+    assert path.stat().st_mtime_ns == before
+    assert SessionStore(tmp_path).load(lambda session: session.crashed) is None
+    assert SessionStore(tmp_path).load() == SESSION
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.usefixtures("no_timer")
+def test_nothing_is_saved_once_it_is_closed(tmp_path: Path, in_order: bool) -> None:
+    mine = SessionStore(tmp_path)
+    mine.save(SESSION)
+    mine.close(in_order=in_order)
+    mine.save(SavedSession())
+    mine.flush()
+    [path] = tmp_path.iterdir()
+    left = SavedSession.from_json(json.loads(path.read_text(encoding="utf-8")))
+    assert left == replace(SESSION, owner=None if in_order else Owner.this())
+
+
+def test_only_its_user_reads_what_was_saved(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "sessions"
+    mine = SessionStore(folder)
+    mine.save(SESSION)
+    mine.close()
+    [path] = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def _run_without(name: str) -> Callable[[dict[str, Any]], object]:
     return lambda record: record["run"].pop(name)
 
 
-def _with(name: str, value: Any) -> Callable[[dict[str, Any]], object]:
-    return lambda record: record["run"]["branches"][0].update({name: value})
+def _with(**entries: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record["run"]["branches"][1].update(entries)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        *map(_without, ("model", "question", "branches", "selected", "device")),
-        *(_with(name, value) for name, value in (("name", 3), ("position", -1), ("position", True))),
-        *(_with(name, value) for name, value in (("edits", "zero@2"), ("edits", [2]), ("parent", "main"))),
+        *map(_run_without, ("source", "question", "branches", "current", "device", "breakpoints")),
+        *(_with(**{name: value}) for name, value in (("name", 3), ("forked_at", -1), ("forked_at", True))),
+        *(_with(**{name: value}) for name, value in (("edits", "zero@2"), ("edits", [2]), ("parent", 7))),
+        *(_with(**{name: value}) for name, value in (("moves", "tx"), ("said", {"text": 3}), ("edits", [{}]))),
         lambda record: record.update(run=[]),
         lambda record: record["run"].update(branches=[3]),
+        lambda record: record["run"].update(current=4),
+        lambda record: record["run"].update(breakpoints=[{"text": "whenever", "enabled": True}]),
+        lambda record: record["run"].update(breakpoints=[{"text": "thought 2", "enabled": 1}]),
         lambda record: record["run"].update(problem={"question": 3}),
         lambda record: record.update(owner={"host": "x", "process": 1, "started": 10**400}),
         lambda record: record.update(models=None),
@@ -278,9 +346,13 @@ def test_old_sessions_are_forgotten_but_not_those_of_the_living(
     alive = tmp_path / "0.json"
     alive.write_text(json.dumps(replace(SESSION, owner=Owner.this()).to_json()), encoding="utf-8")
     os.utime(alive, (1, 1))
+    half = tmp_path / "9-x.json.new"
+    half.write_text("{", encoding="utf-8")
+    os.utime(half, (1, 1))
     mine = SessionStore(tmp_path)
     mine.save(SESSION)
     mine.close()
+    assert not half.exists(), "a kill left it"
     left = {path.name for path in tmp_path.glob("*.json")}
     assert {"0.json", "6.json", "7.json"} < left
     assert len(left) == 4

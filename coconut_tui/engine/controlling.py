@@ -1,0 +1,266 @@
+"""Something else in place of the thoughts: all controls on one question, and swaps on many."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import factorial
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from coconut_core.answers import conclusion, final_answer
+from coconut_core.controls import CONTROLS, Case, Study, answers_to
+from coconut_core.errors import CoconutError
+from coconut_core.generate import Answer, generate
+from coconut_core.interventions import Plan
+from coconut_core.machine import Mode
+from coconut_core.model import CoconutModel
+from coconut_core.problems.base import Problem
+from coconut_core.problems.twins import twin_of
+from coconut_core.session import Session
+from coconut_tui.controlled import Controlled, ControlRow, Swaps
+from coconut_tui.engine.live import Stop
+from coconut_tui.engine.readings import ANSWERED_TOGETHER, first_difference
+
+if TYPE_CHECKING:
+    from coconut_tui.engine.workbench import Workbench
+
+DRAWS = 6  # of a control that is drawn by chance, and swaps of one problem
+OTHERS = 16  # problems whose thoughts are drawn from
+_MOST_WORDS = 64
+_MISSING = {
+    "pause": "it is not fed a state as it is",
+    "nearest": "it is not fed a state as it is",
+    "mean": "there are no other problems to take a mean over",
+    "shuffled": "it takes a single thought",
+    "random": "there are no other problems",
+    "same-hop": "no other problem with as long a chain",
+    "twin": "no minimal twin is known",
+}
+
+_Draw = tuple[Case, Plan]
+
+
+def _pool(model: CoconutModel, problems: Sequence[Problem]) -> list[Case]:
+    """Some problems whose thoughts can be drawn, always the same of the same."""
+    chosen = random.Random("others").sample(list(problems), min(OTHERS, len(problems)))
+    return [case for case in _cases(model, chosen) if case.own.thoughts.shape[0]]
+
+
+def _drawn(problem: Problem, pool: Sequence[Case]) -> list[Case]:
+    """Other problems of the pool whose thoughts one problem is given, always the same."""
+    others = [other for other in pool if other.problem.question != problem.question]
+    return random.Random(f"swaps {problem.question}").sample(others, min(DRAWS, len(others)))
+
+
+# -- one question ------------------------------------------------------------------------------------------
+
+
+def control_question(
+    bench: "Workbench", others: Sequence[Problem], stop: Stop, show: Callable[[Controlled], None]
+) -> None:
+    """Run every control on the question of the tree; show gets the table whenever there is more of it.
+
+    The thoughts are those that the model thinks by itself, as many as the current branch plans, without its
+    edits; the answer follows them at once, as in coconut controls.
+    """
+    tree = bench.tree
+    try:
+        case, study = _studied(bench, tree.problem or Problem(tree.question, (), ""), others)
+    except CoconutError as error:
+        show(Controlled(error=str(error)))
+        return
+    drawn = {name: _draws(study, case, name) for name in CONTROLS}
+    found = Controlled(
+        tuple(
+            ControlRow(name, CONTROLS[name].description, len(draws), "" if draws else _MISSING.get(name, "—"))
+            for name, draws in drawn.items()
+        ),
+        own=bench.judged(case.answer.text, finished=True),
+    )
+    show(found)
+    if stop():
+        return
+    answers = _answered_with(study, case, drawn)
+    if stop():
+        return
+    found = replace(found, rows=tuple(_counted(bench, row, case, drawn, answers) for row in found.rows))
+    show(found)
+    _add_probabilities(bench.model, case, drawn, answers, found, stop, show)
+
+
+def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) -> tuple[Case, Study]:
+    """The question with what donors it can have, in front of other problems."""
+    twin = twin_of(problem, random.Random(f"twin {problem.question}")) if problem.answer else None
+    thoughts = bench.decisions.thoughts
+    case, *of_twin = _cases(bench.model, [problem, *([] if twin is None else [twin])], thoughts)
+    if not case.own.thoughts.shape[0]:
+        raise CoconutError("this model takes no thoughts here, so there is nothing to put in their place")
+    case = replace(case, donors=dict(zip(("twin",), of_twin, strict=False)))
+    pool = [other for other in _pool(bench.model, others) if other.problem.question != problem.question]
+    return case, Study(bench.model, [case, *pool], answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
+
+
+def _cases(model: CoconutModel, problems: Sequence[Problem], thoughts: int | None = None) -> list[Case]:
+    """Problems answered with their own thoughts."""
+    answers = generate(
+        model,
+        [problem.question for problem in problems],
+        thoughts=thoughts,
+        answer_only=True,
+        max_new_tokens=_MOST_WORDS,
+        keep="thoughts",
+    )
+    return [
+        Case(problem, answer.recording, answer)
+        for problem, answer in zip(problems, answers, strict=True)
+        if answer.recording is not None
+    ]
+
+
+def _draws(study: Study, case: Case, name: str) -> list[_Draw]:
+    """What a control feeds, as often as it is drawn, with the case that it was drawn for."""
+    pool = study.cases[1:]
+    if name == "mean" and not pool:
+        return []
+    if name in ("random", "same-hop"):
+        steps = len(case.problem.steps)
+        alike = [other for other in pool if steps and len(other.problem.steps) == steps]
+        donors = _drawn(case.problem, pool if name == "random" else alike)
+        given = [replace(case, donors={name: donor}) for donor in donors]
+    else:
+        orders = factorial(min(DRAWS, case.own.thoughts.shape[0])) - 1  # other than its own
+        given = [case] * {"noise": DRAWS, "shuffled": min(DRAWS, orders)}.get(name, 1)
+    plans = [(each, CONTROLS[name].plan(study, each, number)) for number, each in enumerate(given)]
+    return [(each, plan) for each, plan in plans if plan is not None]
+
+
+def _answered_with(study: Study, case: Case, drawn: Mapping[str, Sequence[_Draw]]) -> dict[str, list[Answer]]:
+    """The answers of each control, a draw each, all in one batch."""
+    plans: dict[str, Plan | None] = {
+        f"{name} {number}": plan for name, draws in drawn.items() for number, (_, plan) in enumerate(draws)
+    }
+    told = answers_to(replace(study, cases=[case]), [plans], lambda count: None)
+    by_key = {key: answer for _, key, answer in told}
+    return {name: [by_key[f"{name} {number}"] for number in range(len(draws))] for name, draws in drawn.items()}
+
+
+def _counted(
+    bench: "Workbench",
+    row: ControlRow,
+    case: Case,
+    drawn: Mapping[str, Sequence[_Draw]],
+    answers: Mapping[str, Sequence[Answer]],
+) -> ControlRow:
+    prefix = bench.model.config.answer_prefix
+    own, said = final_answer(case.answer.text, prefix), answers[row.name]
+    texts = [final_answer(answer.text, prefix) for answer in said]
+    donors = [given.donors.get(row.name) for given, _ in drawn[row.name]]
+    return replace(
+        row,
+        said=tuple(bench.judged(answer.text, finished=True) for answer in said),
+        changed=sum(text != own for text in texts),
+        donors=None
+        if not donors or None in donors
+        else sum(
+            donor is not None and bool(donor.problem.answer) and conclusion(text) == donor.conclusion
+            for text, donor in zip(texts, donors, strict=True)
+        ),
+    )
+
+
+def _add_probabilities(
+    model: CoconutModel,
+    case: Case,
+    drawn: Mapping[str, Sequence[_Draw]],
+    answers: Mapping[str, Sequence[Answer]],
+    found: Controlled,
+    stop: Stop,
+    show: Callable[[Controlled], None],
+) -> None:
+    """The probability of the deciding word, row by row: the first one at which another answer differs."""
+    own = case.answer.token_ids
+    others = [answer.token_ids for each in answers.values() for answer in each]
+    places = [first_difference(own, other) for other in others]
+    place = min(places, default=len(own))
+    if place >= len(own) or model.config.feedback == "pause":  # which no Session edits
+        show(replace(found, complete=True))
+        return
+    start = Session(model, case.problem.question)
+
+    def probability(plan: Plan) -> float:
+        return _probability(start, plan, own[:place], own[place])
+
+    found = replace(
+        found,
+        word=model.token_text(own[place]),
+        probability=probability(Plan.feeding(case.own.thoughts)),
+    )
+    for number, row in enumerate(found.rows):
+        if stop():
+            return
+        if row.draws:
+            mean = fmean(probability(plan) for _, plan in drawn[row.name])
+            rows = (*found.rows[:number], replace(row, probability=mean), *found.rows[number + 1 :])
+            found = replace(found, rows=rows)
+            show(found)
+    show(replace(found, complete=True))
+
+
+def _probability(start: Session, plan: Plan, words: Sequence[int], word: int) -> float:
+    """The probability of a word behind other words, with a plan done to the thoughts."""
+    run = start.fork()
+    run.apply(plan)
+    while run.mode is Mode.THINKING and run.step() is not None:
+        pass
+    for each in words:
+        run.speak(each)
+    return run.next_readout.probability(word)
+
+
+# -- many problems -----------------------------------------------------------------------------------------
+
+
+def swap_thoughts(
+    model: CoconutModel,
+    problems: Mapping[int, Problem],
+    others: Sequence[Problem],
+    stop: Stop,
+    show: Callable[[Mapping[int, Swaps]], None],
+) -> None:
+    """Answer problems with other problems' thoughts, a batch at a time; show gets what became of each batch.
+
+    Raises CoconutError where the model takes no thoughts.
+    """
+    pool = _pool(model, others)
+    if not pool:
+        raise CoconutError("this model takes no thoughts here, so there is nothing to put in their place")
+    prefix, numbers = model.config.answer_prefix, list(problems)
+    for start in range(0, len(numbers), ANSWERED_TOGETHER):
+        if stop():
+            return
+        chosen = numbers[start : start + ANSWERED_TOGETHER]
+        cases = _cases(model, [problems[number] for number in chosen])
+        study = Study(model, cases, answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
+        plans = [_swaps(study, case, pool) for case in cases]
+        if stop():
+            return
+        changed = {id(case): 0 for case in cases}
+        for case, _, answer in answers_to(study, plans, lambda count: None):
+            changed[id(case)] += final_answer(answer.text, prefix) != final_answer(case.answer.text, prefix)
+        show(
+            {
+                number: Swaps(changed[id(case)], len(each))
+                for number, case, each in zip(chosen, cases, plans, strict=True)
+                if each
+            }
+        )
+
+
+def _swaps(study: Study, case: Case, pool: Sequence[Case]) -> dict[str, Plan | None]:
+    """The thoughts of some other problems; none for a problem that the model does not think about."""
+    if not case.own.thoughts.shape[0]:
+        return {}
+    return {
+        f"swap {number}": CONTROLS["random"].plan(study, replace(case, donors={"random": donor}), number)
+        for number, donor in enumerate(_drawn(case.problem, pool))
+    }

@@ -1,0 +1,280 @@
+"""What the explorer keeps of a session, as plain data, and its JSON.
+
+A run is kept as the decisions that led to it, not as numbers: those are computed again, and are the same.
+"""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.base import Problem
+from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Decisions, Edit, Said, Tree
+from coconut_tui.breakpoints import Breakpoint, read_breakpoint
+from coconut_tui.state import RECORDED_TOKENS, ModelChoice
+
+FORMAT = "coconut-session"
+VERSION = 1
+REMEMBERED = 20  # models and questions, newest first
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that a session belongs to."""
+
+    host: str
+    process: int
+    started: float  # when the process began, in seconds since 1970: a number may be given to another process
+
+    @classmethod
+    def this(cls) -> "Owner":
+        """This process."""
+        import psutil
+
+        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs still; taken to be so on another machine, which cannot be asked."""
+        import psutil
+
+        if self.host != platform.node():
+            return True
+        try:
+            # A minute's play: the clock by which the start is told may have been set meanwhile.
+            return bool(abs(psutil.Process(self.process).create_time() - self.started) < 60)
+        except (psutil.Error, OverflowError):  # no such process, or no number that one can have
+            return False
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A model, a tree of runs over a question, and what was on screen besides."""
+
+    choice: ModelChoice
+    tree: Tree
+    selected: int | None = None  # step
+    breakpoints: tuple[Breakpoint, ...] = ()
+    problem_file: str | None = None  # whose problems are gone through
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """What an explorer comes back to. `owner` is None once it was left in good order."""
+
+    run: SavedRun | None = None
+    models: tuple[str, ...] = ()  # opened lately, newest first
+    questions: tuple[str, ...] = ()  # asked lately, newest first
+    owner: Owner | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether the explorer that saved this runs still."""
+        return self.owner is not None and self.owner.alive
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the explorer that saved this was ended without leaving."""
+        return self.owner is not None and not self.owner.alive
+
+    def remember(self, models: Sequence[str] = (), questions: Sequence[str] = ()) -> "SavedSession":
+        """The same with models or questions put in front of those used lately."""
+        return replace(
+            self, models=_in_front(models, self.models), questions=_in_front(questions, self.questions)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "run": None if self.run is None else _run_record(self.run),
+            "models": list(self.models),
+            "questions": list(self.questions),
+            "owner": None if self.owner is None else vars(self.owner),
+        }
+
+    @classmethod
+    def from_json(cls, record: Any) -> "SavedSession":
+        """Read to_json's data. Raises CoconutError, with the entry that is wrong, for anything else."""
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise CoconutError("it is not a saved session")
+        if record.get("version") != VERSION:
+            raise CoconutError(f"it has version {record.get('version')}, this coconut-tui reads {VERSION}")
+        owner, run = _take(record, "owner", dict, None), _take(record, "run", dict, None)
+        return cls(
+            run=None if run is None else _run_from(run),
+            models=_texts(record, "models"),
+            questions=_texts(record, "questions"),
+            owner=None if owner is None else _owner_from(owner),
+        )
+
+
+def _in_front(new: Sequence[str], old: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*new, *old)))[:REMEMBERED]
+
+
+# -- to JSON -----------------------------------------------------------------------------------------------
+
+
+def _run_record(run: SavedRun) -> dict[str, Any]:
+    tree = run.tree
+    return {
+        **vars(run.choice),
+        "question": tree.question,
+        "problem": None if tree.problem is None else tree.problem.to_json(),
+        "example": tree.example,
+        "branches": [_branch_record(branch) for branch in tree.branches],
+        "current": tree.current,
+        "selected": run.selected,
+        "breakpoints": [{"text": str(each), "enabled": each.enabled} for each in run.breakpoints],
+        "problem_file": run.problem_file,
+    }
+
+
+def _branch_record(branch: Branch) -> dict[str, Any]:
+    decisions = branch.decisions
+    return {
+        "number": branch.number,
+        "name": branch.name,
+        "parent": branch.parent,
+        "forked_at": branch.forked_at,
+        "done": branch.done,
+        "thoughts": decisions.thoughts,
+        "edits": [vars(edit) for edit in decisions.edits],
+        "moves": decisions.moves,
+        "said": None if branch.said is None else vars(branch.said),
+    }
+
+
+# -- from JSON ---------------------------------------------------------------------------------------------
+
+
+def _owner_from(record: dict[str, Any]) -> Owner:
+    return Owner(_take(record, "host", str), _count(record, "process"), _take(record, "started", float))
+
+
+def _run_from(record: dict[str, Any]) -> SavedRun:
+    return SavedRun(
+        ModelChoice(
+            _take(record, "source", str),
+            _take(record, "device", str),
+            _take(record, "dtype", str),
+            _take(record, "feedback", str, None),
+            _take(record, "chat", bool, None),
+            _take(record, "system", str, None),
+        ),
+        _tree_from(record),
+        _count_or_none(record, "selected"),
+        tuple(
+            replace(
+                read_breakpoint(_take(each, "text", str), RECORDED_TOKENS),
+                enabled=_take(each, "enabled", bool),
+            )
+            for each in _records(record, "breakpoints")
+        ),
+        _take(record, "problem_file", str, None),
+    )
+
+
+def _tree_from(record: dict[str, Any]) -> Tree:
+    """Raises CoconutError where the branches are no tree."""
+    problem = _take(record, "problem", dict, None)
+    branches = tuple(map(_branch_from, _records(record, "branches")))
+    numbers: list[int] = []
+    for branch in branches:  # parents stand before their children, in the order in which they were made
+        fits = branch.parent in numbers if numbers else branch.parent is None
+        if not fits or branch.number <= max(numbers, default=0):
+            raise CoconutError(f"the branch '{branch.name}' does not fit into the tree of branches")
+        numbers.append(branch.number)
+    if len({branch.name for branch in branches}) < len(branches):
+        raise CoconutError("two branches have the same name")
+    current = _count(record, "current")
+    if current not in numbers:
+        raise CoconutError(f"there is no branch number {current}")
+    return Tree(
+        _take(record, "question", str),
+        None if problem is None else Problem.from_json(problem),
+        _count_or_none(record, "example"),
+        branches,
+        current,
+    )
+
+
+def _branch_from(record: dict[str, Any]) -> Branch:
+    moves = _take(record, "moves", str)
+    if set(moves) - {THOUGHT, MARKER, WORD}:
+        raise CoconutError("the entry 'moves' has a letter that stands for no step")
+    said = _take(record, "said", dict, None)
+    return Branch(
+        number=_count(record, "number"),
+        name=_take(record, "name", str),
+        decisions=Decisions(
+            _count_or_none(record, "thoughts"), tuple(map(_edit_from, _records(record, "edits"))), moves
+        ),
+        parent=_count_or_none(record, "parent"),
+        forked_at=_count(record, "forked_at"),
+        done=_take(record, "done", str),
+        said=None if said is None else _said_from(said),
+    )
+
+
+def _edit_from(record: dict[str, Any]) -> Edit:
+    return Edit(
+        _count(record, "segment"),
+        _count(record, "thought"),
+        _take(record, "text", str),
+        _count_or_none(record, "thoughts"),
+    )
+
+
+def _said_from(record: dict[str, Any]) -> Said:
+    return Said(
+        _take(record, "text", str),
+        _take(record, "answer", str),
+        _take(record, "finished", bool),
+        _take(record, "right", bool, None),
+    )
+
+
+_NEEDED: Any = object()
+
+
+def _take(record: dict[str, Any], name: str, kind: type[T], default: Any = _NEEDED) -> T:
+    """An entry of this type; None is as good as missing where there is a default."""
+    value = record.get(name)
+    if value is None and default is not _NEEDED:
+        return default  # type: ignore[no-any-return]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise CoconutError(f"the entry '{name}' is missing or of the wrong type")
+    return value
+
+
+def _count(record: dict[str, Any], name: str) -> int:
+    value = _take(record, name, int)
+    if value < 0:
+        raise CoconutError(f"the entry '{name}' must not be negative")
+    return value
+
+
+def _count_or_none(record: dict[str, Any], name: str) -> int | None:
+    return None if record.get(name) is None else _count(record, name)
+
+
+def _texts(record: dict[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(_list_of(record, name, str, "texts"))
+
+
+def _records(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return _list_of(record, name, dict, "JSON objects")
+
+
+def _list_of(record: dict[str, Any], name: str, kind: type[T], kinds: str) -> list[T]:
+    values: list[Any] = _take(record, name, list)
+    if not all(isinstance(value, kind) for value in values):
+        raise CoconutError(f"the entry '{name}' must be a list of {kinds}")
+    return values

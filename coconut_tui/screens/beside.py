@@ -1,0 +1,248 @@
+"""Two models side by side on one question."""
+
+from dataclasses import replace
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from coconut_core.training.curriculum import counted
+from coconut_tui.beside import Measured, Side, compared
+from coconut_tui.drawing import EDIT_STYLE, verdict_mark
+from coconut_tui.engine import (
+    Activity,
+    Engine,
+    EngineError,
+    ModelChoice,
+    ModelReady,
+    RunChanged,
+    VerdictRead,
+)
+from coconut_tui.engine.finding import measure
+from coconut_tui.screens.compare import comparison_table
+from coconut_tui.state import RunView
+from coconut_tui.widgets.status import usage_text
+
+_TO_THE_END = 10**9  # steps
+_DENSE = 110  # columns from which there is room for a thought in one line
+_ABOUT = (
+    "KL is the divergence of the right readout from the left one in nats, cos the cosine of the two states. "
+    "▲ ▼ a token's rank is higher or lower than on the left, ✚ it is not among the likeliest there."
+)
+
+
+class BesideScreen(ModalScreen[None]):
+    """The run on screen beside another model's run of its question; both take their steps together.
+
+    The other model lives in an engine of this screen, which ends when it is left.
+    """
+
+    BINDINGS = [
+        Binding("s", "step(1)", "step both"),
+        Binding("b,backspace", "step(-1)", "back"),
+        Binding("c", "go_on", "continue"),
+        Binding("r", "restart", "restart"),
+        Binding("escape", "leave", "stop, close"),
+        Binding("q,S", "dismiss", "close", show=False),
+        Binding("question_mark,f1", "app.explain('beside')", "help"),
+        Binding("j,down", "scroll(1)", "down", show=False),
+        Binding("k,up", "scroll(-1)", "up", show=False),
+        Binding("pagedown,space", "scroll(10)", "page down", show=False),
+        Binding("pageup", "scroll(-10)", "page up", show=False),
+    ]
+
+    class Compared(Message):
+        """The thoughts of both runs have been compared."""
+
+        def __init__(self, measured: Measured) -> None:
+            super().__init__()
+            self.measured = measured
+
+    def __init__(self, first: Side, engine: Engine, choice: ModelChoice, thoughts: int | None) -> None:
+        """engine: that of the first side, whose run is on screen; thoughts: as many, None as the model says."""
+        super().__init__()
+        self.first, self.second = first, Side(choice.source)
+        self._engines = engine, Engine(self.post_message)
+        self._choice, self._thoughts = choice, thoughts
+        self.measured = Measured()
+        self._measured_for: tuple[RunView | None, RunView | None] = None, None
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog full") as dialog:
+            dialog.border_subtitle = "escape closes"
+            yield Static(id="beside")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Load the other model, and take it as far as the run on screen has come."""
+        view = self.first.view
+        assert view is not None  # as there is a question
+        second = self._engines[1]
+        second.start(self._choice)
+        second.ask(view.question, view.problem, view.tree.example, self._thoughts)
+        second.go_to_step(_TO_THE_END if view.finished else len(view.steps))
+        self._show()
+
+    def on_unmount(self) -> None:
+        """Let the other model go."""
+        self._engines[1].close()
+
+    def on_resize(self) -> None:
+        """How densely it is drawn follows the width."""
+        self._show()
+
+    # -- keys ----------------------------------------------------------------------------------------------
+
+    def action_step(self, by: int) -> None:
+        """Both a step on from the farther one, or back."""
+        self._go_to(max(self.first.steps, self.second.steps) + by)
+
+    def action_go_on(self) -> None:
+        """Both to their ends."""
+        self._go_to(_TO_THE_END)
+
+    def action_restart(self) -> None:
+        """Both back to the question."""
+        self._go_to(0)
+
+    def action_leave(self) -> None:
+        """Stop what is going on; where nothing is, close."""
+        if self.busy and self.second.facts is not None:
+            for engine in self._engines:
+                engine.stop()
+        else:
+            self.dismiss()
+
+    def action_scroll(self, by: int) -> None:
+        """Move by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+    # -- what comes of it ----------------------------------------------------------------------------------
+
+    def show_first(self, view: RunView | None, activity: str) -> None:
+        """The run on screen has a new state."""
+        self.first = replace(self.first, view=view, activity=activity)
+        self._changed()
+
+    def on_model_ready(self, message: ModelReady) -> None:
+        """The other model is there."""
+        message.stop()
+        self.second = replace(self.second, facts=message.facts)
+        self._changed()
+
+    def on_verdict_read(self, message: VerdictRead) -> None:
+        """What is known of the other model's thoughts."""
+        message.stop()
+        if self.second.facts is not None:
+            facts = replace(self.second.facts, verdict=message.verdict)
+            self.second = replace(self.second, facts=facts)
+        self._changed()
+
+    def on_run_changed(self, message: RunChanged) -> None:
+        """The other model's run has a new state."""
+        message.stop()
+        self.second = replace(self.second, view=message.newest())
+        self._changed()
+
+    def on_activity(self, message: Activity) -> None:
+        """What the other engine is doing."""
+        message.stop()
+        self.second = replace(self.second, activity=message.text)
+        self._changed()
+
+    def on_engine_error(self, message: EngineError) -> None:
+        """The first thing that went wrong explains the rest."""
+        message.stop()
+        self.second = replace(self.second, error=self.second.error or message.text)
+        self._changed()
+
+    def on_beside_screen_compared(self, message: Compared) -> None:
+        """How far the thoughts lie apart."""
+        message.stop()
+        self.measured = message.measured
+        self._show()
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of the two engines has something to do."""
+        return any(engine.busy for engine in self._engines)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _go_to(self, position: int) -> None:
+        for engine in self._engines:
+            engine.go_to_step(max(0, position))
+
+    def _changed(self) -> None:
+        views = self.first.view, self.second.view
+        idle = not (self.first.activity or self.second.activity)
+        if None not in views and idle and self._measured_for != views:
+            self._measured_for = views
+            measure(*self._engines, lambda found: self.post_message(self.Compared(found)))
+        self._show()
+
+    def _show(self) -> None:
+        if self.is_mounted and (found := self.query("#beside")):
+            going_on = next((each.activity for each in (self.second, self.first) if each.activity), "")
+            title = f"{self.first.name}  |  {self.second.name}"
+            self.query_one(VerticalScroll).border_title = f"{title} · {going_on} …" if going_on else title
+            dense = self.size.width >= _DENSE
+            found.first(Static).update(draw_beside(self.first, self.second, self.measured, dense=dense))
+
+
+def draw_beside(first: Side, second: Side, measured: Measured, *, dense: bool) -> RenderableType:
+    """Thoughts, words, answers and verdicts of both; dense: a thought takes one line."""
+    steps = compared(first, second, measured)
+    table = comparison_table(first.name, second.name, steps, dense=dense)
+    sides = first, second
+    if dense:
+        table.add_row("")
+    if any(side.reasoning for side in sides):
+        table.add_row(Text("  words"), *(Text(side.reasoning or "—") for side in sides))
+        table.add_row("")
+    table.add_row(_answers_differ(first, second), *map(_answer, sides))
+    table.add_row(Text("  spent"), *map(_spent, sides))
+    table.add_row("")
+    table.add_row(Text("  verdict"), *map(_verdict, sides))
+    about = f"{_ABOUT} {measured.reason}".strip() if any(step.first and step.second for step in steps) else ""
+    return Group(table, Text(f"\n{about}", "dim"))
+
+
+def _answers_differ(first: Side, second: Side) -> Text:
+    if not (first.answer and second.answer):
+        return Text("  answer")
+    return Text("≠ answer", "bold") if first.answer != second.answer else Text("= answer")
+
+
+def _answer(side: Side) -> Text:
+    if side.error:
+        return Text(f"✗ {side.error}", EDIT_STYLE)
+    if side.view is None:
+        return Text("…", "dim")
+    if not side.answer:
+        return Text("nothing" if side.view.finished else "not said yet", "dim")
+    text = Text(side.answer, "bold").append("" if side.view.finished else " …")
+    return text.append(verdict_mark(side.view.said))
+
+
+def _spent(side: Side) -> Text:
+    """Thoughts, words, and tokens in all, as the paper counts them: with the markers behind the prompt."""
+    if side.view is None:
+        return Text()
+    thoughts = sum(step.kind == "thought" for step in side.view.steps)
+    words = len(side.view.words())
+    tokens = f"{counted(side.steps, 'token')} in all"
+    return Text(", ".join((counted(thoughts, "thought"), counted(words, "word"), tokens)))
+
+
+def _verdict(side: Side) -> Text:
+    if side.facts is None:
+        return Text()
+    text = usage_text(side.facts)
+    text.no_wrap, text.overflow = False, "fold"
+    return text

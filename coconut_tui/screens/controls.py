@@ -1,0 +1,157 @@
+"""All controls on the question that is open."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from coconut_core.answers import conclusion
+from coconut_core.cli.show import printable
+from coconut_tui.branches import Said
+from coconut_tui.controlled import Controlled, ControlRow, told_answers, what_it_says
+from coconut_tui.drawing import share_text, verdict_mark
+
+_WITH_DESCRIPTIONS = 100  # columns from which there is room for them
+
+
+class ControlsScreen(ModalScreen[None]):
+    """Shows the controls as they come in."""
+
+    BINDINGS = [
+        Binding("escape,q,V", "dismiss", "close"),
+        Binding("question_mark,f1", "app.explain('controls')", "help"),
+        Binding("j,down", "scroll(1)", "down", show=False),
+        Binding("k,up", "scroll(-1)", "up", show=False),
+        Binding("pagedown,space", "scroll(10)", "page down", show=False),
+        Binding("pageup", "scroll(-10)", "page up", show=False),
+    ]
+
+    class Changed(Message):
+        """There is more to show."""
+
+        def __init__(self, found: Controlled) -> None:
+            super().__init__()
+            self.found = found
+
+    def __init__(self, verdict: str) -> None:
+        """verdict: what is known of the model's thoughts, in a line."""
+        super().__init__()
+        self._verdict = verdict
+        self.found = Controlled()
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog wide") as dialog:
+            dialog.border_title = "Controls for this question"
+            yield Static(id="controls")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Draw, once it is known how much room there is."""
+        self.call_after_refresh(self._show)
+
+    def on_resize(self) -> None:
+        """The columns follow the width."""
+        self.call_after_refresh(self._show)
+
+    def on_controls_screen_changed(self, message: Changed) -> None:
+        """Show what is known."""
+        message.stop()
+        self.found = message.found
+        self._show()
+
+    def action_scroll(self, by: int) -> None:
+        """Move by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+    def _show(self) -> None:
+        dialog = self.query_one(VerticalScroll)
+        going_on = not (self.found.complete or self.found.error)
+        dialog.border_subtitle = "trying …, escape stops" if going_on else "escape closes"
+        width = dialog.scrollable_content_region.width
+        self.query_one("#controls", Static).update(draw_controls(self.found, self._verdict, width))
+
+
+def draw_controls(found: Controlled, verdict: str, width: int) -> RenderableType:
+    """The table, and what it says beside the model's verdict."""
+    if found.error:
+        return Text(f"✗ {found.error}")
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
+    described = width >= _WITH_DESCRIPTIONS
+    table.add_column("thoughts fed", no_wrap=True, ratio=2 if described else None)
+    table.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("changed", no_wrap=True)
+    judged = found.own is not None and found.own.right is not None
+    if judged:
+        table.add_column("right", no_wrap=True)
+    table.add_column(_p_of(found), no_wrap=True, justify="right")
+    if found.own is not None:
+        table.add_row(
+            Text("its own", "bold"),
+            _answers([(found.own, 1)]),
+            "",
+            *([_right(int(bool(found.own.right)), 1)] if judged else []),
+            _share(found.probability),
+        )
+    for row in found.rows:
+        table.add_row(*_cells(row, described, judged))
+    if not found.complete and not any(row.said for row in found.rows):
+        return Group(table, Text("\ntrying …", "dim"))
+    return Group(table, Text(f"\n{what_it_says(found)}"), _beside(verdict))
+
+
+def _beside(verdict: str) -> Text:
+    """What one question cannot say."""
+    text = Text("This is one question (n=1). ", "bold").append(
+        "Whether the model's answers use its thoughts only many can say: ", "not bold"
+    )
+    return text.append(verdict or "not known yet", "not bold")
+
+
+def _p_of(found: Controlled) -> str:
+    return f"p({printable(found.word)})" if found.word else "p"
+
+
+def _cells(row: ControlRow, described: bool, judged: bool) -> list[Text]:
+    name = Text(row.name).append(f"  {row.description}" if described else "", "dim")
+    if not row.draws:
+        none = [Text("—", "dim")] * (2 if judged else 1)
+        return [name, Text(row.missing, "dim"), *none, Text()]
+    if not row.said:
+        return [name, Text("…", "dim"), *[Text()] * (3 if judged else 2)]
+    right = [_right(row.right or 0, row.draws)] if judged else []
+    return [name, _answers(told_answers(row)), _changed(row), *right, _share(row.probability)]
+
+
+def _changed(row: ControlRow) -> Text:
+    if row.draws > 1:
+        mark, style = ("≠", "bold") if row.changed else ("=", "dim")
+        return Text(f"{mark} {row.changed} of {row.draws}", style)
+    became = "twin's" if row.name == "twin" and row.donors else "yes"
+    return Text(f"≠ {became}", "bold") if row.changed else Text("= no", "dim")
+
+
+def _right(right: int, draws: int) -> Text:
+    if draws == 1:
+        return Text("✓" if right else "✗")
+    return Text(f"{'✓' if right else '✗'} {right} of {draws}")
+
+
+def _answers(told: Sequence[tuple[Said, int]]) -> Text:
+    """One answer whole; of several what each comes down to, and how often it was given."""
+    text = Text()
+    for number, (said, count) in enumerate(told):
+        answer = said.answer if len(told) == 1 else conclusion(said.answer)
+        text.append(" · " if number else "").append(answer or "nothing").append(verdict_mark(said), "bold")
+        text.append(f" ×{count}" if len(told) > 1 else "", "dim")
+    return text
+
+
+def _share(share: float | None) -> Text:
+    return Text("" if share is None else share_text(share))

@@ -1,0 +1,83 @@
+"""Picking from what was used lately."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, OptionList
+from textual.widgets.option_list import Option
+
+from coconut_core.cli.show import printable
+
+
+class RecentScreen(ModalScreen[str | None]):
+    """Lists what was used lately, newest first, and filters it; gives what was picked, None when it is left.
+
+    Where something new may be written as well, that counts unless the cursor has been moved into the list.
+    """
+
+    BINDINGS = [
+        Binding("down", "cursor(1)", "down", show=False, priority=True),
+        Binding("up", "cursor(-1)", "up", show=False, priority=True),
+        Binding("escape", "leave", "close", priority=True),
+    ]
+
+    def __init__(self, title: str, items: Sequence[str], new: str = "") -> None:
+        """new: what may be written that is not in the list; empty where nothing may."""
+        super().__init__()
+        self._title, self._items, self._new = title, items, new
+        self._listed: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide") as dialog:
+            dialog.border_title = self._title
+            dialog.border_subtitle = "enter opens, up and down pick, escape closes"
+            yield Input(placeholder=self._new or "filter: words that are in it", compact=True)
+            yield OptionList()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """List all."""
+        self._show("")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter anew."""
+        self._show(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take what the cursor stands on, else what was written."""
+        place, written = self.query_one(OptionList).highlighted, event.value.strip()
+        if place is not None:
+            self.dismiss(self._listed[place])
+        elif self._new and written:
+            self.dismiss(written)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take what was clicked."""
+        self.dismiss(self._listed[event.option_index])
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor while the filter is being typed."""
+        listed = self.query_one(OptionList)
+        if self._listed:
+            before = -1 if listed.highlighted is None else listed.highlighted
+            listed.highlighted = min(max(before + by, 0), len(self._listed) - 1)
+
+    def action_leave(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+    def _show(self, words: str) -> None:
+        listed = self.query_one(OptionList)
+        self._listed = [
+            item for item in self._items if all(word in item.lower() for word in words.lower().split())
+        ]
+        listed.clear_options()
+        listed.add_options(
+            [Option(Text(printable(item), no_wrap=True, overflow="ellipsis")) for item in self._listed]
+        )
+        if self._listed and not self._new:
+            listed.highlighted = 0

@@ -1,0 +1,62 @@
+"""Where the model looked when it made the selected step: the prompt's words, shaded."""
+
+from rich.text import Text
+
+from coconut_core.cli.show import printable
+from coconut_tui.drawing import BAR_STYLE, bar, share_text, shortened
+from coconut_tui.looks import Ask, Attention
+from coconut_tui.widgets.views.sight import Sight, in_place_of, shade
+
+_RANKS = "¹²³⁴⁵⁶⁷⁸⁹"
+
+
+def ask(sight: Sight) -> Ask | None:
+    """About the selected step."""
+    return None if sight.number is None else sight.ask("attention", sight.number + 1)
+
+
+def draw(sight: Sight) -> Text:
+    """The text, and the words that got most as bars."""
+    wanted = ask(sight)
+    if wanted is None:
+        return Text("Take a step (s) to see where it looked.", "dim")
+    found = sight.answer(wanted)
+    if not isinstance(found, Attention):
+        return in_place_of(sight, found)
+    layer, head = _within(sight.dials.layer, found.layers), _within(sight.dials.head, found.heads)
+    shares = found.row(layer, head)
+    text = Text(f"reads {printable(found.reads)}, makes {printable(found.gives)}\n")
+    text.append(f"{_which('layer', layer, found.layers)}, {_which('head', head, found.heads)}\n\n", "bold")
+    order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[
+        : max(3, min(len(_RANKS), sight.height // 3))
+    ]
+    ranks = {entry: _RANKS[place] for place, entry in enumerate(order) if shares[entry] >= 0.005}
+    width = max(4, min(24, sight.width - 20))
+    top = shares[order[0]]
+    for entry, rank in ranks.items():
+        name = shortened(printable(found.entries[entry]), 12)
+        text.append(f"{rank} {name:<12} ").append(bar(shares[entry] / top, width), BAR_STYLE)
+        text.append(f" {share_text(shares[entry])}\n")
+    text.append(f"{share_text(sum(shares[found.words :]))} in all behind the prompt\n\n", "dim")
+    return text.append_text(_prompt(found, shares, ranks))
+
+
+def _prompt(found: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
+    """The prompt's words and the steps behind it, each on a ground as strong as the root of its share."""
+    text, top = Text(), max(shares) or 1.0
+    for entry, word in enumerate(found.entries):
+        if entry == found.words:
+            text.append("\n")
+        glued = not word[:1].isalnum() and word[:1] != "<"
+        text.append("" if not entry or glued or entry == found.words else " ")
+        shown = "⏎" if word == "\n" else printable(word)
+        text.append(shown, shade((shares[entry] / top) ** 0.5)).append(ranks.get(entry, ""), "bold")
+    return text
+
+
+def _within(number: int | None, count: int) -> int | None:
+    return None if number is None else min(number, count)
+
+
+def _which(what: str, number: int | None, count: int) -> str:
+    return f"mean of {count} {what}s" if number is None else f"{what} {number} of {count}"

@@ -1,0 +1,82 @@
+"""The path graph: the problem's graph in layers from the root, with a thought's probability on its nodes."""
+
+from rich.text import Text
+
+from coconut_core.graph_reading import GraphMass, graph_layers, graph_mass
+from coconut_core.problems.base import Graph
+from coconut_core.trace import StepRecord
+from coconut_tui.drawing import BAR_STYLE, bar, share_text
+from coconut_tui.widgets.views.sight import Sight, step_name
+
+_SHOWN = 0.005  # smaller probabilities are left blank
+_TOTALS = 24  # thoughts whose mass on the frontier is told besides
+
+
+def draw(sight: Sight) -> Text:
+    """The graph as the selected step sees it, and how much of each thought lies on its frontier."""
+    if sight.run is None or sight.run.graph is None:
+        return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
+    graph, step = sight.run.graph, sight.step
+    found = graph_layers(graph)
+    shares = {} if step is None else step.watched
+    text = Text()
+    frontier = None
+    if step is not None and step.kind == "thought":
+        frontier = step.index - 1 + sight.first_thought_hops
+        text.append_text(_masses(_mass(sight, graph, step))).append_text(_totals(sight, graph, step))
+    for hops, layer in enumerate(found.layers):
+        here = hops == frontier
+        text.append(f"{'▸' if here else ' '}{hops} hop{'' if hops == 1 else 's'}\n", "bold" if here else "dim")
+        for node in sorted(layer, key=lambda node: -shares.get(graph.names[node], 0.0)):
+            text.append_text(_node(graph, node, shares, node in found.on_optimal_path))
+    if found.unreachable:
+        total = sum(shares.get(graph.names[node], 0.0) for node in found.unreachable)
+        text.append(f"\n{len(found.unreachable)} nodes out of reach  {share_text(total)}\n", "dim")
+    text.append("\n★ on a shortest path   ✓ right   ✗ wrong candidate", "dim")
+    return text
+
+
+def _mass(sight: Sight, graph: Graph, step: StepRecord) -> GraphMass:
+    return graph_mass(graph, step.index, step.watched, sight.first_thought_hops)
+
+
+def _masses(mass: GraphMass) -> Text:
+    text = Text()
+    for name, share in (
+        ("frontier", mass.frontier),
+        ("reachable", mass.reachable),
+        ("optimal path", mass.optimal),
+        ("right candidate", mass.target),
+        ("wrong candidate", mass.wrong),
+    ):
+        text.append(f"{name:<16}").append(bar(share, 10), BAR_STYLE).append(f" {share_text(share)}\n")
+    return text
+
+
+def _totals(sight: Sight, graph: Graph, selected: StepRecord) -> Text:
+    """Each thought's mass on the frontier that it should stand on, the last ones up to the selected."""
+    assert sight.run is not None
+    thoughts = [step for step in sight.run.steps if step.kind == "thought"]
+    end = max(_TOTALS, thoughts.index(selected) + 1)
+    text = Text().append("frontier, thought by thought\n", "dim")
+    cells = 0
+    for step in thoughts[max(0, end - _TOTALS) : end]:
+        share = share_text(_mass(sight, graph, step).frontier)
+        word = f"{'▸' if step is selected else ' '}{step_name(step)} {share}"
+        if cells + len(word) + 1 > sight.width:
+            text.append("\n")
+            cells = 0
+        text.append(f"{word} ", "bold" if step is selected else "")
+        cells += len(word) + 1
+    return text.append("\n\n")
+
+
+def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> Text:
+    name = graph.names[node]
+    share = shares.get(name, 0.0)
+    mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
+    line = Text(f"   {mark} ", "bold")
+    line.append(f"{name:<10}", "bold" if share >= 0.1 else "" if share >= _SHOWN else "dim")
+    if share >= _SHOWN:
+        line.append(bar(share, 8), BAR_STYLE).append(f" {share_text(share)}")
+    return line.append("\n")

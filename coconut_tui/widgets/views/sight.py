@@ -1,0 +1,77 @@
+"""What views draw, and what they have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from rich.text import Text
+
+from coconut_core.trace import StepRecord
+from coconut_tui.looks import Ask, Dials, Failed, Found
+from coconut_tui.palettes import SHADES
+from coconut_tui.state import ModelFacts, RunView
+
+
+def _nothing(ask: Ask) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a view draws, and the room it has."""
+
+    run: RunView | None = None
+    facts: ModelFacts | None = None
+    number: int | None = None  # of the selected step, from 0
+    token_count: int = 10
+    dials: Dials = field(default_factory=Dials)
+    answer: Callable[[Ask], Found | None] = _nothing  # what the model said; None where that is not known yet
+    width: int = 34  # cells
+    height: int = 20  # lines
+
+    @property
+    def step(self) -> StepRecord | None:
+        """The selected step."""
+        return None if self.run is None or self.number is None else self.run.steps[self.number]
+
+    @property
+    def first_thought_hops(self) -> int:
+        """See CoconutConfig."""
+        return 1 if self.facts is None else self.facts.first_thought_hops
+
+    def ask(self, kind: str, steps: int) -> Ask:
+        """A question about the run up to a step."""
+        assert self.run is not None
+        decisions = self.run.tree.here.decisions.upto(steps)
+        return Ask(kind, self.run.question, replace(decisions, thoughts=None))
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a step; `name` is its tab, and its entry in coconut_tui.guides."""
+
+    name: str
+    title: str
+    draw: Callable[[Sight], Text] | None = None  # None for the table, which is rows
+    ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
+
+
+def in_place_of(sight: Sight, found: Found | None) -> Text:
+    """What stands in a view's place while the model has not answered, or where it cannot."""
+    if isinstance(found, Failed):
+        return Text(found.text)
+    if sight.facts is not None and sight.facts.replayed:
+        return Text("This needs the model: a saved run holds what its steps showed, and no more.", "dim")
+    return Text("reading the model …", "dim")
+
+
+def shade(share: float) -> str:
+    """The style of a cell: the larger the share, the more of the bars' colour in its ground."""
+    level = min(SHADES - 1, int(max(share, 0.0) * SHADES))
+    return f"coconut.shade.{level}" if level else ""
+
+
+def step_name(step: StepRecord) -> str:
+    """A step in a few letters."""
+    if step.kind == "thought":
+        return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
+    return "⟨eot⟩" if step.kind == "marker" else step.token
