@@ -73,8 +73,9 @@ train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three part
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(INSTALLED)  ## fuzz every reader with CASES cases each (default 10000), new ones at every call; an hour or more
-	@COCONUT_FUZZ=$(or $(CASES),10000) OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/fuzz $(ARGS)
+soak: $(INSTALLED)  ## fuzz, kills and random walks at length: CASES a reader (default 10000), an hour or more
+	@COCONUT_FUZZ=$(or $(CASES),10000) COCONUT_WALK=2000 OMP_NUM_THREADS=1 \
+	$(BIN)/pytest -q -n 2 tests/fuzz tests/tui/test_walk.py $(ARGS)
 
 results: $(INSTALLED)  ## train and measure all methods of the paper, small; hours, goes on where it was stopped
 	@$(BIN)/python -m results $(ARGS)

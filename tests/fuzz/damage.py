@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-NASTY = st.sampled_from(
+NASTY: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 10**30, 1e308, "", "\x1b[31m", "\ud800", "a" * 2000, [], {}, [[]], {"": None}, "NaN"]
 ).map(copy.deepcopy)
 MARKS = st.sampled_from([b"[" * 5000, b"\x00", b'"', b"{}"])

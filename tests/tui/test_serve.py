@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from coconut_core.errors import CoconutError
+from coconut_core.server.addresses import is_local
 from coconut_core.trace import Trace
 from coconut_tui.cli import main
-from coconut_tui.serve import allowed_origins, explorer_command, is_local, page_url
+from coconut_tui.serve import allowed_origins, explorer_command, page_url
 
 COMMAND = Path(sys.executable).with_name("coconut-tui")
 

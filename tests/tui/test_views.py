@@ -1,5 +1,6 @@
 """The inspect pane's views: what they draw of plain data, and that the engine's numbers are the core's own."""
 
+import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -513,7 +514,7 @@ async def test_pins_neighbours_trajectory_and_numbers(checkpoint: Path) -> None:
         assert len(table.texts()) == 1 + len(app.view.steps)
         app.focus_pane("inspect")
         await pilot.press("g", "j")
-        assert (app.selected, app.query_one(ThoughtsPane).key) == (1, 1)
+        await until(pilot, lambda app: (app.selected, app.query_one(ThoughtsPane).key) == (1, 1))
 
 
 @pytest.mark.drives("warmer", "cooler")
@@ -584,7 +585,7 @@ async def test_a_view_that_was_stopped_says_so_and_begins_again(checkpoint: Path
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
         await press(pilot, "s")
-        app.engine.use_trace("waiting", lambda trace: __import__("time").sleep(0.5))
+        app.engine.use_trace("waiting", lambda trace: time.sleep(0.5))
         await pilot.press("7")
         await until(pilot, lambda app: app._asked is not None)
         await press(pilot, "escape")
