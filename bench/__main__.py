@@ -15,8 +15,11 @@ from coconut_core.errors import CoconutError
 
 BENCHMARKS = {
     "train": "one training step, forward and backward, beside two plain ways to take it",
+    "step": "what a thought and a word cost, beside a token's step of the bare model; whether that grows",
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
+    "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
+    "start": "`coconut ask` from nothing to its answer, beside what it has to import",
 }
 
 
@@ -49,10 +52,17 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, controls, train
+    from bench import ask, controls, evaluation, start, step, train
     from bench.shapes import SHAPES
 
-    compare = {"train": train.compare, "ask": ask.compare, "controls": controls.compare}
+    compare = {
+        "train": train.compare,
+        "step": step.compare,
+        "ask": ask.compare,
+        "eval": evaluation.compare,
+        "controls": controls.compare,
+        "start": start.compare,
+    }
     results = []
     for name in names:
         for shape in shapes:

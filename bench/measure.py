@@ -12,15 +12,19 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Way(Generic[Result]):
-    """One way to do it."""
+    """One way to do it. What `prepare` gives is handed to `run`, and its time does not count."""
 
     name: str
-    run: Callable[[], Result]
+    run: Callable[..., Result]
+    prepare: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our way beside another one; the times, in processor seconds, were taken in turn."""
+    """Our way beside another one; the times, in processor seconds, were taken in turn.
+
+    Ratios are theirs / ours, how many times faster ours was; of a cost ours / theirs, how many times as long.
+    """
 
     benchmark: str
     shape: str
@@ -28,20 +32,29 @@ class Comparison:
     same: str  # what was found to be the same, with its values
     ours: Sequence[float]
     theirs: Sequence[float]
-    target: float | None = None  # how many times faster ours ought to be
+    target: float | None = None  # the ratio that it ought to have at least, as a cost at most
+    cost: bool = False
 
     @property
     def ratios(self) -> list[float]:
-        """How many times faster ours was, for each repetition."""
-        return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+        """One for each repetition."""
+        ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+        return [1 / ratio for ratio in ratios] if self.cost else ratios
+
+    @property
+    def meets(self) -> bool | None:
+        """Whether the median meets the target; None where there is none."""
+        if self.target is None:
+            return None
+        return median(self.ratios) <= self.target if self.cost else median(self.ratios) >= self.target
 
     @property
     def verdict(self) -> str:
-        """Whether the median meets the target; nothing where there is none."""
-        if self.target is None:
+        """That in words."""
+        if self.meets is None:
             return ""
-        word = "meets" if median(self.ratios) >= self.target else "falls short of"
-        return f"{word} {self.target:g} ×"
+        wanted = f"{'at most ' if self.cost else ''}{self.target:g} ×"
+        return f"{'meets' if self.meets else 'falls short of'} {wanted}"
 
     def to_row(self) -> list[str]:
         """The cells of a table: names, median seconds of both, ratios, verdict."""
@@ -62,7 +75,8 @@ class Comparison:
             "seconds_against": list(self.theirs),
             "ratio": {"min": min(ratios), "median": median(ratios), "max": max(ratios)},
             "target": self.target,
-            "meets": None if self.target is None else median(ratios) >= self.target,
+            "cost": self.cost,
+            "meets": self.meets,
         }
 
 
@@ -80,8 +94,9 @@ def take_turns(
     for repetition in range(repetitions):
         results: dict[str, Result] = {}
         for way in ways if repetition % 2 == 0 else reversed(ways):
+            prepared = () if way.prepare is None else (way.prepare(),)
             began = time.process_time()
-            results[way.name] = way.run()
+            results[way.name] = way.run(*prepared)
             seconds[way.name].append(time.process_time() - began)
             sys.stderr.write(f"  {repetition + 1}/{repetitions}  {way.name}  {seconds[way.name][-1]:.3g} s\n")
         said = {way.name: same(results[ways[0].name], results[way.name]) for way in ways}

@@ -112,9 +112,9 @@ def measure_step(shape: "Shape") -> tuple[StepTaken, StepTaken, int]:
 
     Raises AssertionError where the two differ in loss or gradients.
     """
-    from bench.live_bytes import LiveBytes
     from bench.shapes import random_batch
     from bench.train import check_same, our_step
+    from coconut_core.live_bytes import LiveBytes
     from coconut_core.training.gradient_checkpointing import gradient_checkpointing
 
     model = shape.build()

@@ -70,7 +70,8 @@ def loss_of(read: Read, model: CoconutModel, ids: Tensor, mask: Tensor, labels: 
 
 @torch.inference_mode()
 def answer(model: CoconutModel, prompt: list[int], thoughts: int, words: int) -> list[int]:
-    """The likeliest words after prompt, thoughts and <eot>, the whole prefix read again for each of them."""
+    """The likeliest words after prompt, thoughts and <eot>, the whole prefix read again for each of them; so
+    many, or up to the end of the text."""
     ids = torch.tensor([[*prompt, *[model.config.latent_id] * thoughts, model.config.eot_id]])
     embeddings, logits = read_official(model, ids, torch.ones_like(ids))
     said: list[int] = []
@@ -78,7 +79,7 @@ def answer(model: CoconutModel, prompt: list[int], thoughts: int, words: int) ->
         scores = logits[0, -1]
         scores[model.config.latent_id] = -torch.inf  # the placeholder of a thought is not a word
         said.append(int(scores.argmax()))
-        if len(said) == words:
+        if len(said) == words or said[-1] in model.eos_ids:
             return said
         word = model.base_lm.get_input_embeddings()(torch.tensor([[said[-1]]]))
         embeddings = torch.cat([embeddings, word], dim=1)

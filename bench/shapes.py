@@ -28,6 +28,7 @@ class Shape:
     question: int = 200
     thoughts: int = 6
     answer: int = 40
+    items: int = 6  # questions of an evaluation
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def _ready(model: CoconutModel) -> CoconutModel:
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("gpt2-small", gpt2),
-        Shape("prosqa", llama, batch=16),
+        Shape("gpt2-small", gpt2, items=16),
+        Shape("prosqa", llama, batch=16, items=500),
         Shape("tiny-gpt2", lambda: gpt2(n_embd=16, n_layer=2, n_head=2), 3, 12, 2, 5),
         Shape(
             "tiny-llama", lambda: llama(ModelShape(hidden_size=16, heads=2, intermediate_size=16)), 3, 12, 2, 5

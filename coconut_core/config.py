@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.plugins import FEEDBACK_GROUP, package_of, plugins_of
 
 FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
 ENDINGS = ("fixed", "halting", "entropy", "stable")
 LATER_ENTRIES = (  # in the file only where they were chosen
     *("ending", "ending_threshold", "ending_window", "chat", "system"),
-    *("feedback_options", "passes", "question_end"),
+    *("feedback_options", "feedback_package", "passes", "question_end"),
 )
 
 
@@ -38,7 +39,8 @@ class CoconutConfig:
     ending_window: int = 2  # stable: how many readouts in a row must agree
     chat: bool | None = None  # whether a question becomes a user's turn in the chat template; None: not said
     system: str | None = None  # the system prompt in front of it
-    feedback_options: dict[str, Any] = field(default_factory=dict)  # see coconut_core.feedback.OPTIONS
+    feedback_options: dict[str, Any] = field(default_factory=dict)  # see coconut_core.feedback.RULES
+    feedback_package: str | None = None  # where a plugin's feedback comes from; saved with it
     passes: int = 0  # parallel passes in which thoughts are found, see coconut_core.parallel; 0: one by one
     question_end: str = "\n"  # what stands between the question and <bot>, where there is no chat template
 
@@ -63,8 +65,12 @@ class CoconutConfig:
         there refuse entries that they do not know, and can go on to read the files that need none of them.
         """
         plain = CoconutConfig(self.bot_id, self.eot_id, self.latent_id)
-        unset = {name for name in LATER_ENTRIES if getattr(self, name) == getattr(plain, name)}
-        entries = {name: value for name, value in asdict(self).items() if name not in unset}
+        package = next(
+            (package_of(each) for each in plugins_of(FEEDBACK_GROUP) if each.name == self.feedback), None
+        )
+        told = replace(self, feedback_package=package)
+        unset = {name for name in LATER_ENTRIES if getattr(told, name) == getattr(plain, name)}
+        entries = {name: value for name, value in asdict(told).items() if name not in unset}
         record = {"format_version": FORMAT_VERSION, **entries}
         (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -111,6 +117,7 @@ class CoconutConfig:
             "chat": (bool, type(None)),
             "system": (str, type(None)),
             "feedback_options": (dict,),
+            "feedback_package": (str, type(None)),
             "passes": (int,),
             "question_end": (str,),
         }

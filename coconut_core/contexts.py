@@ -18,8 +18,9 @@ from transformers import DynamicCache
 from transformers.cache_utils import DummyLayer, DynamicIndexedLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 from coconut_core.errors import CoconutError
+from coconut_core.growing_layer import GrowingLayer
 
-CROPPABLE = (DynamicLayer, DynamicIndexedLayer, DummyLayer)
+CROPPABLE = (DynamicLayer, GrowingLayer, DynamicIndexedLayer, DummyLayer)
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Context:
     mask: Tensor  # (batch, time), 1 where a position counts, 0 where it is padding
     hidden: Tensor  # (batch, hidden), after the final norm, at the last position
     fed: Tensor | None = None  # (batch, time, hidden), all that was read, where there is no cache
+    whole: bool = True  # whether it is certain that no position is padding, without a look at the mask
 
     @property
     def length(self) -> int:
@@ -48,9 +50,18 @@ class Context:
         self.cache.crop(-count)
         self.mask, self.hidden = self.mask[:, :-count], hidden
 
+    def forget_broken_pass(self) -> None:
+        """After a pass that broke off: take back what some of the layers have already read of it. A recurrent
+        layer cannot, and its context is of no use any more."""
+        if self.croppable:
+            assert self.cache is not None
+            for layer in self.cache.layers:
+                if (excess := layer.get_seq_length() - self.length) > 0:
+                    layer.crop(-excess)
+
     def copy(self) -> "Context":
         """A context of its own that has read the same."""
-        return Context(deepcopy(self.cache), self.mask.clone(), self.hidden.clone(), self.fed)
+        return Context(deepcopy(self.cache), self.mask.clone(), self.hidden.clone(), self.fed, self.whole)
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows of the batch (numbers, each as often as it is named); columns stay."""
@@ -66,6 +77,7 @@ def new_context(config: Any, batch: int, device: torch.device) -> Context:
     recorded, such a model goes without a cache and reads everything again at each step: the same numbers.
     """
     cache = new_cache(config)
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     mask = torch.zeros(batch, 0, dtype=torch.long, device=device)
     hidden = torch.empty(batch, 0, device=device)
     if not can_crop(cache) and torch.is_grad_enabled():

@@ -250,7 +250,7 @@ def answers_to(
     prompts = [model.encode_prompt(case.problem.question) for case in study.cases]
     most = max((sum(plan is not None for plan in each.values()) for each in plans), default=1)
     for chosen in in_batches(prompts, max(1, ROWS // max(1, most))):
-        base = read_prompts(model, [prompts[index] for index in chosen])
+        base = read_prompts(model, [prompts[index] for index in chosen], shortcut=True)
         named = [
             (place, index, name, plan)
             for place, index in enumerate(chosen)

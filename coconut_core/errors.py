@@ -1,5 +1,7 @@
 """Errors that a user can cause and can mend."""
 
+import sys
+
 
 class CoconutError(Exception):
     """Something the user can put right.
@@ -23,6 +25,25 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def visible(text: str) -> str:
-    """A text in one line; what a terminal would obey, or could not show, is escaped as Python writes it."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def device_failure(error: BaseException) -> str | None:
+    """In one line, what a device said that ran out of memory or was lost; None for any other error."""
+    torch = sys.modules.get("torch")  # where it was never imported, no device has failed
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if torch is None or not isinstance(error, RuntimeError):
+        return None
+    kinds = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))  # from 2.8 on
+    said = ("CUDA error", "DefaultCPUAllocator", "MPS backend out of memory")  # by a plain RuntimeError
+    if isinstance(error, kinds) or any(words in str(error) for words in said):
+        return visible(f"the device failed ({one_line(error)})")
+    return None
+
+
+def visible(text: str, keep: str = "") -> str:
+    """A text in one line; what a terminal would obey, or could not show, is escaped as Python writes it.
+
+    Characters in keep stay as they are: "\\n" where a text may have several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)

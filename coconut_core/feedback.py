@@ -1,9 +1,10 @@
-"""What is fed back at a thought: a rule from the last hidden state to the next input embedding."""
+"""What is fed back at a thought: a rule from the last hidden state to the next input embedding. Plugins add
+rules."""
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
+from coconut_core.plugins import FEEDBACK_GROUP, Table
 
 
 class HiddenFeedback(nn.Module):
@@ -181,30 +183,71 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-KINDS = ("hidden", "mixture", "linear", "pause", "projection")
+@dataclass(frozen=True)
+class Parts:
+    """What a model has that a rule can be made of."""
+
+    config: CoconutConfig
+    head: nn.Module  # the language-model head
+    embeddings: nn.Module  # of the tokens
+    logits: Callable[[Tensor], Tensor]  # what the head says, (…, hidden) -> (…, vocabulary)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of feedback. build makes the module, (…, hidden) -> (…, hidden), from the parts and, as keyword
+    arguments, the options that were given."""
+
+    build: Callable[..., nn.Module]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    trained: bool = False  # its weights belong to a checkpoint, so that nobody can ask for it
+
+
 RIDGE_ROWS = 8192  # of the vocabulary at a time, to spare memory
-OPTIONS: Mapping[str, Mapping[str, Option]] = {  # by kind; a kind that is not here has none
-    "mixture": {
-        "temperature": Option("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
-        "top_p": Option("above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
-        "top_k": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1),
-    },
-    "linear": {
-        "penalty": Option("a number above 0", lambda value: _is_number(value) and value > 0),
-        "match_norm": Option("true or false", lambda value: type(value) is bool),
-    },
-    "projection": {
-        "width": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1, True),
-        "norm": Option("true or false", lambda value: type(value) is bool),
-    },
+RULES: Mapping[str, Rule] = {
+    "hidden": Rule(lambda parts: HiddenFeedback()),
+    "mixture": Rule(
+        lambda parts, **options: MixtureFeedback(parts.logits, parts.embeddings, **options),
+        {
+            "temperature": Option("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
+            "top_p": Option("above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
+            "top_k": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1),
+        },
+    ),
+    "linear": Rule(
+        lambda parts, **options: LinearFeedback(parts.head, parts.embeddings, **options),
+        {
+            "penalty": Option("a number above 0", lambda value: _is_number(value) and value > 0),
+            "match_norm": Option("true or false", lambda value: type(value) is bool),
+        },
+    ),
+    "pause": Rule(lambda parts: PauseFeedback(parts.embeddings, parts.config.latent_id)),
+    "projection": Rule(
+        lambda parts, **options: ProjectionFeedback(_weight(parts.embeddings).shape[1], **options),
+        {
+            "width": Option(
+                "a whole number of 1 or more", lambda value: type(value) is int and value >= 1, True
+            ),
+            "norm": Option("true or false", lambda value: type(value) is bool),
+        },
+        trained=True,
+    ),
 }
+TABLE = Table("feedback", FEEDBACK_GROUP, Rule, RULES)
+
+
+def rule_named(kind: str) -> Rule:
+    """The rule of a kind of feedback. Raises CoconutError for an unknown one, or a plugin that does not
+    work."""
+    rule = TABLE.get(kind)
+    if rule is None:
+        raise CoconutError(f"unknown feedback '{kind}': choose one of {', '.join(TABLE.names())}")
+    return rule
 
 
 def check_feedback(kind: str, options: Mapping[str, Any]) -> None:
     """Raise CoconutError for an unknown kind of feedback, and for options that it cannot have or lacks."""
-    if kind not in KINDS:
-        raise CoconutError(f"unknown feedback '{kind}': choose one of {', '.join(KINDS)}")
-    known = OPTIONS.get(kind, {})
+    known = rule_named(kind).options
     for name, value in options.items():
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
@@ -223,8 +266,8 @@ def read_feedback(text: str) -> tuple[str, dict[str, Any]]:
     """
     kind, _, rest = text.partition(":")
     kind = kind.strip()
-    if kind == "projection":
-        raise CoconutError("a projection is trained, so its checkpoint says it: leave out --feedback")
+    if rule_named(kind).trained:
+        raise CoconutError(f"a {kind} is trained, so its checkpoint says it: leave out --feedback")
     options: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         name, mark, value = part.partition("=")
@@ -247,18 +290,8 @@ def feedback_text(config: CoconutConfig) -> str:
 def build_feedback(
     config: CoconutConfig, head: nn.Module, embeddings: nn.Module, logits: Callable[[Tensor], Tensor]
 ) -> nn.Module:
-    """The feedback rule of a configuration; a projection's weights are random. logits is what the head says,
+    """The feedback rule of a configuration; weights that were trained are random. logits is what the head says,
     (…, hidden) -> (…, vocabulary). Raises CoconutError as check_feedback does."""
     kind, options = config.feedback, config.feedback_options
     check_feedback(kind, options)
-    if kind == "projection":
-        weight = embeddings.weight
-        assert isinstance(weight, Tensor)
-        return ProjectionFeedback(weight.shape[1], **options)
-    if kind == "mixture":
-        return MixtureFeedback(logits, embeddings, **options)
-    if kind == "linear":
-        return LinearFeedback(head, embeddings, **options)
-    if kind == "pause":
-        return PauseFeedback(embeddings, config.latent_id)
-    return HiddenFeedback()
+    return rule_named(kind).build(Parts(config, head, embeddings, logits), **options)

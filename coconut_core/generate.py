@@ -77,7 +77,7 @@ def generate(
             )
             for index in chosen
         ]
-        context = read_prompts(model, [prompts[index] for index in chosen])
+        context = read_prompts(model, [prompts[index] for index in chosen], shortcut=keep == "nothing")
         run_rows(model, context, rows, keep=keep, speak=speak, passes=passes)
         for index, row in zip(chosen, rows, strict=True):
             answers[index] = answer_of(model, row, keep)

@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from coconut_core.architectures import check_loop
 from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError, one_line
-from coconut_core.feedback import check_feedback, read_feedback
+from coconut_core.feedback import TABLE, check_feedback, read_feedback
 from coconut_core.hub import is_hub_id, reach_hub
 from coconut_core.model import EXTRA_FILE, CoconutModel
 from coconut_core.placing import check_room, read_device_map, weight_files
@@ -187,6 +187,11 @@ def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) ->
 
 def _check_feedback(config: CoconutConfig, source: str | Path) -> None:
     """Raise CoconutError where a checkpoint names no possible feedback, before its weights are read."""
+    if config.feedback_package is not None and config.feedback not in TABLE.names():
+        raise CoconutError(
+            f"{source}/{FILE_NAME}: the feedback '{config.feedback}' comes with the package "
+            f"{config.feedback_package}, which is not installed: install it"
+        )
     try:
         check_feedback(config.feedback, config.feedback_options)
     except CoconutError as error:

@@ -24,8 +24,8 @@ from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
     from coconut_core.explainer import Explainer
+    from coconut_core.prompt_shortcut import LastPositionLayer
     from coconut_core.session import Session
-    from coconut_core.training.prompt_shortcut import LastPositionLayer
 
 IGNORE = -100  # label of a position that carries no loss
 EXTRA_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
@@ -72,7 +72,7 @@ class CoconutModel(nn.Module):
         self.explainer: Explainer | None = None  # of a conversion, for save_pretrained
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
-        self.prompt_layer: LastPositionLayer | None = None  # set by training for the time of a run
+        self.prompt_layer: LastPositionLayer | None = None  # while there is a prompt_shortcut
 
     # -- opening and saving --------------------------------------------------------------------------------
 
@@ -207,6 +207,7 @@ class CoconutModel(nn.Module):
         norm, (batch, time, hidden), and moves the context on.
         """
         time = embeddings.shape[1]
+        whole = context.whole and mask is None
         if mask is None:
             mask = context.mask.new_ones(embeddings.shape[:2])
         full_mask = torch.cat([context.mask, mask], dim=1)
@@ -221,16 +222,26 @@ class CoconutModel(nn.Module):
         self.work.passes += 1
         self.work.positions += embeddings.shape[0] * embeddings.shape[1]
         positions = (full_mask.cumsum(dim=1) - 1).clamp(min=0)
-        seen = full_mask if visible is None else torch.cat([context.mask * visible, mask], dim=1)
-        output = self.text_model(
-            inputs_embeds=embeddings,
-            attention_mask=seen[:, -embeddings.shape[1] :] if self._cache_argument == "cache_params" else seen,
-            position_ids=positions[:, -embeddings.shape[1] :],
-            use_cache=context.cache is not None,
-            **{self._cache_argument: context.cache},
-        )
+        seen: Tensor | None = full_mask
+        if visible is not None:
+            seen = torch.cat([context.mask * visible, mask], dim=1)
+        elif whole and context.croppable:
+            seen = None  # the library would look whether all of it is 1, and make a GPU wait for the answer
+        elif self._cache_argument == "cache_params":
+            seen = full_mask[:, -embeddings.shape[1] :]
+        try:
+            output = self.text_model(
+                inputs_embeds=embeddings,
+                attention_mask=seen,
+                position_ids=positions[:, -embeddings.shape[1] :],
+                use_cache=context.cache is not None,
+                **{self._cache_argument: context.cache},
+            )
+        except BaseException:  # out of memory, a lost device, Ctrl-C: the context is as it was
+            context.forget_broken_pass()
+            raise
         hidden: Tensor = output.last_hidden_state[:, -time:].to(self.device)  # as layers may lie elsewhere
-        context.mask, context.hidden = full_mask, hidden[:, -1]
+        context.mask, context.hidden, context.whole = full_mask, hidden[:, -1], whole
         return hidden
 
     def latent_step(

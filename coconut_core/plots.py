@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coconut_core.errors import CoconutError
+from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,8 @@ class Figure:
                 panel.draw(canvas.add_subplot(1, len(self.panels), number))
             try:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                canvas.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+                with written_aside(Path(path)) as file:
+                    canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
             except OSError as error:
                 raise CoconutError(f"cannot write {path}: {error.strerror or error}") from error
 

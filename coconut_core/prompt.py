@@ -45,6 +45,8 @@ def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
     """question_ids and <bot>. Raises CoconutError where the model cannot read the question."""
     if not question.strip():
         raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
+    if not _is_unicode(question):  # bytes of another encoding on a command line, half a pair in JSON
+        raise CoconutError("the question has a character that is no Unicode: write it in UTF-8")
     ids = question_ids(model.tokenizer, question, model.config)
     unknown_id = model.tokenizer.unk_token_id
     if unknown_id is not None and unknown_id in ids:
@@ -57,6 +59,10 @@ def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
             f"the question has {len(ids) + 1} tokens, the model reads at most {limit}: shorten it"
         )
     return [*ids, model.config.bot_id]
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:

@@ -43,6 +43,11 @@ class Readout:
         """(vocabulary,), float32."""
         return torch.softmax(self.logits, dim=-1)
 
+    def forget(self) -> None:
+        """Keep nothing that is as large as the vocabulary; it is computed again where it is asked for."""
+        for name in ("logits", "probabilities"):
+            self.__dict__.pop(name, None)
+
     def top(self, k: int = 5) -> list[TokenProbability]:
         """The k likeliest tokens, likeliest first."""
         values, ids = self.probabilities.topk(min(check_top_k(k), self.probabilities.shape[0]))

@@ -24,6 +24,7 @@ from coconut_core.layers import Seen, watching
 from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
+from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
 from coconut_core.readout import Readout
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
@@ -125,13 +126,17 @@ def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def read_prompts(model: CoconutModel, prompts: Sequence[Sequence[int]]) -> Context:
-    """A context that has read prompts of any lengths, a row each."""
+def read_prompts(model: CoconutModel, prompts: Sequence[Sequence[int]], *, shortcut: bool = False) -> Context:
+    """A context that has read prompts of any lengths, a row each; with the shortcut of prompt_shortcut its
+    numbers are the same up to rounding, and without it to the bit."""
     width = max(map(len, prompts))
     pad = model.config.eot_id  # masked out, so any id will do
     ids = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    return model.start_context(torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device))
+    with prompt_shortcut(model) if shortcut else nullcontext(), reading_prompt(model, shortcut):
+        return model.start_context(
+            torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
+        )
 
 
 @torch.inference_mode()
@@ -252,7 +257,7 @@ def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row]) -> Decision:
     decision = Decision()
     for index, (row, state) in enumerate(zip(rows, hidden.unbind(), strict=True)):
         machine = row.machine
-        readout = _RowReadout(model, state, index, together)
+        readout: Readout = _RowReadout(model, state, index, together)
         reason = _reason_to_end(row, readout) if machine.mode is Mode.THINKING else None
         token, move = model.config.eot_id, machine.next_move(reason is not None)
         if move is Move.THINK:

@@ -1,14 +1,12 @@
 """Training sequences, read with their thoughts: what stands in front of them, each thought, what follows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel, has_label
 from coconut_core.parallel import Others, find_thoughts
+from coconut_core.prompt_shortcut import reading_prompt
 
 
 def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
@@ -45,21 +43,9 @@ def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, lab
                 )
                 pieces.append(step[:, None])
         else:
-            with _reading_prompt(model, end == prompt_end):
+            with reading_prompt(model, end == prompt_end):
                 pieces.append(model.feed(context, embeddings[:, start:end], mask[:, start:end]))
     return torch.cat(pieces, dim=1)
-
-
-@contextmanager
-def _reading_prompt(model: CoconutModel, is_prompt: bool) -> Iterator[None]:
-    if model.prompt_layer is None or not is_prompt:
-        yield
-        return
-    model.prompt_layer.reading_prompt = True
-    try:
-        yield
-    finally:
-        model.prompt_layer.reading_prompt = False
 
 
 def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:

@@ -93,6 +93,7 @@ class Session:
         self._generator = torch.Generator().manual_seed(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
         self._found: _Found | None = None  # thoughts found in parallel passes
+        self._next: tuple[Tensor, Readout] | None = None  # the context's last states, and their readout
         with torch.inference_mode():
             self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
 
@@ -113,7 +114,7 @@ class Session:
         """Readout of the state that the next step will use."""
         goes_on = self.mode is Mode.THINKING and self._machine.taken < self.thoughts
         found = self._found_ahead(self._edits) if goes_on else None
-        return Readout(self.model, self._context.hidden[0] if found is None else found)
+        return self._readout if found is None else Readout(self.model, found)
 
     @property
     def next_move(self) -> Move:
@@ -155,18 +156,20 @@ class Session:
             raise CoconutError("the model is not thinking now: rewind to before <eot> to take another thought")
         key = (self._machine.segment, self._machine.taken + 1)
         edit = self._edits.get(key) if edit is None else self._check_edit(edit)
-        state = self._context.hidden[0]
+        readout = self._readout
+        state = readout.hidden
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
         self._check_room()
         found = self._found_ahead(self._edits if edit is None else {**self._edits, key: edit})
         hidden = hidden if found is None else found
+        readout = readout if hidden is state else Readout(self.model, hidden)
         with acting(self.model, self._context, {} if edit is None else {0: edit}) as visible:
             self._before_step()
             self.model.latent_step(self._context, hidden[None], visible=visible)
         if edit is not None:
             self._edits[key] = edit
         self._machine.after_thought()
-        return self._record("thought", self._machine.taken, state, hidden, None, edit)
+        return self._record("thought", self._machine.taken, state, readout, None, edit)
 
     def end_thinking(self) -> Step:
         """Feed <eot>, whether or not the planned thoughts have been taken."""
@@ -325,24 +328,36 @@ class Session:
 
     def _before_step(self) -> None:
         """Keep what is needed to go back to here."""
+        if len(self._machines) > len(self.steps):  # the last attempt at this step broke off
+            self._machines.pop()
+            self._generator.set_state(self._generators.pop())
         self._machines.append(replace(self._machine))
         self._generators.append(self._generator.get_state())
 
+    @property
+    def _readout(self) -> Readout:
+        """Readout of the context's last state, the same as long as that is."""
+        hidden = self._context.hidden
+        if self._next is None or self._next[0] is not hidden:
+            with torch.inference_mode():
+                self._next = hidden, Readout(self.model, hidden[0])
+        return self._next[1]
+
     @torch.inference_mode()
     def _feed_token(self, kind: Kind, token: int, ended: str | None = None) -> Step:
-        state = self._context.hidden[0]
+        readout = self._readout
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
         segment = self._machine.segment
         self._machine.after_token(token)
         index = self._machine.spoken if kind == "token" else 0
-        return self._record(kind, index, state, state, token, None, segment, ended)
+        return self._record(kind, index, readout.hidden, readout, token, None, segment, ended)
 
     def _record(
         self,
         kind: Kind,
         index: int,
         state: Tensor,
-        hidden: Tensor,
+        readout: Readout,
         token: int | None,
         edit: Intervention | None,
         segment: int | None = None,
@@ -350,9 +365,11 @@ class Session:
     ) -> Step:
         text = "" if token is None else self.model.token_text(token)
         segment = self._machine.segment if segment is None else segment
-        readout = Readout(self.model, hidden)
-        step = Step(kind, index, segment, state, hidden, readout, token, text, edit, ended)
+        step = Step(kind, index, segment, state, readout.hidden, readout, token, text, edit, ended)
         self.steps.append(step)
+        kept = max(1, self.ending.window)  # no rule looks back farther
+        if len(self.steps) > kept:
+            self.steps[-1 - kept].readout.forget()
         return step
 
 

@@ -9,6 +9,7 @@ from coconut_core.answers import final_answer
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.untrained import untrained_label
+from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
@@ -108,7 +109,8 @@ class Trace:
     def save(self, path: str | Path) -> None:
         """Write the trace as JSON. Raises CoconutError where that is refused."""
         try:
-            Path(path).write_text(self.json_text(), encoding="utf-8")
+            with written_aside(Path(path)) as file:
+                file.write(self.json_text())
         except (OSError, UnicodeEncodeError) as error:
             raise CoconutError(f"cannot write the trace to {path}: {error}") from error
 

@@ -10,10 +10,10 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.timer import Timer
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, visible
 from coconut_core.problems.base import Problem
 from coconut_core.trace import StepRecord, Trace
-from coconut_tui.actions import ACTIONS
+from coconut_tui.actions import ACTIONS, all_actions
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
 from coconut_tui.config import Config
@@ -32,7 +32,6 @@ from coconut_tui.engine import (
     VerdictRead,
     WhatIfChanged,
 )
-from coconut_tui.guides import GUIDES
 from coconut_tui.inspecting import InspectingApp
 from coconut_tui.keeper import Keeper
 from coconut_tui.pace import Pace
@@ -46,6 +45,7 @@ from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
+from coconut_tui.widgets import views
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.rows import RowsView
@@ -98,7 +98,9 @@ class Explorer(InspectingApp):
         self.theme = config.theme
         self.take_palette(config.palette)
         self.set_keymap(config.keys)
-        self.actions = tuple(replace(each, keys=config.keys.get(each.name, each.keys)) for each in ACTIONS)
+        self.actions = tuple(
+            replace(each, keys=config.keys.get(each.name, each.keys)) for each in all_actions()
+        )
         self._cache_limit = config.branch_memory_mb * 2**20
         self.keeper = Keeper() if keeper is None else keeper
         self.saved = saved
@@ -123,6 +125,8 @@ class Explorer(InspectingApp):
     def on_mount(self) -> None:
         """Draw first; load the model after the first paint."""
         self.keeper.listen(self.tell)
+        for problem in views.TABLE.problems():
+            self.tell_error(problem)
         self.query_one(ThoughtsPane).focus()
         self._draw()
         if self._tour:
@@ -148,7 +152,7 @@ class Explorer(InspectingApp):
 
     def action_explain(self, view: str) -> None:
         """Show how to read a view."""
-        self.push_screen(HelpScreen(GUIDES[view], self.actions))
+        self.push_screen(HelpScreen(views.guide_of(view), self.actions))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: Textual's own commands and every action of the table."""
@@ -156,7 +160,7 @@ class Explorer(InspectingApp):
             command for command in super().get_system_commands(screen) if command.title not in ("Quit", "Keys")
         )
         for action in self.actions:
-            title = f"{action.label} ({action.shown_keys})"
+            title = f"{action.label} ({action.shown_keys})" if action.keys else action.label
             yield SystemCommand(title, action.description, partial(self.action_act, action.name))
 
     # -- messages of the engine and the panes --------------------------------------------------------------
@@ -290,7 +294,10 @@ class Explorer(InspectingApp):
 
     def open_model(self, source: str) -> None:
         """Open another model. The one in use stays until it is there."""
-        choice = ModelChoice(source) if self.choice is None else replace(self.choice, source=source)
+        self.start_engine(ModelChoice(source) if self.choice is None else replace(self.choice, source=source))
+
+    def start_engine(self, choice: ModelChoice) -> None:
+        """Load a model as it is chosen."""
         self.engine.start(choice, self._file, self._cache_limit)
 
     def close_replay(self) -> None:
@@ -326,11 +333,11 @@ class Explorer(InspectingApp):
 
     def tell(self, text: str) -> None:
         """Say something in passing."""
-        self.notify(text, markup=False)
+        self.notify(visible(text, "\n"), markup=False)
 
     def tell_error(self, text: str) -> None:
         """Say what went wrong."""
-        self.notify(text, title="Error", severity="error", markup=False)
+        self.notify(visible(text, "\n"), title="Error", severity="error", markup=False)
 
     # -- opening and drawing -------------------------------------------------------------------------------
 
@@ -338,7 +345,7 @@ class Explorer(InspectingApp):
         if self.replay is not None:
             self.replay.start()
         elif self.choice is not None:
-            self.engine.start(self.choice, self._file, self._cache_limit)
+            self.start_engine(self.choice)
 
     @property
     def up_to_date(self) -> bool:

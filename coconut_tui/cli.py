@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coconut_core.cli.guard import run_guarded, say
 from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, System, resolve_source
 from coconut_core.errors import CoconutError
 
@@ -142,11 +143,11 @@ def export(
 
     chosen = None if form is None else export_named(form)
     if to == Path("-"):
-        typer.echo((chosen or export_named("text")).render(Trace.load(trace)), nl=False)
+        say((chosen or export_named("text")).render(Trace.load(trace)), nl=False)
         return
     path = to or trace.with_suffix((chosen or export_named("html")).extension)
     chosen = chosen or export_for(path)
-    typer.echo(write_export(Trace.load(trace), path, chosen, replace=force))
+    say(write_export(Trace.load(trace), path, chosen, replace=force))
 
 
 @commands.command("config", context_settings=HELP)
@@ -162,7 +163,7 @@ def show_config(
     from coconut_tui.config import load_config
 
     loaded = load_config(config)
-    typer.echo(json.dumps(loaded.to_json(), ensure_ascii=False) if as_json else loaded.to_toml())
+    say(json.dumps(loaded.to_json(), ensure_ascii=False) if as_json else loaded.to_toml())
 
 
 @commands.command("serve", context_settings={**HELP, "allow_extra_args": True, "ignore_unknown_options": True})
@@ -188,7 +189,5 @@ def serve_explorer(
 
 def main() -> None:
     """Entry point of the `coconut-tui` command."""
-    from coconut_core.cli.guard import run_guarded
-
     names = {command.name for command in commands.registered_commands}
     run_guarded(commands if names.intersection(sys.argv[1:2]) else app)

@@ -17,6 +17,7 @@ from coconut_core.analysis.study import Section, Study
 from coconut_core.analysis.values import read_values
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.whole_files import written_aside
 
 READERS: dict[str, Callable[[Study], Section]] = {  # one for each of READINGS
     "search": read_search,
@@ -75,10 +76,15 @@ def write_report(folder: str | Path, about: dict[str, Any], found: dict[str, Sec
         "readings": {name: section.record for name, section in sections.items()},
         "left_out": {name: each for name, each in found.items() if isinstance(each, str)},
     }
-    paths = [folder / "analysis.json", folder / "analysis.md"]
+    texts = {
+        folder / "analysis.json": json.dumps(record, ensure_ascii=False, indent=1) + "\n",
+        folder / "analysis.md": _markdown(about, found),
+    }
+    paths = list(texts)
     try:
-        paths[0].write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        paths[1].write_text(_markdown(about, found), encoding="utf-8")
+        for path, text in texts.items():
+            with written_aside(path) as file:
+                file.write(text)
     except OSError as error:
         raise CoconutError(f"cannot write into {folder}: {error.strerror or error}") from error
     for section in sections.values():

@@ -19,6 +19,7 @@ from coconut_core.analysis.study import Table
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.verdict import hash_weights
+from coconut_core.whole_files import file_written_aside, refusals_told
 
 # In a folder of its own: whatever *.safetensors lies beside the weights counts as weights.
 FILE_NAME = "lens/tuned.safetensors"
@@ -136,11 +137,10 @@ def save_tuned_lens(lens: TunedLens, folder: str | Path) -> Path:
     path = Path(folder) / FILE_NAME
     weights = {name: weight.contiguous().cpu() for name, weight in lens.translators.state_dict().items()}
     about = {"calibration": json.dumps(lens.calibration.to_json()), "weights": hash_weights(folder)}
-    try:
+    with refusals_told(f"write {path}"):
         path.parent.mkdir(exist_ok=True)
-        save_file(weights, path, metadata=about)
-    except (OSError, SafetensorError) as error:
-        raise CoconutError(f"cannot write {path}: {' '.join(str(error).split())}") from error
+        with file_written_aside(path) as aside:
+            save_file(weights, aside, metadata=about)
     return path
 
 

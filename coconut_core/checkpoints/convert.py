@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from coconut_core.checkpoints.importers import ImportOptions, Report, importer_named
 from coconut_core.errors import CoconutError
-from coconut_core.whole_files import folder_written_aside
+from coconut_core.whole_files import folder_written_aside, refusals_told
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -36,11 +36,8 @@ def convert(kind: str, path: Path, out: Path, options: ImportOptions, report: Re
     }
     model.config = replace(model.config, data=origin)
     report(f"writing {out}")
-    try:
-        with folder_written_aside(out) as aside:
-            model.save_pretrained(aside)
-    except OSError as error:
-        raise CoconutError(f"cannot write {out}: {error}") from error
+    with refusals_told(f"write {out}"), folder_written_aside(out) as aside:
+        model.save_pretrained(aside)
     return model
 
 

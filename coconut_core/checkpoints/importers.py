@@ -1,4 +1,5 @@
-"""The table of other people's formats. Needs no torch: an importer's module is imported when it is used."""
+"""The table of other people's formats; plugins add to it. Needs no torch: an importer's module is imported when
+it is used."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.plugins import Table
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -75,11 +77,15 @@ IMPORTERS = {
 }
 
 
+TABLE = Table("format", "coconut.importers", Importer, IMPORTERS)
+
+
 def importer_named(name: str) -> Importer:
-    """The importer of that name. Raises CoconutError for an unknown one."""
-    if name not in IMPORTERS:
-        raise CoconutError(f"unknown format '{name}': known are {', '.join(IMPORTERS)}")
-    return IMPORTERS[name]
+    """The importer of that name. Raises CoconutError for an unknown one, or a plugin that does not work."""
+    importer = TABLE.get(name)
+    if importer is None:
+        raise CoconutError(f"unknown format '{name}': known are {', '.join(TABLE.names())}")
+    return importer
 
 
 def other_formats(names: Iterable[str], than: str) -> str:
@@ -87,7 +93,7 @@ def other_formats(names: Iterable[str], than: str) -> str:
     names = list(names)
     found = [
         importer.name
-        for importer in IMPORTERS.values()
+        for importer in TABLE.values().values()
         if importer.name != than and any(name.startswith(importer.sign) for name in names)
     ]
     return f"Its tensors look like another format: {' or '.join(found)}." if found else ""
@@ -96,7 +102,7 @@ def other_formats(names: Iterable[str], than: str) -> str:
 def split_source(source: str) -> tuple[str, Path] | None:
     """Kind and path of a source such as official:runs/checkpoint_33; None for a folder or hub id."""
     kind, colon, path = source.partition(":")
-    if not colon or kind not in IMPORTERS or Path(source).exists():
+    if not colon or kind not in TABLE.names() or Path(source).exists():
         return None
     if not path:
         raise CoconutError(f"{source} names no file: write {kind}:PATH")

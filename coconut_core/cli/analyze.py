@@ -9,6 +9,7 @@ import typer
 
 from coconut_core.analysis import READINGS, check_readings
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def analyze(
         found = read_all(study, only or (), progress.begin)
     for name, section in found.items():
         if isinstance(section, str):
-            typer.echo(f"left out: {name}: {section}", err=True)
+            say(f"left out: {name}: {section}", err=True)
     for path in write_report(out, about, found):
-        typer.echo(path)
+        say(path)
 
 
 class _Progress:
@@ -99,7 +100,7 @@ class _Progress:
         """Say that a reading begins."""
         self._bar.reset(self._task, description=name)
         if not self._watched:
-            typer.echo(f"reading {name}", err=True)
+            say(f"reading {name}", err=True)
 
     def __enter__(self) -> "_Progress":
         self._bar.start()

@@ -3,7 +3,20 @@
 import typer
 
 from coconut_core import __version__
-from coconut_core.cli import analyze, ask, controls, convert, data, evaluate, export, info, lens, serve, train
+from coconut_core.cli import (
+    analyze,
+    ask,
+    controls,
+    convert,
+    data,
+    evaluate,
+    export,
+    info,
+    lens,
+    plugins,
+    serve,
+    train,
+)
 from coconut_core.cli.guard import run_guarded
 
 app = typer.Typer(
@@ -26,6 +39,7 @@ app.add_typer(lens.app, name="lens")
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("serve")(serve.serve_command)
+app.command("plugins")(plugins.plugins)
 
 
 def _version(value: bool) -> None:

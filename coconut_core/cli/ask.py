@@ -12,6 +12,7 @@ import typer
 
 from coconut_core.answer_record import answer_record
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ def ask(
     if explain:
         asked = replace(asked, explained=_explain(asked.run, model))
     if not (trace or as_json):
-        typer.echo(asked.answer)
+        say(asked.answer)
         _tell_explained(asked)
         if asked.before is not None:
-            typer.echo(f"note: without {asked.done} it says: {asked.before}", err=True)
+            say(f"note: without {asked.done} it says: {asked.before}", err=True)
         return
     timings = {
         "load_seconds": round(loaded - began, 4),
@@ -202,16 +203,16 @@ def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | No
             record["explained"] = [
                 {"first": each.first, "last": each.last, "text": each.text} for each in asked.explained
             ]
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        say(json.dumps(record, ensure_ascii=False))
         return
     from coconut_core.cli.show import print_trace
 
     print_trace(seen, asked.run.model.config.answer_prefix)
     _tell_explained(asked)
     if asked.before is not None:
-        typer.echo(f"without {asked.done}: {asked.before}")
-    typer.echo(thinking_line(seen))
-    typer.echo(f"thoughts used? {seen.settings['verdict']}")
+        say(f"without {asked.done}: {asked.before}")
+    say(thinking_line(seen))
+    say(f"thoughts used? {seen.settings['verdict']}")
 
 
 def _explain(run: "Session", source: str) -> "list[Explanation]":
@@ -226,7 +227,7 @@ def _tell_explained(asked: _Asked) -> None:
     """Print the explanations; the model does not read them."""
     for each in asked.explained or []:
         which = f"thought {each.first}" if each.first == each.last else f"thoughts {each.first}-{each.last}"
-        typer.echo(f"{which}, as the decoder beside the model reads them: {each.text}")
+        say(f"{which}, as the decoder beside the model reads them: {each.text}")
 
 
 def _print_forms() -> None:
@@ -234,8 +235,8 @@ def _print_forms() -> None:
 
     width = max(len(form.usage) for form in FORMS)
     for form in FORMS:
-        typer.echo(f"{form.usage:<{width}}  {form.description}; such as {form.example}")
-    typer.echo("THOUGHTS: 2, 1,3, 2-4 or all. Several interventions: zero@1; scale 2@3")
+        say(f"{form.usage:<{width}}  {form.description}; such as {form.example}")
+    say("THOUGHTS: 2, 1,3, 2-4 or all. Several interventions: zero@1; scale 2@3")
 
 
 def _read_interventions(texts: list[str]) -> "list[Command]":
@@ -288,8 +289,7 @@ def _answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: di
         task = bar.add_task("answering", total=total)
         for batch in _batches(lines):
             for record in _answer_batch(model, batch, thoughts, sampling):
-                sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+                say(json.dumps(record, ensure_ascii=False))
             bar.advance(task, len(batch))
 
 

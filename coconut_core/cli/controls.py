@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
 
@@ -102,13 +103,13 @@ def controls_command(
         )
     )
     if as_json:
-        typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
+        say(json.dumps(found.to_json(), ensure_ascii=False))
     else:
-        typer.echo(as_markdown(found)) if markdown else _print(found)
+        say(as_markdown(found)) if markdown else _print(found)
     if keep:
         target = out or Path(model) / FILE_NAME
         found.save(target)
-        typer.echo(f"kept in {target}", err=True)
+        say(f"kept in {target}", err=True)
 
 
 def as_markdown(found: "Controls") -> str:
@@ -124,6 +125,8 @@ def _print(found: "Controls") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from coconut_core.cli.show import cell
+
     console = Console()
     for title, results in (("in place of the thoughts", found.results), ("one thought", found.per_thought)):
         rows = _rows(found, results)
@@ -136,8 +139,8 @@ def _print(found: "Controls") -> None:
             table.add_row(*row)
         console.print(table)
         console.print()
-    console.print(f"[bold]{found.verdict.usage}[/bold]: {found.verdict.reason}", highlight=False)
-    console.print(f"{found.model} on {found.data}, n={found.count}, {found.date}", style="dim", highlight=False)
+    console.print(cell(found.verdict.usage, "bold") + cell(f": {found.verdict.reason}"))
+    console.print(cell(f"{found.model} on {found.data}, n={found.count}, {found.date}", "dim"))
 
 
 def _rows(found: "Controls", results: "tuple[ControlResult, ...]") -> list[list[str]]:
@@ -181,9 +184,9 @@ def _share(part: int, whole: int) -> str:
 
 
 def _draw(family: str | None, count: int) -> "list[Problem]":
-    from coconut_core.problems import FAMILIES, generate_problems
+    from coconut_core.problems import generate_problems, is_family
 
-    if family not in FAMILIES:
+    if not is_family(family):
         raise CoconutError("this model names no problem family to draw problems from: give a file with --data")
     return generate_problems(family, count, seed=5, split="test")
 

@@ -8,6 +8,7 @@ import typer
 
 from coconut_core.checkpoints import IMPORTERS, ImportOptions
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 FORMATS = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS.values())
@@ -67,7 +68,7 @@ def convert(
     chosen = ImportOptions(base, thoughts, answer_prefix, family, max_gigabytes, lora_alpha)
     model = write_folder(kind, path, out, chosen, options.report)
     if not as_json:
-        typer.echo(out)
+        say(out)
         return
     record = {
         "out": str(out),
@@ -78,7 +79,7 @@ def convert(
         "answer_prefix": model.config.answer_prefix,
         "family": model.config.family,
     }
-    typer.echo(json.dumps(record, ensure_ascii=False))
+    say(json.dumps(record, ensure_ascii=False))
 
 
 def check_target(out: Path, force: bool, *sources: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.cli import options
-from coconut_core.errors import CoconutError
+from coconut_core.cli.guard import say
+from coconut_core.errors import CoconutError, visible
 
 if TYPE_CHECKING:
     from coconut_core.problems import Problem, Size
@@ -51,7 +52,7 @@ def make(
     problems: Iterable[Problem] = draw_problems(family, count, seed, split, size)
     problems = _with_progress(problems, count, f"making {out}")
     written = write_list(sys.stdout, problems) if str(out) == "-" else write_problems(out, problems)
-    typer.echo(f"wrote {written} problems to {out}", err=True)
+    say(f"wrote {written} problems to {out}", err=True)
 
 
 def _size(family: str, given: dict[str, str | None]) -> "Size | None":
@@ -81,11 +82,12 @@ def _range(option: str, text: str) -> tuple[int, int]:
 def _with_progress(problems: "Iterable[Problem]", count: int, task: str) -> "Iterable[Problem]":
     """Show on stderr how far it is, if that is a terminal."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     return track(
         problems,
-        task,
+        escape(visible(task)),
         total=count,
         console=Console(stderr=True),
         transient=True,
@@ -119,14 +121,14 @@ def convert(
         raise CoconutError(f"nothing in {file} could be converted to problems ({why})")
     write_problems(out, itertools.chain(first, problems))
     for number, reason in done.refused:
-        typer.echo(f"line {number}: {reason}", err=True)
+        say(f"line {number}: {reason}", err=True)
     if as_json:
         refused = [{"line": number, "reason": reason} for number, reason in done.refused]
         facts: dict[str, Any] = {"source": str(file), "out": str(out), "problems": done.converted}
         facts |= {"steps": done.steps, "without_steps": done.without_steps, "refused": refused}
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        say(json.dumps(facts, ensure_ascii=False))
         return
-    typer.echo(
+    say(
         f"wrote {done.converted} problems with {done.steps} steps to {out} "
         f"({done.without_steps} without steps), left out {len(done.refused)} lines",
         err=True,
@@ -146,17 +148,19 @@ def stats(
         facts = {"file": str(file), **found[file]}
         if against is not None:
             facts["against"] = {"file": str(against), **found[against]}
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        say(json.dumps(facts, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
 
+    from coconut_core.cli.show import cell
+
     table = Table(box=None, show_header=against is not None, padding=(0, 2, 0, 0))
     for heading in ("", *(path.name for path in found)):
-        table.add_column(heading)
+        table.add_column(cell(heading))
     names = dict.fromkeys(name for facts in found.values() for name in facts)
     for name in names:
-        table.add_row(name.replace("_", " "), *(_cell(name, facts.get(name)) for facts in found.values()))
+        table.add_row(name.replace("_", " "), *(cell(_cell(name, facts.get(name))) for facts in found.values()))
     Console().print(table)
 
 

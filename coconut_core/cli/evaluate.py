@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
     from coconut_core.evaluate import Evaluation
@@ -106,21 +108,21 @@ def evaluate_command(
     if as_json:
         about: dict[str, Any] = {"model": opened.name, "data": str(data), "trained": opened.config.trained}
         about |= {} if is_sweep else {"thinking": thinking}
-        typer.echo(json.dumps(about | _to_json(results, is_sweep, in_words)))
+        say(json.dumps(about | _to_json(results, is_sweep, in_words)))
     elif markdown:
         tables = _tables(results, in_words)
-        typer.echo("\n\n".join(markdown_table(head, rows) for head, *rows in tables))
+        say("\n\n".join(markdown_table(head, rows) for head, *rows in tables))
     else:
         _print(results, is_sweep, in_words, thinking)
     if not (as_json or opened.config.trained):
-        typer.echo(f"\n{opened.name}: {untrained_label(opened.config.feedback)}")
+        say(f"\n{opened.name}: {untrained_label(opened.config.feedback)}")
     if failures is not None:
         _write_failures(failures, problems, results)
     figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
     if plot is not None and plot != "-":
         figure.save_svg(plot)
     elif plot == "-" or (sys.stdout.isatty() and not as_json and not markdown):
-        typer.echo("\n" + figure.to_text(width=min(100, shutil.get_terminal_size().columns)))
+        say("\n" + figure.to_text(width=min(100, shutil.get_terminal_size().columns)))
 
 
 def read_numbers(text: str) -> list[int]:
@@ -169,22 +171,22 @@ def _to_json(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool
 
 def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool, thinking: str) -> None:
     if is_sweep:
-        typer.echo("\n\n".join(map(_as_columns, _tables(results, in_words))))
+        say("\n\n".join(map(_as_columns, _tables(results, in_words))))
         return
     (result,) = results.values()
     how = "then free words" if in_words else "thoughts only"
     taken = sum(answer.thoughts for answer in result.answers) / result.count
     low, high = result.interval
-    typer.echo(
+    say(
         f"accuracy {100 * result.accuracy:.1f} %  "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {thinking}, {how})"
     )
-    typer.echo(f"thoughts taken {taken:.1f}")
+    say(f"thoughts taken {taken:.1f}")
     for hops, share in result.shares_by_hops.items():
-        typer.echo(f"{hops:>3} hops {_percent(share)} %, n={share.count}")
+        say(f"{hops:>3} hops {_percent(share)} %, n={share.count}")
     if in_words and result.outcome_counts:
-        typer.echo(", ".join(f"{outcome} {count}" for outcome, count in result.outcome_counts.items()))
-    typer.echo(
+        say(", ".join(f"{outcome} {count}" for outcome, count in result.outcome_counts.items()))
+    say(
         f"answer tokens {result.mean_tokens:.1f}  cut off {result.cut_off}  seconds {result.seconds:.1f}  "
         f"forward passes {result.work.passes}  positions {result.work.positions}"
     )
@@ -258,7 +260,8 @@ def _write_failures(path: Path, problems: "Sequence[Problem]", results: "Mapping
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise CoconutError(f"cannot write {path}: {error.strerror or error}") from error
-    typer.echo(f"wrote {len(lines)} wrong answers to {path}", err=True)
+        with written_aside(path) as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except (OSError, UnicodeEncodeError) as error:
+        raise CoconutError(f"cannot write {path}: {error}") from error
+    say(f"wrote {len(lines)} wrong answers to {path}", err=True)

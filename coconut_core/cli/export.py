@@ -11,6 +11,7 @@ import typer
 
 from coconut_core.cli import options
 from coconut_core.cli.convert import check_target
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def export(
 
       coconut export models/prosqa --out upload/prosqa
     """
-    from coconut_core.whole_files import folder_written_aside
+    from coconut_core.whole_files import folder_written_aside, refusals_told
 
     if form not in FORMATS:
         raise CoconutError(f"unknown format '{form}': choose one of {', '.join(FORMATS)}")
@@ -54,22 +55,17 @@ def export(
         from coconut_core.checkpoints.official import check_official
 
         check_official(opened)
-    try:
-        with folder_written_aside(out) as aside:
-            name = (
-                _write_official(opened, aside) if form == "official" else _write_folder(opened, folder, aside)
-            )
-    except OSError as error:
-        raise CoconutError(f"cannot write {out}: {error}") from error
+    with refusals_told(f"write {out}"), folder_written_aside(out) as aside:
+        name = _write_official(opened, aside) if form == "official" else _write_folder(opened, folder, aside)
     written = out / name
-    typer.echo(json.dumps({"out": str(written), "format": form}) if as_json else written)
+    say(json.dumps({"out": str(written), "format": form}) if as_json else written)
     if form == "official":
         model_id = opened.config.data.get("base") or f"the folder of: coconut export {model} --out DIR"
-        typer.echo(
+        say(
             f"the official code reads it with load_model_path: {written}, model_id: {model_id}", err=True
         )
     else:
-        typer.echo(f"ready for: hf upload OWNER/NAME {out}", err=True)
+        say(f"ready for: hf upload OWNER/NAME {out}", err=True)
 
 
 def _write_official(model: "CoconutModel", folder: Path) -> str:
@@ -92,7 +88,7 @@ def _write_folder(model: "CoconutModel", source: str, folder: Path) -> str:
         shutil.copytree(explainer, folder / EXPLAINER)
     controls = read_controls(source)
     if controls is not None and controls.weights != hash_weights(source):
-        typer.echo(f"note: {source}/{FILE_NAME} is void, the weights have changed; it is left out", err=True)
+        say(f"note: {source}/{FILE_NAME} is void, the weights have changed; it is left out", err=True)
         controls = None
     if controls is not None:  # the same weights in files that may differ by a byte
         replace(controls, weights=hash_weights(folder)).save(folder / FILE_NAME)

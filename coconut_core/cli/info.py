@@ -1,34 +1,58 @@
 """coconut info: what a checkpoint is."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
+from coconut_core.errors import CoconutError
 
 
 def info(
     model: Annotated[str, typer.Argument(help=options.MODEL_HELP)] = "models/prosqa",
     base: options.Base = None,
+    question_length: Annotated[
+        int | None, typer.Option(min=1, help="Tell the memory for questions of so many tokens, at most.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Questions at once, for --question-length.")] = 1,
+    thoughts: Annotated[
+        int | None,
+        typer.Option("--thoughts", "-n", min=0, help="Thoughts and words of each, for --question-length."),
+    ] = None,
+    branches: Annotated[int, typer.Option(min=1, help="Branches of each, for --question-length.")] = 1,
     as_json: options.Json = False,
 ) -> None:
-    """Tell what a checkpoint is: architecture, size, markers, how it thinks, stage, files, memory."""
+    """Tell what a checkpoint is: architecture, size, markers, how it thinks, stage, files, memory.
+
+    With --question-length also the memory that runs will take at most; one of that length is read to see.
+    """
+    if question_length is None and (batch > 1 or branches > 1 or thoughts is not None):
+        raise CoconutError("how long are the questions? give --question-length in tokens as well")
     model = options.resolve_source(model, base)
     opened = options.open_model(model, "cpu", "auto")
     facts = model_facts(model, opened)
+    if question_length is not None:
+        from coconut_core.memory import predict
+
+        need = predict(opened, question_length, batch=batch, thoughts=thoughts, branches=branches)
+        facts["memory"] |= asdict(need) | {"peak": need.peak}
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        say(json.dumps(facts, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
+
+    from coconut_core.cli.show import cell
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), _as_text(value))
+        table.add_row(name.replace("_", " "), cell(_as_text(value)))
     Console().print(table)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def train(
 
     lens = train_tuned_lens(opened, questions, opened.config.thoughts, steps=steps, seed=seed, progress=report)
     path = save_tuned_lens(lens, Path(model).expanduser())
-    typer.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)
     _show(lens.calibration, as_json)
 
 

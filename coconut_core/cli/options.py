@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ def open_model(
     )
     opened.config = opened.config.with_passes(passes)
     if not opened.config.trained:
-        typer.echo(f"note: {model} was {untrained_label(opened.config.feedback)}", err=True)
+        say(f"note: {model} was {untrained_label(opened.config.feedback)}", err=True)
     if opened.config.feedback == "linear" and opened.base_lm.config.tie_word_embeddings:
-        typer.echo("note: its embeddings are tied, so the linear map changes only a thought's length", err=True)
+        say("note: its embeddings are tied, so the linear map changes only a thought's length", err=True)
     return opened
 
 
@@ -140,4 +141,4 @@ def resolve_source(model: str, base: str | None) -> str:
 
 def report(line: str) -> None:
     """Say on stderr what is being done."""
-    typer.echo(line, err=True)
+    say(line, err=True)

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from coconut_core.errors import visible
 from coconut_core.training.curriculum import counted
 from coconut_core.training.metrics import Row, is_of_own_stage, stage_name
 
@@ -123,6 +124,7 @@ def evaluation_texts(seen: Row) -> list[str]:
 
 def stage_text(row: Row, name: str) -> str:
     """Which stage of how many, counted from 1, and what it does."""
+    name = visible(name)
     if "stage" not in row:
         return name
     number = f"stage {row['stage'] + 1}" + (f" of {row['stages']}" if "stages" in row else "")
@@ -147,7 +149,7 @@ def question_tail(sample: dict[str, Any]) -> str:
 
 def one_line(text: str) -> str:
     """A text without line breaks or control characters: those are shown escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text).strip(" "))
+    return visible(str(text).strip(" "))
 
 
 def duration(seconds: float) -> str:

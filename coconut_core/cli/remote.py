@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
@@ -66,18 +67,18 @@ def _tell(record: dict[str, object], as_json: bool, with_trace: bool, url: str) 
 
     if not record["trained"]:
         label = str(record["thoughts_used"]).removeprefix("UNKNOWN: ")
-        typer.echo(f"note: {record['model']} was {label}", err=True)
+        say(f"note: {record['model']} was {label}", err=True)
     without = f"without {record['done']}" if "done" in record else ""
     if as_json:
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        say(json.dumps(record, ensure_ascii=False))
     elif with_trace:
         seen = Trace.from_json(record["trace"], url)
         print_trace(seen, seen.answer_prefix)
         if without:
-            typer.echo(f"{without}: {record['answer_without']}")
-        typer.echo(thinking_line(seen))
-        typer.echo(f"thoughts used? {seen.settings['verdict']}")
+            say(f"{without}: {record['answer_without']}")
+        say(thinking_line(seen))
+        say(f"thoughts used? {seen.settings['verdict']}")
     else:
-        typer.echo(record["answer"])
+        say(record["answer"])
         if without:
-            typer.echo(f"note: {without} it says: {record['answer_without']}", err=True)
+            say(f"note: {without} it says: {record['answer_without']}", err=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 
 PORT = 8765
@@ -73,14 +74,14 @@ def serve_command(
     def tell() -> None:
         where = f"[{host}]" if ":" in host else host
         url = f"http://{where}:{sock.getsockname()[1]}"
-        typer.echo(f"{source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
+        say(f"{source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
         if token is not None:
-            typer.echo(f"token: {token}", err=True)
+            say(f"token: {token}", err=True)
         if not local:
-            typer.echo(f"warning: {url} can be reached by others, and nothing is encrypted", err=True)
+            say(f"warning: {url} can be reached by others, and nothing is encrypted", err=True)
 
     asyncio.run(app.serve(service, sock, tell))
-    typer.echo("ended; everything that was asked is answered", err=True)
+    say("ended; everything that was asked is answered", err=True)
 
 
 def _choose_token(token: str | None, no_token: bool, local: bool) -> str | None:

@@ -16,7 +16,7 @@ BAR = 20
 def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None) -> None:
     """Question, every thought's top tokens as bars, then the answer."""
     console = console or Console()
-    console.print(Panel(Text(trace.question), title="question", title_align="left", border_style="dim"))
+    console.print(Panel(cell(trace.question), title="question", title_align="left", border_style="dim"))
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name, justify in (("thought", "right"), ("would say", "left"), ("entropy", "right"), ("norm", "right")):
         table.add_column(name, justify=justify, no_wrap=name != "would say")  # type: ignore[arg-type]
@@ -24,28 +24,34 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
     if graph is not None:
         table.add_column("frontier", justify="right")
     for step in trace.thoughts():
-        row: list[RenderableType] = [str(step.index), _bars(step), f"{step.entropy:.2f}", f"{step.norm:.1f}"]
+        bars = _bars(step, "#" if console.options.ascii_only else "█")
+        row: list[RenderableType] = [str(step.index), bars, f"{step.entropy:.2f}", f"{step.norm:.1f}"]
         if graph is not None:
             mass = graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
             row.append(f"{mass.frontier:.2f}")
         table.add_row(*row)
-    answer = Text(final_answer(trace.text, answer_prefix), style="bold")
+    said = final_answer(trace.text, answer_prefix)
+    answer = cell(said, "bold")
     if trace.problem is not None and trace.problem.answer:
-        right = answer.plain == trace.problem.answer
-        answer.append(
-            "  ✓ right" if right else f"  ✗ expected: {trace.problem.answer}", "green" if right else "red"
-        )
+        right = said == trace.problem.answer
+        expected = f"  ✗ expected: {visible(trace.problem.answer)}"
+        answer.append("  ✓ right" if right else expected, "green" if right else "red")
     console.print(Group(table, Text(), Text("answer  ", style="dim") + answer))
 
 
-def _bars(step: StepRecord) -> Group:
-    width = max((len(item.token.strip()) for item in step.top), default=0)
+def _bars(step: StepRecord, mark: str) -> Group:
+    names = [printable(item.token) for item in step.top]
+    width = max(map(len, names), default=0)
     lines = []
-    for item in step.top:
+    for name, item in zip(names, step.top, strict=True):
         filled = round(item.probability * BAR)
-        name = printable(item.token)
-        lines.append(Text(f"{name:<{width}} ") + Text("█" * filled, "cyan") + Text(f" {item.probability:.2f}"))
+        lines.append(Text(f"{name:<{width}} ") + Text(mark * filled, "cyan") + Text(f" {item.probability:.2f}"))
     return Group(*lines, Text())
+
+
+def cell(text: str, style: str = "") -> Text:
+    """A text that Rich shows as it stands: nothing in it is markup, and control characters are escaped."""
+    return Text(visible(text, "\n"), style)
 
 
 def printable(token: str) -> str:

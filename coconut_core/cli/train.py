@@ -2,12 +2,14 @@
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coconut_core.cli import options
+from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError, Interrupted
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def train(
     if plot is not None:
         from coconut_core.training.metrics import plot_run
 
-        typer.echo(plot_run(plot, svg, int(os.environ.get("COLUMNS", "100"))))
+        say(plot_run(plot, svg, int(os.environ.get("COLUMNS", "100"))))
         return
     if svg is not None:
         raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
@@ -75,30 +77,40 @@ def _new_run(name: str | None, settings: list[str] | None, out: Path | None) -> 
     chosen = load_recipe(name, settings)
     folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
     if folder.steps():
-        raise CoconutError(f"{folder.path} already holds a run: go on with --resume, or choose another --out")
+        raise _taken(folder)
     return folder, chosen
+
+
+def _taken(folder: "RunFolder") -> CoconutError:
+    return CoconutError(f"{folder.path} already holds a run: go on with --resume, or choose another --out")
 
 
 def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> None:
     from accelerate import PartialState
 
+    first = PartialState(cpu=device == "cpu").is_main_process
+    with folder.held() if first else nullcontext():
+        if first and not resume:
+            if folder.steps():
+                raise _taken(folder)  # by a run that has ended since we looked
+            folder.write_recipe(recipe.to_json())
+        _train(recipe, folder, resume, device, first)
+
+
+def _train(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str, first: bool) -> None:
     from coconut_core.training.start import build_model
     from coconut_core.training.trainer import Trainer
 
-    first = PartialState(cpu=device == "cpu").is_main_process
-    if first and not resume:
-        folder.create()
-        folder.write_recipe(recipe.to_json())
     model = build_model(recipe)
     if first:
-        typer.echo("reading problems", err=True)
+        say("reading problems", err=True)
     trainer = Trainer(model, recipe, folder, device=device)
     if first:
         _tell_processes(trainer)
     if resume:
         trainer.resume()
         if first:
-            typer.echo(f"going on from step {trainer.step}", err=True)
+            say(f"going on from step {trainer.step}", err=True)
     try:
         if first:
             _run_and_show(trainer, folder)
@@ -115,9 +127,9 @@ def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> No
 def _tell_processes(trainer: "Trainer") -> None:
     if trainer.accelerator.num_processes > 1:
         shared = ", which share the weights out among them (FSDP)" if trainer.sharded else ""
-        typer.echo(f"{trainer.accelerator.num_processes} processes{shared}", err=True)
+        say(f"{trainer.accelerator.num_processes} processes{shared}", err=True)
     if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.sharded:
-        typer.echo("note: no FSDP here: accelerate has it for several processes on GPUs only", err=True)
+        say("note: no FSDP here: accelerate has it for several processes on GPUs only", err=True)
 
 
 def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
@@ -134,7 +146,7 @@ def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
         trainer.run(report)
     best = folder.read_best()
     note = "" if best is None else f"; best on held-out problems: step {best[0]}, {100 * best[1]:.1f} % right"
-    typer.echo(f"done: {folder.checkpoint}{note}", err=True)
+    say(f"done: {folder.checkpoint}{note}", err=True)
 
 
 def recipes(
@@ -149,15 +161,15 @@ def recipes(
 
     if name is not None:
         recipe = load_recipe(name)
-        typer.echo(json.dumps(recipe.to_json()) if as_json else recipe.to_toml(), nl=as_json)
+        say(json.dumps(recipe.to_json()) if as_json else recipe.to_toml(), nl=as_json)
         return
     if as_json:
-        typer.echo(json.dumps({name: load_recipe(name).to_json() for name in available_recipes()}))
+        say(json.dumps({name: load_recipe(name).to_json() for name in available_recipes()}))
         return
     for name in available_recipes():
         recipe = load_recipe(name)
-        typer.echo(
+        say(
             f"{name:<18} {recipe.method:<9} {len(recipe.stages)} stages, "
             f"{recipe.curriculum.total} {recipe.curriculum.unit} of {recipe.batch_size}"
         )
-    typer.echo("methods: " + ", ".join(METHODS))
+    say("methods: " + ", ".join(METHODS))

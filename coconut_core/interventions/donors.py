@@ -100,10 +100,10 @@ class Sources:
         """Problems to draw donors from."""
         if self.others is not None:
             return self.others
-        from coconut_core.problems import FAMILIES, generate_problems
+        from coconut_core.problems import generate_problems, is_family
 
         family = self.model.config.family
-        if family not in FAMILIES:
+        if not is_family(family):
             raise CoconutError(
                 "this model names no problem family to draw donors from: give problems with --data"
             )

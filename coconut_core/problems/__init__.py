@@ -13,7 +13,7 @@ from coconut_core.problems.base import (
     write_list,
     write_problems,
 )
-from coconut_core.problems.families import FAMILIES, Family, family_named
+from coconut_core.problems.families import FAMILIES, TABLE, Family, family_named, is_family
 from coconut_core.problems.size import Size, draw_until_found
 from coconut_core.problems.splits import SPLITS, check_split, split_of
 
@@ -57,16 +57,16 @@ def _draw_in_split(family: Family, rng: random.Random, split: str | None, size: 
 
 def example_problem(family: str | None, number: int) -> Problem:
     """Example number `number` (from 1) of a model's problem family; the same on every machine."""
-    if family not in FAMILIES:
+    if not is_family(family):
         raise CoconutError("this model names no problem family with examples: give a question instead")
     if number < 1:
         raise CoconutError(f"examples are numbered from 1, not {number}")
-    return FAMILIES[family].generate(random.Random(f"example {number}"), None)
+    return family_named(family).generate(random.Random(f"example {number}"), None)
 
 
 def recognise(question: str) -> Problem | None:
     """The problem behind a question's text where some family knows its wording."""
-    found = (family.parse_question(question) for family in FAMILIES.values())
+    found = (family.parse_question(question) for family in TABLE.values().values())
     return next((problem for problem in found if problem is not None), None)
 
 
@@ -80,6 +80,7 @@ __all__ = [
     "draw_problems",
     "example_problem",
     "generate_problems",
+    "is_family",
     "read_problems",
     "read_some_problems",
     "recognise",

@@ -133,12 +133,7 @@ def write_problems(path: str | Path, problems: Iterable[Problem]) -> int:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
-            with path.open(
-                "a", encoding="utf-8"
-            ) as file:  # a pipe or /dev/stdout: nothing to take the place of
-                return write_list(file, problems)
-        with written_aside(path.resolve()) as file:
+        with written_aside(path) as file:
             return write_list(file, problems)
     except (OSError, UnicodeEncodeError) as error:
         raise CoconutError(f"cannot write {path}: {error}") from error

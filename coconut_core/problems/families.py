@@ -1,11 +1,12 @@
-"""The table of problem families: everything else finds a family's parts here."""
+"""The table of problem families: everything else finds a family's parts here. Plugins add to it."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from coconut_core.errors import CoconutError
+from coconut_core.plugins import Table
 from coconut_core.problems import prontoqa, prosqa, symbolic
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.size import Size
@@ -56,8 +57,17 @@ FAMILIES = {
 }
 
 
+TABLE = Table("problem family", "coconut.families", Family, FAMILIES)
+
+
 def family_named(name: str) -> Family:
-    """The family of a name. Raises CoconutError where there is none."""
-    if name not in FAMILIES:
-        raise CoconutError(f"unknown problem family '{name}': known are {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+    """The family of a name. Raises CoconutError where there is none, or a plugin that does not work."""
+    family = TABLE.get(name)
+    if family is None:
+        raise CoconutError(f"unknown problem family '{name}': known are {', '.join(TABLE.names())}")
+    return family
+
+
+def is_family(name: str | None) -> TypeGuard[str]:
+    """Whether a name is that of a family."""
+    return name in TABLE.names()

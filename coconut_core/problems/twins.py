@@ -62,6 +62,8 @@ _LAST_PARTS = (" Is ", " [Q] ", _PRONTOQA_QUERY)
 
 def _graph_twin(problem: Problem, graph: Graph, rng: random.Random) -> Problem | None:
     start = max(problem.question.rfind(mark) for mark in _LAST_PARTS)
+    if start < 0:
+        return None  # a plugin's wording, of which it is not known where the question itself begins
     told, asked = problem.question[:start], problem.question[start:]
     if asked.startswith(_PRONTOQA_QUERY):
         changed = list(_other_memberships(told, graph))

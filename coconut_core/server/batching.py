@@ -16,7 +16,7 @@ from functools import cache
 import torch
 
 from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.errors import CoconutError, one_line, visible
 from coconut_core.model import CoconutModel
 from coconut_core.rows import end_rows, in_batches, read_prompts, step_rows, think_in_parallel
 from coconut_core.server.asks import Ask
@@ -105,7 +105,7 @@ class Batcher:
                 self._admit(jobs)
                 self._step()
             except Exception as error:  # whatever it is, those who wait are told, and the next are answered
-                sys.stderr.write(f"error: {type(error).__name__}: {one_line(error)}\n")
+                sys.stderr.write(visible(f"error: {type(error).__name__}: {one_line(error)}") + "\n")
                 for job in {*self._jobs, *jobs}:
                     if not job.answer.done():
                         job.fail(error)
@@ -147,7 +147,7 @@ class Batcher:
         parts: list[tuple[Context, list[Run]]] = []
         for chosen in in_batches([run.prompt_ids for run in runs], together):
             read = [runs[index] for index in chosen]
-            context = read_prompts(self.model, [run.prompt_ids for run in read])
+            context = read_prompts(self.model, [run.prompt_ids for run in read], shortcut=True)
             think_in_parallel(self.model, context, [run.row for run in read], None, "inside")
             parts.append((context, read))
         self._jobs += prepared

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer
 
 from coconut_core.contexts import Context
+from coconut_core.growing_layer import GrowingLayer
 
 Part = tuple[Context, Sequence[int]]  # rows of a context
 
 
 def joinable(context: Context) -> bool:
     """Whether rows can join a batch in its midst: every layer keeps its keys and values place by place."""
-    return context.cache is not None and all(type(layer) is DynamicLayer for layer in context.cache.layers)
+    return context.cache is not None and all(type(layer) is GrowingLayer for layer in context.cache.layers)
 
 
 @torch.inference_mode()
@@ -36,13 +36,13 @@ def join(parts: Sequence[Part]) -> Context:
             _stack([(getattr(each, name), rows, start) for each, rows, start in layers])
             for name in ("keys", "values")
         )
-    joined.mask, joined.hidden = mask, hidden
+    joined.mask, joined.hidden, joined.whole = mask, hidden, False
     return joined
 
 
-def _layers(context: Context) -> list[DynamicLayer]:
+def _layers(context: Context) -> list[GrowingLayer]:
     assert context.cache is not None  # as joinable says
-    layers: list[DynamicLayer] = context.cache.layers
+    layers: list[GrowingLayer] = context.cache.layers
     return layers
 
 

@@ -5,6 +5,7 @@ metrics.jsonl                what was logged
 step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
 best.json                    the best checkpoint of the last stage, on held-out problems
 checkpoint/                  the model at the end of the run
+run.lock                     held by the process that trains; empty
 """
 
 import contextlib
@@ -16,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from filelock import FileLock, Timeout
 
 from coconut_core.errors import CoconutError
-from coconut_core.whole_files import NEW, OLD, folder_written_aside, remove_folder, written_aside
+from coconut_core.whole_files import NEW, OLD, folder_written_aside, refusals_told, remove_folder, written_aside
 
 STATE = "training_state.pt"
-WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what a full disk becomes on its way through libraries
+LOCK = "run.lock"
 _NAME = re.compile(r"step-(\d{6,})\Z")
 
 
@@ -39,6 +40,27 @@ class RunFolder:
         """Make the folder. Raises CoconutError where that is refused."""
         with self._told("make the run folder"):
             self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out of the folder, which is made where there is none.
+
+        The system lets go of it when the process ends, however that ends. Raises CoconutError where another
+        process holds it.
+        """
+        self.create()
+        lock = FileLock(self.path / LOCK)
+        with self._told("keep other trainings out"):
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                raise CoconutError(
+                    f"another process trains in {self.path}: wait until it is done, or choose another --out"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     # -- recipe and best -----------------------------------------------------------------------------------
 
@@ -131,24 +153,5 @@ class RunFolder:
         with self._told(f"write {path.name}"), written_aside(path) as file:
             file.write(json.dumps(record, indent=2) + "\n")
 
-    @contextlib.contextmanager
-    def _told(self, what: str, comfort: str = "") -> Iterator[None]:
-        try:
-            yield
-        except CoconutError:
-            raise
-        except Exception as error:
-            plain = type(error) is Exception  # as tokenizers raises it
-            if not plain and not isinstance(error, WRITE_ERRORS):
-                raise
-            raise CoconutError(f"cannot {what} in {self.path}: {_reason(error)}{comfort}") from error
-
-
-def _reason(error: BaseException) -> str:
-    """In a few words what the disk said, which the libraries hide behind errors of their own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__context__
-    return " ".join(str(error).split())[:200]
+    def _told(self, what: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
+        return refusals_told(f"{what} in {self.path}", comfort)

@@ -10,7 +10,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.loading import load
 from coconut_core.model import CoconutModel
-from coconut_core.problems.families import FAMILIES
+from coconut_core.problems.families import is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import Recipe
@@ -29,7 +29,7 @@ def _fresh(recipe: Recipe) -> CoconutModel:
     so flat that the look-up circuit does not form.
     """
     shape = recipe.model
-    if recipe.data.family not in FAMILIES:
+    if not is_family(recipe.data.family):
         raise CoconutError(
             f"there is no word-level tokenizer for data.family '{recipe.data.family}': "
             "set model.base to a model to start from"
@@ -99,7 +99,7 @@ def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
         "feedback": feedback,
         "feedback_options": options,
         "passes": passes,
-        "family": recipe.data.family if recipe.data.family in FAMILIES else None,
+        "family": recipe.data.family if is_family(recipe.data.family) else None,
         "first_thought_hops": 0 if recipe.step_style == "chain" else 1,
         "recipe": recipe.to_json(),
         "data": {"train": recipe.data.train or f"generated {recipe.data.family}, seed {recipe.data.seed}"},

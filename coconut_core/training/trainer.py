@@ -17,12 +17,12 @@ from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.evaluate import evaluate
 from coconut_core.model import IGNORE, CoconutModel
 from coconut_core.problems import Problem
+from coconut_core.prompt_shortcut import prompt_shortcut
 from coconut_core.training.data import Batches, held_out_problems, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
 from coconut_core.training.processes import Processes, micro_batches
-from coconut_core.training.prompt_shortcut import prompt_shortcut
 from coconut_core.training.recipe import OptimizerChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.sharding import (

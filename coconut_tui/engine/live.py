@@ -70,8 +70,8 @@ class LiveRun:
         for number in range(len(self._records), len(steps)):
             earlier = (steps[place] for place in range(number - 1, -1, -1))
             before = next((step for step in earlier if step.kind == "thought"), None)
-            step = with_fresh_readout(self.session.model, steps[number])
-            self._records.append(record_step(step, before, self._watched, RECORDED_TOKENS))
+            self._records.append(record_step(steps[number], before, self._watched, RECORDED_TOKENS))
+            steps[number].readout.forget()
         return tuple(self._records)
 
     @property

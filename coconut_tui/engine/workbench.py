@@ -14,7 +14,7 @@ from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import bind, read_commands
 from coconut_core.model import CoconutModel
-from coconut_core.problems import FAMILIES
+from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace, trace_session, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
@@ -36,14 +36,12 @@ class Workbench:
         cache_limit: int = CACHE_LIMIT,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """others: problems to take donors from, where the model names no family of its own.
-
-        changed is called in the course of what takes many steps.
-        """
+        """others: problems to take donors from, where the model names no family of its own; changed is called
+        in the course of what takes many steps."""
         self.model = model
         self.live = LiveRuns(cache_limit)
         self.history = History()
-        self._others = None if model.config.family in FAMILIES else others
+        self._others = None if is_family(model.config.family) else others
         self._changed = changed
         self._tree: Tree | None = None
         self._sources: dict[int | None, Sources] = {}
@@ -307,9 +305,11 @@ class Workbench:
         before = self._tree
         try:
             yield
-        except Exception:
+        except Exception as error:
             self._tree = before
-            if before is not None:
+            if not isinstance(error, CoconutError):  # in the midst of a step: all is computed again when needed
+                self.live.clear()
+            elif before is not None:
                 self.run_of(before.current)
             raise
         self.note_run()

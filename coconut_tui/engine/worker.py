@@ -1,16 +1,20 @@
 """A thread that does jobs one after the other. Each can be stopped, and can say how far it is."""
 
+import atexit
 import queue
 import threading
 import time
 from collections.abc import Callable
+from weakref import WeakSet
 
 from textual.message import Message
 
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, device_failure, one_line
 from coconut_tui.engine.messages import Activity, EngineError
 
 Post = Callable[[Message], object]
+WAYS_ON = "the session is as it was; :cpu goes on with it on the CPU, :model opens another model"
+GRACE = 10.0  # seconds that a thread has to end with the process
 _SAY_EVERY = 0.1  # seconds between two reports of how far a job is
 
 
@@ -45,6 +49,16 @@ class Job:
             self._post(Activity(self.activity, done, total))
 
 
+_STARTED: "WeakSet[Worker]" = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Before Python is taken down: a thread inside torch does not bear that, the process would be aborted."""
+    for worker in list(_STARTED):
+        worker.wait()
+
+
 class Worker:
     """The thread and its queue."""
 
@@ -59,6 +73,7 @@ class Worker:
     def start(self) -> None:
         """Start the thread, unless it runs already."""
         if not self._thread.is_alive():
+            _STARTED.add(self)
             self._thread.start()
 
     @property
@@ -90,6 +105,12 @@ class Worker:
         self.stop()
         self._queue.put(None)
 
+    def wait(self) -> None:
+        """End the thread, and wait until it has ended, some seconds at most."""
+        self.stop()
+        self._queue.put(None)
+        self._thread.join(GRACE)
+
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             try:
@@ -97,7 +118,9 @@ class Worker:
             except CoconutError as error:
                 self._post(EngineError(str(error)))
             except Exception as error:
-                self._post(EngineError(f"{type(error).__name__}: {error}"))
+                failed = device_failure(error)
+                other = f"{type(error).__name__}: {one_line(error)}"
+                self._post(EngineError(other if failed is None else f"{failed}: {WAYS_ON}"))
             with self._lock:
                 self._jobs.remove(job)
                 idle = not self._jobs

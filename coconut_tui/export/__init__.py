@@ -59,11 +59,8 @@ def write_export(trace: Trace, path: Path, export: Export | None = None, *, repl
         raise CoconutError(f"{path} exists already: choose another name, or replace it with --force")
     text = export.render(trace)
     try:
-        if path.exists() and not path.is_file():  # a pipe or /dev/stdout: nothing to take the place of
-            path.write_text(text, encoding="utf-8")
-        else:
-            with written_aside(path.resolve()) as file:
-                file.write(text)
+        with written_aside(path) as file:
+            file.write(text)
     except (OSError, UnicodeEncodeError) as error:
         raise CoconutError(f"cannot write {path}: {error}") from error
     return path

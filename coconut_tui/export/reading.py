@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from coconut_core import errors
 from coconut_core.graph_reading import GraphMass, graph_mass
 from coconut_core.trace import StepRecord, Trace
 
@@ -13,7 +14,7 @@ MEANING = (
 
 def visible(text: str) -> str:
     """A text with everything that cannot be seen, but for line breaks, written as its escape."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+    return errors.visible(text, "\n")
 
 
 def step_name(step: StepRecord) -> str:

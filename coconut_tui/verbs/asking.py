@@ -1,6 +1,7 @@
 """Which question is open."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
@@ -9,6 +10,7 @@ from coconut_core.problems.base import Problem
 from coconut_tui.action import Action
 from coconut_tui.branches import Tree
 from coconut_tui.engine.finding import SWAPS, swap
+from coconut_tui.saved import SavedRun
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.recent import RecentScreen
@@ -95,6 +97,16 @@ def model(app: "Explorer", argument: str) -> None:
         )
 
 
+def cpu(app: "Explorer", argument: str) -> None:
+    """The session that is open, with its model on the CPU: where a device has failed."""
+    app.require_model()
+    tree = app.require_view().tree
+    assert app.choice is not None  # of the model that is there
+    choice = replace(app.choice, device="cpu")
+    app.saved = SavedRun(choice, tree)
+    app.start_engine(choice)
+
+
 def open_first(app: "Explorer") -> None:
     """Where a model is there: the session that goes on, the question that is open, the one that the app was
     started with, or a first one."""
@@ -151,4 +163,5 @@ ACTIONS = (
     ),
     Action("recent", "Q", "recent", "Ask a question again that was asked lately", "Question", recent),
     Action("model", "M", "model", "Open another model", "Question", model, "[MODEL]"),
+    Action("cpu", "Y", "on the CPU", "Go on with the session on the CPU, say after a failure", "Question", cpu),
 )

@@ -92,7 +92,7 @@ def _refuse_existing(path: Path) -> None:
 
 def _write(path: Path, content: str) -> None:
     try:
-        with written_aside(path.resolve()) as file:
+        with written_aside(path) as file:
             file.write(content)
     except (OSError, UnicodeEncodeError) as error:
         raise CoconutError(f"cannot write {path}: {error}") from error

@@ -13,7 +13,7 @@ from textual.widgets import TabbedContent, TabPane
 from coconut_tui.drawing import EDIT_STYLE
 from coconut_tui.looks import Ask
 from coconut_tui.widgets.text import TextView
-from coconut_tui.widgets.views import VIEWS
+from coconut_tui.widgets.views import all_views
 from coconut_tui.widgets.views.numbers import NumbersTable
 from coconut_tui.widgets.views.sight import Sight
 
@@ -41,7 +41,7 @@ class InspectPane(Vertical):
     def compose(self) -> ComposeResult:
         yield TextView(id="step-facts")
         with TabbedContent(id="views"):
-            for view in VIEWS:
+            for view in all_views().values():
                 with TabPane(view.title, id=view.name):
                     if view.draw is None:
                         yield NumbersTable()
@@ -84,7 +84,7 @@ class InspectPane(Vertical):
         self.query_one(TabbedContent).active = name
 
     def _draw(self) -> None:
-        view, sight = next(view for view in VIEWS if view.name == self.shown), self.sight
+        view, sight = all_views()[self.shown], self.sight
         self.query_one("#step-facts", TextView).show(_step_facts(sight))
         if view.draw is None:
             self.query_one(NumbersTable).show(sight)

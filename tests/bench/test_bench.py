@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import ask, controls, train
+from bench import ask, controls, evaluation, step, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
@@ -49,7 +49,9 @@ def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     found = [(result["benchmark"], result["shape"], result["against"]) for result in results]
     assert found == [
         *(("train", shape, against) for shape in TINY for against in (train.AGAIN, train.OFFICIAL)),
+        *(("step", shape, against) for shape in TINY for against in (*step.TARGETS, step.LIBRARY)),
         *(("ask", shape, ask.OFFICIAL) for shape in TINY),
+        *(("eval", shape, ask.OFFICIAL) for shape in TINY),
         *(("controls", shape, controls.SEPARATELY) for shape in TINY),
     ]
     for result in results:
@@ -98,8 +100,32 @@ def test_the_median_is_held_to_the_target(theirs: float, verdict: str) -> None:
     assert replace(result, target=None).verdict == ""
 
 
+@pytest.mark.parametrize(
+    ("ours", "verdict"), [(1.09, "meets at most 1.1 ×"), (1.2, "falls short of at most 1.1 ×")]
+)
+def test_a_cost_is_the_other_way_round(ours: float, verdict: str) -> None:
+    result = Comparison("step", "s", "a", "", [ours, ours, 9], [1, 1, 1], target=1.1, cost=True)
+    assert result.verdict == verdict
+    assert result.to_json()["ratio"] == pytest.approx({"min": ours, "median": ours, "max": 9})
+
+
+def test_what_is_prepared_does_not_count() -> None:
+    ways = [Way("a", lambda given: given + 1, lambda: sum(range(10**7))), Way("b", lambda: 49999995000001)]
+    seconds, _ = take_turns(ways, 1, lambda ours, theirs: "" if ours == theirs else pytest.fail("differ"))
+    assert seconds.keys() == {"a", "b"}
+
+
+def test_answers_are_compared_up_to_where_ours_thinks_again() -> None:
+    assert evaluation.check_same([[1, 2], [3, 9, 4]], [[3, 9, 5]], [1], bot=9) == "2 words of 1 answers"
+    with pytest.raises(AssertionError, match="not the same answers"):
+        evaluation.check_same([[1, 2], [3, 9, 4]], [[1, 3]], [0], bot=9)
+    assert "2 likeliest" in step.check_same([1, 2], [1, 2])
+    with pytest.raises(AssertionError, match="not the same tokens"):
+        step.check_same([1], [2])
+
+
 def test_names_that_are_not_there() -> None:
-    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of train, ask, controls"):
+    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of train, step, ask, eval, controls"):
         bench(["cook"])
     with pytest.raises(CoconutError, match="no shape 'cube'"):
         bench(["ask"], ["cube"])

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.live_bytes import LiveBytes
 from bench.memory import measure_data, measure_step
 from bench.shapes import SHAPES
 from coconut_core.errors import CoconutError
+from coconut_core.live_bytes import LiveBytes
 
 
 def test_bytes_count_from_making_to_letting_go_and_once_for_all_views() -> None:

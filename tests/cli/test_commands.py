@@ -34,6 +34,21 @@ def test_info_in_both_forms(coconut: Run, checkpoint: Path) -> None:
     assert "UNKNOWN" in text
 
 
+def test_info_predicts_memory(coconut: Run, checkpoint: Path) -> None:
+    def need(*more: str) -> dict[str, int]:
+        memory: dict[str, int] = json.loads(coconut("info", checkpoint, "--json", *more).stdout)["memory"]
+        return memory
+
+    one, many = need("--question-length", "40"), need("--question-length", "40", "--batch", "8", "-n", "60")
+    assert one["peak"] == one["weights"] + max(one["reading"], one["thinking"])
+    assert many["weights"] == one["weights"]
+    assert many["thinking"] > 8 * one["thinking"]
+    assert "peak" not in need()
+    refused = coconut("info", checkpoint, "--branches", "3")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "how long are the questions" in refused.stderr
+
+
 def test_info_of_a_truncated_checkpoint(coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
     for file in checkpoint.iterdir():
         content = file.read_bytes()

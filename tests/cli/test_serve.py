@@ -27,15 +27,8 @@ TOKEN = "a-secret"
 @contextmanager
 def serving(checkpoint: Path, *options: str, token: str | None = None) -> Iterator[tuple[str, list[str]]]:
     """The address of a server, and the lines that it said first; it ends as it does for Ctrl-C."""
-    command = [
-        Path(sys.executable).with_name("coconut"),
-        "serve",
-        "--model",
-        checkpoint,
-        "--port",
-        "0",
-        *options,
-    ]
+    coconut = str(Path(sys.executable).with_name("coconut"))
+    command = [coconut, "serve", "--model", str(checkpoint), "--port", "0", *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     if token is not None:
         environment["COCONUT_TOKEN"] = token

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.live_bytes import LiveBytes
 from coconut_core.errors import CoconutError
+from coconut_core.live_bytes import LiveBytes
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.prompt_shortcut import prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
-from coconut_core.training.prompt_shortcut import prompt_shortcut
 from coconut_core.training.recipe import ModelShape
 from coconut_core.training.start import build_model
 from tests.core.tiny_models import ARCHITECTURES, tiny_model

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.lookup import lookup_example
-from coconut_core.training.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from tests.core.tiny_models import tiny_model
 
 

@@ -301,13 +301,11 @@ class Address:
 
 
 @contextmanager
-def serving(batcher: Batcher, *, timeout: float = 60.0, **changes: Any) -> Iterator[Address]:
+def serving(batcher: Batcher, *, timeout: float = 60.0, token: str | None = TOKEN) -> Iterator[Address]:
     from aiohttp import web
 
     facts = {"model": "tiny", "family": "prosqa"}
-    service = Service(
-        batcher, facts, "127.0.0.1", **{"token": TOKEN, "body": 65536, "timeout": timeout} | changes
-    )
+    service = Service(batcher, facts, "127.0.0.1", token, timeout, body=65536)
     loop = asyncio.new_event_loop()
     sock = socket.create_server(("127.0.0.1", 0), backlog=128)
 

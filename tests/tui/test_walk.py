@@ -1,4 +1,4 @@
-"""Random actions, hundreds of them, through keys and typed lines: no exception, and the numbers of a fresh replay."""
+"""Random actions, hundreds of them, by keys and typed lines: no exception, and the numbers of a replay."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from tests.tui.benches import brief_model, fresh_records, same_numbers
 from tests.tui.conftest import settled
 
 # They leave the run, or write files; stop would lose what is asked for.
-LEFT_OUT = {"quit", "save", "export", "picture", "screenshot", "open", "stop"}
+LEFT_OUT = {"quit", "cpu", "save", "export", "picture", "screenshot", "open", "stop"}
 ARGUMENTS = {
     "run-to": ("1", "3", "9", "x"),
     "thoughts": ("0", "2", "4", "5"),

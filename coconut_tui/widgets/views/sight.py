@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from rich.text import Text
 
 from coconut_core.trace import StepRecord
+from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Dials, Failed, Found
 from coconut_tui.palettes import SHADES
 from coconut_tui.state import ModelFacts, RunView
@@ -53,6 +54,7 @@ class View:
     title: str
     draw: Callable[[Sight], Text] | None = None  # None for the table, which is rows
     ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
+    guide: Guide | None = None  # of a plugin's view, which has no entry there
 
 
 def in_place_of(sight: Sight, found: Found | None) -> Text:

@@ -1,0 +1,56 @@
+"""coconut plugins: what can be named here, and which package it comes from."""
+
+import json
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from coconut_core.cli import options
+from coconut_core.errors import CoconutError
+from coconut_core.plugins import OWN_PACKAGE, Table, package_of, plugins_of
+
+# By name, so that nothing is imported before the command runs, the explorer's among them.
+TABLES = (
+    *("coconut_core.feedback", "coconut_core.checkpoints.importers"),
+    *("coconut_core.problems.families", "coconut_tui.widgets.views"),
+)
+
+
+def plugins(as_json: options.Json = False) -> None:
+    """List feedback rules, formats, problem families and views, with the package that each comes from.
+
+    Plugins are tried out: one that does not work is listed with the reason. See docs/EXTENDING.md.
+    """
+    tables: list[Table[Any]] = [import_module(module).TABLE for module in TABLES]
+    rows = [row for table in tables for row in _rows(table)]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(box=None, padding=(0, 2, 0, 0))
+    for heading in ("what", "name", "package"):
+        drawn.add_column(heading, no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(Text(row[name]) for name in ("what", "name", "package")))
+    Console().print(drawn)
+    for problem in (each for table in tables for each in table.problems()):
+        typer.echo(problem, err=True)
+
+
+def _rows(table: Table[Any]) -> list[dict[str, Any]]:
+    """What is registered in a table, as plain data; `problem` says in a line why one does not work."""
+    registered = [(name, OWN_PACKAGE) for name in table.built_in]
+    registered += [(plugin.name, package_of(plugin)) for plugin in plugins_of(table.group)]
+    rows = []
+    for name, package in registered:
+        try:
+            table.get(name)
+            problem = None
+        except CoconutError as error:
+            problem = str(error)
+        rows.append({"what": table.what, "name": name, "package": package, "problem": problem})
+    return rows

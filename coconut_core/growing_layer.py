@@ -1,0 +1,99 @@
+"""A layer's keys and values with room to spare, so that one position more is written, not all of them copied.
+
+What is there is never written over while somebody else may look at it: a copy shares the room of its original,
+and the first of them that would write over, or write where the other has, takes a room of its own.
+"""
+
+from copy import copy
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicLayer
+
+BLOCK = 64  # positions by which room grows
+
+
+class Room:
+    """Keys and values, (batch, heads, positions, size) each; the first `used` positions are written."""
+
+    def __init__(self, keys: Tensor, values: Tensor, positions: int) -> None:
+        """Room for so many positions like these, at least."""
+        self.keys, self.values = (_empty_like(each, rounded(positions)) for each in (keys, values))
+        self.used = 0
+        self.shared = False
+        self._lock = Lock()
+
+    def holds(self, keys: Tensor) -> bool:
+        """Whether these keys are its first positions."""
+        return (
+            keys.data_ptr() == self.keys.data_ptr()
+            and keys.stride() == self.keys.stride()
+            and keys.shape[0] == self.keys.shape[0]
+        )
+
+    def claim(self, start: int, end: int) -> bool:
+        """Take positions from start to end, to be written; False where that is not to be."""
+        if end > self.keys.shape[-2] or (self.keys.is_inference() and not torch.is_inference_mode_enabled()):
+            return False
+        with self._lock:  # forks may be in threads of their own
+            if self.shared and start != self.used:
+                return False
+            self.used = end
+        return True
+
+
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+    """A DynamicLayer that does not copy what it holds for every position. The numbers are the same.
+
+    Where gradients are recorded it concatenates as that does: what went into a pass must not be written to.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._room: Room | None = None
+
+    def update(self, keys: Tensor, values: Tensor, *more: Any, **options: Any) -> tuple[Tensor, Tensor]:
+        """Add keys and values (batch, heads, time, size); returns those of all positions."""
+        if torch.is_grad_enabled():
+            full: tuple[Tensor, Tensor] = super().update(keys, values, *more, **options)
+            return full
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+        start = self.get_seq_length()
+        end = start + keys.shape[-2]
+        room = self._room
+        if room is None or not room.holds(self.keys) or not room.claim(start, end):
+            room = Room(keys, values, end)
+            room.claim(0, end)
+            if start:
+                room.keys[..., :start, :] = self.keys
+                room.values[..., :start, :] = self.values
+            self._room = room
+        room.keys[..., start:end, :] = keys
+        room.values[..., start:end, :] = values
+        self.keys, self.values = room.keys[..., :end, :], room.values[..., :end, :]
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Keep these rows of the batch."""
+        super().reorder_cache(beam_idx)
+        self._room = None  # which has all rows
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "GrowingLayer":
+        if self._room is not None:
+            self._room.shared = True
+        return copy(self)
+
+
+def rounded(positions: int) -> int:
+    """Positions for which there is room where there are so many."""
+    return -(-positions // BLOCK) * BLOCK
+
+
+def _empty_like(tensor: Tensor, positions: int) -> Tensor:
+    return tensor.new_empty(*tensor.shape[:-2], positions, tensor.shape[-1])
