@@ -61,9 +61,7 @@ def export(
     say(json.dumps({"out": str(written), "format": form}) if as_json else written)
     if form == "official":
         model_id = opened.config.data.get("base") or f"the folder of: coconut export {model} --out DIR"
-        say(
-            f"the official code reads it with load_model_path: {written}, model_id: {model_id}", err=True
-        )
+        say(f"the official code reads it with load_model_path: {written}, model_id: {model_id}", err=True)
     else:
         say(f"ready for: hf upload OWNER/NAME {out}", err=True)
 

@@ -77,9 +77,7 @@ class Slider(Dial):
         cells = self._cells
         knob = round((self._number - self._low) / (self._high - self._low) * (cells - 1))
         knob = min(max(knob, 0), cells - 1)
-        text.append("━" * knob, BAR_STYLE).append("●", BAR_BOLD).append(
-            "━" * (cells - 1 - knob), "dim"
-        )
+        text.append("━" * knob, BAR_STYLE).append("●", BAR_BOLD).append("━" * (cells - 1 - knob), "dim")
         return text.append(f"  {self.value}", "bold")
 
     def action_turn(self, by: int) -> None:

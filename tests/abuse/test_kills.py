@@ -77,15 +77,15 @@ def test_what_is_killed_leaves_the_old_or_the_new(
         whole[which] = content(tmp_path / which / writer.path)
     assert whole["old"] != whole["new"]
     target, killed = tmp_path / "place" / writer.path, 0
-    words = with_names(writer.words, {**files, "OUT": tmp_path / "place" / "out"})
+    command = with_names(writer.words, {**files, "OUT": tmp_path / "place" / "out"})
     for number in range(KILLS):
         copy(tmp_path / "old" / writer.path, target)
         how = {"kill_when": f"{target}.*"} if number % 2 else {"kill_after": rng.uniform(0, 1.2 * seconds)}
-        killed += warm.run(*words, **how).returncode == -9  # type: ignore[arg-type]
+        killed += warm.run(*command, **how).returncode == -9
         found = content(target)
         between = not target.exists() and content(target.with_name(target.name + ".old")) == whole["old"]
         assert between or found in (whole["old"], whole["new"])
     assert killed
-    assert warm.run(*words).returncode == 0
+    assert warm.run(*command).returncode == 0
     assert content(target) == whole["new"]
     assert [path.name for path in target.parent.iterdir()] == [target.name], "something was left beside it"

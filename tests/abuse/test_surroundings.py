@@ -87,7 +87,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     """A folder of a file system that refuses to be written, even by root."""
     folder = tmp_path / "read-only"
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", folder]
+    words = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(folder)]
     mounted = subprocess.run(words, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")

@@ -66,7 +66,8 @@ class Warm:
         that may be written; kill_after: seconds until SIGKILL; kill_when: a glob pattern, SIGKILL once
         something fits it; signals: SIGINT in its place, so many seconds later each.
         """
-        request = {"words": [str(word) for word in words], "stdout": stdout, "file_limit": file_limit}
+        request: dict[str, Any] = {"words": [str(word) for word in words], "stdout": stdout}
+        request |= {"file_limit": file_limit}
         request |= {"kill_after": kill_after, "kill_when": kill_when, "signals": signals}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Done(**json.loads(self._process.stdout.readline()))

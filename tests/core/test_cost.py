@@ -17,7 +17,7 @@ class Waits(TorchDispatchMode):
     """Counts what would make a program wait for a GPU: reading a number, moving a tensor to the processor."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.count = 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

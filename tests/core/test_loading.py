@@ -261,7 +261,9 @@ def test_other_impossible_entries(folder: Path) -> None:
     change_json(folder / "coconut.json", thoughts=-1)
     assert "thoughts must be 0 or more" in refusal(lambda: load(folder))
     change_json(folder / "coconut.json", thoughts=3, feedback="telepathy")
-    assert "unknown feedback 'telepathy': choose one of hidden, mixture, linear" in refusal(lambda: load(folder))
+    assert "unknown feedback 'telepathy': choose one of hidden, mixture, linear" in refusal(
+        lambda: load(folder)
+    )
 
 
 def test_another_feedback_than_the_trained_one(folder: Path) -> None:

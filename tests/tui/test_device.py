@@ -31,6 +31,7 @@ def failing(model: CoconutModel, after: int = 0) -> Iterator[None]:
             raise torch.OutOfMemoryError(MEMORY)
 
     layers = model.text_model.get_submodule("layers")
+    assert isinstance(layers, torch.nn.ModuleList)
     hook = layers[-1].register_forward_pre_hook(fail)
     try:
         yield
@@ -50,7 +51,7 @@ CHANGES: dict[str, Callable[[Workbench], object]] = {
     "an edit": lambda bench: bench.edit("zero@1", 0, go_on),
     "more thoughts": lambda bench: bench.set_thoughts(6, go_on),
 }
-AFTER = dict.fromkeys(("a step", "one more", "end of thinking"), (0,))
+AFTER: dict[str, tuple[int, ...]] = dict.fromkeys(("a step", "one more", "end of thinking"), (0,))
 AFTER |= dict.fromkeys(("to the end", "an edit", "more thoughts"), (0, 1))
 
 

@@ -263,6 +263,6 @@ def test_without_a_file_the_familys_examples_are_gone_through() -> None:
 
 
 def test_every_pane_and_view_is_explained() -> None:
-    screens = {"edit", "what-if", "compare"}
+    screens = {"edit", "what-if", "compare", "controls", "problems", "beside", "training"}
     assert set(GUIDES) == {"thoughts", "prompt", "branches", *screens, *(view.name for view in VIEWS)}
     assert all(guide.reading and guide.misleading for guide in GUIDES.values())
