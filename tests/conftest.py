@@ -1,6 +1,8 @@
 """Settings of the whole test run: one thread a process, nothing from the network, nothing of the user's."""
 
 import os
+import signal
+from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
@@ -8,6 +10,14 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(autouse=True)
+def same_signals() -> Iterator[None]:
+    """A command line that a test runs in this process leaves Ctrl-C as it ends it: at once."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -80,8 +80,12 @@ class TrainingScreen(ModalScreen[None]):
 
     @property
     def drawn(self) -> bool:
-        """Whether what was last found in the log is on screen."""
-        return self._drawn_for != Size() and not self._looking
+        """Whether what was last found in the log is on screen, drawn for the room that there is."""
+        return not self._looking and self._drawn_for == self._room != Size()
+
+    @property
+    def _room(self) -> Size:
+        return self.query_one(VerticalScroll).scrollable_content_region.size
 
     def action_scroll(self, by: int) -> None:
         """Move by lines."""
@@ -90,7 +94,7 @@ class TrainingScreen(ModalScreen[None]):
     def _look(self) -> None:
         if not self._looking:
             self._looking = True
-            room = self.query_one(VerticalScroll).scrollable_content_region.size
+            room = self._room
             self.run_worker(lambda: self._read(room), thread=True)
 
     def _read(self, room: Size) -> None:
