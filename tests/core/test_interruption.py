@@ -21,6 +21,7 @@ def test_a_signal_is_noted_once(number: signal.Signals) -> None:
 
 def test_a_later_one_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interruption, "ONE_PRESS", 0.0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without
     with Interruption():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):

@@ -32,6 +32,7 @@ def test_the_tour_is_walked_in_a_real_terminal(terminal: Terminal, tmp_path: Pat
     terminal.press("Escape")
     terminal.see("6/6 take it with you")
     terminal.press("W")
+    terminal.see(":export")
     terminal.type(str(page))
     terminal.press("Enter")
     terminal.see("That was the tour")
