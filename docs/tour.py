@@ -1,9 +1,10 @@
 """Walks the tour on models/prosqa as docs/TOUR.md tells it, and makes its pictures (docs/images/tour-*.svg).
 
-.venv/bin/python docs/tour.py
+.venv/bin/python docs/tour.py [CHROMIUM]     # with the command of a Chromium, the exported page as well
 """
 
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 
@@ -32,7 +33,20 @@ async def quiet(pilot: Pilot[None], app: Explorer) -> None:
             return
 
 
-async def main() -> None:
+def photograph(browser: str, page: Path) -> None:
+    """The exported page at the thought that was changed."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.tui.browser import Browser
+
+    with Browser(browser) as window:
+        window.open(page)
+        for _ in range(6):
+            window.press("ArrowRight")
+        window.value("window.scrollTo(0, 0)")
+        window.screenshot(IMAGES / "tour-browser.png", 1100, 760)
+
+
+async def main(browser: str | None) -> None:
     """Every stop, with a picture each."""
     IMAGES.mkdir(exist_ok=True)
     app = Explorer(ModelChoice("models/prosqa"), example=1, tour=True)
@@ -52,9 +66,12 @@ async def main() -> None:
                 await pilot.press({"/": "slash", ".": "full_stop", "_": "underscore"}.get(letter, letter))
             await pilot.press("enter")
             await quiet(pilot, app)
-            assert (Path(folder) / "run.html").is_file()
+            page = Path(folder) / "run.html"
+            assert page.is_file()
+            if browser is not None:
+                photograph(browser, page)
         app.save_screenshot("tour-6-export.svg", path=str(IMAGES))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
