@@ -2,8 +2,8 @@
 
     python -m tests.abuse.warm
 
-reads one request a line, as JSON, and answers with one line; Warm asks it. A run has stdin empty and stdout and
-stderr of its own. What a request may say besides `words` stands at Warm.run.
+reads one request a line, as JSON, and answers with one line; Warm asks it. A run has stdin, stdout and stderr
+of its own. What a request may say besides `words` stands at Warm.run.
 """
 
 import json
@@ -59,15 +59,19 @@ class Warm:
         kill_after: float | None = None,
         kill_when: str | None = None,
         signals: tuple[float, ...] = (),
+        text: str = "",
+        cwd: Path | None = None,
     ) -> Done:
         """Run a command.
 
         stdout: "file", "gone" (a pipe that nobody reads) or a device; file_limit: bytes of the largest file
         that may be written; kill_after: seconds until SIGKILL; kill_when: a glob pattern, SIGKILL once
-        something fits it; signals: SIGINT in its place, so many seconds later each.
+        something fits it; signals: SIGINT in its place, so many seconds later each; text: what is on stdin.
+        The environment is that of this process as it is now.
         """
         request: dict[str, Any] = {"words": [str(word) for word in words], "stdout": stdout}
-        request |= {"file_limit": file_limit}
+        request |= {"file_limit": file_limit, "text": text, "cwd": str(cwd or ROOT)}
+        request["environment"] = surroundings()
         request |= {"kill_after": kill_after, "kill_when": kill_when, "signals": signals}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Done(**json.loads(self._process.stdout.readline()))
@@ -92,6 +96,7 @@ def main() -> None:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
+        Path(folder, "in").write_text(request["text"], "utf-8", "surrogatepass")
         pid = os.fork()
         if pid == 0:
             _be_the_command(request, out, err)
@@ -125,7 +130,10 @@ def _be_the_command(request: dict[str, Any], out: Path, err: Path) -> None:
     """The rest of the fork's life. It never returns."""
     code = 1
     try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(request["cwd"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.dup2(os.open(out.with_name("in"), os.O_RDONLY), 0)
         os.dup2(_stdout(request["stdout"], out), 1)
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT), 2)
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115

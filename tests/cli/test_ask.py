@@ -11,8 +11,8 @@ from tests.cli.conftest import Run
 QUESTION = example_problem("prosqa", 1).question
 
 
-def test_prints_the_answer_and_nothing_else(coconut: Run, checkpoint: Path) -> None:
-    result = coconut("ask", "--model", checkpoint, QUESTION)
+def test_prints_the_answer_and_nothing_else(installed: Run, checkpoint: Path) -> None:
+    result = installed("ask", "--model", checkpoint, QUESTION)
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 1
     assert result.stdout.strip()
