@@ -16,6 +16,7 @@ from torch import Tensor
 
 from coconut_core.contexts import Context
 from coconut_core.decoding import pick_token
+from coconut_core.finite import check_finite
 from coconut_core.halting import Ending
 from coconut_core.interventions.edits import Intervention
 from coconut_core.interventions.inside import acting
@@ -274,6 +275,7 @@ def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row]) -> Decision:
             if row.forced:
                 token = row.forced.popleft()
             else:
+                check_finite(model, readout.logits, f"the readout of a question behind {row.taken} thoughts")
                 token = pick_token(readout.logits, model.config.latent_id, row.temperature, row.generator)
             row.token_ids.append(token)
             machine.after_token(token)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -50,7 +51,7 @@ from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
-from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tour import TourBar
 
@@ -330,6 +331,10 @@ class Explorer(InspectingApp):
         """Stop there from now on."""
         self.breakpoints = breakpoints
         self._draw_status()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and one behind which nothing is left that the terminal would obey."""
+        return (*super().get_line_filters(), NOTHING_OBEYED)
 
     def tell(self, text: str) -> None:
         """Say something in passing."""

@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from coconut_core.cli.show import printable
+from coconut_core.errors import visible
 from coconut_tui.branches import Said
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -39,7 +40,8 @@ def verdict_mark(said: Said) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text in at most so many characters."""
+    """A text in one line of at most so many characters; control characters are escaped."""
+    text = visible(text)
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 

@@ -35,6 +35,8 @@ def info(
     model = options.resolve_source(model, base)
     opened = options.open_model(model, "cpu", "auto")
     facts = model_facts(model, opened)
+    if facts["not_finite"]:
+        say(f"warning: weights with NaN or infinity: {', '.join(facts['not_finite'])}", err=True)
     if question_length is not None:
         from coconut_core.memory import predict
 
@@ -60,6 +62,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
     """Everything `info` prints, as plain data. Sizes are in bytes."""
     from coconut_core.architectures import TESTED
     from coconut_core.feedback import feedback_text
+    from coconut_core.finite import not_finite
     from coconut_core.halting import choose_ending
     from coconut_core.layers import cache_size, head_count
     from coconut_core.parallel import in_passes
@@ -82,6 +85,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         "vocabulary": shape.vocab_size,
         "context": model.max_positions,
         "parameters": sum(parameter.numel() for parameter in parameters),
+        "not_finite": not_finite(model),
         "dtype": str(base.dtype).removeprefix("torch."),
         "markers": {
             name: {"id": number, "token": model.tokenizer.convert_ids_to_tokens(number)}
@@ -109,6 +113,8 @@ def _as_text(value: Any) -> str:
         return "\n".join(f"{name}  {_size(number)}" for name, number in value.items()) or "none"
     if isinstance(value, dict):
         return "\n".join(f"{name}  {item['token']}  (id {item['id']})" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
     if value is None:
         return "unknown"
     if isinstance(value, bool):

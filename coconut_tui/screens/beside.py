@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
+from coconut_core.errors import visible
 from coconut_core.training.curriculum import counted
 from coconut_tui.beside import Measured, Side, compared
 from coconut_tui.drawing import EDIT_STYLE, verdict_mark
@@ -27,6 +28,7 @@ from coconut_tui.engine.finding import measure
 from coconut_tui.screens.compare import comparison_table
 from coconut_tui.state import RunView
 from coconut_tui.widgets.status import usage_text
+from coconut_tui.widgets.text import plain_title
 
 _TO_THE_END = 10**9  # steps
 _DENSE = 110  # columns from which there is room for a thought in one line
@@ -190,7 +192,9 @@ class BesideScreen(ModalScreen[None]):
         if self.is_mounted and (found := self.query("#beside")):
             going_on = next((each.activity for each in (self.second, self.first) if each.activity), "")
             title = f"{self.first.name}  |  {self.second.name}"
-            self.query_one(VerticalScroll).border_title = f"{title} · {going_on} …" if going_on else title
+            self.query_one(VerticalScroll).border_title = plain_title(
+                f"{title} · {going_on} …" if going_on else title
+            )
             dense = self.size.width >= _DENSE
             found.first(Static).update(draw_beside(self.first, self.second, self.measured, dense=dense))
 
@@ -203,7 +207,7 @@ def draw_beside(first: Side, second: Side, measured: Measured, *, dense: bool) -
     if dense:
         table.add_row("")
     if any(side.reasoning for side in sides):
-        table.add_row(Text("  words"), *(Text(side.reasoning or "—") for side in sides))
+        table.add_row(Text("  words"), *(Text(visible(side.reasoning) or "—") for side in sides))
         table.add_row("")
     table.add_row(_answers_differ(first, second), *map(_answer, sides))
     table.add_row(Text("  spent"), *map(_spent, sides))
@@ -221,12 +225,12 @@ def _answers_differ(first: Side, second: Side) -> Text:
 
 def _answer(side: Side) -> Text:
     if side.error:
-        return Text(f"✗ {side.error}", EDIT_STYLE)
+        return Text(f"✗ {visible(side.error)}", EDIT_STYLE)
     if side.view is None:
         return Text("…", "dim")
     if not side.answer:
         return Text("nothing" if side.view.finished else "not said yet", "dim")
-    text = Text(side.answer, "bold").append("" if side.view.finished else " …")
+    text = Text(visible(side.answer), "bold").append("" if side.view.finished else " …")
     return text.append(verdict_mark(side.view.said))
 
 

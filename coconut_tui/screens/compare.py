@@ -12,10 +12,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from coconut_core.cli.show import printable
+from coconut_core.errors import visible
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, share_text, shortened, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
+from coconut_tui.widgets.text import plain_title
 
 _TOKENS = 3  # shown of each thought
 _SAME = 1e-6  # nats; a divergence below is rounding
@@ -41,7 +43,7 @@ class CompareScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog wide") as dialog:
-            dialog.border_title = f"{self._comparison.first}  |  {self._comparison.second}"
+            dialog.border_title = plain_title(f"{self._comparison.first}  |  {self._comparison.second}")
             dialog.border_subtitle = "escape closes"
             yield Static(draw_comparison(self._comparison))
 
@@ -66,8 +68,8 @@ def comparison_table(first: str, second: str, steps: Sequence[ComparedStep], *, 
     """
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
     table.add_column("", no_wrap=True)
-    table.add_column(Text(first), ratio=1)
-    table.add_column(Text(second), ratio=1)
+    table.add_column(Text(visible(first)), ratio=1)
+    table.add_column(Text(visible(second)), ratio=1)
     for step in steps:
         table.add_row(_figures(step, dense), _left(step.first, dense), _right(step, dense))
         if not dense:
@@ -120,10 +122,10 @@ def _token(item: TokenRecord, dense: bool) -> Text:
 def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:
     if step is None:
         return Text("—", "dim")
-    edit = [Text(f"✎ {step.edit}", EDIT_STYLE)] if step.edit else []
+    edit = [Text(f"✎ {visible(step.edit)}", EDIT_STYLE)] if step.edit else []
     return Text("  " if dense else "\n").join([*edit, *lines])
 
 
 def _answer(said: Said) -> Text:
-    text = Text(said.answer or ("nothing" if said.finished else "not said yet"), "bold")
+    text = Text(visible(said.answer) or ("nothing" if said.finished else "not said yet"), "bold")
     return text.append("" if said.finished or not said.answer else " …").append(verdict_mark(said))

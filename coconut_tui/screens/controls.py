@@ -14,6 +14,7 @@ from textual.widgets import Footer, Static
 
 from coconut_core.answers import conclusion
 from coconut_core.cli.show import printable
+from coconut_core.errors import visible
 from coconut_tui.branches import Said
 from coconut_tui.controlled import Controlled, ControlRow, told_answers, what_it_says
 from coconut_tui.drawing import share_text, verdict_mark
@@ -148,7 +149,9 @@ def _answers(told: Sequence[tuple[Said, int]]) -> Text:
     text = Text()
     for number, (said, count) in enumerate(told):
         answer = said.answer if len(told) == 1 else conclusion(said.answer)
-        text.append(" · " if number else "").append(answer or "nothing").append(verdict_mark(said), "bold")
+        text.append(" · " if number else "").append(visible(answer) or "nothing").append(
+            verdict_mark(said), "bold"
+        )
         text.append(f" ×{count}" if len(told) > 1 else "", "dim")
     return text
 

@@ -13,6 +13,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from coconut_core.cli.show import printable
+from coconut_core.errors import visible
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import Said
 from coconut_tui.commands import with_places
@@ -194,6 +195,6 @@ def _likeliest(step: StepRecord | None) -> Text:
 def _answer(said: Said | None) -> Text:
     if said is None:
         return Text()
-    return Text(said.answer or "nothing", "bold").append(
+    return Text(visible(said.answer) or "nothing", "bold").append(
         verdict_mark(said), "" if said.right is not False else EDIT_STYLE
     )

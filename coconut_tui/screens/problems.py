@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList
 from textual.widgets.option_list import Option
 
+from coconut_core.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_tui.collection import Collection
 from coconut_tui.controlled import Swaps
@@ -141,5 +142,5 @@ class ProblemsScreen(ModalScreen[int | None]):
             line.append(f"{'' if swaps is None else swaps.mark:<6}")
         line.append("… ")
         room = max(20, self.query_one(OptionList).size.width - line.cell_len - 2)
-        line.append(problem.question.rstrip()[-min(room, 60) :])
+        line.append(visible(problem.question.rstrip())[-min(room, 60) :])
         return line.append(f"  {shortened(problem.answer, room - 62)}", "dim") if room > 70 else line

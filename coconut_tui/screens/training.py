@@ -17,7 +17,7 @@ from textual.widgets import Footer, Static
 from coconut_core.cli.progress import lines
 from coconut_core.errors import CoconutError
 from coconut_tui.training_log import TrainingLog, draw_training
-from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.text import TextView, plain_title
 
 POLL_EVERY = 1.0  # seconds
 _ABOUT = (
@@ -55,7 +55,7 @@ class TrainingScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog full") as dialog:
-            dialog.border_title = f"Training: {self._log.path.parent}"
+            dialog.border_title = plain_title(f"Training: {self._log.path.parent}")
             dialog.border_subtitle = "escape closes"
             yield TextView(id="training-standing")
             yield Static("reading the log …", id="training")

@@ -10,6 +10,7 @@ from textual.widgets import DataTable, Footer, Static
 from coconut_core.cli.show import printable
 from coconut_tui.drawing import share_text, shortened, verdict_mark
 from coconut_tui.state import Variant, WhatIf
+from coconut_tui.widgets.text import plain_title
 
 _ABOUT = (
     "p is the probability of the word shown: the first one that differs from the answer with nothing "
@@ -34,7 +35,7 @@ class WhatIfScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as dialog:
-            dialog.border_title = f"What if: {self._title}"
+            dialog.border_title = plain_title(f"What if: {self._title}")
             dialog.border_subtitle = "enter makes a branch of it, escape closes"
             yield DataTable(cursor_type="row")
             yield Static(id="what-if-state")

@@ -11,6 +11,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from coconut_tui.widgets.text import escaped
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,7 +76,7 @@ class RowsView(ScrollView, can_focus=True):
         if row.key is not None and row.key == self.key:
             style += self.get_component_rich_style("rows--cursor")
         text = self.text_of(row.key) if row.text is None and row.key is not None else row.text or Text()
-        return Strip(text.render(self.app.console)).adjust_cell_length(width).apply_style(style)
+        return Strip(escaped(text).render(self.app.console)).adjust_cell_length(width).apply_style(style)
 
     def on_click(self, event: events.Click) -> None:
         """Go to the row that was clicked, and choose it."""

@@ -1,7 +1,52 @@
-"""A text that is drawn anew only where it has changed, and moves nothing else where it has kept its size."""
+"""What is safe to draw, and a text that is drawn anew only where it has changed.
 
+Such a text moves nothing else where it has kept its size.
+"""
+
+from itertools import accumulate
+
+from rich.markup import escape
+from rich.segment import Segment
 from rich.text import Text
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.widgets import Static
+
+from coconut_core.errors import visible
+
+
+def escaped(text: Text) -> Text:
+    """A text with control characters but line breaks escaped, each style where it was."""
+    if text.plain.replace("\n", "").isprintable():
+        return text
+    pieces = [visible(char, "\n") for char in text.plain]
+    places = [0, *accumulate(map(len, pieces))]
+    shown = text.blank_copy("".join(pieces))
+    for each in text.spans:
+        shown.stylize(each.style, places[each.start], places[min(each.end, len(pieces))])
+    return shown
+
+
+def plain_title(text: str) -> str:
+    """A text as a border's title: in it too nothing is markup."""
+    return escape(visible(text))
+
+
+class NothingObeyed(LineFilter):
+    """The last thing in front of the terminal: what it would obey and nobody has escaped is left out. Such
+    characters take no room, so nothing moves."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments of a line as they may be drawn."""
+        return [
+            segment
+            if segment.control or segment.text.isprintable()
+            else segment._replace(text="".join(filter(str.isprintable, segment.text)))
+            for segment in segments
+        ]
+
+
+NOTHING_OBEYED = NothingObeyed()
 
 
 class TextView(Static):
@@ -13,6 +58,7 @@ class TextView(Static):
 
     def show(self, text: Text) -> None:
         """Show a text."""
+        text = escaped(text)
         if text == self._text and text.style == self._text.style:
             return
         before, self._text = self._text, text
