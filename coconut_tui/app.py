@@ -114,6 +114,7 @@ class Explorer(InspectingApp):
         self.activity = ""
         self.token_count = top_k
         self.last_export: Path | None = None
+        self.has_compared: bool = False
         self._tour = tour
         self.breakpoints: tuple[Breakpoint, ...] = () if saved is None else saved.breakpoints
         self.problems = Collection(problems, None)
@@ -231,6 +232,7 @@ class Explorer(InspectingApp):
 
     def on_compare_ready(self, message: CompareReady) -> None:
         """Show two branches side by side."""
+        self.has_compared = True
         self.push_screen(CompareScreen(message.comparison))
 
     def on_judged(self, message: Judged) -> None:

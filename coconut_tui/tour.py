@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coconut_tui.screens.compare import CompareScreen
-
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
 
@@ -75,7 +73,7 @@ STOPS = (
         "see what follows",
         "Look at the answers in the pane of branches; {branch} and enter go to one. Press {compare} to lay "
         "the two runs side by side, and escape to come back.",
-        lambda app: isinstance(app.screen, CompareScreen),
+        lambda app: app.has_compared,
     ),
     Stop(
         "take it with you",
