@@ -129,6 +129,10 @@ class Session:
         """Whether nothing is left to do: end of text, max_new_tokens or the model's context reached."""
         return self.next_move is Move.NOTHING
 
+    def storages(self) -> dict[int, int]:
+        """The memory behind its cache, see Context.storages: what forks share has the same address."""
+        return self._context.storages()
+
     def thought_steps(self) -> list[Step]:
         """The thoughts taken so far."""
         return [step for step in self.steps if step.kind == "thought"]

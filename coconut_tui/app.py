@@ -91,8 +91,8 @@ class Explorer(InspectingApp):
         """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
 
         problems: those of a file; example is then the number of one of them, from 1. Of config the theme, the
-        keys and the memory for branches count here. tour: begin with the tour. saved: a run to go on with in
-        place of a question; keeper: keeps what is done.
+        keys, the memory for branches and look_ahead count here. tour: begin with the tour. saved: a run to go
+        on with in place of a question; keeper: keeps what is done.
         """
         super().__init__()
         config = Config() if config is None else config
@@ -105,7 +105,7 @@ class Explorer(InspectingApp):
         self._cache_limit = config.branch_memory_mb * 2**20
         self.keeper = Keeper() if keeper is None else keeper
         self.saved = saved
-        self.engine = Engine(self.post_message, self.keeper.note_tree)
+        self.engine = Engine(self.post_message, self.keeper.note_tree, look_ahead=config.look_ahead)
         self.replay: Replay | None = None if trace is None else Replay(self.post_message, trace)
         self.facts: ModelFacts | None = None
         self._model_facts: ModelFacts | None = None  # while a saved run is on screen, of the model behind it

@@ -115,7 +115,13 @@ def explore(
     end_process(explorer.return_code or 0)
 
 
-FOR_THE_APP = ("theme", "palette", "branch_memory_mb", "keys")  # settings that only the app itself acts on
+FOR_THE_APP = (
+    "theme",
+    "palette",
+    "branch_memory_mb",
+    "look_ahead",
+    "keys",
+)  # settings that only the app itself acts on
 
 
 @commands.command("export", context_settings=HELP)

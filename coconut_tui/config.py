@@ -110,6 +110,7 @@ class Config:
     theme: str = _entry("textual-dark", "a theme of Textual, such as textual-light or nord", _theme)
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
+    look_ahead: bool = _entry(True, "work out the next step while you look at this one", _switch)
     remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)
     keys: Mapping[str, str] = _entry({}, "action = keys, by the names of the actions", _keys)
 

@@ -41,10 +41,13 @@ Keep = Callable[[ModelChoice, Tree], object]
 class Engine:
     """Loads a model and works with it in a thread of its own."""
 
-    def __init__(self, post: Post, keep: Keep = lambda choice, tree: None) -> None:
-        """keep is given the branches whenever they have changed, in the engine's thread; it must not wait."""
+    def __init__(self, post: Post, keep: Keep = lambda choice, tree: None, *, look_ahead: bool = False) -> None:
+        """keep is given the branches whenever they have changed, in the engine's thread; it must not wait.
+
+        look_ahead: work out the next step when there is nothing else to do.
+        """
         self._post, self._keep = post, keep
-        self._worker = Worker(post, ENGINE_THREAD)
+        self._worker = Worker(post, ENGINE_THREAD, self._look_ahead if look_ahead else lambda: None)
         self._bench: Workbench | None = None
         self._looker: Looker | None = None
         self._choice: ModelChoice | None = None
@@ -282,6 +285,10 @@ class Engine:
 
     def _let_go(self) -> None:
         self._bench = self._looker = None
+
+    def _look_ahead(self) -> None:
+        if self._bench is not None:
+            self._bench.look_ahead()
 
     def _do(self, activity: str, work: Callable[["Workbench", Job], object]) -> None:
         def all_of_it(job: Job) -> None:

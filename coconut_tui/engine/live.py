@@ -2,11 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from coconut_core.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
-from coconut_core.layers import cache_size
 from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
@@ -27,6 +26,15 @@ def with_fresh_readout(model: CoconutModel, step: Step) -> Step:
     return replace(step, readout=Readout(model, step.hidden))
 
 
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """A step that has been taken in a fork before anybody asked for it."""
+
+    move: str
+    session: Session
+    record: StepRecord
+
+
 class LiveRun:
     """A Session that takes decisions. Everything that changes it goes through here."""
 
@@ -37,6 +45,8 @@ class LiveRun:
         self.edits: Mapping[Place, Intervention] = {}
         self._watched = watched
         self._records: list[StepRecord] = []
+        self._ahead: Ahead | None = None
+        self._measured: tuple[tuple[Session, Ahead | None, int], dict[int, int]] | None = None
 
     def copy(self) -> "LiveRun":
         """An independent run at the same point."""
@@ -59,27 +69,22 @@ class LiveRun:
     @property
     def next_thought(self) -> Place:
         """The place of the thought that would be taken next."""
-        if not self.session.steps:
-            return 0, 1
-        last = self.session.steps[-1]
-        return (last.segment, last.index + 1) if last.kind == "thought" else (last.segment + 1, 1)
+        return _next_thought(self.session)
 
     def records(self) -> tuple[StepRecord, ...]:
         """What each step showed."""
-        steps = self.session.steps
-        for number in range(len(self._records), len(steps)):
-            earlier = (steps[place] for place in range(number - 1, -1, -1))
-            before = next((step for step in earlier if step.kind == "thought"), None)
-            self._records.append(record_step(steps[number], before, self._watched, RECORDED_TOKENS))
-            steps[number].readout.forget()
+        for number in range(len(self._records), len(self.session.steps)):
+            self._records.append(self._record(self.session, number))
         return tuple(self._records)
 
-    @property
-    def size(self) -> int:
-        """Bytes that its cache and its states take, worked out from the shape of the model."""
-        model, steps = self.session.model, len(self.session.steps)
-        state = int(model.shape.hidden_size) * model.dtype.itemsize
-        return cache_size(model) * (len(self.session.prompt_ids) + steps) + state * steps
+    def storages(self) -> Mapping[int, int]:
+        """The memory that it takes: bytes by address. What it shares with other runs has the same address."""
+        as_it_is = self.session, self._ahead, len(self.session.steps)
+        if self._measured is None or self._measured[0] != as_it_is:
+            states = {step.state.data_ptr(): step.state.nbytes for step in self.session.steps}
+            ahead = {} if self._ahead is None else self._ahead.session.storages()
+            self._measured = as_it_is, self.session.storages() | states | ahead
+        return self._measured[1]
 
     # -- changing ------------------------------------------------------------------------------------------
 
@@ -92,15 +97,26 @@ class LiveRun:
 
     def take(self, move: str) -> None:
         """Take a step of a kind. Raises CoconutError where it cannot be taken."""
-        if move == THOUGHT:
-            self.session.think(self.edits.get(self.next_thought) if self.thinking else None)
-        elif move == MARKER:
-            self.session.end_thinking()
-        else:
-            self.session.speak()
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.move != move:
+            self._take(self.session, move)
+            return
+        self.records()
+        self.session = ahead.session
+        self._records.append(ahead.record)
+
+    def look_ahead(self) -> None:
+        """Take the step that step() would take, in a fork, so that it has it at once. Nothing of it shows."""
+        move = _MOVES.get(self.session.next_move)
+        if move is None or self._ahead is not None:
+            return
+        session = self.session.fork()
+        self._take(session, move)
+        self._ahead = Ahead(move, session, self._record(session, len(session.steps) - 1))
 
     def rewind(self, position: int) -> None:
         """Go back to where only so many steps had been taken."""
+        self._ahead = None
         self.session.rewind(position)
         del self._records[position:]
 
@@ -114,7 +130,7 @@ class LiveRun:
             self.planned = decisions.thoughts
         self.rewind(self._shared(decisions.moves, edits))
         self.session.clear_edits()
-        self.edits = edits
+        self.edits = edits  # rewind has forgotten what was looked ahead with others
         for move in decisions.moves[len(self.session.steps) :]:
             self.take(move)
 
@@ -143,6 +159,22 @@ class LiveRun:
         while not stop() and self.step():
             pass
 
+    def _take(self, session: Session, move: str) -> None:
+        if move == THOUGHT:
+            thinking = session.mode is Mode.THINKING
+            session.think(self.edits.get(_next_thought(session)) if thinking else None)
+        elif move == MARKER:
+            session.end_thinking()
+        else:
+            session.speak()
+
+    def _record(self, session: Session, number: int) -> StepRecord:
+        earlier = reversed(session.steps[:number])
+        before = next((step for step in earlier if step.kind == "thought"), None)
+        record = record_step(session.steps[number], before, self._watched, RECORDED_TOKENS)
+        session.steps[number].readout.forget()
+        return record
+
     @property
     def _wants_to_think(self) -> bool:
         return self.session.next_move is Move.THINK
@@ -154,6 +186,13 @@ class LiveRun:
             if step.kind == "thought" and step.edit != edits.get((step.segment, step.index)):
                 return position
         return min(len(self.session.steps), len(moves))
+
+
+def _next_thought(session: Session) -> Place:
+    if not session.steps:
+        return 0, 1
+    last = session.steps[-1]
+    return (last.segment, last.index + 1) if last.kind == "thought" else (last.segment + 1, 1)
 
 
 class LiveRuns:
@@ -193,8 +232,11 @@ class LiveRuns:
 
     @property
     def used(self) -> int:
-        """Bytes that they take."""
-        return sum(run.size for run in self._runs.values())
+        """Bytes that they take; what forks share counts once."""
+        storages: dict[int, int] = {}
+        for run in self._runs.values():
+            storages.update(run.storages())
+        return sum(storages.values())
 
     @property
     def numbers(self) -> frozenset[int]:

@@ -203,6 +203,12 @@ class Workbench:
                 self._changed()
         return None
 
+    def look_ahead(self) -> None:
+        """Work out the current run's next step, where there is memory for it; nothing of it shows."""
+        run = self.live.get(self.tree.current) if self.open else None
+        if run is not None and self.live.used < self.live.limit:
+            run.look_ahead()
+
     def go_to_thought(
         self, thought: int, stop: Stop, breakpoints: Sequence[Breakpoint] = ()
     ) -> Breakpoint | None:

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from weakref import WeakSet
 
 from textual.message import Message
@@ -16,6 +17,7 @@ Post = Callable[[Message], object]
 WAYS_ON = "the session is as it was; :cpu goes on with it on the CPU, :model opens another model"
 GRACE = 10.0  # seconds that a thread has to end with the process
 _SAY_EVERY = 0.1  # seconds between two reports of how far a job is
+_MOMENT = 0.15  # seconds without a job before something is done that nobody has asked for
 
 
 class Job:
@@ -62,8 +64,10 @@ def _end_all() -> None:
 class Worker:
     """The thread and its queue."""
 
-    def __init__(self, post: Post, name: str) -> None:
-        self._post = post
+    def __init__(self, post: Post, name: str, idle: Callable[[], object] = lambda: None) -> None:
+        """idle is called in the thread when it has had nothing to do for a moment. It should be brief: a job
+        that comes meanwhile waits for it. Nobody hears of it, not even where it fails."""
+        self._post, self._idle = post, idle
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._jobs: list[Job] = []  # waiting or under way
         self._lock = threading.Lock()
@@ -112,7 +116,7 @@ class Worker:
         self._thread.join(GRACE)
 
     def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._next_job()) is not None:
             try:
                 job.run()
             except CoconutError as error:
@@ -127,3 +131,11 @@ class Worker:
             if idle:
                 self._post(Activity(""))
         self._last()
+
+    def _next_job(self) -> Job | None:
+        try:
+            return self._queue.get(timeout=_MOMENT)
+        except queue.Empty:
+            with suppress(Exception):
+                self._idle()
+            return self._queue.get()

@@ -71,6 +71,7 @@ def test_every_setting_can_come_from_each_source(tmp_path: Path) -> None:
         "theme": ('"nord"', "nord"),
         "palette": ('"high-contrast"', "high-contrast"),
         "branch_memory_mb": ("64", 64),
+        "look_ahead": ("false", False),
         "keys": ('{step = "f5"}', {"step": "f5"}),
     }
     wanted = Config(**{name: value for name, (_, value) in values.items()})

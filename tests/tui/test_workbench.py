@@ -11,6 +11,7 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
+from coconut_tui.branches import MARKER, THOUGHT
 from coconut_tui.breakpoints import read_breakpoint
 from coconut_tui.engine.readings import compare, peek, preview
 from coconut_tui.engine.workbench import Workbench
@@ -44,6 +45,7 @@ def random_change(bench: Workbench, rng: random.Random) -> None:
     number = rng.choice(bench.tree.branches).number
     changes: list[tuple[int, Callable[[], object]]] = [
         (8, lambda: bench.take(lambda run: True, go_on)),
+        (5, bench.look_ahead),
         (3, lambda: bench.rewind(len(steps) - 1)),
         (2, lambda: to_the_end(bench)),
         (1, lambda: bench.rewind(0)),
@@ -174,7 +176,7 @@ def test_memory_is_bounded_and_what_is_dropped_has_the_same_numbers_when_it_come
 ) -> None:
     bench = opened(model)
     bench.take(lambda run: len(run.moves) == 3, go_on)
-    one = bench.run.size
+    one = bench.live.used
     bench.live.limit = 3 * one
     seen = {}
     for number in range(2, 9):
@@ -192,17 +194,64 @@ def test_memory_is_bounded_and_what_is_dropped_has_the_same_numbers_when_it_come
         assert bench.live.numbers >= {number}
 
 
-def test_the_size_of_a_run_is_that_of_its_cache(model: CoconutModel) -> None:
+def test_the_memory_of_a_run_is_counted_and_that_of_forks_once(model: CoconutModel) -> None:
     bench = opened(model)
     to_the_end(bench)
+    before = bench.live.used
     session = bench.run.session
     kept = sum(
-        part.numel() * part.element_size()
+        part.untyped_storage().nbytes()
         for layer in session._context.cache.layers
         for part in (layer.keys, layer.values)
     )
     states = sum(step.state.numel() * step.state.element_size() for step in session.steps)
-    assert bench.run.size == kept + states
+    assert before == kept + states
+    for number in range(200):
+        bench.fork(2, f"fork {number}")
+    assert len(bench.live.numbers) == 201
+    assert bench.live.used == before, "none of them has read anything of its own"
+    bench.take(lambda run: True, go_on)
+    assert bench.live.used == before + kept + model.shape.hidden_size * model.dtype.itemsize
+
+
+def test_a_step_that_was_worked_out_ahead_is_there_at_once_and_shows_nothing_before(
+    model: CoconutModel,
+) -> None:
+    bench, plain = opened(model), opened(model)
+    while not bench.run.session.finished:
+        before = bench.view()
+        passes = model.work.passes
+        bench.look_ahead()
+        bench.look_ahead()
+        assert model.work.passes == passes + 1
+        assert bench.view().steps == before.steps
+        assert bench.view().tree == before.tree
+        bench.take(lambda run: True, go_on)
+        assert model.work.passes == passes + 1, "the step was there"
+        plain.take(lambda run: True, go_on)
+        assert bench.view().steps == plain.view().steps
+    bench.look_ahead()  # there is nothing to do
+    assert bench.view().said == plain.view().said
+
+
+def test_what_was_worked_out_ahead_is_forgotten_where_something_else_is_done(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.take(lambda run: True, go_on)
+    bench.look_ahead()
+    bench.end_thinking()
+    assert bench.run.moves == THOUGHT + MARKER
+    bench.rewind(1)
+    bench.look_ahead()
+    bench.set_thoughts(1, go_on)
+    bench.take(lambda run: True, go_on)
+    assert bench.run.moves == THOUGHT + MARKER
+    bench.undo()
+    bench.undo()
+    bench.look_ahead()
+    bench.edit("zero@2", 0, go_on)
+    bench.take(lambda run: True, go_on)
+    assert bench.view().steps[1].edit is not None
+    assert same_numbers(bench.view().steps, fresh_records(model, bench.decisions))
 
 
 def test_thinking_ended_by_a_rule_is_left_to_the_rule_after_an_edit() -> None:
