@@ -20,6 +20,8 @@ BENCHMARKS = {
     "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
     "start": "`coconut ask` from nothing to its answer, beside what it has to import",
+    "serve": "64 clients of `coconut serve` at once, beside one after the other",
+    "paint": "how soon the explorer paints after a key and after its start, beside what it may take",
 }
 
 
@@ -34,7 +36,8 @@ def bench(
 ) -> None:
     """Measure speed. The ways take turns, and must give the same numbers each time.
 
-    Seconds are those of the processor, all threads together: measure with OMP_NUM_THREADS=1.
+    Seconds are those of the processor, all threads together: measure with OMP_NUM_THREADS=1. Only `serve` and
+    `paint` look at a clock, so they need a quiet machine.
     """
     if unknown := sorted(set(names or []) - BENCHMARKS.keys()):
         raise CoconutError(f"no benchmark '{unknown[0]}': name one of {', '.join(BENCHMARKS)}")
@@ -52,7 +55,7 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, controls, evaluation, start, step, train
+    from bench import ask, controls, evaluation, paint, serve, start, step, train
     from bench.shapes import SHAPES
 
     compare = {
@@ -62,6 +65,8 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "eval": evaluation.compare,
         "controls": controls.compare,
         "start": start.compare,
+        "serve": serve.compare,
+        "paint": paint.compare,
     }
     results = []
     for name in names:

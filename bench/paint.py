@@ -17,12 +17,39 @@ import psutil
 import typer
 from textual.pilot import Pilot
 
+from bench.measure import Comparison
+from bench.shapes import Shape
 from coconut_core.cli.guard import run_guarded
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes
 POSITIONS = 20_000  # that the model can read
 PATIENCE = 120.0  # seconds
+KEY_LIMIT, START_LIMIT = 0.05, 0.5  # seconds that a key and the first paint may take
+CHECKPOINT = "models/prosqa"
+
+
+def compare(shape: Shape, repetitions: int) -> list[Comparison]:
+    """The slowest of 200 keys, and each start, beside what they may take; with the prosqa shape only."""
+    if shape.name != "prosqa":
+        return []
+    waits, busy = measure_keys(200, 50_000, 200)
+    starts = [_first_paint(CHECKPOINT) for _ in range(repetitions)]
+    within = sum(wait < KEY_LIMIT for wait in waits)
+    keys = f"keys: {within} of {len(waits)} within the limit, {busy} while the model was busy"
+    return [
+        Comparison("paint", shape.name, "slowest key, 50 ms", keys, [max(waits)], [KEY_LIMIT], 1, cost=True),
+        Comparison(
+            "paint",
+            shape.name,
+            "first paint, 0.5 s",
+            f"program: {repetitions} starts",
+            starts,
+            [START_LIMIT] * repetitions,
+            1,
+            cost=True,
+        ),
+    ]
 
 
 def random_checkpoint(folder: Path, vocabulary: int, hidden: int, layers: int) -> None:
@@ -63,14 +90,20 @@ def keys(
     Wall-clock time: what a person waits. The key is handed to the app as the terminal's driver would, and the
     paint is the first one afterwards that was made, up to the bytes for the terminal.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        random_checkpoint(Path(folder), vocabulary, 256, 4)
-        waits, busy = asyncio.run(_press_keys(folder, thoughts, presses))
+    waits, busy = measure_keys(thoughts, vocabulary, presses)
     cuts = quantiles(waits, n=100)
-    within = sum(wait < 0.05 for wait in waits)
+    within = sum(wait < KEY_LIMIT for wait in waits)
     typer.echo(f"{len(waits)} keys, {busy} while the model was busy; vocabulary {vocabulary}")
     typer.echo("milliseconds: " + "  ".join(f"p{part} {1000 * cuts[part - 1]:.1f}" for part in (50, 90, 99)))
     typer.echo(f"at most {1000 * max(waits):.1f}; under 50 ms: {within} of {len(waits)}")
+
+
+def measure_keys(thoughts: int, vocabulary: int, presses: int) -> tuple[list[float], int]:
+    """Seconds from each key that changed something to the paint after it, and how many were pressed while the
+    model was busy."""
+    with tempfile.TemporaryDirectory() as folder:
+        random_checkpoint(Path(folder), vocabulary, 256, 4)
+        return asyncio.run(_press_keys(folder, thoughts, presses))
 
 
 async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[float], int]:
@@ -127,24 +160,26 @@ async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
 @app.command()
 def start(
     repetitions: Annotated[int, typer.Option(min=1, help="How often it is started.")] = 5,
-    model: Annotated[str, typer.Option(help="What it opens.")] = "models/prosqa",
+    model: Annotated[str, typer.Option(help="What it opens.")] = CHECKPOINT,
 ) -> None:
     """From starting the process to its first paint, beside a Python that imports Textual and ends."""
-    python = sys.executable
-    program = str(Path(python).with_name("coconut-tui"))
-    ours = [_first_paint([program, "--model", model, "--fresh"]) for _ in range(repetitions)]
-    floor = [_seconds([python, "-c", "import textual.app, textual.widgets"]) for _ in range(repetitions)]
+    ours = [_first_paint(model) for _ in range(repetitions)]
+    floor = [
+        _seconds([sys.executable, "-c", "import textual.app, textual.widgets"]) for _ in range(repetitions)
+    ]
     typer.echo(f"first paint, s: {_listed(ours)}")
     typer.echo(f"python with textual, s: {_listed(floor)}")
 
 
-def _first_paint(command: Sequence[str]) -> float:
+def _first_paint(model: str) -> float:
     """Seconds until a pane's title has been written to a terminal."""
+    program = str(Path(sys.executable).with_name("coconut-tui"))
+    command = [program, "--model", model, "--fresh"]
     began = time.perf_counter()
     process, terminal = pty.fork()
     if process == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS="120", LINES="40")
-        os.execv(command[0], list(command))
+        os.execv(program, command)
     seen = b""
     try:
         while b"Thoughts" not in seen:

@@ -17,12 +17,15 @@ import typer
 from rich.console import Console
 
 from bench.measure import Comparison
+from bench.shapes import Shape
 from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
 from coconut_core.problems import generate_problems
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
 
+CHECKPOINT = "models/prosqa"
+CLIENTS = 64
 TARGET = 8.0
 TOKEN = "bench"
 
@@ -62,25 +65,19 @@ def running(model: str, rows: int) -> Iterator[Running]:
         process.wait()
 
 
-def bench(
-    model: Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder.")] = "models/prosqa",
-    clients: Annotated[int, typer.Option(min=1, help="Clients at once.")] = 64,
-    questions: Annotated[int, typer.Option(min=1, help="Questions of each client.")] = 2,
-    rows: Annotated[int, typer.Option(min=2, help="Rows of the server's batch.")] = 64,
-    repetitions: Annotated[int, typer.Option(min=1, help="How often each way is timed.")] = 3,
-) -> None:
-    """The same questions of a problem family, asked by many clients at once and by one after the other.
+def compare(shape: Shape, repetitions: int) -> list[Comparison]:
+    """Measure the checkpoint that has the prosqa shape; nothing for other shapes."""
+    return measure(CHECKPOINT, CLIENTS, 2, CLIENTS, repetitions) if shape.name == "prosqa" else []
 
-    Both ask the same server process; every answer has to be the same. Seconds are those of a clock and, beside
-    them, the server's processor seconds.
-    """
+
+def measure(model: str, clients: int, questions: int, rows: int, repetitions: int) -> list[Comparison]:
+    """Seconds of a clock, and the server's processor seconds, of the same questions asked by so many clients at
+    once and by one after the other. Raises CoconutError where an answer differs."""
     asked = [problem.question for problem in generate_problems("prosqa", clients * questions, seed=5)]
     clock: dict[int, list[float]] = {1: [], clients: []}
     processor: dict[int, list[float]] = {1: [], clients: []}
     with running(model, rows) as server:
-        answers(
-            server.server, asked[:clients], clients
-        )  # so that neither way pays for the first use of anything
+        answers(server.server, asked[:clients], clients)  # so that neither way pays for first uses
         for repetition in range(repetitions):
             said = []
             for count in (1, clients) if repetition % 2 == 0 else (clients, 1):
@@ -94,16 +91,33 @@ def bench(
             if said[0] != said[1]:
                 raise CoconutError(f"{sum(a != b for a, b in zip(*said, strict=True))} answers differ")
     same = f"{len(asked)} answers, {len(set(said[0]))} of them different"
+    return [
+        Comparison("serve", model, f"one by one, {name}", same, seconds[clients], seconds[1], target)
+        for name, seconds, target in (("clock", clock, TARGET), ("processor", processor, None))
+    ]
+
+
+def bench(
+    model: Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder.")] = CHECKPOINT,
+    clients: Annotated[int, typer.Option(min=1, help="Clients at once.")] = CLIENTS,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each client.")] = 2,
+    rows: Annotated[int, typer.Option(min=2, help="Rows of the server's batch.")] = CLIENTS,
+    repetitions: Annotated[int, typer.Option(min=1, help="How often each way is timed.")] = 3,
+) -> None:
+    """The same questions of a problem family, asked by many clients at once and by one after the other.
+
+    Both ask the same server process; every answer has to be the same. Seconds are those of a clock and, beside
+    them, the server's processor seconds.
+    """
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    for name, seconds, target in (("clock", clock, TARGET), ("processor", processor, None)):
-        result = Comparison("serve", model, f"one by one, {name}", same, seconds[clients], seconds[1], target)
+    for result in measure(model, clients, questions, rows, repetitions):
         _, _, against, ours, theirs, *ratios, verdict = result.to_row()
         console.print(
             f"serve {model}, {clients} at once against {against}: {ours} s and {theirs} s, "
             f"ratio {' '.join(ratios)} (min, median, max) {verdict}",
             soft_wrap=True,
         )
-    console.print(f"same {same}")
+    console.print(f"same {result.same}")
 
 
 def answers(server: Server, questions: list[str], at_once: int) -> list[str]:
