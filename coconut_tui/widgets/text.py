@@ -3,13 +3,14 @@
 Such a text moves nothing else where it has kept its size.
 """
 
+import os
 from itertools import accumulate
 
 from rich.markup import escape
 from rich.segment import Segment
 from rich.text import Text
 from textual.color import Color
-from textual.filter import LineFilter
+from textual.filter import LineFilter, NoColor
 from textual.widgets import Static
 
 from coconut_core.errors import visible
@@ -34,10 +35,14 @@ def plain_title(text: str) -> str:
 
 class NothingObeyed(LineFilter):
     """The last thing in front of the terminal: what it would obey and nobody has escaped is left out. Such
-    characters take no room, so nothing moves."""
+    characters take no room, so nothing moves. With NO_COLOR so are all colours: Textual alone leaves greys."""
+
+    _no_color = NoColor()
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The segments of a line as they may be drawn."""
+        if "NO_COLOR" in os.environ:
+            segments = self._no_color.apply(segments, background)
         return [
             segment
             if segment.control or segment.text.isprintable()
