@@ -19,6 +19,7 @@ BENCHMARKS = {
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
     "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
+    "compile": "a thought through a compiled graph, beside the plain step",
     "start": "`coconut ask` from nothing to its answer, beside what it has to import",
     "serve": "64 clients of `coconut serve` at once, beside one after the other",
     "paint": "how soon the explorer paints after a key and after its start, beside what it may take",
@@ -55,7 +56,7 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, controls, evaluation, paint, serve, start, step, train
+    from bench import ask, compiling, controls, evaluation, paint, serve, start, step, train
     from bench.shapes import SHAPES
 
     compare = {
@@ -64,6 +65,7 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "ask": ask.compare,
         "eval": evaluation.compare,
         "controls": controls.compare,
+        "compile": compiling.compare,
         "start": start.compare,
         "serve": serve.compare,
         "paint": paint.compare,

@@ -109,6 +109,11 @@ def can_crop(cache: DynamicCache) -> bool:
     return all(type(layer) in CROPPABLE for layer in cache.layers)
 
 
+def has_full_attention(config: Any) -> bool:
+    """Whether every layer keeps keys and values of all positions, and sees all of them."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
 def gap_limit(config: Any) -> float:
     """The length up to which a row may have padding in its midst: a window counts places, padding included, and
     a recurrent layer, for which it is 0, reads whatever comes."""

@@ -16,11 +16,12 @@ BLOCK = 64  # positions by which room grows
 
 
 class Room:
-    """Keys and values, (batch, heads, positions, size) each; the first `used` positions are written."""
+    """Keys and values, (batch, heads, positions, size) each; the first `used` positions are written, and no
+    other holds anything but finite numbers, so that it may be read as long as it is masked."""
 
     def __init__(self, keys: Tensor, values: Tensor, positions: int) -> None:
         """Room for so many positions like these, at least."""
-        self.keys, self.values = (_empty_like(each, rounded(positions)) for each in (keys, values))
+        self.keys, self.values = (_zeros_like(each, rounded(positions)) for each in (keys, values))
         self.used = 0
         self.shared = False
         self._lock = Lock()
@@ -40,6 +41,9 @@ class Room:
         with self._lock:  # forks may be in threads of their own
             if self.shared and start != self.used:
                 return False
+            if end < self.used:
+                self.keys[..., end : self.used, :] = 0
+                self.values[..., end : self.used, :] = 0
             self.used = end
         return True
 
@@ -66,16 +70,28 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(keys, values)
         start = self.get_seq_length()
         end = start + keys.shape[-2]
+        room = self.reserve(keys.shape[-2], keys, values)
+        room.keys[..., start:end, :] = keys
+        room.values[..., start:end, :] = values
+        return self.take(room, end)
+
+    def reserve(self, count: int, keys: Tensor | None = None, values: Tensor | None = None) -> Room:
+        """A room that holds what has been read, in which the next `count` positions may be written; keys and
+        values are like those to come, and need not be given where there are some."""
+        start = self.get_seq_length()
         room = self._room
-        if room is None or not room.holds(self.keys) or not room.claim(start, end):
-            room = Room(keys, values, end)
-            room.claim(0, end)
+        if room is None or not room.holds(self.keys) or not room.claim(start, start + count):
+            like = (self.keys, self.values) if keys is None or values is None else (keys, values)
+            room = Room(*like, start + count)
+            room.claim(0, start + count)
             if start:
                 room.keys[..., :start, :] = self.keys
                 room.values[..., :start, :] = self.values
             self._room = room
-        room.keys[..., start:end, :] = keys
-        room.values[..., start:end, :] = values
+        return room
+
+    def take(self, room: Room, end: int) -> tuple[Tensor, Tensor]:
+        """Hold the room's first `end` positions from now on; returns their keys and values."""
         self.keys, self.values = room.keys[..., :end, :], room.values[..., :end, :]
         return self.keys, self.values
 
@@ -95,5 +111,5 @@ def rounded(positions: int) -> int:
     return -(-positions // BLOCK) * BLOCK
 
 
-def _empty_like(tensor: Tensor, positions: int) -> Tensor:
-    return tensor.new_empty(*tensor.shape[:-2], positions, tensor.shape[-1])
+def _zeros_like(tensor: Tensor, positions: int) -> Tensor:
+    return tensor.new_zeros(*tensor.shape[:-2], positions, tensor.shape[-1])

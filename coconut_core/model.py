@@ -6,6 +6,7 @@ thought is fed back.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,15 @@ from coconut_core.contexts import Context, cache_argument, check_unbroken, gap_l
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
+from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
 from coconut_core.prompt import encode_prompt, encode_text
 
 if TYPE_CHECKING:
+    from coconut_core.compiled import CompiledPass
     from coconut_core.explainer import Explainer
     from coconut_core.prompt_shortcut import LastPositionLayer
     from coconut_core.session import Session
 
-IGNORE = -100  # label of a position that carries no loss
 EXTRA_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
 
 
@@ -73,6 +75,7 @@ class CoconutModel(nn.Module):
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
         self.prompt_layer: LastPositionLayer | None = None  # while there is a prompt_shortcut
+        self.compiled: CompiledPass | None = None  # see compile_steps
 
     # -- opening and saving --------------------------------------------------------------------------------
 
@@ -229,20 +232,36 @@ class CoconutModel(nn.Module):
             seen = None  # the library would look whether all of it is 1, and make a GPU wait for the answer
         elif self._cache_argument == "cache_params":
             seen = full_mask[:, -embeddings.shape[1] :]
+        if self.compiled is not None and self.prompt_layer is None and self.compiled.takes(context, embeddings):
+            read = partial(self.compiled, context, embeddings, full_mask if seen is None else seen)
+        else:
+            read = partial(self._read, context, embeddings, seen)
         try:
-            output = self.text_model(
-                inputs_embeds=embeddings,
-                attention_mask=seen,
-                position_ids=positions[:, -embeddings.shape[1] :],
-                use_cache=context.cache is not None,
-                **{self._cache_argument: context.cache},
-            )
+            hidden = read(positions[:, -embeddings.shape[1] :])[:, -time:]
         except BaseException:  # out of memory, a lost device, Ctrl-C: the context is as it was
             context.forget_broken_pass()
             raise
-        hidden: Tensor = output.last_hidden_state[:, -time:].to(self.device)  # as layers may lie elsewhere
         context.mask, context.hidden, context.whole = full_mask, hidden[:, -1], whole
         return hidden
+
+    def _read(self, context: Context, embeddings: Tensor, seen: Tensor | None, positions: Tensor) -> Tensor:
+        """The base model's hidden states (batch, time, hidden); see feed, which prepares what it is given."""
+        output = self.text_model(
+            inputs_embeds=embeddings,
+            attention_mask=seen,
+            position_ids=positions,
+            use_cache=context.cache is not None,
+            **{self._cache_argument: context.cache},
+        )
+        hidden: Tensor = output.last_hidden_state.to(self.device)  # as layers may lie elsewhere
+        return hidden
+
+    def compile_steps(self, backend: str = "inductor") -> None:
+        """From now on read single positions through a compiled graph, see coconut_core.compiled: faster, after
+        some ten seconds for the first. Raises CoconutError where the model has no such graph."""
+        from coconut_core.compiled import CompiledPass
+
+        self.compiled = CompiledPass(self.base_lm, self.text_model, backend)
 
     def latent_step(
         self,
@@ -340,32 +359,18 @@ class CoconutModel(nn.Module):
         logits = self.logits(hidden) if return_logits else None
         halting_loss = None
         if halt_targets is not None:
-            halting_loss = self._halting_loss(hidden, input_ids == self.config.latent_id, halt_targets)
+            latent = input_ids == self.config.latent_id
+            halting_loss = halting_cross_entropy(require_head(self), hidden, latent, halt_targets)
         if labels is None:
             return CoconutOutput(None, logits, halting_loss=halting_loss)
         labelled = has_label(labels)[:, 1:]
         scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
-        losses = _cross_entropy(scores.float(), labels[:, 1:][labelled])
+        losses = cross_entropy(scores.float(), labels[:, 1:][labelled])
         loss = losses.mean() if losses.numel() else losses.sum()
         if next(self.feedback.parameters(), None) is not None:
             # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
             loss = loss + self.feedback(hidden[:0, 0]).sum()
         return CoconutOutput(loss, logits, losses.detach(), halting_loss)
-
-    def _halting_loss(self, hidden: Tensor, latent: Tensor, targets: Tensor) -> Tensor:
-        """Mean binary cross entropy of the halting head, all (batch, time); 0 where there is no target.
-
-        The state at a latent is the one after its thought, which is what a run's HaltingRule is shown.
-        """
-        chosen = targets != IGNORE
-        if bool((chosen & ~latent).any()):
-            raise CoconutError("halt_targets must be -100 wherever there is no latent")
-        log_odds = require_head(self)(hidden[chosen]).float()
-        total = nn.functional.binary_cross_entropy_with_logits(
-            log_odds, targets[chosen].float(), reduction="sum"
-        )
-        mean: Tensor = total / max(1, log_odds.shape[0])
-        return mean
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -384,19 +389,3 @@ class CoconutModel(nn.Module):
         from coconut_core.generate import generate
 
         return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]
-
-
-def has_label(labels: Tensor) -> Tensor:
-    """Where there is a label, (batch, time), for labels of either form."""
-    chosen = labels != IGNORE
-    return chosen if labels.dim() == 2 else chosen.any(dim=-1)
-
-
-def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
-    """Loss of each position: scores (positions, vocabulary), targets (positions,) or (positions, choices)."""
-    if targets.dim() == 1:
-        return nn.functional.cross_entropy(scores, targets, reduction="none")
-    chosen = targets != IGNORE
-    told = torch.log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
-    losses: Tensor = -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
-    return losses

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel, has_label
+from coconut_core.losses import has_label
+from coconut_core.model import CoconutModel
 from coconut_core.parallel import Others, find_thoughts
 from coconut_core.prompt_shortcut import reading_prompt
 

@@ -57,6 +57,7 @@ def controls_command(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,
+    compiled: options.Compiled = False,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
@@ -80,7 +81,9 @@ def controls_command(
     if keep and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
     problems = None if data is None else read_some_problems(data, count)
-    opened = options.open_model(model, device, dtype, feedback, chat, system, device_map=device_map)
+    opened = options.open_model(
+        model, device, dtype, feedback, chat, system, device_map=device_map, compiled=compiled
+    )
     if problems is None:
         problems = _draw(opened.config.family, count or DRAWN)
     from coconut_core.controls import CONTROLS, run_controls

@@ -62,6 +62,7 @@ def evaluate_command(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,
+    compiled: options.Compiled = False,
     until_entropy: options.UntilEntropy = None,
     entropy_steps: options.EntropySteps = 1,
     feedback: options.Feedback = None,
@@ -91,7 +92,7 @@ def evaluate_command(
     problems = read_some_problems(data, limit)
     stop = options.entropy_rule(until_entropy, entropy_steps)
     source = options.resolve_source(model, base)
-    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map)
+    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map, compiled)
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()
     in_words = is_sweep if free is None else free
     results = _evaluate_each(

@@ -35,6 +35,7 @@ def serve_command(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,
+    compiled: options.Compiled = False,
     passes: options.Passes = None,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
@@ -61,7 +62,7 @@ def serve_command(
             "a server needs aiohttp, which is not installed: pip install 'coconut-tui[serve]'"
         ) from error
     source = options.resolve_source(model, base)
-    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map)
+    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map, compiled)
     import asyncio
 
     from coconut_core.cli.info import model_facts

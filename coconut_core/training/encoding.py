@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from coconut_core.config import CoconutConfig
-from coconut_core.model import IGNORE, has_label
+from coconut_core.losses import IGNORE, has_label
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.prompt import encode_text, question_ids
 from coconut_core.training.curriculum import Stage

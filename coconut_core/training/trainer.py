@@ -15,7 +15,8 @@ from torch.optim import AdamW, Optimizer
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.evaluate import evaluate
-from coconut_core.model import IGNORE, CoconutModel
+from coconut_core.losses import IGNORE
+from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem
 from coconut_core.prompt_shortcut import prompt_shortcut
 from coconut_core.training.data import Batches, held_out_problems, seed_of

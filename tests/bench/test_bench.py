@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench import ask, controls, evaluation, step, train
+from bench import ask, compiling, controls, evaluation, step, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
 from bench.shapes import SHAPES, random_batch
 from coconut_core.errors import CoconutError
-from coconut_core.model import IGNORE
+from coconut_core.losses import IGNORE
 from tests.core.reference import loss_of_rows
 
 TINY = ["tiny-gpt2", "tiny-llama"]
@@ -44,7 +44,7 @@ def test_batches_have_padding_thoughts_and_labels(name: str) -> None:
 
 
 def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    run(list(BENCHMARKS), TINY, repetitions=2, as_json=True)
+    run([name for name in BENCHMARKS if name != "compile"], TINY, repetitions=2, as_json=True)
     results = json.loads(capsys.readouterr().out)["results"]
     found = [(result["benchmark"], result["shape"], result["against"]) for result in results]
     assert found == [
@@ -57,6 +57,13 @@ def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     for result in results:
         assert len(result["seconds"]) == len(result["seconds_against"]) == 2
         assert 0 < result["ratio"]["min"] <= result["ratio"]["median"] <= result["ratio"]["max"]
+
+
+def test_a_compiled_thought_beside_a_plain_one() -> None:
+    found = compiling.compare(SHAPES["tiny-llama"], repetitions=1, backend="eager")  # a compiler takes long
+    assert [each.against for each in found] == ["1 row", "64 rows"]
+    for each in found:
+        assert f"{(1 if each.against == '1 row' else 64) * 16} numbers" in each.same
 
 
 def test_the_table_names_the_numbers_that_were_the_same(capsys: pytest.CaptureFixture[str]) -> None:

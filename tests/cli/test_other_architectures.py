@@ -44,3 +44,14 @@ def test_a_device_map_changes_no_answer(coconut: Run, checkpoint: Path) -> None:
     assert both.stderr == (
         "error: a device map says where each part goes: give --device or --device-map, not both\n"
     )
+
+
+def test_a_step_that_cannot_be_compiled_is_refused(coconut: Run, folder: Path, tmp_path: Path) -> None:
+    made = coconut("data", "make", "prosqa", "--count", 2, "--seed", 1, "--out", tmp_path / "data.json")
+    assert made.returncode == 0, made.stderr
+    refused = coconut("eval", "--model", folder, "--data", tmp_path / "data.json", "--compile")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: a model of type 'mamba' has layers with a window or a state: "
+        "it cannot be compiled, leave out --compile\n"
+    )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coconut_core.config import CoconutConfig
-from coconut_core.model import IGNORE
+from coconut_core.losses import IGNORE
 from coconut_core.problems import Graph, Problem, generate_problems
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.training.curriculum import ALL, Stage

@@ -15,8 +15,9 @@ from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.halting import EntropyRule, HaltingHead, StableRule, choose_ending
 from coconut_core.interventions import Zero
+from coconut_core.losses import IGNORE
 from coconut_core.machine import Mode
-from coconut_core.model import IGNORE, CoconutModel
+from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model, ends_at
 from tests.core.reference import embed_with_thoughts, states_of

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.model import IGNORE, CoconutModel
+from coconut_core.losses import IGNORE
+from coconut_core.model import CoconutModel
 from tests.core.reference import loss_of_rows, states_of
 from tests.core.tiny_models import ARCHITECTURES, tiny_model
 
