@@ -16,7 +16,7 @@ from torch import Tensor
 from coconut_core.contexts import Context
 from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
-from coconut_core.finite import check_finite
+from coconut_core.finite import check_run
 from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
@@ -193,7 +193,7 @@ class Session:
         if token is not None and not 0 <= token < vocabulary:
             raise CoconutError(f"token {token} is outside the vocabulary of {vocabulary} tokens")
         logits = self.next_readout.logits if token is None else None
-        check_finite(self.model, self._context.hidden, f"the state in front of word {self._machine.spoken + 1}")
+        check_run(self.model, self._context.hidden, self.steps)
         self._check_room()
         self._before_step()
         if logits is not None:
