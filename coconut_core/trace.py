@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,13 +44,25 @@ class StepRecord:
     index: int
     segment: int
     token: str  # what was fed, empty for a thought
-    top: tuple[TokenRecord, ...]
+    top: tuple[TokenRecord, ...]  # empty where the state is not readable
     entropy: float  # nats
     norm: float
     cosine: float | None = None  # to the thought before; None for the first
     edit: str | None = None
     watched: dict[str, float] = field(default_factory=dict)  # probability of each name of the problem's graph
     ended: str | None = None  # why thinking ended, at the marker: see coconut_core.halting
+
+    @property
+    def readable(self) -> bool:
+        """Whether the state says anything: false where it holds NaN or infinity, or its readout overflows."""
+        return isfinite(self.entropy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data; null stands for what is no number, for which JSON has no word."""
+        record = asdict(self)
+        return record | {
+            name: None for name in ("entropy", "norm", "cosine") if not isfinite(record[name] or 0.0)
+        }
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,10 @@ class Trace:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
-        record = asdict(self) | {"problem": None if self.problem is None else self.problem.to_json()}
+        record = asdict(self) | {
+            "steps": [step.to_json() for step in self.steps],
+            "problem": None if self.problem is None else self.problem.to_json(),
+        }
         return {"format": FORMAT, "version": VERSION, **record}
 
     def json_text(self) -> str:
@@ -161,8 +177,8 @@ def _step_from_record(record: dict[str, Any]) -> StepRecord:
         segment=int(record.get("segment", 0)),
         token=str(record["token"]),
         top=tuple(TokenRecord(str(item["token"]), float(item["probability"])) for item in record["top"]),
-        entropy=float(record["entropy"]),
-        norm=float(record["norm"]),
+        entropy=_number(record["entropy"]),
+        norm=_number(record["norm"]),
         cosine=None if cosine is None else float(cosine),
         edit=None if edit is None else str(edit),
         watched={str(name): float(value) for name, value in dict(record.get("watched") or {}).items()},
@@ -170,22 +186,27 @@ def _step_from_record(record: dict[str, Any]) -> StepRecord:
     )
 
 
+def _number(value: Any) -> float:
+    return nan if value is None else float(value)
+
+
 def record_step(
     step: "Step", before: "Step | None", watched: dict[str, int] | None = None, top_k: int = 10
 ) -> StepRecord:
     """What a step showed. before is the thought in front of it; watched maps names to token ids."""
     readout = step.readout
+    likeliest = readout.top(top_k) if isfinite(readout.entropy) else []
     return StepRecord(
         kind=step.kind,
         index=step.index,
         segment=step.segment,
         token=step.token,
-        top=tuple(TokenRecord(item.token, item.probability) for item in readout.top(top_k)),
+        top=tuple(TokenRecord(item.token, item.probability) for item in likeliest),
         entropy=readout.entropy,
         norm=readout.norm,
         cosine=None if before is None else readout.cosine(before.readout),
         edit=None if step.edit is None else str(step.edit),
-        watched={name: readout.probability(number) for name, number in (watched or {}).items()},
+        watched={name: readout.probability(number) for name, number in (watched or {}).items() if likeliest},
         ended=step.ended,
     )
 

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -213,7 +213,7 @@ class _Stream:
         self.response: web.StreamResponse | None = None
 
     async def tell(self, step: StepRecord) -> None:
-        await self.write({"step": asdict(step)})
+        await self.write({"step": step.to_json()})
 
     async def write(self, record: dict[str, Any]) -> None:
         if self.response is None:

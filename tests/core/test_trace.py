@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from coconut_core.problems import recognise
 from coconut_core.session import Session
 from coconut_core.trace import VERSION, Trace, trace_session
 from tests.core.ending_models import ending_model
-from tests.core.tiny_models import QUESTIONS
+from tests.core.tiny_models import QUESTIONS, tiny_model
 
 
 def a_session(model: CoconutModel) -> Session:
@@ -176,3 +177,19 @@ def test_files_that_cannot_be_reached(session: Session, tmp_path: Path) -> None:
             trace.save(path)
         with pytest.raises(CoconutError, match="cannot read"):
             Trace.load(path)
+
+
+def test_a_thought_that_is_no_number_is_said_to_be_none(tmp_path: Path) -> None:
+    run = Session(tiny_model("llama"), QUESTIONS[0], 3)
+    run.think()
+    run.think(Scale(3e38))
+    trace = trace_session(run)
+    assert [step.readable for step in trace.steps] == [True, False]
+    assert (trace.steps[1].top, trace.steps[1].watched) == ((), {})
+    trace.save(tmp_path / "run.json")
+    assert "NaN" not in (text := (tmp_path / "run.json").read_text())
+    assert "Infinity" not in text
+    again = Trace.load(tmp_path / "run.json")
+    assert again.steps[0] == trace.steps[0]
+    assert not again.steps[1].readable
+    assert isnan(again.steps[1].norm)
