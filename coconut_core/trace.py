@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = "coconut-trace"
 VERSION = 1
+UNREADABLE = "says nothing: it holds NaN or infinity"  # of a step that is not readable
 
 
 class HasModel(Protocol):

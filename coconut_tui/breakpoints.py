@@ -38,7 +38,9 @@ class Breakpoint:
             return step.entropy < self.entropy_below
         if self.token:
             return any(item.token.strip() == self.token for item in step.top[: self.top])
-        return before is not None and before.top[:1] != () and before.top[0].token != step.top[0].token
+        if before is None or not before.top:
+            return False
+        return not step.top or before.top[0].token != step.top[0].token
 
 
 def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:

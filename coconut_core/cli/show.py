@@ -8,7 +8,7 @@ from rich.text import Text
 from coconut_core.answers import final_answer
 from coconut_core.errors import visible
 from coconut_core.graph_reading import graph_mass
-from coconut_core.trace import StepRecord, Trace
+from coconut_core.trace import UNREADABLE, StepRecord, Trace
 
 BAR = 20
 
@@ -42,7 +42,7 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
 def _bars(step: StepRecord, mark: str) -> Group:
     names = [printable(item.token) for item in step.top]
     width = max(map(len, names), default=0)
-    lines = []
+    lines = [] if step.readable else [Text(UNREADABLE)]
     for name, item in zip(names, step.top, strict=True):
         filled = round(item.probability * BAR)
         lines.append(Text(f"{name:<{width}} ") + Text(mark * filled, "cyan") + Text(f" {item.probability:.2f}"))

@@ -3,7 +3,7 @@
 import re
 
 from coconut_core.markdown import markdown_table
-from coconut_core.trace import StepRecord, Trace
+from coconut_core.trace import UNREADABLE, StepRecord, Trace
 from coconut_tui.export.reading import MEANING, edits, judgement, mass, settings_line, verdict_line, visible
 
 TOKENS = 5  # likeliest tokens shown of a thought
@@ -42,6 +42,7 @@ def _table(trace: Trace) -> str:
 def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:
     name = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
     said = ", ".join(f"{_plain(item.token.strip(' '))} {item.probability:.2f}" for item in step.top[:TOKENS])
+    said = said if step.readable else UNREADABLE
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
     cells = [name + (" ✎" if step.edit else ""), said, f"{step.entropy:.2f}", f"{step.norm:.1f}", cosine]
     if with_graph:

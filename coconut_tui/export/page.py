@@ -15,7 +15,7 @@ from string import Template
 
 from coconut_core import __version__
 from coconut_core.cli.show import printable
-from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord, Trace
 from coconut_tui.export.graph import draw_graph
 from coconut_tui.export.reading import (
     MEANING,
@@ -86,7 +86,7 @@ def _steps(trace: Trace) -> str:
 
 def _row(number: int, step: StepRecord) -> str:
     thought = step.kind == "thought"
-    likeliest = "".join(_token(item) for item in step.top[:ROW_TOKENS])
+    likeliest = "".join(_token(item) for item in step.top[:ROW_TOKENS]) if step.readable else UNREADABLE
     tokens = likeliest if thought else escape(printable(step.token))
     changed = "" if step.edit is None else f'<span class="changed">✎ {escape(visible(step.edit))}</span>'
     return (
@@ -109,6 +109,7 @@ def _label(step: StepRecord) -> str:
     edited = "" if step.edit is None else f", edited: {visible(step.edit)}"
     likeliest = step.top[0] if step.top else None
     said = f", would say {printable(likeliest.token)} {likeliest.probability:.2f}" if likeliest else ""
+    said = said if step.readable else f", {UNREADABLE}"
     return step_name(step) + fed + edited + said
 
 

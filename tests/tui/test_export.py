@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord, Trace
 from coconut_tui import export
 from coconut_tui.export import EXPORTS, export_for, export_named, write_export
 from tests.tui.browser import Browser, find_browser
@@ -138,6 +139,14 @@ def test_a_run_that_has_just_begun_can_be_exported(trace: Trace, each: export.Ex
     begun = replace(trace, steps=(), text="", finished=False, problem=None, settings={})
     assert "Alex" in each.render(begun)
     assert "✗" not in each.render(begun)
+
+
+@pytest.mark.parametrize("name", ["markdown", "text", "html"])
+def test_a_thought_that_is_no_number_is_said_to_be_none(trace: Trace, name: str) -> None:
+    spoilt = replace(trace.steps[1], top=(), watched={}, entropy=nan, norm=inf, cosine=nan)
+    run = replace(trace, steps=(trace.steps[0], spoilt, *trace.steps[2:]))
+    assert UNREADABLE in " ".join(export_named(name).render(run).split())
+    assert UNREADABLE not in export_named(name).render(trace)
 
 
 # -- what is in them ---------------------------------------------------------------------------------------

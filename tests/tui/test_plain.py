@@ -1,6 +1,7 @@
 """What the explorer knows without a model: the tree, breakpoints, typed lines, drafts, problems."""
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 from hypothesis import given
@@ -127,6 +128,10 @@ def test_breakpoints_hit_what_they_say() -> None:
     assert not read_breakpoint("token rompus", 50).hit(first, None)
     assert read_breakpoint("top changes", 50).hit(second, first)
     assert not read_breakpoint("top changes", 50).hit(first, None)
+    spoilt = replace(second, top=(), entropy=nan)  # NaN or infinity
+    assert read_breakpoint("top changes", 50).hit(spoilt, first)
+    assert not read_breakpoint("top changes", 50).hit(spoilt, spoilt)
+    assert not read_breakpoint("entropy < 9", 50).hit(spoilt, first)
     word = replace(second, kind="token")
     assert first_hit([Breakpoint(thought=2), Breakpoint()], word, first) is None
     off = toggled([Breakpoint(thought=2)], 0)
