@@ -75,7 +75,7 @@ bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 
 soak: $(INSTALLED)  ## fuzz, kills and random walks at length: CASES a reader (default 10000), an hour or more
 	@COCONUT_FUZZ=$(or $(CASES),10000) COCONUT_WALK=2000 COCONUT_KILLS=200 OMP_NUM_THREADS=1 \
-	$(BIN)/pytest -q -n 2 tests/fuzz tests/abuse tests/tui/test_walk.py $(ARGS)
+	$(BIN)/pytest -q -n 2 -o faulthandler_timeout=7200 tests/fuzz tests/abuse tests/tui/test_walk.py $(ARGS)
 
 results: $(INSTALLED)  ## train and measure all methods of the paper, small; hours, goes on where it was stopped
 	@$(BIN)/python -m results $(ARGS)
