@@ -12,8 +12,16 @@ if TYPE_CHECKING:
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of a piece of text, without any special tokens added."""
-    return list(tokenizer.encode(text, add_special_tokens=False))
+    """Token ids of a piece of text, without any special tokens added. Raises CoconutError where the tokenizer,
+    which may be a damaged one, cannot read it."""
+    return _encoded(tokenizer, text, special=False)
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:
+    try:
+        return list(tokenizer.encode(text, add_special_tokens=special))
+    except Exception as error:  # transformers and tokenizers raise bare Exceptions here
+        raise CoconutError(f"the tokenizer cannot read the text: {one_line(error)}") from error
 
 
 def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
@@ -23,7 +31,7 @@ def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "Coc
     Raises CoconutError where the template cannot be filled in.
     """
     if not config.chat:
-        return list(tokenizer.encode(question.strip() + config.question_end, add_special_tokens=True))
+        return _encoded(tokenizer, question.strip() + config.question_end, special=True)
     # The template writes the beginning of the text itself, so the tokenizer must not add one.
     return encode_text(tokenizer, _chat_text(tokenizer, question.strip(), config))
 

@@ -57,3 +57,10 @@ def test_white_space_that_is_unknown_stays_on_one_line(llama: CoconutModel) -> N
 
 def test_a_question_of_several_lines(llama: CoconutModel) -> None:
     assert "Zoe" in refusal(llama, "Alex is a lempus.\nIs Zoe a lempus or yumpus?")
+
+
+def test_a_tokenizer_that_cannot_read_says_so_in_one_line() -> None:
+    model = tiny_model("gpt2")
+    model.tokenizer.model_max_length = []  # as a damaged tokenizer_config.json may have it
+    with pytest.raises(CoconutError, match=r"^the tokenizer cannot read the text: [^\n]+$"):
+        model.start(QUESTIONS[0])
