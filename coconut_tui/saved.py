@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from coconut_core.errors import CoconutError
@@ -29,13 +30,15 @@ class Owner:
     host: str
     process: int
     started: float  # when the process began, in seconds since 1970: a number may be given to another process
+    began: str = ""  # the same where Linux says it by no clock: the boot, and the ticks from there
 
     @classmethod
     def this(cls) -> "Owner":
         """This process."""
         import psutil
 
-        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
+        number = os.getpid()
+        return cls(platform.node(), number, psutil.Process().create_time(), _began(number))
 
     @property
     def alive(self) -> bool:
@@ -44,11 +47,23 @@ class Owner:
 
         if self.host != platform.node():
             return True
+        if self.began and (found := _began(self.process)):
+            return found == self.began
         try:
             # A minute's play: the clock by which the start is told may have been set meanwhile.
             return bool(abs(psutil.Process(self.process).create_time() - self.started) < 60)
         except (psutil.Error, OverflowError):  # no such process, or no number that one can have
             return False
+
+
+def _began(process: int) -> str:
+    """The boot of the machine and the ticks from there to a process's beginning; empty where none are told."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        status = Path(f"/proc/{process}/stat").read_bytes()
+    except OSError:
+        return ""
+    return f"{boot} {int(status.rpartition(b')')[2].split()[19])}"  # its name, in brackets, may hold anything
 
 
 @dataclass(frozen=True)
@@ -155,7 +170,12 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
 
 
 def _owner_from(record: dict[str, Any]) -> Owner:
-    return Owner(_take(record, "host", str), _count(record, "process"), _take(record, "started", float))
+    return Owner(
+        _take(record, "host", str),
+        _count(record, "process"),
+        _take(record, "started", float),
+        _take(record, "began", str, ""),
+    )
 
 
 def _run_from(record: dict[str, Any]) -> SavedRun:

@@ -2,7 +2,8 @@
 
 A folder holds one file for each explorer, named after its process; so two explorers never write over each
 other. An explorer that starts takes over the newest file whose owner is gone, by renaming it, which only one
-can do.
+can do. The newest is the one written last, whatever the clock said: a file that is written gets a later time
+than all that are there.
 """
 
 import json
@@ -22,6 +23,7 @@ from coconut_tui.saved import Owner, SavedSession
 KEPT = 20  # files of explorers that are gone
 DELAY = 0.1  # seconds from a change until it is written, so that many changes are one writing
 ABANDONED = 60  # seconds after which nobody is writing a file any more
+LATER = 10_000_000  # nanoseconds between the times of two files: file systems round them
 
 
 class SessionStore:
@@ -76,8 +78,7 @@ class SessionStore:
             if session.crashed:
                 with suppress(OSError):
                     when = path.stat().st_mtime_ns
-                    self._write(path, replace(session, owner=None))
-                    os.utime(path, ns=(when, when))
+                    self._write(path, replace(session, owner=None), when)
 
     def remembered(self) -> SavedSession:
         """The models and questions of all sessions."""
@@ -129,11 +130,17 @@ class SessionStore:
 
     def _files(self) -> list[Path]:
         """Session files, newest first."""
-        found = []
+        return [path for _, path in sorted(self._dated(), reverse=True)]
+
+    def _dated(self) -> Iterator[tuple[int, Path]]:
+        """Session files with their times, in nanoseconds since 1970."""
         for path in self.folder.glob("*.json"):
             with suppress(FileNotFoundError):  # taken over by another explorer meanwhile
-                found.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(found, reverse=True)]
+                yield path.stat().st_mtime_ns, path
+
+    def _next_time(self) -> int:
+        """That of a file written now. The clock may have been set back since the others were written."""
+        return max(time.time_ns(), *(when + LATER for when, _ in self._dated()), 0)
 
     def _readable(self) -> Iterator[tuple[Path, SavedSession]]:
         for path in self._files():
@@ -165,13 +172,17 @@ class SessionStore:
         else:
             self._tell(f"a saved session could not be read ({reason}); it was kept as {aside}")
 
-    def _write(self, path: Path, session: SavedSession) -> None:
+    def _write(self, path: Path, session: SavedSession, when: int | None = None) -> None:
+        """when: the time of the file, by default a later one than all others have."""
         try:
             # Questions may be nobody else's business.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with written_aside(path) as file:
                 os.chmod(file.name, 0o600)
                 file.write(json.dumps(session.to_json()))
+                file.flush()  # or what is written after this gives the file the clock's time
+                when = self._next_time() if when is None else when
+                os.utime(file.name, ns=(when, when))
         except OSError as error:
             if str(error) != self._refused:  # once, not at every step
                 self._refused = str(error)
@@ -186,8 +197,20 @@ class SessionStore:
                 path.unlink(missing_ok=True)
         for path in self.folder.glob(f"*.json{NEW}"):
             with suppress(OSError):
-                if path.stat().st_mtime < time.time() - ABANDONED:
+                if _abandoned(path):
                     path.unlink()
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody writes a file any more: its process is gone, and in case that is another machine's, the
+    file is not of this minute."""
+    import psutil
+
+    process = path.name.partition("-")[0]
+    with suppress(OverflowError):
+        if process.isdecimal() and psutil.pid_exists(int(process)):
+            return False
+    return abs(time.time() - path.stat().st_mtime) > ABANDONED
 
 
 def default_folder() -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,7 @@ class TrainingLog:
         self.path = path
         self.written_at: float | None = None  # seconds since the epoch; None where there is no log
         self._seen: tuple[int, int, int] | None = None  # inode, size and time of the file when it was read
+        self._changed_at: float | None = None  # on a clock that nobody sets; None where no change was seen
         self._begin()
 
     @classmethod
@@ -46,6 +48,7 @@ class TrainingLog:
                     return False
                 if not self._goes_on(file):
                     self._begin()
+                self._changed_at = None if self._seen is None else time.monotonic()
                 self._seen, self.written_at = seen, status.st_mtime
                 file.seek(self._end)
                 self._take(file.read())
@@ -53,7 +56,7 @@ class TrainingLog:
         except FileNotFoundError:  # it is just being replaced, or its folder has gone
             changed = self.written_at is not None
             self._begin()
-            self._seen = self.written_at = None
+            self._seen = self.written_at = self._changed_at = None
             return changed
         except OSError as error:
             raise CoconutError(f"cannot read {self.path}: {error.strerror or error}") from error
@@ -73,10 +76,18 @@ class TrainingLog:
         elif self.finished:
             parts.append("finished")
         else:
-            parts.append(f"last written {duration(now - self.written_at)} ago")
+            parts.append(self._last_written(now - self.written_at))
         return " · ".join(parts)
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _last_written(self, ago: float) -> str:
+        """ago: seconds, as the file's time has it. What was seen to happen is not told by that."""
+        if self._changed_at is not None:
+            ago = time.monotonic() - self._changed_at
+        if ago < -1:
+            return f"last written {duration(-ago)} in the future: a clock was set back"
+        return f"last written {duration(ago)} ago"
 
     def _goes_on(self, file: BinaryIO) -> bool:
         """Whether the log still holds what was read of it."""

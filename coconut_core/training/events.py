@@ -1,6 +1,7 @@
 """The events that TensorBoard reads, written without a thread, so that whoever writes hears of a full disk."""
 
 import os
+import re
 import socket
 import time
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "tensorboard"
+_NAME = re.compile(r"events\.out\.tfevents\.(\d{1,10}(?:\.\d{6})?)\.")  # and the seconds since 1970 in it
 
 
 class Events:
@@ -25,9 +27,8 @@ class Events:
 
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         (run / FOLDER).mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads the files of a folder in the order of their names.
-        name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
-        self._records: Any = RecordWriter((run / FOLDER / name).open("wb"))
+        name = f"events.out.tfevents.{_next_time(run / FOLDER):017.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._records: Any = RecordWriter((run / FOLDER / name).open("xb"))
         try:
             self._write(file_version="brain.Event:2")
             self._write(step=step + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
@@ -48,3 +49,10 @@ class Events:
     def _write(self, **what: Any) -> None:
         self._records.write(self._event(wall_time=time.time(), **what).SerializeToString())
         self._records.flush()
+
+
+def _next_time(folder: Path) -> float:
+    """That of a new file, later than all others: TensorBoard reads the files in the order of their names, and
+    the clock may have been set back since those were begun."""
+    times = [float(found[1]) for path in folder.iterdir() if (found := _NAME.match(path.name))]
+    return max(time.time(), *(begun + 1e-3 for begun in times), 0.0)

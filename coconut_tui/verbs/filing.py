@@ -1,6 +1,7 @@
 """Files: saving and opening runs."""
 
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def write_picture(app: "Explorer", argument: str) -> None:
 
 def write_screenshot(app: "Explorer", argument: str) -> None:
     """The whole screen as a picture."""
-    path = Path(argument or f"coconut-{datetime.now():%Y%m%d-%H%M%S}.svg").expanduser()
+    path = Path(argument).expanduser() if argument else _picture_of_now()
     _refuse_existing(path)
     _write(path, app.export_screenshot(title=app.title))
     app.tell(f"screen written to {path}")
@@ -83,6 +84,13 @@ def copy(app: "Explorer", argument: str) -> None:
 def _copy(app: "Explorer", what: str, text: str) -> None:
     app.copy_to_clipboard(text)
     app.tell(f"{what}: {len(text)} characters handed to the terminal's clipboard")
+
+
+def _picture_of_now() -> Path:
+    """A name that is free: the same second comes again where the clock is set back, or keys are quick."""
+    name = f"coconut-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(path for each in names if not (path := Path(f"{each}.svg")).exists())
 
 
 def _refuse_existing(path: Path) -> None:

@@ -142,7 +142,7 @@ def _be_the_command(request: dict[str, Any], out: Path, err: Path) -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"],) * 2)
         sys.argv = request["words"]
-        _run(sys.argv[0])
+        run_command(sys.argv[0])
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
@@ -165,7 +165,8 @@ def _stdout(kind: str, path: Path) -> int:
     return os.open(path if kind == "file" else kind, os.O_WRONLY | os.O_CREAT)
 
 
-def _run(name: str) -> None:
+def run_command(name: str) -> None:
+    """Run what sys.argv says, in this process."""
     if name == "coconut":
         import coconut_core.cli
 

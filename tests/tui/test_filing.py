@@ -1,5 +1,6 @@
 """What leaves the explorer: exports, pictures, the clipboard; and the colours that they are drawn in."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,23 @@ async def test_a_view_and_the_screen_as_pictures(trace: Trace, tmp_path: Path) -
         await pilot.press("escape")
         await typed(pilot, f"picture {tmp_path / 'none' / 'x.svg'}")
         assert "cannot write" in str(app.screen.query_one("#command-error").render())
+
+
+async def test_a_screen_takes_no_others_place_where_its_second_comes_again(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seconds = [datetime.now() + timedelta(seconds=number) for number in range(120)]
+    taken = [Path(f"coconut-{second:%Y%m%d-%H%M%S}.svg") for second in seconds]  # before the clock was set back
+    for path in taken:
+        path.touch()
+    async with Explorer(trace=trace).run_test(size=(100, 20)) as pilot:
+        await settled(pilot)
+        await press(pilot, "ctrl+s", "ctrl+s")
+    assert not any(path.stat().st_size for path in taken)
+    new = [path for path in tmp_path.iterdir() if path.stat().st_size]
+    assert len(new) == 2
+    assert all(path.stem.rpartition("-")[2] in ("2", "3") for path in new)
 
 
 @pytest.mark.drives("copy")

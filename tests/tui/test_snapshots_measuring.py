@@ -20,15 +20,12 @@ from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.training import TrainingScreen
 from coconut_tui.training_log import TrainingLog
-from tests.tui.conftest import PROBLEM, until
+from tests.tui.conftest import PROBLEM, Snap, until
 from tests.tui.test_snapshots import (
     FACTS,
-    MIDDLE,
     RIGHT,
     SIZES,
-    SMALL,
     WRONG,
-    Snap,
     opened,
     said,
     view,
@@ -67,7 +64,7 @@ def controlled() -> Controlled:
 
 
 @SIZES
-def test_controls(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> None:
+def test_controls(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     async def drive(pilot: Pilot[None]) -> None:
         app = await with_branches(pilot, trace)
         screen = ControlsScreen(FACTS.verdict)
@@ -76,11 +73,11 @@ def test_controls(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> No
         screen.post_message(screen.Changed(controlled()))
         await until(pilot, lambda app: screen.found.complete)
 
-    assert snap_compare(opened(trace), terminal_size=size, run_before=drive)
+    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
 
 
-@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x40"])
-def test_problems_tested_for_use(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> None:
+@SIZES
+def test_problems_tested_for_use(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     problems = Collection([PROBLEM, replace(PROBLEM, steps=("one",)), PROBLEM, PROBLEM], None)
     problems.note({1: True, 3: False})
     problems.note_swaps({1: Swaps(6, 6), 2: Swaps(2, 6), 3: Swaps(0, 6)})
@@ -90,7 +87,7 @@ def test_problems_tested_for_use(snap_compare: Snap, trace: Trace, size: tuple[i
         app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen, screen: None))
         await pilot.pause()
 
-    assert snap_compare(opened(trace), terminal_size=size, run_before=drive)
+    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
 
 
 class StillBeside(BesideScreen):
@@ -103,7 +100,7 @@ class StillBeside(BesideScreen):
 
 
 @SIZES
-def test_beside(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> None:
+def test_beside(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     first = view(trace)
     other = replace(first.steps[1], edit=None, top=first.steps[2].top)
     words = "Alex is a lempus. Every lempus is a gorpus. ### Alex is a gorpus."
@@ -123,12 +120,12 @@ def test_beside(snap_compare: Snap, trace: Trace, size: tuple[int, int]) -> None
         app.push_screen(screen)
         await pilot.pause()
 
-    assert snap_compare(opened(trace), terminal_size=size, run_before=drive)
+    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
 
 
 @SIZES
 def test_training(
-    snap_compare: Snap, trace: Trace, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    snap_both: Snap, trace: Trace, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [step_row(step, loss=100 / (step + 50)) for step in range(0, 80, 5)]
@@ -141,4 +138,4 @@ def test_training(
         app.push_screen(screen)
         await until(pilot, lambda app: screen.drawn)
 
-    assert snap_compare(opened(trace), terminal_size=size, run_before=drive)
+    assert snap_both(opened(trace), terminal_size=size, run_before=drive)

@@ -346,7 +346,7 @@ def test_old_sessions_are_forgotten_but_not_those_of_the_living(
     alive = tmp_path / "0.json"
     alive.write_text(json.dumps(replace(SESSION, owner=Owner.this()).to_json()), encoding="utf-8")
     os.utime(alive, (1, 1))
-    half = tmp_path / "9-x.json.new"
+    half = tmp_path / f"{2**22 + 1}-x.json.new"  # of no process
     half.write_text("{", encoding="utf-8")
     os.utime(half, (1, 1))
     mine = SessionStore(tmp_path)
