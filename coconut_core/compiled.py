@@ -8,6 +8,7 @@ writes one position into it. Going back, forking and picking rows are what they 
 The numbers are the same up to rounding, and not to the bit: other kernels add in another order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch._dynamo.exc import TorchDynamoException
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from coconut_core.contexts import Context, has_full_attention
+from coconut_core.contexts import Context, cache_argument, has_full_attention
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.growing_layer import GrowingLayer
 
@@ -24,14 +25,16 @@ from coconut_core.growing_layer import GrowingLayer
 class CompiledPass:
     """Reads one position a row where it can; everything else goes through the model as ever."""
 
-    def __init__(self, base_lm: PreTrainedModel, text_model: nn.Module, backend: str = "inductor") -> None:
+    def __init__(
+        self, base_lm: PreTrainedModel, text_model: nn.Module, backend: str | Callable[..., Any] = "inductor"
+    ) -> None:
         """Nothing is compiled before the first position is read. backend: see torch.compile.
 
         Raises CoconutError for a model that cannot be read in this way.
         """
         check_compilable(base_lm)
         self._modules = list(text_model.modules())
-        self._text_model = text_model
+        self._text_model, self._name = text_model, cache_argument(text_model)
         self._read = torch.compile(_read, backend=backend)
 
     def takes(self, context: Context, embeddings: Tensor) -> bool:
@@ -62,7 +65,9 @@ class CompiledPass:
         _let_vary(2, *keys, *values)
         _let_vary(3, mask)
         try:
-            hidden: Tensor = self._read(self._text_model, embeddings, positions, mask, place, keys, values)
+            hidden: Tensor = self._read(
+                self._text_model, self._name, embeddings, positions, mask, place, keys, values
+            )
         except TorchDynamoException as error:
             told = f"the step cannot be compiled here ({one_line(error)})"
             raise CoconutError(f"{told}: it needs a C++ compiler; leave out --compile") from error
@@ -105,6 +110,7 @@ class _WholeRoom(DynamicLayer):  # type: ignore[misc]
 
 def _read(
     text_model: nn.Module,
+    name: str,
     embeddings: Tensor,
     positions: Tensor,
     mask: Tensor,
@@ -112,7 +118,8 @@ def _read(
     keys: list[Tensor],
     values: list[Tensor],
 ) -> Tensor:
-    """What is compiled. keys and values are the layers' rooms, (batch, heads, room, size) each."""
+    """What is compiled. name is the argument that takes the cache; keys and values are the layers' rooms,
+    (batch, heads, room, size) each."""
     cache = DynamicCache()
     cache.layers = [_WholeRoom(*room, place) for room in zip(keys, values, strict=True)]
     output = text_model(
@@ -120,7 +127,7 @@ def _read(
         attention_mask=mask,
         position_ids=positions,
         use_cache=True,
-        past_key_values=cache,
+        **{name: cache},
     )
     hidden: Tensor = output.last_hidden_state
     return hidden

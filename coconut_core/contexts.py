@@ -15,12 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DummyLayer, DynamicIndexedLayer, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import (
+    DummyLayer,
+    DynamicIndexedLayer,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionLayer,
+)
 
 from coconut_core.errors import CoconutError
 from coconut_core.growing_layer import GrowingLayer
 
 CROPPABLE = (DynamicLayer, GrowingLayer, DynamicIndexedLayer, DummyLayer)
+CACHE_NAMES = ("cache", "past_key_values", "cache_params")  # since transformers 5.24; before, by kind of model
 
 
 @dataclass
@@ -109,6 +116,11 @@ def can_crop(cache: DynamicCache) -> bool:
     return all(type(layer) in CROPPABLE for layer in cache.layers)
 
 
+def has_attention(config: Any) -> bool:
+    """Whether some layer sees earlier positions, rather than a state that was made of them."""
+    return any(type(layer) is not LinearAttentionLayer for layer in new_cache(config).layers)
+
+
 def has_full_attention(config: Any) -> bool:
     """Whether every layer keeps keys and values of all positions, and sees all of them."""
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
@@ -139,7 +151,7 @@ def check_unbroken(mask: Tensor, limit: float) -> None:
 def cache_argument(base: nn.Module) -> str:
     """The name under which a base model takes its cache. Raises CoconutError where it takes none."""
     names = inspect.signature(base.forward).parameters
-    for name in ("past_key_values", "cache_params"):
+    for name in CACHE_NAMES:
         if name in names:
             return name
     raise CoconutError(f"{type(base).__name__} takes no cache of a known kind: it cannot be fed step by step")

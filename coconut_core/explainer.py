@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from coconut_core.contexts import cache_argument
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.model import CoconutModel
 
@@ -56,13 +57,14 @@ class Explainer:
 
     def _read(self, model: CoconutModel, fed: Tensor, longest: int) -> list[int]:
         cache, position = DynamicCache(config=self.decoder.config), self.first_position
+        name = cache_argument(self.decoder)
         said: list[int] = []
         embeddings = fed[None]
         while len(said) < longest:
             count = embeddings.shape[1]
             places = torch.arange(position, position + count, device=fed.device)[None]
             logits = self.decoder(
-                inputs_embeds=embeddings.to(self.decoder.dtype), position_ids=places, past_key_values=cache
+                inputs_embeds=embeddings.to(self.decoder.dtype), position_ids=places, **{name: cache}
             ).logits
             token = int(logits[0, -1].argmax())
             if token in model.eos_ids:

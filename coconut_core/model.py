@@ -5,6 +5,7 @@ Every user of the latent loop (training, Session, generate, evaluation) goes thr
 thought is fed back.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import CoconutConfig
-from coconut_core.contexts import Context, cache_argument, check_unbroken, gap_limit, new_context
+from coconut_core.contexts import Context, cache_argument, check_unbroken, gap_limit, has_attention, new_context
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
@@ -71,6 +72,7 @@ class CoconutModel(nn.Module):
             self.halting = HaltingHead(head.weight.shape[1]).to(self.device, self.dtype)
         self._cache_argument = cache_argument(self.text_model)
         self._gap_limit = gap_limit(base_lm.config)
+        self._has_attention = has_attention(base_lm.config)
         self.explainer: Explainer | None = None  # of a conversion, for save_pretrained
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
@@ -230,7 +232,7 @@ class CoconutModel(nn.Module):
             seen = torch.cat([context.mask * visible, mask], dim=1)
         elif whole and context.croppable:
             seen = None  # the library would look whether all of it is 1, and make a GPU wait for the answer
-        elif self._cache_argument == "cache_params":
+        elif not self._has_attention:
             seen = full_mask[:, -embeddings.shape[1] :]
         if self.compiled is not None and self.prompt_layer is None and self.compiled.takes(context, embeddings):
             read = partial(self.compiled, context, embeddings, full_mask if seen is None else seen)
@@ -256,9 +258,10 @@ class CoconutModel(nn.Module):
         hidden: Tensor = output.last_hidden_state.to(self.device)  # as layers may lie elsewhere
         return hidden
 
-    def compile_steps(self, backend: str = "inductor") -> None:
+    def compile_steps(self, backend: str | Callable[..., Any] = "inductor") -> None:
         """From now on read single positions through a compiled graph, see coconut_core.compiled: faster, after
-        some ten seconds for the first. Raises CoconutError where the model has no such graph."""
+        some ten seconds for the first. backend: see torch.compile. Raises CoconutError where the model has no
+        such graph."""
         from coconut_core.compiled import CompiledPass
 
         self.compiled = CompiledPass(self.base_lm, self.text_model, backend)

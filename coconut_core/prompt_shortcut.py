@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coconut_core.contexts import CACHE_NAMES
 from coconut_core.model import CoconutModel
 
 
@@ -33,7 +34,8 @@ class LastPositionLayer(nn.Module):
             output: Tensor = self.layer(hidden_states, **options)
             return output
         cos, sin = options["position_embeddings"]
-        self._store_keys_and_values(hidden_states[:, :-1], cos[:, :-1], sin[:, :-1], options["past_key_values"])
+        cache = next(options[name] for name in CACHE_NAMES if name in options)
+        self._store_keys_and_values(hidden_states[:, :-1], cos[:, :-1], sin[:, :-1], cache)
         mask = options["attention_mask"]
         options |= {
             "position_embeddings": (cos[:, -1:], sin[:, -1:]),

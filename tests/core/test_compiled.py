@@ -83,8 +83,8 @@ def test_its_states_are_those_of_the_plain_step(name: str) -> None:
         ours, theirs = read(model, count), read(model, count)
         before = backend.runs
         for thought in thoughts[:, :count]:
-            theirs_now = plain(model, lambda theirs=theirs, thought=thought: model.latent_step(theirs, thought))
-            assert_close(model.latent_step(ours, thought), theirs_now)
+            expected = plain(model, partial(model.latent_step, theirs, thought))
+            assert_close(model.latent_step(ours, thought), expected)
         assert backend.runs == before + len(thoughts)
     assert backend.graphs <= 2, "one for a row and one for several, whatever the room"
 
