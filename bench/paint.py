@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
 from typing import Annotated
@@ -24,6 +25,7 @@ from coconut_core.cli.guard import run_guarded
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes
 POSITIONS = 20_000  # that the model can read
+PAUSE = 0.01  # seconds from a paint to the next key
 PATIENCE = 120.0  # seconds
 KEY_LIMIT, START_LIMIT = 0.05, 0.5  # seconds that a key and the first paint may take
 CHECKPOINT = "models/prosqa"
@@ -85,10 +87,10 @@ def keys(
     vocabulary: Annotated[int, typer.Option(min=100, help="Rows of the model's vocabulary.")] = 50_000,
     presses: Annotated[int, typer.Option(min=8, help="Keys to press.")] = 200,
 ) -> None:
-    """From a key to the first paint after it, while the model is busy thinking.
+    """From a key to the paint that shows what it did, while the model is busy thinking.
 
     Wall-clock time: what a person waits. The key is handed to the app as the terminal's driver would, and the
-    paint is the first one afterwards that was made, up to the bytes for the terminal.
+    paint is made up to the bytes for the terminal. A key that changes nothing does not count.
     """
     waits, busy = measure_keys(thoughts, vocabulary, presses)
     cuts = quantiles(waits, n=100)
@@ -99,19 +101,18 @@ def keys(
 
 
 def measure_keys(thoughts: int, vocabulary: int, presses: int) -> tuple[list[float], int]:
-    """Seconds from each key that changed something to the paint after it, and how many were pressed while the
-    model was busy."""
+    """Seconds from each key that changed something to the paint that shows it, and how many were pressed while
+    the model was busy."""
     with tempfile.TemporaryDirectory() as folder:
         random_checkpoint(Path(folder), vocabulary, 256, 4)
         return asyncio.run(_press_keys(folder, thoughts, presses))
 
 
 async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[float], int]:
-    from rich.console import RenderableType
     from textual import events
     from textual.keys import _character_to_key, key_to_character
-    from textual.screen import Screen
 
+    from bench.watching import Watched
     from coconut_tui.app import Explorer
     from coconut_tui.engine import ModelChoice
 
@@ -123,28 +124,21 @@ async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[fl
         await _until(pilot, lambda: explorer.view is not None and not explorer.activity)
         await pilot.press("t")
         await _until(pilot, lambda: explorer.view is not None and len(explorer.view.steps) >= thoughts)
-        painted = asyncio.Event()
-        display = explorer._display
-
-        def noted(screen: Screen[object], renderable: RenderableType | None) -> None:
-            display(screen, renderable)
-            painted.set()
-
-        explorer._display = noted  # type: ignore[method-assign]
-        for number in range(presses):
-            key = KEYS[number % len(KEYS)]
-            await asyncio.sleep(0.01)
-            painted.clear()
-            busy += explorer.player.busy
-            began = time.perf_counter()
-            explorer.post_message(
-                events.Key(_character_to_key(key) if len(key) == 1 else key, key_to_character(key))
-            )
-            try:
-                await asyncio.wait_for(painted.wait(), 0.5)
-            except TimeoutError:
-                continue  # the key changed nothing on screen
-            waits.append(time.perf_counter() - began)
+        with Watched(explorer) as watched:
+            for key in cycle(KEYS):
+                if len(waits) == presses:
+                    break
+                await asyncio.sleep(PAUSE)
+                watched.expect(key)
+                was_busy = explorer.player.busy
+                began = time.perf_counter()
+                explorer.post_message(
+                    events.Key(_character_to_key(key) if len(key) == 1 else key, key_to_character(key))
+                )
+                shown = await asyncio.wait_for(watched.shown(), PATIENCE)
+                if shown is not None:
+                    waits.append(shown - began)
+                    busy += was_busy
         await pilot.press("escape")
     return waits, busy
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coconut_core.problems.base import Graph
 from coconut_core.problems.prosqa import distances
@@ -27,6 +28,7 @@ class GraphLayers:
     on_optimal_path: frozenset[int]
 
 
+@lru_cache(maxsize=8)  # asked again for each thought of a run
 def graph_layers(graph: Graph) -> GraphLayers:
     """Sort a graph's nodes by their distance from the root."""
     far = distances(graph.edges, graph.root)

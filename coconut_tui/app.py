@@ -7,11 +7,10 @@ from pathlib import Path
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
-from coconut_core.errors import CoconutError, visible
+from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import StepRecord, Trace
 from coconut_tui.actions import ACTIONS, all_actions
@@ -35,6 +34,7 @@ from coconut_tui.engine import (
 )
 from coconut_tui.inspecting import InspectingApp
 from coconut_tui.keeper import Keeper
+from coconut_tui.keys_first import KeysFirst
 from coconut_tui.pace import Pace
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.beside import BesideScreen
@@ -51,7 +51,7 @@ from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
-from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
+from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tour import TourBar
 
@@ -121,6 +121,8 @@ class Explorer(InspectingApp):
         self._file = problems
         self._draw_timer: Timer | None = None
         self._pace = Pace()
+        self._keys_first = KeysFirst(self, self.engine)
+        self._thoughts_pane: ThoughtsPane | None = None
         self.choice = choice
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
@@ -129,7 +131,9 @@ class Explorer(InspectingApp):
         self.keeper.listen(self.tell)
         for problem in views.TABLE.problems():
             self.tell_error(problem)
-        self.query_one(ThoughtsPane).focus()
+        self._thoughts_pane = self.query_one(ThoughtsPane)
+        self._thoughts_pane.focus()
+        self._keys_first.start()
         self._draw()
         if self._tour:
             self.query_one(TourBar).begin()
@@ -137,12 +141,14 @@ class Explorer(InspectingApp):
 
     def on_unmount(self) -> None:
         """Let the engine's thread end."""
+        self._keys_first.stop()
         self.engine.close()
 
     # -- actions -------------------------------------------------------------------------------------------
 
     def action_act(self, name: str) -> None:
         """Do an action of the table that a key asked for."""
+        self._keys_first.make_way()
         action = next(action for action in self.actions if action.name == name)
         if action.needs_argument:
             type_line(self, f"{name} ")
@@ -327,24 +333,12 @@ class Explorer(InspectingApp):
             self.query_one(BranchesPane).highlight(key)
         else:
             self.selected = key
-            self._draw_soon()
+            self._draw_selected()
 
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
         """Stop there from now on."""
         self.breakpoints = breakpoints
         self._draw_status()
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's, and one behind which nothing is left that the terminal would obey."""
-        return (*super().get_line_filters(), NOTHING_OBEYED)
-
-    def tell(self, text: str) -> None:
-        """Say something in passing."""
-        self.notify(visible(text, "\n"), markup=False)
-
-    def tell_error(self, text: str) -> None:
-        """Say what went wrong."""
-        self.notify(visible(text, "\n"), title="Error", severity="error", markup=False)
 
     # -- opening and drawing -------------------------------------------------------------------------------
 
@@ -377,15 +371,20 @@ class Explorer(InspectingApp):
         self._pace.begin()
         self.query_one(PromptPane).show(self.view, self.facts)
         self.query_one(BranchesPane).show(self.view)
-        self.query_one(ThoughtsPane).show(self.view, self.selected)
-        self.draw_inspect()
+        self._draw_selected()
         self._draw_status()
         self.call_after_refresh(self._pace.painted)
+
+    def _draw_selected(self) -> None:
+        """Draw what follows the cursor and nothing else: after a key that moves it somebody waits."""
+        self.query_one(ThoughtsPane).show(self.view, self.selected)
+        self.draw_inspect()
+        self.keeper.note_screen(self.selected, self.breakpoints)
 
     @property
     def _has_panes(self) -> bool:
         """False while the app is closing; the engine may still have something to say."""
-        return bool(self.query("#verdict"))
+        return self._thoughts_pane is not None and self.is_mounted(self._thoughts_pane)
 
     def _draw_status(self) -> None:
         if not self._has_panes:

@@ -5,6 +5,7 @@ A first word that names a command is that command; anything else is for the expl
 `coconut-tui run.json` and `coconut-tui --model DIR` need none.
 """
 
+import gc
 import json
 import os
 import sys
@@ -196,4 +197,8 @@ def serve_explorer(
 def main() -> None:
     """Entry point of the `coconut-tui` command."""
     names = {command.name for command in commands.registered_commands}
-    run_guarded(commands if names.intersection(sys.argv[1:2]) else app)
+    gc.disable()  # what is imported stays; the explorer turns it on again
+    try:
+        run_guarded(commands if names.intersection(sys.argv[1:2]) else app)
+    finally:
+        gc.enable()

@@ -1,27 +1,53 @@
 """The panes of the explorer's screen: which has the focus, and which is in front where one has room."""
 
+from collections.abc import Sequence
+
 from rich.theme import Theme as RichTheme
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.filter import LineFilter
+from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.theme import Theme
 from textual.widget import Widget
-from textual.widgets import Footer, Tab, Tabs
+from textual.widgets import Tab, Tabs
 
+from coconut_core.errors import visible
 from coconut_tui.palettes import palette_theme
 from coconut_tui.widgets.branches import BranchesPane
+from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.widgets.keys import KeysFooter
 from coconut_tui.widgets.prompt import PromptPane
-from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tour import TourBar
 
 PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
 
 
+class PanesScreen(Screen[None]):
+    """Another focus paints the two panes that it concerns. Textual would paint the whole screen."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    def watch_focused(self, before: Widget | None, now: Widget | None) -> None:
+        """Let the frames tell where the focus is."""
+        for widget in filter(None, (before, now)):
+            for pane in widget.ancestors_with_self:
+                if isinstance(pane, FramedPane):
+                    pane.follow_focus()
+
+
 class PanedApp(App[None]):
     """An app of four panes, side by side or one at a time."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+
+    def get_default_screen(self) -> Screen[None]:
+        """The screen with the panes."""
+        return PanesScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         yield TextView(id="status")
@@ -34,7 +60,7 @@ class PanedApp(App[None]):
             yield InspectPane(id="inspect", classes="pane")
         yield TourBar(id="tour")
         yield TextView(id="verdict")
-        yield Footer()
+        yield KeysFooter()
 
     @property
     def focused_pane(self) -> str:
@@ -71,10 +97,10 @@ class PanedApp(App[None]):
 
     def bring_to_front(self, chosen: str) -> None:
         """Show a pane where only one is shown."""
+        alone = bool({"-narrow", "-zoomed"} & self.screen.classes)  # else nothing looks different
         for name in PANES:
-            self.query_one(f"#{name}").set_class(name == chosen, "front")
-        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front")
-        alone = {"-narrow", "-zoomed"} & self.screen.classes
+            self.query_one(f"#{name}").set_class(name == chosen, "front", update=alone)
+        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front", update=alone)
         if alone and self.focused_pane != chosen and self.focused is not None:
             self.call_after_refresh(self._body_of(chosen).focus)
 
@@ -86,6 +112,18 @@ class PanedApp(App[None]):
         """In a narrow terminal, bring a pane to the front."""
         if event.tabs.id == "pane-tabs" and event.tab.id is not None:
             self.bring_to_front(event.tab.id.removeprefix("tab-"))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and one behind which nothing is left that the terminal would obey."""
+        return (*super().get_line_filters(), NOTHING_OBEYED)
+
+    def tell(self, text: str) -> None:
+        """Say something in passing."""
+        self.notify(visible(text, "\n"), markup=False)
+
+    def tell_error(self, text: str) -> None:
+        """Say what went wrong."""
+        self.notify(visible(text, "\n"), title="Error", severity="error", markup=False)
 
     # -- colours -------------------------------------------------------------------------------------------
 
@@ -107,5 +145,6 @@ class PanedApp(App[None]):
         """Use the colours that go with a theme's ground."""
         self.console.pop_theme()
         self.console.push_theme(self.colours)
-        for view in self.query(TextView):
-            view.draw_again()
+        for view in self.query(Widget):
+            if isinstance(view, TextView | RowsView):
+                view.draw_again()

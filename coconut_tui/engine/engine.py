@@ -23,6 +23,7 @@ from coconut_tui.engine.messages import (
     WhatIfChanged,
 )
 from coconut_tui.engine.worker import Job, Post, Worker
+from coconut_tui.garbage import set_aside, take_back
 from coconut_tui.looks import Ask
 from coconut_tui.state import ModelChoice, RunView, WhatIf
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PREVIEW, WHAT_IF, LOOK = "preview", "what if", "look"  # kinds of jobs of which only the newest counts
 ENGINE_THREAD = "coconut engine"  # its name
 _KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
+_LONGEST_WAIT = 0.1  # seconds that a run waits for a paint
 
 Keep = Callable[[ModelChoice, Tree], object]
 
@@ -55,6 +57,8 @@ class Engine:
         self._verdict = ""
         self._newest: RunView | None = None
         self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
+        self._free = threading.Event()  # nobody waits for a paint
+        self._free.set()
 
     # -- the model -----------------------------------------------------------------------------------------
 
@@ -81,6 +85,15 @@ class Engine:
     def stop(self) -> None:
         """Stop after the step that is under way, and forget what waits."""
         self._worker.stop()
+
+    def give_way(self) -> None:
+        """Take no step after the one under way until go_on() is called, or for a moment: a paint that somebody
+        waits for needs the processor, and Python."""
+        self._free.clear()
+
+    def go_on(self) -> None:
+        """The paint is done."""
+        self._free.set()
 
     def close(self) -> None:
         """End the thread as soon as it can, and let the model go."""
@@ -285,6 +298,7 @@ class Engine:
 
     def _let_go(self) -> None:
         self._bench = self._looker = None
+        take_back()
 
     def _look_ahead(self) -> None:
         if self._bench is not None:
@@ -333,8 +347,10 @@ class Engine:
             system=choice.system,
         )
         limit = CACHE_LIMIT if cache_limit is None else cache_limit
+        another = self._bench is not None
         self._bench = Workbench(model, others, cache_limit=limit, changed=self._go_on_showing)
         self._choice, self._verdict, self._looker = choice, "", None
+        set_aside(others=another)
         self._post(ModelReady(facts_of(model), choice))
 
     def _read_verdict(self, choice: ModelChoice) -> None:
@@ -356,6 +372,7 @@ class Engine:
             self._show()
         if time.monotonic() - self._kept_at >= _KEEP_EVERY:
             self._keep_tree(self._open_bench)
+        self._free.wait(_LONGEST_WAIT)
 
     def _keep_tree(self, bench: "Workbench") -> None:
         bench.note_run()

@@ -1,4 +1,7 @@
-"""What is found out besides the run: controls, another model on the same question, how a training run goes."""
+"""What is found out besides the run: controls, another model on the same question, how a training run goes.
+
+Two of the screens draw plots: they are imported when asked for, so that the first paint need not wait.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +12,6 @@ from coconut_tui.action import Action
 from coconut_tui.beside import Side
 from coconut_tui.engine.finding import CONTROLS, control
 from coconut_tui.screens.beside import BesideScreen
-from coconut_tui.screens.controls import ControlsScreen
-from coconut_tui.screens.training import TrainingScreen
-from coconut_tui.training_log import TrainingLog
 from coconut_tui.verbs.helping import type_line
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def controls(app: "Explorer", argument: str) -> None:
     """All controls on this question."""
+    from coconut_tui.screens.controls import ControlsScreen
+
     app.require_model()
     app.require_view()
     assert app.facts is not None  # as there is a model
@@ -41,6 +43,9 @@ def beside(app: "Explorer", argument: str) -> None:
 
 def training(app: "Explorer", argument: str) -> None:
     """The log of a training run, by default that of the run which the model is from."""
+    from coconut_tui.screens.training import TrainingScreen
+    from coconut_tui.training_log import TrainingLog
+
     if argument:
         app.push_screen(TrainingScreen(TrainingLog.of(Path(argument).expanduser())))
         return

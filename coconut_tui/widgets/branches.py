@@ -2,12 +2,12 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical
 
 from coconut_core.answers import conclusion
 from coconut_tui.branches import Branch
 from coconut_tui.drawing import EDIT_STYLE, megabytes, shortened, verdict_mark
 from coconut_tui.state import RunView
+from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.text import TextView
 
@@ -20,21 +20,21 @@ class BranchTree(RowsView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view: RunView | None = None
-        self._lines: dict[int, str] = {}
+        self._places: dict[int, tuple[str, Branch]] = {}  # by number: the lines in front of it, and the branch
 
     def show(self, view: RunView | None, key: int | None) -> None:
         """Draw the tree, with the cursor on a branch."""
         self._view = view
         rows = [] if view is None else view.tree.rows()
-        self._lines = {branch.number: lines for lines, branch in rows}
+        self._places = {branch.number: (lines, branch) for lines, branch in rows}
         self.lay_out([Row(branch.number) for _, branch in rows], key)
 
     def text_of(self, key: int) -> Text:
         """A branch: where it stands, its name, its answer."""
         assert self._view is not None
-        branch, current = self._view.tree.branch(key), key == self._view.tree.current
+        (lines, branch), current = self._places[key], key == self._view.tree.current
         mark = "◉" if current else "●" if key in self._view.cache.branches else "○"
-        row = Text(f"{self._lines[key]}", "dim").append(f"{mark} ", "bold" if current else "")
+        row = Text(lines, "dim").append(f"{mark} ", "bold" if current else "")
         width = self.scrollable_content_region.width
         answer = _answer(branch)
         name = shortened(branch.name, max(8, width - row.cell_len - (_LEAST_ANSWER + 2 if answer else 0)))
@@ -44,8 +44,13 @@ class BranchTree(RowsView):
             row.append("  ").append_text(answer if answer.cell_len <= room else _cut(answer, room))
         return row
 
+    def source_of(self, key: int) -> object:
+        """The branch, where it stands, and whether it is the current one and held in memory."""
+        assert self._view is not None
+        return self._places[key], key == self._view.tree.current, key in self._view.cache.branches
 
-class BranchesPane(Vertical):
+
+class BranchesPane(FramedPane):
     """The tree, and below it the branch under the cursor in words."""
 
     BORDER_TITLE = "Branches"

@@ -5,13 +5,14 @@ from dataclasses import replace
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
 from coconut_tui.drawing import EDIT_STYLE
 from coconut_tui.looks import Ask
+from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.views import all_views
 from coconut_tui.widgets.views.numbers import NumbersTable
@@ -22,7 +23,7 @@ _WIDE = 64  # with so many cells the step's figures take one line
 _BAR, _TABS = 1, 3  # cells beside and lines above a view: its scrollbar, the tabs
 
 
-class InspectPane(Vertical):
+class InspectPane(FramedPane):
     """Figures of the selected step, and below them one view at a time. Only the one in front is drawn."""
 
     BORDER_TITLE = "Inspect"
@@ -37,6 +38,7 @@ class InspectPane(Vertical):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._sight = Sight()
+        self._drawn = ""  # the view that was drawn last
 
     def compose(self) -> ComposeResult:
         yield TextView(id="step-facts")
@@ -55,8 +57,9 @@ class InspectPane(Vertical):
         self._draw()
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
-        """Draw the view that has come to the front."""
-        self._draw()
+        """Draw the view that has come to the front, where that has not been done yet."""
+        if self._drawn != self.shown:
+            self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
         """What is drawn follows the room there is."""
@@ -84,7 +87,8 @@ class InspectPane(Vertical):
         self.query_one(TabbedContent).active = name
 
     def _draw(self) -> None:
-        view, sight = all_views()[self.shown], self.sight
+        self._drawn = self.shown
+        view, sight = all_views()[self._drawn], self.sight
         self.query_one("#step-facts", TextView).show(_step_facts(sight))
         if view.draw is None:
             self.query_one(NumbersTable).show(sight)

@@ -1,9 +1,11 @@
-"""A pane of lines with a cursor. Only the lines in sight are drawn, so thousands cost no more than a few."""
+"""A pane of lines with a cursor. Only the lines in sight are drawn, and of those the ones that have changed, so
+thousands cost no more than a few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Region, Size
@@ -12,6 +14,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from coconut_tui.widgets.text import escaped
+
+_KEPT = 512  # drawn lines, more than are ever in sight
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,16 @@ class RowsView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._rows: Sequence[Row] = []
         self.key: int | None = None  # of the row under the cursor
+        self._styles_now = Style(), Style()  # of a line, and of the one under the cursor
+        self._drawn: dict[object, tuple[object, Strip]] = {}  # by row: what it was drawn from, and the line
+        self._in_sight: dict[int, object] = {}  # the same by line of the pane, as it was painted last
 
     def text_of(self, key: int) -> Text:
         """How a row is drawn that has a key and no text."""
+        raise NotImplementedError
+
+    def source_of(self, key: int) -> object:
+        """All that text_of looks at, the width aside: while it is equal the row stays as it is drawn."""
         raise NotImplementedError
 
     def texts(self) -> list[Text]:
@@ -60,23 +71,46 @@ class RowsView(ScrollView, can_focus=True):
     def lay_out(self, rows: Sequence[Row], key: int | None) -> None:
         """Show rows, with the cursor on one of them."""
         self._rows, self.key = rows, key
-        self.virtual_size = Size(self.scrollable_content_region.width, len(rows))
+        width, top = self.scrollable_content_region.width, self.scroll_offset.y
+        self._take_size(Size(width, len(rows)))
         cursor = self._cursor
         if cursor is not None:
             self.scroll_to_region(Region(0, cursor, 1, 1), animate=False, force=True)
-        self.refresh()
+        if self.scroll_offset.y == top:  # else all of it is drawn anyway
+            changed = [y for y, source in self._in_sight.items() if source != self._source(y, width)]
+            if changed:
+                self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a part of the pane."""
+        self._styles_now = self.rich_style, self.get_component_rich_style("rows--cursor")
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line of the pane, y from its top."""
-        width = self.scrollable_content_region.width
+        width, style = self.scrollable_content_region.width, self._styles_now[0]
+        source = self._in_sight[y] = self._source(y, width)
         number = y + self.scroll_offset.y
         if number >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
-        row, style = self._rows[number], self.rich_style
+            return Strip.blank(width, style)
+        row = self._rows[number]
         if row.key is not None and row.key == self.key:
-            style += self.get_component_rich_style("rows--cursor")
+            style += self._styles_now[1]
+        name = row.text.plain if row.key is None and row.text is not None else row.key
+        drawn_from = source, style
+        if name in self._drawn and self._drawn[name][0] == drawn_from:
+            return self._drawn[name][1]
         text = self.text_of(row.key) if row.text is None and row.key is not None else row.text or Text()
-        return Strip(escaped(text).render(self.app.console)).adjust_cell_length(width).apply_style(style)
+        strip = Strip(escaped(text).render(self.app.console)).adjust_cell_length(width).apply_style(style)
+        if len(self._drawn) >= _KEPT:
+            self._drawn.clear()
+        self._drawn[name] = drawn_from, strip
+        return strip
+
+    def draw_again(self) -> None:
+        """Draw the same rows: colours mean something else now."""
+        self._drawn.clear()
+        self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         """Go to the row that was clicked, and choose it."""
@@ -103,8 +137,29 @@ class RowsView(ScrollView, can_focus=True):
         if self.key is not None:
             self.post_message(self.Chosen(self, self.key))
 
+    # -- inside --------------------------------------------------------------------------------------------
+
     @property
     def _cursor(self) -> int | None:
         if self.key is None:
             return None
         return next((number for number, row in enumerate(self._rows) if row.key == self.key), None)
+
+    def _source(self, y: int, width: int) -> object:
+        """What a line of the pane is drawn from."""
+        number = y + self.scroll_offset.y
+        if number >= len(self._rows):
+            return width
+        row = self._rows[number]
+        said = self.source_of(row.key) if row.text is None and row.key is not None else row.text
+        return width, said, row.key, row.key is not None and row.key == self.key
+
+    def _take_size(self, size: Size) -> None:
+        """So many lines. Laying out the whole screen costs more than drawing, and is needed only where the
+        scrollbar comes or goes."""
+        before = self.virtual_size
+        if self.show_vertical_scrollbar and size.width == before.width and size.height >= before.height:
+            self.set_reactive(RowsView.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height
+        else:
+            self.virtual_size = size

@@ -1,5 +1,8 @@
 """The thoughts pane: a row for each thought, taken or to come, then what was said."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from rich.text import Text
 from textual import events
 
@@ -14,6 +17,16 @@ _CHUNK = NAME_WIDTH + 6  # cells of one token besides its bar: the name, a space
 _FOLLOWING = 24  # rows for thoughts that are still to come
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """The rows of the steps of a run, and what they depend on."""
+
+    steps: tuple[StepRecord, ...]
+    peeks: Mapping[int, Said]
+    width: int
+    rows: list[Row] = field(default_factory=list)
+
+
 class ThoughtsPane(RowsView):
     """Draws the run; moving the cursor selects a step."""
 
@@ -23,6 +36,7 @@ class ThoughtsPane(RowsView):
         super().__init__(id=id, classes=classes)
         self._view: RunView | None = None
         self._selected: int | None = None
+        self._steps_drawn = _Drawn((), {}, 0)
 
     def show(self, view: RunView | None, selected: int | None) -> None:
         """Draw a run, with the cursor on one of its steps."""
@@ -41,6 +55,11 @@ class ThoughtsPane(RowsView):
             return Text("◉ ⟨eot⟩" if selected else "  ⟨eot⟩", "bold" if selected else "dim")
         return self._thought(step, selected)
 
+    def source_of(self, key: int) -> object:
+        """The step, and whether it is selected."""
+        assert self._view is not None
+        return self._view.steps[key], key == self._selected
+
     # -- inside --------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
@@ -50,12 +69,10 @@ class ThoughtsPane(RowsView):
         self.lay_out([] if view is None else self._rows_of(view), key)
 
     def _rows_of(self, view: RunView) -> list[Row]:
-        rows = [Row(text=Text("  ⟨bot⟩", "dim")), *self._peek(view, 0)]
-        for number, step in enumerate(view.steps):
-            if step.kind != "token":
-                rows += [Row(number), *self._peek(view, number + 1)]
+        rows = list(self._rows_of_steps(view))
         if view.mode == "thinking":
-            taken = sum(step.kind == "thought" and step.segment == view.segment for step in view.steps)
+            segment = view.segment
+            taken = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
             to_come = range(taken + 1, view.thoughts + 1)
             rows += [Row(text=Text(f"○ {index}", "dim")) for index in to_come[:_FOLLOWING]]
             if len(to_come) > _FOLLOWING:
@@ -64,6 +81,18 @@ class ThoughtsPane(RowsView):
         elif view.words():
             lines = self._wrapped(_answer(view.said, view.expected))
             rows += [Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]
+        return rows
+
+    def _rows_of_steps(self, view: RunView) -> list[Row]:
+        """A run that has only grown keeps the rows that it has."""
+        width, before = self.scrollable_content_region.width, self._steps_drawn
+        known, rows = len(before.steps), before.rows
+        if before != _Drawn(view.steps[:known], view.peeks, width, rows) or not rows:
+            known, rows = 0, [Row(text=Text("  ⟨bot⟩", "dim")), *self._peek(view, 0)]
+        for number, step in enumerate(view.steps[known:], start=known):
+            if step.kind != "token":
+                rows += [Row(number), *self._peek(view, number + 1)]
+        self._steps_drawn = _Drawn(view.steps, view.peeks, width, rows)
         return rows
 
     def _peek(self, view: RunView, position: int) -> list[Row]:

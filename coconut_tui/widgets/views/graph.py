@@ -57,7 +57,8 @@ def _totals(sight: Sight, graph: Graph, selected: StepRecord) -> Text:
     """Each thought's mass on the frontier that it should stand on, the last ones up to the selected."""
     assert sight.run is not None
     thoughts = [step for step in sight.run.steps if step.kind == "thought"]
-    end = max(_TOTALS, thoughts.index(selected) + 1)
+    before = sum(step.kind == "thought" for step in sight.run.steps[: sight.number])
+    end = max(_TOTALS, before + 1)
     text = Text().append("frontier, thought by thought\n", "dim")
     cells = 0
     for step in thoughts[max(0, end - _TOTALS) : end]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from coconut_core.plots import Line, draw_lines
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import BAR_STYLE
 from coconut_tui.looks import MOST_PINS, Ask, Courses
@@ -69,6 +68,8 @@ def draw(sight: Sight) -> Text:
 
 
 def _plot(sight: Sight, shares: Mapping[str, Sequence[float]], first: int, selected: int | None) -> str:
+    from coconut_core.plots import Line, draw_lines  # slow to import, and not part of the first paint
+
     count = len(next(iter(shares.values())))
     x = list(range(first + 1, first + count + 1))
     lines = [Line(_marked(sight, pin), x, each) for pin, each in shares.items()]

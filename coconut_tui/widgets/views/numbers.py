@@ -33,6 +33,12 @@ class NumbersTable(RowsView):
         assert self._sight.run is not None
         return step_line(self._sight, self._sight.run.steps[key])
 
+    def source_of(self, key: int) -> object:
+        """The step, the room, and the graph with what a thought's place in it is."""
+        sight = self._sight
+        assert sight.run is not None
+        return sight.run.steps[key], sight.width, sight.run.graph, sight.first_thought_hops
+
 
 def step_line(sight: Sight, step: StepRecord) -> Text:
     """One row: step, likeliest token with its probability, entropy, norm, cosine, mass on the frontier."""

@@ -1,0 +1,204 @@
+"""What a key costs until its paint: counted, as a clock would tell another tale on each machine."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual._compositor import Compositor
+from textual.css.stylesheet import Stylesheet
+from textual.strip import Strip
+from textual.widgets import Footer
+
+from coconut_core.trace import Trace
+from coconut_tui.app import Explorer
+from coconut_tui.engine import ModelChoice
+from coconut_tui.garbage import MOST, OFTEN, Sweeper, set_aside
+from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.thoughts import ThoughtsPane
+from tests.tui.conftest import WIDE, ready, steps_taken, until
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the screen was laid out and painted as a whole, widgets styled, the keys put together, and rows
+    drawn."""
+    counts: Counter[str] = Counter()
+
+    def count(kind: type, name: str) -> None:
+        method: Callable[..., Any] = getattr(kind, name)
+
+        def noted(*arguments: Any, **more: Any) -> Any:
+            counts[name] += 1
+            return method(*arguments, **more)
+
+        monkeypatch.setattr(kind, name, noted)
+
+    for kind, name in (
+        (Compositor, "reflow"),
+        (Compositor, "render_full_update"),
+        (Stylesheet, "apply"),
+        (Footer, "compose"),
+        (RowsView, "render_line"),
+    ):
+        count(kind, name)
+    return counts
+
+
+async def test_the_cursor_moves_by_drawing_two_rows(trace: Trace, counted: Counter[str]) -> None:
+    explorer = Explorer(trace=replace(trace, steps=trace.steps[1:2] * 4))
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        await pilot.press("t")
+        await until(pilot, steps_taken(4))
+        counted.clear()
+        await pilot.press("k")
+        await pilot.pause()
+        assert explorer.selected == 2
+        assert counted["render_line"] == 2
+        assert not counted["reflow"] + counted["render_full_update"] + counted["apply"]
+
+
+async def test_the_focus_moves_without_a_paint_of_the_whole_screen(trace: Trace, counted: Counter[str]) -> None:
+    explorer = Explorer(trace=trace)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        counted.clear()
+        await pilot.press("l")
+        await pilot.pause()
+        assert explorer.focused_pane == "inspect"
+        assert not counted["render_full_update"] + counted["reflow"] + counted["compose"]
+        assert counted["apply"] <= 12  # and not all that is in the two panes
+        await pilot.press("h")
+        await pilot.pause()
+        assert [pane.has_class("-focused") for pane in explorer.query(".pane")] == [
+            False
+        ] * 4  # thoughts have :focus
+
+
+async def test_a_row_is_drawn_anew_when_its_step_is_another_one(checkpoint: Path) -> None:
+    explorer = Explorer(ModelChoice(str(checkpoint), "cpu"), example=1)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, ready)
+        await pilot.press("s", "s")
+        await until(pilot, steps_taken(2))
+        pane = explorer.query_one(ThoughtsPane)
+        before = _lines(pane)
+        explorer.engine.edit("zero@1", 0)
+        await until(pilot, lambda app: ready(app) and len(app.require_view().tree.branches) == 2)
+        after = _lines(pane)
+        assert before != after
+        pane.draw_again()
+        await pilot.pause()
+        assert _lines(pane) == after
+
+
+def _lines(pane: ThoughtsPane) -> list[str]:
+    """What was painted of a pane."""
+    strips: list[Strip] = pane.render_lines(pane.size.region)
+    return [strip.text for strip in strips]
+
+
+async def test_a_run_that_grows_lays_nothing_out(trace: Trace, counted: Counter[str]) -> None:
+    long = replace(trace, steps=trace.steps[1:2] * 60, settings={**trace.settings, "thoughts": 500})
+    explorer = Explorer(trace=long)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        for _ in range(50):
+            await pilot.press("s")
+        await until(pilot, steps_taken(50))
+        counted.clear()
+        await pilot.press("s")
+        await until(pilot, steps_taken(51))
+        assert not counted["reflow"]
+        rows = explorer.query_one(ThoughtsPane)
+        assert rows.virtual_size.height == rows.vertical_scrollbar.window_virtual_size == len(rows.texts())
+
+
+# -- garbage -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sweeper() -> Iterator[Sweeper]:
+    sweeper = Sweeper()
+    sweeper.start()
+    yield sweeper
+    sweeper.stop()
+
+
+def test_nothing_is_collected_between_a_key_and_its_paint(sweeper: Sweeper) -> None:
+    assert gc.isenabled()
+    sweeper.note_key()
+    assert not gc.isenabled()
+    sweeper.painted()
+    assert gc.isenabled()
+
+
+def test_all_is_collected_while_no_key_is_pressed(sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[int] = []
+    young = OFTEN
+    monkeypatch.setattr("coconut_tui.garbage.gc.get_count", lambda: (0, 0, young))
+    monkeypatch.setattr("coconut_tui.garbage.gc.collect", lambda: swept.append(young))
+    sweeper.sweep()
+    sweeper.note_key()
+    sweeper.sweep()
+    young = MOST
+    sweeper.sweep()
+    assert swept == [OFTEN, MOST]
+
+
+async def test_python_collects_as_before_once_the_explorer_has_ended(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, frozen = gc.get_threshold(), []
+
+    def noted(
+        *, others: bool
+    ) -> None:  # as another engine may take it back
+        set_aside(others=others)
+        frozen.append(gc.get_freeze_count())
+
+    monkeypatch.setattr("coconut_tui.engine.engine.set_aside", noted)
+    explorer = Explorer(ModelChoice(str(checkpoint), "cpu"), example=1)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, ready)
+        assert gc.get_threshold() != before
+        assert frozen[-1] > 0
+        await pilot.press("j")
+    explorer.engine._worker.wait()
+    assert gc.get_threshold() == before
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+# -- the run gives way -------------------------------------------------------------------------------------
+
+
+async def test_a_run_takes_no_step_while_a_paint_is_waited_for(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coconut_tui.engine.engine._LONGEST_WAIT", 60)
+    explorer = Explorer(ModelChoice(str(checkpoint), "cpu"), example=1, thoughts=1000)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, ready)
+        explorer.engine.give_way()
+        explorer.engine.think_all()
+        await until(pilot, steps_taken(1))
+        await pilot.pause(0.3)
+        assert len(explorer.require_view().steps) == 1
+        explorer.engine.go_on()
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 20)
+        await pilot.press("escape")
+
+
+async def test_a_run_goes_on_after_a_moment_whatever_became_of_the_paint(checkpoint: Path) -> None:
+    explorer = Explorer(ModelChoice(str(checkpoint), "cpu"), example=1, thoughts=1000)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, ready)
+        explorer.engine.give_way()
+        explorer.engine.think_all()
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 3)
+        await pilot.press("escape")
