@@ -48,7 +48,7 @@ class StepRecord:
     top: tuple[TokenRecord, ...]  # empty where the state is not readable
     entropy: float  # nats
     norm: float
-    cosine: float | None = None  # to the thought before; None for the first
+    cosine: float | None = None  # to the thought before; None for the first, and for what is not readable
     edit: str | None = None
     watched: dict[str, float] = field(default_factory=dict)  # probability of each name of the problem's graph
     ended: str | None = None  # why thinking ended, at the marker: see coconut_core.halting
@@ -205,7 +205,7 @@ def record_step(
         top=tuple(TokenRecord(item.token, item.probability) for item in likeliest),
         entropy=readout.entropy,
         norm=readout.norm,
-        cosine=None if before is None else readout.cosine(before.readout),
+        cosine=None if before is None or not likeliest else readout.cosine(before.readout),
         edit=None if step.edit is None else str(step.edit),
         watched={name: readout.probability(number) for name, number in (watched or {}).items() if likeliest},
         ended=step.ended,

@@ -1,5 +1,7 @@
 """Small pieces that several widgets draw with: bars, shades, tokens made visible."""
 
+from math import isnan
+
 from rich.text import Text
 
 from coconut_core.cli.show import printable
@@ -14,13 +16,15 @@ EDIT_STYLE, EDIT_BOLD = "coconut.edit", "coconut.edit.bold"
 
 def bar(share: float, width: int) -> str:
     """A horizontal bar of at most width cells, drawn to an eighth of a cell and padded to width."""
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    eighths = 0 if isnan(share) else round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
 def share_text(share: float) -> str:
-    """A probability in three cells: .46, or 1.0."""
+    """A probability in three cells: .46, or 1.0; a dash for what is no number."""
+    if isnan(share):
+        return " – "
     return "1.0" if share >= 0.995 else f"{share:.2f}"[1:]
 
 

@@ -197,14 +197,14 @@ class Looker:
             common, like = max(((decisions.shared(each), other) for other, each in done), default=(0, 0))
             way = list(ways.get(like, ())[: decisions.moves[:common].count(THOUGHT)])
             for step in run.session.steps[common : len(decisions.moves)]:
-                if step.kind == "thought":
+                if step.kind == "thought" and bool(torch.isfinite(step.hidden).all()):
                     way.append(len(points))
                     points.append((number, name_of(step, short=True)))
                     states.append(step.hidden)
             ways[number] = tuple(way)
             done.append((number, decisions))
         if len(states) < 2:
-            return Failed("Two thoughts make a way: take another one (s).")
+            return Failed("Two thoughts that are numbers make a way: take another one (s).")
         coordinates, explained = in_two_dimensions(torch.stack(states))
         drawn = zip(points, coordinates.tolist(), strict=True)
         return Trajectory(tuple(Point(*about, x, y) for about, (x, y) in drawn), ways, explained)

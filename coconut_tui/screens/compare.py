@@ -83,7 +83,7 @@ def _figures(step: ComparedStep, dense: bool) -> Text:
     if step.first is None or step.second is None:
         return Text(f"≠ {name}{between}on one side", "bold")
     if step.divergence is None:
-        unequal = step.first.top[0].token != step.second.top[0].token
+        unequal = [item.token for item in step.first.top[:1]] != [item.token for item in step.second.top[:1]]
     else:
         unequal = step.divergence > _SAME
     text = Text(f"{'≠' if unequal else '='} {name}", "bold" if unequal else "")

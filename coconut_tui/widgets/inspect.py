@@ -10,13 +10,14 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
+from coconut_core.trace import UNREADABLE
 from coconut_tui.drawing import EDIT_STYLE
 from coconut_tui.looks import Ask
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.views import all_views
 from coconut_tui.widgets.views.numbers import NumbersTable
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.widgets.views.sight import Sight, unreadable
 
 LEAST_WIDTH, LEAST_HEIGHT = 24, 8  # cells that views are drawn for
 _WIDE = 64  # with so many cells the step's figures take one line
@@ -93,6 +94,9 @@ class InspectPane(FramedPane):
         if view.draw is None:
             self.query_one(NumbersTable).show(sight)
             return
+        if view.reads_one and sight.step is not None and not sight.step.readable:
+            self.query_one(f"#view-{view.name}", TextView).show(unreadable(sight.step))
+            return
         self.query_one(f"#view-{view.name}", TextView).show(view.draw(sight))
         wanted = view.ask(sight)
         replayed = sight.facts is not None and sight.facts.replayed
@@ -110,7 +114,8 @@ def _step_facts(sight: Sight) -> Text:
         text = Text("⟨eot⟩", "bold") + Text(" what it would say in its place", "dim")
     else:
         text = Text(f"word {step.index} ", "bold") + Text(repr(step.token), "bold")
-    text.append(f"\nentropy {step.entropy:.2f} nats  norm {step.norm:.1f}")
+    told = f"entropy {step.entropy:.2f} nats  norm {step.norm:.1f}" if step.readable else f"⚠ {UNREADABLE}"
+    text.append(f"\n{told}")
     between = "  " if sight.width >= _WIDE else "\n"
     text.append("" if step.cosine is None else f"{between}cosine to the thought before {step.cosine:.2f}")
     if step.edit:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from rich.text import Text
 from textual import events
 
-from coconut_core.trace import StepRecord
+from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_STYLE, token_bar, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, token_bar, verdict_mark
 from coconut_tui.state import RunView
 from coconut_tui.widgets.rows import Row, RowsView
 
@@ -113,6 +113,8 @@ class ThoughtsPane(RowsView):
     def _thought(self, step: StepRecord, selected: bool) -> Text:
         row = Text(f"{'◉' if selected else '●'} {step.index} ", "bold" if selected else "")
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
+        if not step.readable:
+            return row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
         room = max(20, self.scrollable_content_region.width - len(row.plain) - 2)
         columns = min(3, max(1, room // (_CHUNK + 3)), len(step.top))
         bar_width = max(3, min(12, room // max(1, columns) - _CHUNK))

@@ -155,9 +155,7 @@ async def test_python_collects_as_before_once_the_explorer_has_ended(
 ) -> None:
     before, frozen = gc.get_threshold(), []
 
-    def noted(
-        *, others: bool
-    ) -> None:  # as another engine may take it back
+    def noted(*, others: bool) -> None:  # as another engine may take it back
         set_aside(others=others)
         frozen.append(gc.get_freeze_count())
 

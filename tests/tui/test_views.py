@@ -16,7 +16,7 @@ from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import Calibration, TunedLens, save_tuned_lens
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout, TokenProbability
-from coconut_core.trace import TokenRecord, Trace
+from coconut_core.trace import UNREADABLE, TokenRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.engine.looks import Looker, as_asked, in_two_dimensions
@@ -41,10 +41,11 @@ from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
+from coconut_tui.widgets.views.numbers import NumbersTable
 from coconut_tui.widgets.views.sight import Sight
 from tests.tui.benches import PROBLEM as ASKED
 from tests.tui.benches import brief_model, go_on, opened
-from tests.tui.conftest import PROBLEM, WIDE, explorer, notes, press, settled, typed, until
+from tests.tui.conftest import PROBLEM, WIDE, explorer, notes, press, ready, settled, typed, until
 
 
 def run_of(trace: Trace, moves: str = "tttmwwwwww") -> RunView:
@@ -591,3 +592,36 @@ async def test_a_view_that_was_stopped_says_so_and_begins_again(checkpoint: Path
         await press(pilot, "escape")
         assert "Stopped" in front(app)
         assert "cosine to the token embedding" in await view_of(pilot, "7", "nearest")
+
+
+async def test_a_thought_that_is_no_number_is_said_to_be_none_in_every_view(checkpoint: Path) -> None:
+    app = explorer(checkpoint, example=1, thoughts=4)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "s", "s", "s")
+        app.engine.edit("scale 3e38@2", 0)
+        await until(pilot, lambda app: ready(app) and len(app.require_view().tree.branches) == 2)
+        assert [step.readable for step in app.require_view().steps] == [True, False, False]
+        for number in (1, 0):  # the cursor on the thought, and on the one in front of it
+            app.selected = number
+            app._draw_selected()
+            for view in VIEWS:
+                app.query_one(InspectPane).view_tab(view.name)
+                await settled(pilot)
+                if view.draw is None:
+                    drawn = "\n".join(map(str, app.query_one(NumbersTable).texts()))
+                else:
+                    drawn = app.query_one(f"#view-{view.name}", TextView).text.plain
+                assert "nan" not in drawn, view.name
+                assert (UNREADABLE in " ".join(drawn.split())) == (
+                    (view.reads_one and number == 1) or view.name == "numbers"
+                ), view.name
+        rows = "\n".join(map(str, app.query_one(ThoughtsPane).texts()))
+        assert rows.count(UNREADABLE) == 2
+        app.action_act("compare")
+        await settled(pilot)
+        await pilot.press("escape")
+        await press(pilot, "c")
+        assert "thought 2 as it was changed" in notes(app)
+        await press(pilot, "b", "b", "b")
+        assert len(app.require_view().steps) == 0

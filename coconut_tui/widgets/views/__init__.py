@@ -15,13 +15,13 @@ from coconut_tui.widgets.views import answer, attention, graph, lens, lines, nea
 from coconut_tui.widgets.views.sight import Sight, View
 
 VIEWS = (
-    View("top", "Top-k", top.draw, top.ask),
-    View("graph", "Graph", graph.draw),
+    View("top", "Top-k", top.draw, top.ask, reads_one=True),
+    View("graph", "Graph", graph.draw, reads_one=True),
     View("answer", "Answer", answer.draw),
-    View("lens", "Lens", lens.draw, lens.ask),
-    View("attention", "Attention", attention.draw, attention.ask),
+    View("lens", "Lens", lens.draw, lens.ask, reads_one=True),
+    View("attention", "Attention", attention.draw, attention.ask, reads_one=True),
     View("lines", "Lines", lines.draw, lines.ask),
-    View("nearest", "Nearest", nearest.draw, nearest.ask),
+    View("nearest", "Nearest", nearest.draw, nearest.ask, reads_one=True),
     View("trajectory", "Trajectory", trajectory.draw, trajectory.ask),
     View("numbers", "Numbers"),
 )

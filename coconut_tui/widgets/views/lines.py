@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite, nan
 
 from rich.text import Text
 
@@ -25,7 +26,9 @@ def pinned(sight: Sight) -> tuple[str, ...]:
 def ask(sight: Sight) -> Ask | None:
     """About the pins whose probability is not recorded with every step."""
     steps = _steps(sight)
-    unknown = tuple(pin for pin in pinned(sight) if any(pin not in step.watched for step in steps))
+    unknown = tuple(
+        pin for pin in pinned(sight) if any(pin not in step.watched for step in steps if step.readable)
+    )
     if sight.run is None or not steps or not unknown:
         return None
     last = max(n for n, step in enumerate(sight.run.steps, start=1) if step.kind != "token")
@@ -41,7 +44,9 @@ def draw(sight: Sight) -> Text:
     found = None if wanted is None else sight.answer(wanted)
     answered: Mapping[str, Sequence[float]] = found.probabilities if isinstance(found, Courses) else {}
     shares = {
-        pin: answered.get(pin, [step.watched[pin] for step in steps if pin in step.watched])
+        pin: answered.get(
+            pin, [_share(step, pin) for step in steps if pin in step.watched or not step.readable]
+        )
         for pin in pinned(sight)
     }
     drawn = {pin: each[-_MOST:] for pin, each in shares.items() if len(each) == len(steps)}
@@ -88,6 +93,7 @@ def _marked(sight: Sight, pin: str) -> str:
 
 def _sparkline(name: str, values: Sequence[float | None], selected: int | None, width: int) -> Text:
     """The selected number and the range, and a bar for each thought, from the least to the largest."""
+    values = [value if value is not None and isfinite(value) else None for value in values]
     known = [value for value in values if value is not None]
     text = Text(f"{name:<{_LABEL}}")
     if not known:
@@ -101,6 +107,10 @@ def _sparkline(name: str, values: Sequence[float | None], selected: int | None, 
         bar = " " if value is None else _LEVELS[round((value - low) * scale)]
         text.append(bar * each, "" if number == selected else BAR_STYLE)
     return text.append("\n")
+
+
+def _share(step: StepRecord, pin: str) -> float:
+    return step.watched[pin] if step.readable else nan
 
 
 def _steps(sight: Sight) -> list[StepRecord]:

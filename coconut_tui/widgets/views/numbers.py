@@ -4,7 +4,7 @@ from rich.text import Text
 
 from coconut_core.cli.show import printable
 from coconut_core.graph_reading import graph_mass
-from coconut_core.trace import StepRecord, TokenRecord
+from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord
 from coconut_tui.drawing import EDIT_STYLE, share_text, shortened
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.views.sight import Sight, step_name
@@ -42,11 +42,13 @@ class NumbersTable(RowsView):
 
 def step_line(sight: Sight, step: StepRecord) -> Text:
     """One row: step, likeliest token with its probability, entropy, norm, cosine, mass on the frontier."""
-    best, wide = step.top[0], sight.width >= _WIDE
+    wide = sight.width >= _WIDE
     name = f"w{step.index}" if step.kind == "token" else "eot" if step.kind == "marker" else step_name(step)
     token = _token_width(sight)
     text = Text(f"{name:<4}", "bold" if step.kind == "thought" else "")
-    text.append(_token(best, token), "not bold")
+    if not step.readable:
+        return text.append(f"⚠ {UNREADABLE}  ✎ {step.edit}" if step.edit else f"⚠ {UNREADABLE}", EDIT_STYLE)
+    text.append(_token(step.top[0], token), "not bold")
     if wide:
         second = _token(step.top[1], _SECOND) if len(step.top) > 1 else ""
         text.append(f"  {second:<{_SECOND + 4}}", "not bold")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 
-from coconut_core.trace import StepRecord
+from coconut_core.trace import UNREADABLE, StepRecord
+from coconut_tui.drawing import EDIT_BOLD
 from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Dials, Failed, Found
 from coconut_tui.palettes import SHADES
@@ -55,6 +56,17 @@ class View:
     draw: Callable[[Sight], Text] | None = None  # None for the table, which is rows
     ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
     guide: Guide | None = None  # of a plugin's view, which has no entry there
+    reads_one: bool = False  # shows the selected step alone: nothing, where that is no number
+
+
+def unreadable(step: StepRecord) -> Text:
+    """What stands in place of a view of a step that is no number, with what can be done."""
+    text = Text("⚠ ", EDIT_BOLD).append(
+        f"This {'thought' if step.kind == 'thought' else 'step'} {UNREADABLE}.\n\n"
+    )
+    return text.append(
+        "Go back (b) to where the numbers are finite; a smaller edit, or --dtype float32, may help.", "dim"
+    )
 
 
 def in_place_of(sight: Sight, found: Found | None) -> Text:
@@ -68,7 +80,7 @@ def in_place_of(sight: Sight, found: Found | None) -> Text:
 
 def shade(share: float) -> str:
     """The style of a cell: the larger the share, the more of the bars' colour in its ground."""
-    level = min(SHADES - 1, int(max(share, 0.0) * SHADES))
+    level = min(SHADES - 1, int(max(0.0, share) * SHADES))  # 0 for what is no number
     return f"coconut.shade.{level}" if level else ""
 
 
