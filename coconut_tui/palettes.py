@@ -5,7 +5,7 @@ from rich.theme import Theme
 # name: bars, and marks of edits and of what is wrong; on a dark ground, and on a light one. Blue and orange can
 # be told apart with every common kind of colour blindness.
 COLOURS = {
-    "standard": (("#2f80d0", "#c0751a"), ("#2f80d0", "#c0751a")),
+    "standard": (("#2f80d0", "#c0751a"), ("#1f62a8", "#8a5000")),
     "high-contrast": (("#56b4e9", "#e69f00"), ("#004a86", "#7a3d00")),
 }
 PALETTES = tuple(COLOURS)

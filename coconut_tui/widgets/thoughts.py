@@ -125,7 +125,7 @@ class ThoughtsPane(RowsView):
 
 
 def _answer(said: Said, expected: str | None) -> Text:
-    row = Text("» ", "dim").append(said.answer or "…", "bold")
+    row = Text().append("» ", "dim").append(said.answer or "…", "bold")
     if said.right is not None:
         row.append(
             "  ✓ right" if said.right else f"  ✗ expected: {expected}", "bold" if said.right else EDIT_STYLE
