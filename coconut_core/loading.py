@@ -158,6 +158,10 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # transformers and tokenizers raise bare Exceptions here
         raise CoconutError(f"the tokenizer of {source} cannot be loaded: {one_line(error)}") from error
+    try:
+        tokenizer.unk_token_id  # noqa: B018  # an unknown token has this id, and so has it, where it is unknown
+    except RecursionError as error:
+        raise CoconutError(f"{source}: the tokenizer's unk_token is not in its vocabulary") from error
     return tokenizer
 
 

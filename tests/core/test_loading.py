@@ -393,3 +393,9 @@ def test_cuda_where_there_is_none() -> None:
 def test_unknown_dtype(saved_folder: Path, name: str) -> None:
     assert f"unknown dtype '{name}'" in refusal(lambda: load(saved_folder, dtype=name))
     assert choose_dtype("auto") == "auto"
+
+
+def test_an_unknown_token_that_is_unknown_itself(folder: Path) -> None:
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"unk_token": ""}))
+    assert refusal(lambda: load(folder)) == f"{folder}: the tokenizer's unk_token is not in its vocabulary"
