@@ -158,7 +158,7 @@ def run(scenario: str, folder: Path) -> dict[str, Any]:
                 os.kill(other, signal.SIGKILL)
     files = [folder / f"process-{rank}.txt" for rank in range(PROCESSES)]
     lines = [file.read_text().splitlines() for file in files]
-    told = [[json.loads(line) for line in each if line.startswith("{")] for each in lines]  # gloo tells things, too
+    told = [[json.loads(line) for line in each if line[:1] == "{"] for each in lines]  # gloo tells things, too
     return {"codes": [codes[pid] for pid in pids], "told": told}
 
 
