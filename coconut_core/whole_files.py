@@ -52,9 +52,10 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
     """Make an empty folder beside path to write files into; the same promise as written_aside.
 
     A folder cannot be replaced in one go: between two renames there is neither the old one nor the new one at
-    path, but never a part of one.
+    path, but never a part of one, and both are whole beside it.
     """
-    aside = path.with_name(path.name + NEW)
+    aside, gone = (path.with_name(path.name + end) for end in (NEW, OLD))
+    _put_back(gone, path)  # as a kill left it
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir(parents=True)
@@ -62,11 +63,20 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
         for file in aside.rglob("*"):
             _sync(file)
         _sync(aside)
-        remove_folder(path)
+        shutil.rmtree(gone, ignore_errors=True)
+        if path.exists():
+            path.rename(gone)
         aside.rename(path)
         _sync(path.parent)
+        shutil.rmtree(gone, ignore_errors=True)  # the new one is there: only now
     finally:
+        _put_back(gone, path)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_back(gone: Path, path: Path) -> None:
+    if gone.exists() and not path.exists():
+        gone.rename(path)
 
 
 def remove_folder(path: Path) -> None:

@@ -1,10 +1,12 @@
 """Whatever stops the writing, a path holds what it held before or all of what was to come."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,52 @@ def test_a_folder_that_fails_leaves_the_old_one_and_takes_no_room(tmp_path: Path
         fill_in_vain(aside)
     assert content(path) == {"a.txt": "old", "b.txt": "old"}
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["in front of it", "in the midst of it"])
+def test_a_kill_at_any_rename_or_removal_leaves_a_whole_folder(tmp_path: Path, begun: bool) -> None:
+    path, whole = tmp_path / "folder", {text: {"a.txt": text, "b.txt": text} for text in ("old", "new")}
+    seen = set()
+    for number in range(20):
+        shutil.rmtree(tmp_path / "folder", ignore_errors=True)
+        with folder_written_aside(path) as aside:
+            fill(aside, "old")
+        if (pid := os.fork()) == 0:
+            write_and_die(path, number, begun)
+        _, status = os.waitpid(pid, 0)
+        after = content(path) if path.exists() else content(tmp_path / "folder.old")
+        assert after in whole.values(), number
+        seen.add((after["a.txt"], path.exists()))
+        with pytest.raises(ZeroDivisionError), folder_written_aside(path) as aside:
+            fill(aside, f"newer{1 / 0}")
+        assert content(path) == after, "the next one that fails puts it back"
+        if os.waitstatus_to_exitcode(status) == 0:
+            break
+    assert seen == {("old", True), ("old", False), ("new", True)}, "or not each moment was met"
+
+
+def write_and_die(path: Path, number: int, begun: bool) -> None:
+    """Replace a folder in a process of its own, which ends at the rename or removal of that number; `begun`: a
+    removal takes one file first."""
+    count = 0
+
+    def dying(act: Callable[..., object]) -> Callable[..., object]:
+        def do(target: Path, *more: object, **options: object) -> object:
+            nonlocal count
+            count += 1
+            if count > number:
+                if begun and act is rmtree and (files := list(target.glob("*"))):
+                    files[0].unlink()
+                os._exit(9)
+            return act(target, *more, **options)
+
+        return do
+
+    rmtree, rename = shutil.rmtree, Path.rename
+    shutil.rmtree, Path.rename = dying(rmtree), dying(rename)  # type: ignore[assignment,method-assign]
+    with folder_written_aside(path) as aside:
+        fill(aside, "new")
+    os._exit(0)
 
 
 def test_a_kill_leaves_the_old_folder_and_the_next_one_is_clean(tmp_path: Path) -> None:
