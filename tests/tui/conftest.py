@@ -1,6 +1,7 @@
 """A tiny random checkpoint, a hand-made trace, and waiting for the engine's thread without sleeping blindly."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +151,11 @@ async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], secon
             await pilot.pause()
             return
         await asyncio.sleep(0.02)
-    pytest.fail(f"waited {seconds} s in vain; activity {app.activity!r}, view {app.view}")
+    said, threads = notes(app), [thread.name for thread in threading.enumerate()]
+    pytest.fail(
+        f"waited {seconds} s in vain; activity {app.activity!r}, view {app.view}, "
+        f"said {said!r}, threads {threads}"
+    )
 
 
 def steps_taken(count: int) -> Callable[[Explorer], bool]:
