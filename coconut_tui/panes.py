@@ -83,12 +83,15 @@ class PanedApp(App[None]):
         """Give a pane the focus, and bring it to the front where only one is shown."""
         self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
         self.bring_to_front(name)
-        self._body_of(name).focus()
+        self.screen.set_focus(self._body_of(name))
 
     def show_view(self, name: str) -> None:
-        """Bring a view of the inspect pane to the front."""
+        """Bring a view of the inspect pane to the front; the focus stays in the pane where it was."""
+        had_focus = self.focused_pane == "inspect"
         self.query_one(InspectPane).view_tab(name)
         self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
+        if had_focus:
+            self.screen.set_focus(self._body_of("inspect"))
 
     def zoom(self) -> None:
         """Let the pane that has the focus take the whole screen, or give it back."""

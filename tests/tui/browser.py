@@ -7,6 +7,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def find_browser() -> str | None:
     return named or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-PATIENCE = 120  # seconds to wait for a message
+PATIENCE = 60  # seconds to wait for a message, or a change
 OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -92,6 +93,13 @@ class Browser:
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    def comes_to(self, expression: str, expected: Any) -> bool:
+        """Whether an expression becomes this: what is drawn, innerText above all, follows a change later."""
+        until = time.monotonic() + PATIENCE
+        while (found := self.value(expression)) != expected and time.monotonic() < until:
+            time.sleep(0.05)
+        return bool(found == expected)
 
     def press(self, key: str) -> None:
         """Press and release a key, named as in KeyboardEvent.key."""

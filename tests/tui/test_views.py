@@ -625,3 +625,14 @@ async def test_a_thought_that_is_no_number_is_said_to_be_none_in_every_view(chec
         assert "thought 2 as it was changed" in notes(app)
         await press(pilot, "b", "b", "b")
         assert len(app.require_view().steps) == 0
+
+
+async def test_the_focus_stays_in_the_inspect_pane_when_another_view_comes_to_the_front(trace: Trace) -> None:
+    app = Explorer(trace=trace)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        for keys in (("l",), ("3",), ("9",), ("h", "l", "2")):  # the last as fast as somebody types
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert (app.focused_pane, app.focused) == ("inspect", app.query_one(InspectPane).body), keys
+        assert app.shown_view == "graph"
