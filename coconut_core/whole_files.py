@@ -63,15 +63,21 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
         for file in aside.rglob("*"):
             _sync(file)
         _sync(aside)
-        shutil.rmtree(gone, ignore_errors=True)
-        if path.exists():
-            path.rename(gone)
+        _set_aside(path, gone)
         aside.rename(path)
         _sync(path.parent)
         shutil.rmtree(gone, ignore_errors=True)  # the new one is there: only now
     finally:
         _put_back(gone, path)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _set_aside(path: Path, gone: Path) -> bool:
+    """Call path something else, where it is there; whether it was."""
+    shutil.rmtree(gone, ignore_errors=True)  # a kill left it
+    if there := path.exists():
+        path.rename(gone)
+    return there
 
 
 def _put_back(gone: Path, path: Path) -> None:
@@ -82,9 +88,7 @@ def _put_back(gone: Path, path: Path) -> None:
 def remove_folder(path: Path) -> None:
     """Take a folder away, whole at once; nothing where there is none."""
     gone = path.with_name(path.name + OLD)
-    shutil.rmtree(gone, ignore_errors=True)  # a kill left it
-    if path.exists():
-        path.rename(gone)
+    if _set_aside(path, gone):
         shutil.rmtree(gone)
 
 
