@@ -1,0 +1,101 @@
+"""Batchers and servers that tests run in their own process."""
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from coconut_core.model import CoconutModel
+from coconut_core.server.app import Service, make_app
+from coconut_core.server.batching import Batcher
+from coconut_core.server.client import Server
+from coconut_core.trace import StepRecord
+
+VERDICT = "UNKNOWN: not measured"
+TOKEN = "a-secret"
+
+
+@contextmanager
+def batching(model: CoconutModel, **limits: int) -> Iterator[Batcher]:
+    batcher = Batcher(model, VERDICT, **{"rows": 64, "queue": 256, "longest": 512} | limits)
+    try:
+        yield batcher
+    finally:
+        batcher.close()
+        batcher.wait_until_done()
+
+
+class Held:
+    """A listener that lets the batcher go on past an ask's first step only once it is let go."""
+
+    def __init__(self) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, step: StepRecord) -> None:
+        self.reached.set()
+        assert self.go.wait(60)
+
+
+@dataclass
+class Address:
+    """A server that runs in a thread of this process."""
+
+    port: int
+    batcher: Batcher
+
+    @property
+    def server(self) -> Server:
+        return Server(f"http://127.0.0.1:{self.port}", TOKEN, timeout=60)
+
+    def send(
+        self, method: str = "POST", path: str = "/ask", body: bytes | str | dict = b"", **headers: str
+    ) -> tuple[int, Any, http.client.HTTPMessage]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        given = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, json.dumps(body) if isinstance(body, dict) else body, given)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read()), response.headers
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serving(batcher: Batcher, *, timeout: float = 60.0, token: str | None = TOKEN) -> Iterator[Address]:
+    from aiohttp import web
+
+    facts = {"model": "tiny", "family": "prosqa"}
+    service = Service(batcher, facts, "127.0.0.1", token, timeout, body=65536)
+    loop = asyncio.new_event_loop()
+    sock = socket.create_server(("127.0.0.1", 0), backlog=128)
+
+    async def start() -> web.AppRunner:
+        runner = web.AppRunner(make_app(service), handler_cancellation=True, access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, sock).start()
+        return runner
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+    try:
+        yield Address(sock.getsockname()[1], batcher)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
