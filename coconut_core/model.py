@@ -23,7 +23,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
 from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
-from coconut_core.prompt import encode_prompt, encode_text
+from coconut_core.prompt import encode_prompt, encode_text, unknown_words
 
 if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
@@ -161,7 +161,9 @@ class CoconutModel(nn.Module):
         """The id of a text that is exactly one token, with or without a space before it."""
         for variant in (text, f" {text}"):
             ids = encode_text(self.tokenizer, variant)
-            if len(ids) == 1 and ids[0] != self.tokenizer.unk_token_id:
+            if len(ids) == 1 and not (
+                ids[0] == self.tokenizer.unk_token_id and unknown_words(self.tokenizer, variant)
+            ):
                 return ids[0]
         raise CoconutError(f"'{text}' is not a single token of this model's vocabulary")
 

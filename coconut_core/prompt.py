@@ -1,5 +1,8 @@
 """From a question to the token ids that a run starts with."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
@@ -18,10 +21,21 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def _encoded(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:
-    try:
+    with tokenizer_errors("the tokenizer cannot read the text"):
         return list(tokenizer.encode(text, add_special_tokens=special))
-    except Exception as error:  # transformers and tokenizers raise bare Exceptions here
-        raise CoconutError(f"the tokenizer cannot read the text: {one_line(error)}") from error
+
+
+@contextmanager
+def tokenizer_errors(what: str) -> Iterator[None]:
+    """Turn whatever a tokenizer raises, a panic of the tokenizers library included, into a CoconutError of one
+    line that begins with `what`."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic comes from Rust as a BaseException, whose class cannot be imported.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise CoconutError(f"{what}: {one_line(error)}") from error
+        raise
 
 
 def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
@@ -56,11 +70,11 @@ def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
     if not _is_unicode(question):  # bytes of another encoding on a command line, half a pair in JSON
         raise CoconutError("the question has a character that is no Unicode: write it in UTF-8")
     ids = question_ids(model.tokenizer, question, model.config)
-    unknown_id = model.tokenizer.unk_token_id
-    if unknown_id is not None and unknown_id in ids:
-        words = ", ".join(f"'{word}'" for word in unknown_words(model.tokenizer, question))
-        where = "a word of the chat template" if model.config.chat else "a word of the question"
-        raise CoconutError(f"the model's vocabulary does not have {words or where}")
+    if model.tokenizer.unk_token_id in ids:  # perhaps one that the tokenizer or a template put there
+        texts = [question] if model.config.system is None else [model.config.system, question]
+        if words := [word for text in texts for word in unknown_words(model.tokenizer, text)]:
+            named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
+            raise CoconutError(f"the model's vocabulary does not have {named}")
     limit = model.max_positions
     if limit is not None and len(ids) + 1 > limit:
         raise CoconutError(
@@ -74,23 +88,41 @@ def _is_unicode(text: str) -> bool:
 
 
 def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
-    """The words of text that a closed-vocabulary tokenizer turns into its unknown token, each once."""
-    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    spans = [
-        (start, end)
-        for number, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-        if number == tokenizer.unk_token_id
-    ]
-    words: list[str] = []
-    for start, end in spans:
-        token = text[start:end]
-        if not token.strip():
-            words.append(repr(token)[1:-1])
-            continue
-        start += len(token) - len(token.lstrip())  # a token may begin with a space
-        while start > 0 and text[start - 1 : start + 1].isalnum():
-            start -= 1
-        while end < len(text) and text[end - 1 : end + 1].isalnum():
-            end += 1
-        words.append(text[start:end])
-    return list(dict.fromkeys(words))
+    """The words of a text that the tokenizer cannot know, each once; empty where it knows all of them.
+
+    Only what stands in the text counts. So a tokenizer that reads bytes knows every text, whatever else its
+    unknown token is for: that of GPT-2 is its end of text as well. Raises CoconutError as encode_text does.
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None:
+        return []
+    with tokenizer_errors("the tokenizer cannot read the text"):
+        encoded = tokenizer(
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,  # the unknown token, spelt out, is no word that is unknown
+            return_offsets_mapping=tokenizer.is_fast,
+        )
+    ids = encoded["input_ids"]
+    if unknown not in ids:
+        return []
+    if tokenizer.is_fast:
+        offsets = zip(ids, encoded["offset_mapping"], strict=True)
+        words = [_word_at(text, start, end) for number, (start, end) in offsets if number == unknown]
+    else:  # written in Python, it does not say where a token stands
+        parts = re.findall(r"\s|\S+", text)
+        words = [part for part in parts if len(parts) == 1 or unknown_words(tokenizer, part)] or [text]
+    return list(dict.fromkeys(word if word.isprintable() else repr(word)[1:-1] for word in words))
+
+
+def _word_at(text: str, start: int, end: int) -> str:
+    """The whole word of which text[start:end], a token, is a part."""
+    token = text[start:end]
+    if not token.strip():
+        return token
+    start += len(token) - len(token.lstrip())  # a token may begin with a space
+    while start > 0 and text[start - 1 : start + 1].isalnum():
+        start -= 1
+    while end < len(text) and text[end - 1 : end + 1].isalnum():
+        end += 1
+    return text[start:end]
