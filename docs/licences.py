@@ -19,7 +19,9 @@ BEGIN, END = "<!-- table: python docs/licences.py --write -->", "<!-- end of the
 HEAD = ["package", "version", "licence", "installed for"]
 PROJECT = "coconut-tui"
 DEVELOPMENT = "development"
-PARTS = {"": "runtime", "serve": "`serve`", "tensorboard": "`tensorboard`"}  # by extra; the first that needs it
+PARTS = {"": "runtime"} | {
+    extra: f"`{extra}`" for extra in ("serve", "tensorboard", "gguf", "lora")
+}  # by extra
 LONG = 60  # characters; what is longer is a licence's text, not its name
 STRONG = re.compile(r"(?<![a-z])A?GPL|GNU (Affero )?General Public", re.IGNORECASE)
 WEAK = re.compile(r"LGPL|Lesser|MPL|Mozilla", re.IGNORECASE)

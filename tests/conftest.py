@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +28,11 @@ def no_sessions_of_this_user(
     """Each test has a state folder of its own, which is made once something is saved there."""
     name = sha256(request.node.nodeid.encode()).hexdigest()[:16]
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state" / name))
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder() -> Path:
+    """A real pretrained chat model, to be left as it is; mark tests that use it with `smollm2`."""
+    from tests import smollm2
+
+    return smollm2.folder()
