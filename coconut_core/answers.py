@@ -31,6 +31,18 @@ def read_number(text: str) -> Decimal | None:
     return Decimal(bare) if re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", bare) else None
 
 
+def wrong_answer(problem: Problem) -> str | None:
+    """The answer that names the wrong candidate; None where the problem knows of none."""
+    graph = problem.graph
+    if graph is None or not problem.answer:
+        return None
+    if problem.answer in ("True", "False"):
+        return str(problem.answer != "True")
+    target, wrong = graph.names[graph.target], graph.names[graph.wrong]
+    said = re.sub(rf"(?<!\w){re.escape(target)}(?!\w)", lambda _: wrong, problem.answer)
+    return None if said == problem.answer else said
+
+
 def conclusion(answer: str) -> str:
     """The last word of an answer, without its full stop: what it comes down to."""
     return answer.split()[-1].rstrip(".") if answer.split() else ""

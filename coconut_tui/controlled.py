@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coconut_core.significance import wilson_interval
 from coconut_core.verdict import SWAPS
 from coconut_tui.branches import Said
+from coconut_tui.state import DecidingPlace
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ControlRow:
     said: tuple[Said, ...] = ()  # an answer for each draw, once they are known
     changed: int = 0  # answers that are another text than its own
     donors: int | None = None  # answers that became the donor's, where there is one
-    probability: float | None = None  # of the deciding word, the mean over the draws
+    probabilities: tuple[float, ...] = ()  # of the words at the deciding place, the mean over the draws
 
     @property
     def right(self) -> int | None:
@@ -52,8 +53,8 @@ class Controlled:
 
     rows: tuple[ControlRow, ...] = ()
     own: Said | None = None  # with its own thoughts
-    word: str = ""  # the deciding word of its own answer: the first at which another answer differs
-    probability: float | None = None  # of that word, with its own thoughts
+    place: DecidingPlace | None = None  # where the answers to the question part
+    probabilities: tuple[float, ...] = ()  # of the words there, with its own thoughts
     complete: bool = False
     error: str = ""
 

@@ -7,6 +7,7 @@ from rich.text import Text
 from coconut_core.cli.show import printable
 from coconut_core.errors import visible
 from coconut_tui.branches import Said
+from coconut_tui.state import DecidingPlace
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Names of styles; coconut_tui.palettes says what they look like.
@@ -26,6 +27,30 @@ def share_text(share: float) -> str:
     if isnan(share):
         return " – "
     return "1.0" if share >= 0.995 else f"{share:.2f}"[1:]
+
+
+def chance_text(chance: float) -> str:
+    """A probability in five cells that shows its tail too: 0.983, or 4e-05; a dash for what is no number."""
+    if isnan(chance):
+        return "  –  "
+    return f"{chance:.3f}" if chance >= 0.0005 or chance == 0 else f"{chance:.0e}"
+
+
+def place_headings(place: DecidingPlace | None) -> list[str]:
+    """What stands over the probabilities at the place where answers part: p(gorpus ✓)."""
+    if place is None:
+        return []
+    marks = (" ✓", " ✗") if place.judged else ("", "")
+    return [f"p({printable(word)}{mark})" for word, mark in zip(place.words, marks, strict=False)]
+
+
+def place_told(place: DecidingPlace | None) -> str:
+    """Where the probabilities were read, in a sentence; nothing where there are none."""
+    if place is None:
+        return ""
+    others = "" if len(place.words) > 1 else ", the word of the answer that it was least sure of"
+    where = f"behind “{visible(place.behind)}”" if place.behind else "as the first word"
+    return f"p is read in every row at the same place{others}: {where}, put behind the thoughts."
 
 
 def token_bar(token: str, share: float, name_width: int, bar_width: int) -> Text:

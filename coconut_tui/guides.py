@@ -121,9 +121,12 @@ GUIDES = {
     ),
     "what-if": Guide(
         "What if",
-        "The answer with each intervention alone, everything else as in this branch. p is the probability of "
-        "the word where the answer first differs; where it stays the same, of the word there. Enter makes a "
-        "branch of a row.",
+        "The answer with each intervention alone, everything else as in this branch; changed compares the "
+        "answers, not the words in front of them. The columns p are read at one place in every row: the "
+        "answer prefix and the words that both answers begin with are put behind the thoughts, and p is how "
+        "likely the right name and the wrong one are next. Where these are not known, the answer with nothing "
+        "changed and the commonest other one stand in for them; where no answer differs, p is of the word that "
+        "it was least sure of. Enter makes a branch of a row.",
         "An answer that stays need not mean that the thought is not used: the others may carry the same. "
         "One that changes may change because the model never met such a vector; mean, twin and random are "
         "closer to what it knows than zero and noise.",
@@ -140,8 +143,9 @@ GUIDES = {
         "Controls for this question",
         "This question answered with something else in place of its thoughts: the controls of coconut "
         "controls, all in one batch. The answer follows the thoughts at once, and edits of the branch do "
-        "not count. What is drawn by chance is drawn several times. p is the probability of the deciding "
-        "word, the first word of its own answer at which another answer differs, behind the same words. "
+        "not count. What is drawn by chance is drawn several times. The columns p are how likely the right "
+        "name and the wrong one are behind the words that both answers begin with (as in what if; ✓ and ✗ say "
+        "which is which), the mean over the draws. "
         "random, same-hop and twin are swaps: thoughts that the model does think, of another problem.",
         "One question is n=1: it can show that this answer hangs on these thoughts, not that the model's "
         "answers do. A swap may change the answer only because it disturbs; then noise does so as often. An"

@@ -130,14 +130,23 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class DecidingPlace:
+    """Where the answers to a question part. Every run is asked there, behind the same words."""
+
+    behind: str  # these words, the answer prefix first
+    words: tuple[str, ...]  # next there, in the right answer (its own, where none is known) and in the other
+    judged: bool  # whether the first is known to be right
+
+
+@dataclass(frozen=True)
 class Variant:
     """One row of a what-if table."""
 
     text: str  # the intervention
     said: Said | None = None  # None until it is known
-    changed: bool = False  # whether another answer was said than without it
-    word: str = ""  # where the answers first differ: what is said there
-    probability: float | None = None  # of that word
+    changed: bool = False  # whether another answer was given than without it
+    aloud: int = 0  # words said in front of the answer prefix
+    probabilities: tuple[float, ...] = ()  # of the words at the deciding place
     error: str = ""
 
 
@@ -147,6 +156,7 @@ class WhatIf:
 
     title: str
     variants: tuple[Variant, ...]
+    place: DecidingPlace | None = None  # None until it is known, and where nothing is said
     complete: bool = False
 
 

@@ -12,14 +12,14 @@ from coconut_core.controls import CONTROLS, Case, Study, answers_to
 from coconut_core.errors import CoconutError
 from coconut_core.generate import Answer, generate
 from coconut_core.interventions import Plan
-from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.session import Session
 from coconut_tui.controlled import Controlled, ControlRow, Swaps
+from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import Stop
-from coconut_tui.engine.readings import ANSWERED_TOGETHER, first_difference
+from coconut_tui.engine.readings import ANSWERED_TOGETHER
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench
@@ -177,44 +177,27 @@ def _add_probabilities(
     stop: Stop,
     show: Callable[[Controlled], None],
 ) -> None:
-    """The probability of the deciding word, row by row: the first one at which another answer differs."""
-    own = case.answer.token_ids
-    others = [answer.token_ids for each in answers.values() for answer in each]
-    places = [first_difference(own, other) for other in others]
-    place = min(places, default=len(own))
-    if place >= len(own) or model.config.feedback == "pause":  # which no Session edits
+    """How likely the next words are where the answers to the question part, row by row."""
+    if model.config.feedback == "pause":  # which no Session edits
         show(replace(found, complete=True))
         return
-    start = Session(model, case.problem.question)
-
-    def probability(plan: Plan) -> float:
-        return _probability(start, plan, own[:place], own[place])
-
-    found = replace(
-        found,
-        word=model.token_text(own[place]),
-        probability=probability(Plan.feeding(case.own.thoughts)),
-    )
+    start, own = Session(model, case.problem.question), Plan.feeding(case.own.thoughts)
+    others = [answer for row in answers.values() for answer in row]
+    at = parting(model, case.problem, case.answer, others, start, own)
+    if at is None:
+        show(replace(found, complete=True))
+        return
+    found = replace(found, place=at.place(model), probabilities=probabilities(start, own, at))
     for number, row in enumerate(found.rows):
         if stop():
             return
         if row.draws:
-            mean = fmean(probability(plan) for _, plan in drawn[row.name])
-            rows = (*found.rows[:number], replace(row, probability=mean), *found.rows[number + 1 :])
+            each = [probabilities(start, plan, at) for _, plan in drawn[row.name]]
+            means = tuple(map(fmean, zip(*each, strict=True)))
+            rows = (*found.rows[:number], replace(row, probabilities=means), *found.rows[number + 1 :])
             found = replace(found, rows=rows)
             show(found)
     show(replace(found, complete=True))
-
-
-def _probability(start: Session, plan: Plan, words: Sequence[int], word: int) -> float:
-    """The probability of a word behind other words, with a plan done to the thoughts."""
-    run = start.fork()
-    run.apply(plan)
-    while run.mode is Mode.THINKING and run.step() is not None:
-        pass
-    for each in words:
-        run.speak(each)
-    return run.next_readout.probability(word)
 
 
 # -- many problems -----------------------------------------------------------------------------------------

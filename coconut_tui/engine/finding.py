@@ -23,7 +23,7 @@ def control(engine: Engine, others: Sequence[Problem], show: Callable[[Controlle
         from coconut_tui.engine.controlling import control_question
 
         def tell(found: Controlled) -> None:
-            job.progress(sum(row.probability is not None for row in found.rows), len(found.rows))
+            job.progress(sum(bool(row.probabilities) for row in found.rows), len(found.rows))
             show(found)
 
         control_question(bench, others, lambda: job.stopped, tell)

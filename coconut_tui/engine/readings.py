@@ -15,7 +15,8 @@ from coconut_core.problems.base import Problem
 from coconut_core.readout import Readout
 from coconut_core.session import Step
 from coconut_core.trace import StepRecord
-from coconut_tui.branches import MARKER, THOUGHT, Decisions
+from coconut_tui.branches import MARKER, THOUGHT
+from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import LiveRun, Place, Stop
 from coconut_tui.state import ComparedStep, Comparison, Preview, Variant, WhatIf
 
@@ -72,8 +73,8 @@ def what_if(
 ) -> None:
     """Answers of the current run with interventions, one at a time, all in one batch.
 
-    Then, run by run, the probability of what is said where answers first differ. show gets the table whenever
-    there is more of it. All are about the first latent segment.
+    Then, run by run, how likely the next words are where the answers to the question part. show gets the table
+    whenever there is more of it. All are about the first latent segment.
     """
     planned, edits = _planned(bench)
     plain = Plan(edits)
@@ -102,31 +103,28 @@ def what_if(
             strict=True,
         )
     )
-    usual = answers[0].token_ids
+    usual, prefix = bench.judged(answers[0].text, finished=True).answer, bench.model.config.answer_prefix
     for number, answer in answers.items():
-        variants[number] = replace(
-            variants[number],
-            said=bench.judged(answer.text, finished=True),
-            changed=answer.token_ids != usual,
-        )
+        said = bench.judged(answer.text, finished=True)
+        aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
+        changed = said.answer != usual
+        variants[number] = replace(variants[number], said=said, changed=changed, aloud=aloud)
     show(WhatIf(title, tuple(variants)))
-    common = min(first_difference(usual, answer.token_ids) for answer in answers.values())
-    if common == len(usual):
-        common = _least_sure(_run_with(bench, plain, planned), stop)
-    for number, answer in answers.items():
-        plan = plans[number] or plain
-        place = first_difference(usual, answer.token_ids) if variants[number].changed else common
+    if stop():
+        return
+    start = bench.model.start(bench.tree.question, planned)
+    others = [answer for number, answer in answers.items() if number]
+    at = parting(bench.model, bench.tree.problem, answers[0], others, start, plain)
+    place = None if at is None else at.place(bench.model)
+    for number in rows:
+        if at is None:
+            break
         if stop():
             return
-        if place < len(answer.token_ids):
-            token = answer.token_ids[place]
-            variants[number] = replace(
-                variants[number],
-                word=bench.model.token_text(token),
-                probability=_probability(_run_with(bench, plan, planned), place, token),
-            )
-            show(WhatIf(title, tuple(variants)))
-    show(WhatIf(title, tuple(variants), complete=True))
+        likely = probabilities(start, plans[number] or plain, at)
+        variants[number] = replace(variants[number], probabilities=likely)
+        show(WhatIf(title, tuple(variants), place))
+    show(WhatIf(title, tuple(variants), place, complete=True))
 
 
 def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:
@@ -136,44 +134,6 @@ def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]
     by_hand = bench.ended_by_hand and set(first) <= {THOUGHT}
     edits = {thought: edit for (segment, thought), edit in bench.edits_of(decisions).items() if segment == 0}
     return len(first) if by_hand else decisions.thoughts, edits
-
-
-def first_difference(first: Sequence[int], second: Sequence[int]) -> int:
-    """The first place at which two answers differ; their length where they do not."""
-    for place, (mine, other) in enumerate(zip(first, second, strict=False)):
-        if mine != other:
-            return place
-    return min(len(first), len(second))
-
-
-def _run_with(bench: "Workbench", plan: Plan, planned: int | None) -> LiveRun:
-    """A new run of the question, with what a plan does to its thoughts."""
-    thoughts = planned if plan.thoughts is None else plan.thoughts
-    edits: dict[Place, Intervention] = {(0, number): edit for number, edit in plan.edits.items()}
-    run = bench.new_run(thoughts)
-    run.reach(Decisions(thoughts), edits)
-    return run
-
-
-def _least_sure(run: LiveRun, stop: Stop) -> int:
-    """Which word of its answer a run gives the least probability."""
-    probabilities = []
-    while not stop():
-        readout = run.session.next_readout
-        if not run.step():
-            break
-        last = run.session.steps[-1]
-        if last.kind == "token" and last.token_id is not None:
-            probabilities.append(readout.probability(last.token_id))
-    return probabilities.index(min(probabilities)) if probabilities else 0
-
-
-def _probability(run: LiveRun, place: int, token: int) -> float | None:
-    """Probability of a word of a new run's answer, `place` words into it; None where the run ends before."""
-    said = 0
-    while (said < place or run.thinking) and run.step():
-        said += run.session.steps[-1].kind == "token"
-    return run.session.next_readout.probability(token) if said == place else None
 
 
 # -- comparing ---------------------------------------------------------------------------------------------

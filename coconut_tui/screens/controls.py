@@ -13,11 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from coconut_core.answers import conclusion
-from coconut_core.cli.show import printable
 from coconut_core.errors import visible
 from coconut_tui.branches import Said
 from coconut_tui.controlled import Controlled, ControlRow, told_answers, what_it_says
-from coconut_tui.drawing import share_text, verdict_mark
+from coconut_tui.drawing import chance_text, place_headings, place_told, verdict_mark
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
 
@@ -91,20 +90,25 @@ def draw_controls(found: Controlled, verdict: str, width: int) -> RenderableType
     judged = found.own is not None and found.own.right is not None
     if judged:
         table.add_column("right", no_wrap=True)
-    table.add_column(_p_of(found), no_wrap=True, justify="right")
+    headings = place_headings(found.place) or ["p"]
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, justify="right")
     if found.own is not None:
         table.add_row(
             Text("its own", "bold"),
-            _answers([(found.own, 1)]),
+            _answers([(found.own, 1)], whole=described),
             "",
             *([_right(int(bool(found.own.right)), 1)] if judged else []),
-            _share(found.probability),
+            *_chances(found.probabilities, len(headings)),
         )
     for row in found.rows:
-        table.add_row(*_cells(row, described, judged))
+        table.add_row(*_cells(row, described, judged, len(headings)))
     if not found.complete and not any(row.said for row in found.rows):
         return Group(table, Text("\ntrying …", "dim"))
-    return Group(table, Text(f"\n{what_it_says(found)}"), _beside(verdict))
+    told = [Text(f"\n{what_it_says(found)}"), _beside(verdict)]
+    if found.place is not None:
+        told.append(Text(place_told(found.place), "dim"))
+    return Group(table, *told)
 
 
 def _beside(verdict: str) -> Text:
@@ -115,19 +119,21 @@ def _beside(verdict: str) -> Text:
     return text.append(verdict or "not known yet", "not bold")
 
 
-def _p_of(found: Controlled) -> str:
-    return f"p({printable(found.word)})" if found.word else "p"
-
-
-def _cells(row: ControlRow, described: bool, judged: bool) -> list[Text]:
+def _cells(row: ControlRow, described: bool, judged: bool, columns: int) -> list[Text]:
     name = Text(row.name).append(f"  {row.description}" if described else "", "dim")
     if not row.draws:
         none = [Text("—", "dim")] * (2 if judged else 1)
-        return [name, Text(row.missing, "dim"), *none, Text()]
+        return [name, Text(row.missing, "dim"), *none, *[Text()] * columns]
     if not row.said:
-        return [name, Text("…", "dim"), *[Text()] * (3 if judged else 2)]
+        return [name, Text("…", "dim"), *[Text()] * ((2 if judged else 1) + columns)]
     right = [_right(row.right or 0, row.draws)] if judged else []
-    return [name, _answers(told_answers(row)), _changed(row), *right, _share(row.probability)]
+    return [
+        name,
+        _answers(told_answers(row), whole=described),
+        _changed(row),
+        *right,
+        *_chances(row.probabilities, columns),
+    ]
 
 
 def _changed(row: ControlRow) -> Text:
@@ -144,11 +150,11 @@ def _right(right: int, draws: int) -> Text:
     return Text(f"{'✓' if right else '✗'} {right} of {draws}")
 
 
-def _answers(told: Sequence[tuple[Said, int]]) -> Text:
-    """One answer whole; of several what each comes down to, and how often it was given."""
+def _answers(told: Sequence[tuple[Said, int]], *, whole: bool) -> Text:
+    """One answer whole, where there is room; of several what each comes down to, and how often it was given."""
     text = Text()
     for number, (said, count) in enumerate(told):
-        answer = said.answer if len(told) == 1 else conclusion(said.answer)
+        answer = said.answer if whole and len(told) == 1 else conclusion(said.answer)
         text.append(" · " if number else "").append(visible(answer) or "nothing").append(
             verdict_mark(said), "bold"
         )
@@ -156,5 +162,5 @@ def _answers(told: Sequence[tuple[Said, int]]) -> Text:
     return text
 
 
-def _share(share: float | None) -> Text:
-    return Text("" if share is None else share_text(share))
+def _chances(chances: Sequence[float], columns: int) -> list[Text]:
+    return [Text(chance_text(chance)) for chance in chances] or [Text()] * columns

@@ -1,5 +1,6 @@
 """The what-if table."""
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -7,15 +8,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from coconut_core.cli.show import printable
-from coconut_tui.drawing import share_text, shortened, verdict_mark
+from coconut_core.errors import visible
+from coconut_tui.drawing import chance_text, place_headings, place_told, shortened, verdict_mark
 from coconut_tui.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
 
-_ABOUT = (
-    "p is the probability of the word shown: the first one that differs from the answer with nothing "
-    "changed; for an answer that stays, the word where others differ."
-)
+_CHANGED = "changed compares answers alone; +5 words were said in front of one."
 
 
 class WhatIfScreen(ModalScreen[str | None]):
@@ -43,7 +41,7 @@ class WhatIfScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """The columns."""
-        self.query_one(DataTable).add_columns("what", "answer", "changed", "word", "p")
+        self._head()
         self.query_one("#what-if-state", Static).update("trying …")
 
     def show(self, table: WhatIf) -> None:
@@ -51,11 +49,22 @@ class WhatIfScreen(ModalScreen[str | None]):
         rows = self.query_one(DataTable)
         row = rows.cursor_row
         self._table = table
-        rows.clear()
+        headings = self._head()
+        widest = max((len(variant.text) for variant in table.variants), default=0)
+        taken = widest + len("changed") + sum(map(len, headings)) + 2 * (3 + len(headings))
+        room = max(16, self.query_one(".dialog").scrollable_content_region.width - taken)
         for variant in table.variants:
-            rows.add_row(*_cells(variant, max(22, self.query_one(".dialog").size.width - 51)))
+            rows.add_row(*_cells(variant, room, len(headings)))
         rows.move_cursor(row=row)
         self._say(row)
+
+    def _head(self) -> list[str]:
+        """Write the columns anew; gives the headings of the probabilities."""
+        rows = self.query_one(DataTable)
+        headings = place_headings(self._table.place) or ["p"]
+        rows.clear(columns=True)
+        rows.add_columns("what", "answer", "changed", *headings)
+        return headings
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Say why a row has no answer."""
@@ -65,7 +74,8 @@ class WhatIfScreen(ModalScreen[str | None]):
         variants = self._table.variants
         error = variants[row].error if row < len(variants) else ""
         answered = sum(variant.said is not None for variant in variants)
-        text = _ABOUT if self._table.complete else f"trying … {answered} answered, escape stops"
+        told = f"{_CHANGED} {place_told(self._table.place)}".rstrip()
+        text = told if self._table.complete else f"trying … {answered} answered, escape stops"
         self.query_one("#what-if-state", Static).update(Text(f"✗ {error}" if error else text, "dim"))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -86,17 +96,23 @@ class WhatIfScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-def _cells(variant: Variant, room: int) -> tuple[Text, ...]:
-    """A row; room is for the answer."""
+def _cells(variant: Variant, room: int, columns: int) -> list[Text]:
+    """A row with so many columns of probabilities; room is for the answer."""
+    none = [Text()] * columns
     if variant.error:
-        return Text(variant.text), Text(shortened(variant.error, room), "dim"), Text("—"), Text(), Text()
+        return [Text(variant.text), Text(shortened(variant.error, room), "dim"), Text("—"), *none]
     if variant.said is None:
-        return Text(variant.text), Text("…", "dim"), Text(), Text(), Text()
-    answer = Text(shortened(variant.said.answer or "nothing", room - 2)).append(verdict_mark(variant.said))
-    return (
-        Text(variant.text),
-        answer,
-        Text("≠ yes", "bold") if variant.changed else Text("= no", "dim"),
-        Text(printable(variant.word) if variant.word else ""),
-        Text("" if variant.probability is None else share_text(variant.probability)),
-    )
+        return [Text(variant.text), Text("…", "dim"), Text(), *none]
+    mark = verdict_mark(variant.said)
+    answer = Text(_end(variant.said.answer or "nothing", room - len(mark))).append(mark)
+    aloud = f"  +{variant.aloud} word{'' if variant.aloud == 1 else 's'}" if variant.aloud else ""
+    answer.append(aloud if answer.cell_len + len(aloud) <= room else "", "dim")
+    changed = Text("≠ yes", "bold") if variant.changed else Text("= no", "dim")
+    chances = [Text(chance_text(chance)) for chance in variant.probabilities] or none
+    return [Text(variant.text), answer, changed, *chances]
+
+
+def _end(answer: str, width: int) -> str:
+    """An answer in one line; where it does not fit its end, which tells most."""
+    answer = visible(answer)
+    return answer if cell_len(answer) <= width else f"…{set_cell_size(answer[::-1], width - 1)[::-1]}"

@@ -7,20 +7,23 @@ import pytest
 import torch
 from textual.widgets import Input, OptionList
 
+from coconut_core.answers import wrong_answer
 from coconut_core.controls import CONTROLS, run_controls
 from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
 from coconut_core.interventions.edits import Replace
 from coconut_core.model import CoconutModel
-from coconut_core.problems import generate_problems
+from coconut_core.problems import example_problem, generate_problems
 from coconut_core.problems.base import Problem
+from coconut_core.prompt import encode_text
 from coconut_tui.branches import Said
 from coconut_tui.collection import Collection
 from coconut_tui.controlled import Controlled, ControlRow, Swaps, told_answers, what_it_says
 from coconut_tui.engine.controlling import DRAWS, control_question, swap_thoughts
+from coconut_tui.engine.workbench import Workbench
 from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.state import DecidingPlace
 from tests.core.tiny_models import tiny_model
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened
 from tests.tui.conftest import WIDE, explorer, settled, typed, until
@@ -71,22 +74,42 @@ def test_every_control_is_run_and_gives_the_figures_of_coconut_controls(model: C
     assert any(row.changed for row in found.rows)
 
 
-def test_the_probability_is_that_of_the_deciding_word_behind_the_same_words(model: CoconutModel) -> None:
+def test_the_probabilities_are_those_of_both_candidates_behind_the_same_words(model: CoconutModel) -> None:
     found = controlled(model, OTHERS)[-1]
+    assert found.place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
     bench = opened(model)
-    own = generate(model, [PROBLEM.question], answer_only=True)[0].token_ids
     for name, edit in (("zero", Replace(torch.zeros(32))), ("own", None)):
         session = model.start(PROBLEM.question)
         for _ in range(bench.run.session.thoughts):
             session.think(edit)
         session.end_thinking()
-        said = 0
-        while model.token_text(own[said]) != found.word or said == 0:
-            session.speak(own[said])
-            said += 1
-        expected = session.next_readout.probability(own[said])
-        shown = found.probability if name == "own" else found.row(name).probability
+        for word in encode_text(model.tokenizer, "### Polly is a"):
+            session.speak(word)
+        expected = [session.next_readout.probability(model.token_id(word)) for word in found.place.words]
+        shown = found.probabilities if name == "own" else found.row(name).probabilities
         assert shown == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_deciding_place_is_the_candidates_though_a_control_names_somebody_else() -> None:
+    """Without thoughts the model answers about Sally: the first word at which any answer differs is a name."""
+    bench = Workbench(CoconutModel.from_pretrained("models/prosqa"))
+    problem = example_problem("prosqa", 36)
+    bench.ask(problem.question, problem, 36, None)
+    found: list[Controlled] = []
+    control_question(bench, [], go_on, found.append)
+    assert not found[-1].row("none").said[0].answer.startswith("Oliver")
+    assert found[-1].place == DecidingPlace("### Oliver is a", ("quimpus", "lorpus"), judged=True)
+    assert len(found[-1].probabilities) == 2
+    assert {len(row.probabilities) for row in found[-1].rows if row.draws} == {2}
+
+
+def test_the_wrong_answer_names_the_other_candidate() -> None:
+    assert wrong_answer(PROBLEM) == "Polly is a worpus."
+    judgement = example_problem("prontoqa", 1)
+    assert {wrong_answer(judgement), judgement.answer} == {"True", "False"}
+    symbols = example_problem("symbolic", 1)
+    assert wrong_answer(symbols) == symbols.graph.names[symbols.graph.wrong] != symbols.answer
+    assert wrong_answer(Problem("How many?", (), "18")) is None
 
 
 def test_without_a_known_answer_nothing_is_right_or_wrong(model: CoconutModel) -> None:

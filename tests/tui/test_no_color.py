@@ -160,7 +160,7 @@ async def test_the_line_that_enter_takes_is_seen(trace: Trace, screen: Opened) -
         app.push_screen(pushed)
         await pilot.pause()
         if isinstance(pushed, WhatIfScreen):
-            rows = (Variant("zero@2", said(RIGHT), False, " gorpus", 0.9), Variant("noise@2"))
+            rows = (Variant("zero@2", said(RIGHT), probabilities=(0.9,)), Variant("noise@2"))
             pushed.show(WhatIf("thought 2", rows, complete=True))
             await pilot.pause()
         assert_no_colours(app)

@@ -10,9 +10,10 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.prompt import encode_text
 from coconut_core.readout import Readout
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
-from coconut_tui.state import WhatIf
+from coconut_tui.state import DecidingPlace, WhatIf
 from coconut_tui.what_if import ablations_of, sweep_of
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
 
@@ -72,18 +73,58 @@ def test_what_if_answers_are_those_of_sessions_with_the_same_plans(
             session.apply(parse_plan(variant.text, sources))
         session.finish()
         words = [step for step in session.steps if step.kind == "token"]
-        ids = [step.token_id or 0 for step in words]
-        usual = ids if usual is None else usual
+        answer = final_answer(session.text, "###")
+        usual = answer if usual is None else usual
         assert variant.said is not None
         assert variant.said.text == session.text
-        assert variant.changed is (ids != usual)
-        if variant.changed:
-            place = next(
-                place for place, (mine, other) in enumerate(zip(ids, usual, strict=False)) if mine != other
-            )
-            assert variant.word == words[place].token
-            assert variant.probability == pytest.approx(words[place].readout.probability(ids[place]), abs=1e-5)
+        assert variant.changed is (answer != usual)
+        session.rewind(len(session.steps) - len(words))
+        for word in encode_text(model.tokenizer, tables[-1].place.behind):
+            session.speak(word)
+        expected = [session.next_readout.probability(model.token_id(name)) for name in ("jelpus", "worpus")]
+        assert variant.probabilities == pytest.approx(expected, abs=1e-5)
     assert any(variant.changed for variant in tables[-1].variants)
+    assert tables[-1].place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
+
+
+def test_what_if_compares_answers_and_reads_both_candidates_in_every_row() -> None:
+    """One row speaks its chain in words: its answer is the same, and the numbers are of the same place."""
+    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    tables: list[WhatIf] = []
+    what_if(bench, "thought 1", ("nearest@1", "noise@1"), go_on, tables.append)
+    usual, nearest, noise = tables[-1].variants
+    assert len(nearest.said.text) > len(usual.said.text)
+    assert nearest.said.answer == usual.said.answer == "Polly is a jelpus."
+    assert (usual.aloud, nearest.aloud, nearest.changed, noise.changed) == (0, 6, False, True)
+    assert tables[-1].place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
+    for row in (usual, nearest, noise):
+        right, wrong = row.probabilities
+        assert (right > wrong) is (row.said.answer == "Polly is a jelpus.")
+
+
+def test_without_a_known_answer_what_was_said_stands_in_for_right_and_wrong(model: CoconutModel) -> None:
+    bench = opened(model)
+    bench.ask(PROBLEM.question, None, None, None)
+    tables: list[WhatIf] = []
+    what_if(bench, "all", ablations_of(2), go_on, tables.append)
+    table = tables[-1]
+    assert not table.place.judged
+    own, other = table.place.words
+    assert (
+        f"{table.place.behind} {own}".split()[1:]
+        == table.variants[0].said.answer.split()[: len(words_of(table))]
+    )
+    assert own != other
+    assert all(len(row.probabilities) == 2 for row in table.variants if not row.error)
+    what_if(bench, "one", ("scale 1@1",), go_on, tables.append)  # every row says the same
+    assert len(tables[-1].place.words) == 1
+    assert [len(row.probabilities) for row in tables[-1].variants] == [1, 1]
+
+
+def words_of(table: WhatIf) -> list[str]:
+    """The words of its answer up to the deciding one."""
+    assert table.place is not None
+    return f"{table.place.behind} {table.place.words[0]}".split()[1:]
 
 
 def test_what_if_says_in_a_row_what_cannot_be_done(model: CoconutModel) -> None:
@@ -93,7 +134,7 @@ def test_what_if_says_in_a_row_what_cannot_be_done(model: CoconutModel) -> None:
     what_if(bench, "all", ablations_of(2), go_on, tables.append)
     rows = {variant.text: variant for variant in tables[-1].variants}
     assert "has no minimal twin" in rows["replace twin@2"].error
-    assert rows["zero@2"].probability is not None
+    assert rows["zero@2"].probabilities
 
 
 def test_what_if_can_be_stopped(model: CoconutModel) -> None:

@@ -35,6 +35,7 @@ from coconut_tui.state import (
     CacheUse,
     ComparedStep,
     Comparison,
+    DecidingPlace,
     FormFacts,
     ModelFacts,
     Preview,
@@ -49,6 +50,7 @@ from tests.tui.conftest import PROBLEM, Snap, shown, steps_taken, until
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
 SIZES = pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
 
+PLACE = DecidingPlace("### Alex is a", ("gorpus", "bompus"), judged=True)
 RIGHT, WRONG = "### Alex is a gorpus.", "### Alex is a bompus."
 FORMS = (
     FormFacts("zero", "zero@THOUGHTS", (), True, "the zero vector", "zero@2"),
@@ -193,9 +195,9 @@ def test_edit(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
 @SIZES
 def test_what_if(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     variants = (
-        Variant("nothing changed", said(RIGHT), False, " gorpus", 0.98),
-        Variant("zero@2", said(WRONG), True, " bompus", 0.71),
-        Variant("noise@2", said(RIGHT), False, " gorpus", 0.55),
+        Variant("nothing changed", said(RIGHT), probabilities=(0.98, 0.0000412)),
+        Variant("zero@2", said(WRONG), changed=True, probabilities=(0.29, 0.7083)),
+        Variant("noise@2", said(RIGHT), aloud=6, probabilities=(0.55, 0.44)),
         Variant("replace twin@2", None),
         Variant("mean@2", error="this model names no problem family to draw donors from"),
     )
@@ -205,7 +207,7 @@ def test_what_if(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
         screen = WhatIfScreen("thought 2")
         app.push_screen(screen)
         await pilot.pause()
-        screen.show(WhatIf("thought 2", variants, complete=True))
+        screen.show(WhatIf("thought 2", variants, PLACE, complete=True))
         await pilot.press("j")
         await pilot.pause()
 

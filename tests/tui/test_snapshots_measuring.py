@@ -23,6 +23,7 @@ from coconut_tui.training_log import TrainingLog
 from tests.tui.conftest import PROBLEM, Snap, until
 from tests.tui.test_snapshots import (
     FACTS,
+    PLACE,
     RIGHT,
     SIZES,
     WRONG,
@@ -56,11 +57,15 @@ def controlled() -> Controlled:
             answers.get(name, ()),
             answers.get(name, ()).count(wrong),
             1 if name == "twin" else None,
-            None if name not in answers else answers[name].count(right) / len(answers[name]),
+            () if name not in answers else _shares(answers[name].count(right) / len(answers[name])),
         )
         for name, control in CONTROLS.items()
     ]
-    return Controlled(tuple(rows), right, " gorpus", 0.98, complete=True)
+    return Controlled(tuple(rows), right, PLACE, _shares(0.98), complete=True)
+
+
+def _shares(right: float) -> tuple[float, float]:
+    return right, 0.99 - right if right < 0.99 else 0.000041
 
 
 @SIZES
