@@ -277,11 +277,11 @@ class Explorer(InspectingApp):
         return self.view
 
     def require_thought(self) -> StepRecord:
-        """The selected thought. Raises CoconutError where another step, or nothing, is selected."""
+        """The thought that a change is about. Raises CoconutError where none has been taken."""
         self.require_model()
-        step = self.selected_thought
+        step = self.meant_thought
         if step is None:
-            raise CoconutError("select a thought first (up and down)")
+            raise CoconutError("there is no thought to change yet: s takes one")
         return step
 
     def branch_in_question(self) -> int:
@@ -332,7 +332,7 @@ class Explorer(InspectingApp):
         if isinstance(rows, BranchTree):
             self.query_one(BranchesPane).highlight(key)
         else:
-            self.selected = key
+            self.selected = self.looked_at = key
             self._draw_selected()
 
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:

@@ -1,5 +1,6 @@
 """The problems that are gone through: those of a file, or the examples of the model's family."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from coconut_core.errors import CoconutError
@@ -67,9 +68,8 @@ class Collection:
 
 
 def _fits(word: str, problem: Problem, verdict: bool | None, swaps: Swaps | None) -> bool:
-    low, mark, high = word.partition("-")
-    if low.isdigit() and (not mark or high.isdigit()):
-        return int(low) <= len(problem.steps) <= int(high if mark else low)
+    if found := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word):
+        return int(found[1]) <= len(problem.steps) <= int(found[2] or found[1])
     if word in ("right", "wrong", "open"):
         return verdict is {"right": True, "wrong": False, "open": None}[word]
     if word in ("used", "partly", "unused"):

@@ -14,13 +14,14 @@ _RUNS = ("own", "twin", "random", "same-hop")  # donors whose inside was recorde
 
 @dataclass(frozen=True)
 class Choice:
-    """What an argument can be: one of several values with descriptions, or a number between two others."""
+    """What an argument can be: a word, perhaps one of several values with descriptions; with a step, a number
+    from low to high."""
 
     argument: str
     options: tuple[tuple[str, str], ...] = ()
     low: float = 0.0
     high: float = 0.0
-    step: float = 1.0
+    step: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,20 @@ class Draft:
     arguments: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        words = " ".join([self.form.name, *(value for name, value in self.arguments if name != _PLACES)])
-        places = dict(self.arguments).get(_PLACES)
+        written = [(name, value or name) for name, value in self.arguments]
+        words = " ".join([self.form.name, *(value for name, value in written if name != _PLACES)])
+        places = dict(written).get(_PLACES)
         return words if places is None else f"{words}@{places}"
+
+    @property
+    def missing(self) -> str:
+        """The first argument that still has its name in place of a value; empty where all have one."""
+        return next((name for name, value in self.arguments if value in ("", name)), "")
+
+    @property
+    def places(self) -> str:
+        """The thoughts that are meant, as they are written: "2", "1-3" or "all"; empty where none are named."""
+        return dict(self.arguments).get(_PLACES, "")
 
     def turned(self, argument: str, value: str) -> "Draft":
         """The same with another value of an argument."""
@@ -48,11 +60,11 @@ class Workshop:
 
     facts: ModelFacts
     view: RunView
-    step: StepRecord | None  # the selected thought
+    step: StepRecord | None  # the thought that is meant where nothing else is said
 
     @property
     def thought(self) -> int:
-        """The thought that is meant where nothing else is said: the selected one, else the next."""
+        """Its number; before the first thought, that of the next one."""
         if self.step is not None:
             return self.step.index
         return 1 + sum(step.kind == "thought" for step in self.view.steps)
@@ -71,8 +83,8 @@ class Workshop:
             value = str(self.thought) if name == _PLACES else values.get(name, "")
             if form.name in ("truncate", "extend"):
                 value = str(max(0, self.view.thoughts + (1 if form.name == "extend" else -1)))
-            elif choice.options and value not in dict(choice.options):
-                value = choice.options[0][0]
+            elif not choice.step and value not in dict(choice.options):
+                value = choice.options[0][0] if choice.options else name  # the name: to be typed over
             arguments.append((name, value))
         return Draft(form, tuple(arguments))
 
@@ -94,7 +106,7 @@ class Workshop:
             high = 2.0 if form.name == "scale" else _STRONGEST
             return Choice(argument, low=-high, high=high, step=high / 40)
         if name in ("SEED", "COUNT"):
-            return Choice(argument, low=0, high=max(20, 2 * self.view.thoughts))
+            return Choice(argument, low=0, high=max(20, 2 * self.view.thoughts), step=1)
         return Choice(argument, tuple(self._options(form, name)))
 
     def known(self) -> dict[str, list[str]]:

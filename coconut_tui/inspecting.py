@@ -31,6 +31,7 @@ class InspectingApp(PanedApp):
     def __init__(self) -> None:
         super().__init__()
         self.dials = Dials()
+        self.looked_at: int | None = None  # the step that was last selected by hand
         self._answers = Answers()
         self._wanted: Ask | None = None  # by the view in front
         self._asked: Ask | None = None  # of the engine, which has not answered yet
@@ -66,6 +67,18 @@ class InspectingApp(PanedApp):
         step = None if self.view is None or self.selected is None else self.view.steps[self.selected]
         return step if step is not None and step.kind == "thought" else None
 
+    @property
+    def meant_thought(self) -> StepRecord | None:
+        """The thought that a change is about: the selected one; while another step is selected, as at the end
+        of a run, the one that was last looked at, or else the last one in front."""
+        if self.view is None or self.selected is None:
+            return None
+        steps = self.view.steps
+        looked_at = self.selected if self.looked_at is None else self.looked_at
+        places = (self.selected, looked_at, *range(self.selected, -1, -1))
+        meant = (steps[place] for place in places if place < len(steps))
+        return next((step for step in meant if step.kind == "thought"), None)
+
     def show_view(self, name: str) -> None:
         """Bring a view of the inspect pane to the front; what was stopped is asked again."""
         self._given_up = None
@@ -74,7 +87,8 @@ class InspectingApp(PanedApp):
 
     def action_look_at(self, number: int, layer: int) -> None:
         """Select a step and a layer: a cell of the lens has been clicked."""
-        self.selected, self.dials = number, replace(self.dials, lens_layer=layer)
+        self.selected = self.looked_at = number
+        self.dials = replace(self.dials, lens_layer=layer)
         self._draw()
 
     def forget_answers(self) -> None:

@@ -46,7 +46,6 @@ class EditScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="edit") as dialog:
-            dialog.border_title = f"Edit thought {self._workshop.thought}, in a branch of its own"
             dialog.border_subtitle = "enter applies, escape leaves all as it was"
             yield Input(self._text, compact=True, select_on_focus=False)
             yield Static(id="edit-about")
@@ -93,7 +92,7 @@ class EditScreen(ModalScreen[str | None]):
     def action_apply(self) -> None:
         """Take the text."""
         text = self._whole_text
-        if text:
+        if text and not self._missing:
             self.dismiss(text)
 
     def action_leave(self) -> None:
@@ -120,6 +119,12 @@ class EditScreen(ModalScreen[str | None]):
         text = self.query_one(Input).value if self.is_mounted else self._text
         return self._workshop.read(text.rpartition(";")[2])
 
+    @property
+    def _missing(self) -> str:
+        """What is still to be typed."""
+        draft = self._draft
+        return "" if draft is None else draft.missing
+
     def _write(self, last: str) -> None:
         """Put another intervention in the place of the last one."""
         line = self.query_one(Input)
@@ -136,11 +141,24 @@ class EditScreen(ModalScreen[str | None]):
             with menu.prevent(OptionList.OptionHighlighted):  # it follows the text here, not the other way
                 menu.highlighted = self._workshop.facts.forms.index(draft.form)
         self.query_one("#edit-about", Static).update(about)
+        self.query_one("#edit", Vertical).border_title = self._title(draft)
         await self._set_dials(draft)
-        self.query_one("#preview-text", Static).update(Text("looking ahead …", "dim"))
         if self._timer is not None:
             self._timer.stop()
+        if self._missing:
+            wanted = f"type {self._missing} in its field, or in the line on top"
+            self.query_one("#preview-text", Static).update(Text(wanted, "dim"))
+            return
+        self.query_one("#preview-text", Static).update(Text("looking ahead …", "dim"))
         self._timer = self.set_timer(_PAUSE, lambda: self._look_ahead(self._whole_text))
+
+    def _title(self, draft: Draft | None) -> str:
+        """Which thoughts are edited, by the text."""
+        if draft is None or not draft.form.takes_places:
+            return "Edit the thoughts, in a branch of its own"
+        places = draft.places or str(self._workshop.thought)
+        what = "all thoughts" if places == "all" else f"thought {places}"
+        return visible(f"Edit {what}, in a branch of its own")
 
     async def _set_dials(self, draft: Draft | None) -> None:
         place = self.query_one("#dials", Vertical)
@@ -158,9 +176,9 @@ class EditScreen(ModalScreen[str | None]):
 
     def _dial(self, draft: Draft, name: str, value: str) -> Dial:
         choice = self._workshop.choice(draft.form, name)
-        if choice.options:
-            return Dial(name, value, choice.options)
-        return Slider(name, value, choice.low, choice.high, choice.step)
+        if choice.step:
+            return Slider(name, value, choice.low, choice.high, choice.step)
+        return Dial(name, value, choice.options)
 
 
 def draw_preview(preview: Preview) -> Table:

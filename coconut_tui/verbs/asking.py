@@ -144,7 +144,7 @@ def ask_again(app: "Explorer", tree: Tree) -> None:
 
 def ask(app: "Explorer", text: str, problem: Problem | None, example: int | None) -> None:
     """Open a question; example is its number among the problems that are gone through."""
-    app.selected = None
+    app.selected = app.looked_at = None
     app.engine.ask(text, problem, example, app.thoughts)
 
 

@@ -19,14 +19,15 @@ def edit(app: "Explorer", argument: str) -> None:
     """From a menu, with a preview."""
     app.require_model()
     assert app.facts is not None  # as there is a model
-    segment = 0 if app.selected_thought is None else app.selected_thought.segment
+    meant = app.meant_thought
+    segment = 0 if meant is None else meant.segment
 
     def closed(text: str | None) -> None:
         app.engine.forget(PREVIEW)
         if text is not None:
             app.engine.edit(text, segment)
 
-    workshop = Workshop(app.facts, app.require_view(), app.selected_thought)
+    workshop = Workshop(app.facts, app.require_view(), meant)
     app.push_screen(EditScreen(workshop, argument, lambda text: app.engine.preview(text, segment)), closed)
 
 

@@ -46,7 +46,7 @@ def type_line(app: "Explorer", text: str, error: str = "") -> None:
     known: dict[str, Sequence[str]] = {"CONDITION": USAGES}
     if app.view is not None and app.facts is not None:
         known["BRANCH"] = [branch.name for branch in app.view.tree.branches]
-        known |= Workshop(app.facts, app.view, app.selected_thought).known()
+        known |= Workshop(app.facts, app.view, app.meant_thought).known()
 
     def closed(line: str | None) -> None:
         if line is None:

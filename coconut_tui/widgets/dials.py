@@ -1,5 +1,7 @@
-"""Small controls of one line: one of several values, or a number on a scale. Left and right change them."""
+"""Small controls of one line: one of several values, or a number on a scale. Left and right change them, and
+what is typed takes the value's place."""
 
+import math
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -14,12 +16,12 @@ _LABEL = 9  # cells
 
 
 class Dial(Widget, can_focus=True):
-    """One of several values, each with a description."""
+    """A word: one of several values, each with a description, or what is typed."""
 
     DEFAULT_CSS = "Dial { height: 1; } Dial:focus { background: $boost; text-style: bold; }"
     BINDINGS = [
-        Binding("left,h,minus", "turn(-1)", "less", show=False),
-        Binding("right,l,plus", "turn(1)", "more", show=False),
+        Binding("left", "turn(-1)", "less"),
+        Binding("right", "turn(1)", "more"),
     ]
 
     class Turned(Message):
@@ -33,11 +35,31 @@ class Dial(Widget, can_focus=True):
         """options: values with their descriptions. value may be none of them, such as one that was typed."""
         super().__init__(name=name)
         self.value, self.options = value, options
+        self._typing = False  # what is typed next is added, and does not begin a new value
+
+    def on_focus(self) -> None:
+        """What is typed next begins a new value."""
+        self._typing = False
+
+    def on_key(self, event: events.Key) -> None:
+        """Type a value."""
+        if event.key == "backspace":
+            self._typing = True
+            self.turn_to(self.value[:-1])
+        elif event.is_printable and event.character and not event.character.isspace():
+            before = self.value if self._typing and self.value != self.name else ""
+            self._typing = True
+            self.turn_to(before + event.character)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
 
     def render(self) -> Text:
         """The label, the value between arrows, and what it means."""
         text = self._label()
-        text.append("‹ ").append(self.value, BAR_BOLD).append(" ›")
+        text.append("‹ ").append(self.value, "dim" if self.value == self.name else BAR_BOLD)
+        text.append("▏" if self._typing and self.has_focus else "").append(" ›")
         about = next((about for value, about in self.options if value == self.value), "")
         return text.append(f"  {shortened(about, max(0, self.size.width - text.cell_len - 2))}", "dim")
 
@@ -46,6 +68,7 @@ class Dial(Widget, can_focus=True):
 
     def action_turn(self, by: int) -> None:
         """Take the next value, or the one before."""
+        self._typing = False
         values = [value for value, _ in self.options]
         place = values.index(self.value) + by if self.value in values else 0
         if values:
@@ -76,12 +99,12 @@ class Slider(Dial):
         text = self._label()
         cells = self._cells
         knob = round((self._number - self._low) / (self._high - self._low) * (cells - 1))
-        knob = min(max(knob, 0), cells - 1)
         text.append("━" * knob, BAR_STYLE).append("●", BAR_BOLD).append("━" * (cells - 1 - knob), "dim")
-        return text.append(f"  {self.value}", "bold")
+        return text.append(f"  {self.value}{'▏' if self._typing and self.has_focus else ''}", "bold")
 
     def action_turn(self, by: int) -> None:
         """A step up or down."""
+        self._typing = False
         self._set(self._number + by * self._step)
 
     def on_click(self, event: events.Click) -> None:
@@ -98,10 +121,12 @@ class Slider(Dial):
 
     @property
     def _number(self) -> float:
+        """The value, as near as the scale has it; its lower end for what is no number."""
         try:
-            return float(self.value)
+            number = float(self.value)
         except ValueError:
             return self._low
+        return self._low if math.isnan(number) else min(max(number, self._low), self._high)
 
     def _set(self, number: float) -> None:
         self.turn_to(f"{min(max(number, self._low), self._high):g}")
