@@ -105,6 +105,7 @@ class Study:
     answer_only: bool
     max_new_tokens: int
     seed: int
+    errors: list[str] = field(default_factory=list)  # of the runs that are left out
 
     @cached_property
     def mean(self) -> torch.Tensor:
@@ -149,7 +150,7 @@ def run_controls(
 
     answer_only: as in evaluate. per_thought adds: each thought left out, each swapped for another problem's
     (the others as they were), and only the first k. weights and data name what was measured. progress is called
-    with the number of runs done.
+    with the number of runs done. Where runs are left out, as their numbers overflow, the settings say how many.
     Raises CoconutError for an unknown control and for a model that takes no thoughts.
     """
     if unknown := [name for name in names if name not in CONTROLS]:
@@ -182,6 +183,7 @@ def run_controls(
         results=with_adjusted(results),
         per_thought=with_adjusted(single),
         settings={"seed": seed, "answer_only": answer_only, "max_new_tokens": max_new_tokens}
+        | ({"failed": len(study.errors), "error": study.errors[0]} if study.errors else {})
         | ({} if model.config.trained else {"trained": False, "feedback": feedback_text(model.config)}),
     )
 
@@ -196,7 +198,8 @@ def study_problems(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Study:
-    """Answer problems and their twins with their own thoughts, and choose donors for each problem.
+    """Answer problems and their twins with their own thoughts, and choose donors for each problem. A problem at
+    which something goes wrong, as numbers that overflow, is left out.
 
     Raises CoconutError where there are no problems, or none that the model thinks about.
     """
@@ -214,36 +217,52 @@ def study_problems(
         keep="thoughts",
         batch_size=BATCH,
         progress=progress,
+        raising=False,
     )
-    cases = [_case(problem, answer) for problem, answer in zip(everything, answers, strict=True)]
-    if not any(case.own.thoughts.shape[0] for case in cases):
+    errors = [answer.error for answer in answers if answer.error]
+    if all(answer.error for answer in answers[: len(problems)]):
+        raise CoconutError(errors[0])
+    cases = [
+        None if answer.error else _case(problem, answer)
+        for problem, answer in zip(everything, answers, strict=True)
+    ]
+    if not any(case is not None and case.own.thoughts.shape[0] for case in cases):
         raise CoconutError("this model takes no thoughts here, so there is nothing to put in their place")
-    own, of_twins = cases[: len(problems)], iter(cases[len(problems) :])
-    for case, twin in zip(own, twins, strict=True):
+    own = [case for case in cases[: len(problems)] if case is not None]
+    of_twins = iter(cases[len(problems) :])
+    for case, twin in zip(cases[: len(problems)], twins, strict=False):
+        of_twin = None if twin is None else next(of_twins)
+        if case is None:
+            continue
         others = [other for other in own if other.problem.question != case.problem.question]
         same = [other for other in others if len(other.problem.steps) == len(case.problem.steps)]
         for name, pool in (("random", others), ("same-hop", same if case.problem.steps else [])):
             if pool:
                 case.donors[name] = rng.choice(pool)
-        if twin is not None:
-            case.donors["twin"] = next(of_twins)
-    return Study(model, own, answer_only, max_new_tokens, seed)
+        if of_twin is not None:
+            case.donors["twin"] = of_twin
+    return Study(model, own, answer_only, max_new_tokens, seed, errors)
 
 
 def compare(
     study: Study, plans: Sequence[dict[str, Plan | None]], progress: Progress | None = None
 ) -> list[ControlResult]:
-    """Answer each problem with each of its plans, by name, and count what became of the answers."""
+    """Answer each problem with each of its plans, by name, and count what became of the answers. A run at which
+    something goes wrong counts in no way but as one of the study's errors."""
     told: dict[str, list[tuple[Case, Answer]]] = {name: [] for each in plans for name in each}
-    for case, name, answer in answers_to(study, plans, progress or (lambda count: None)):
-        told[name].append((case, answer))
+    for case, name, answer in answers_to(study, plans, progress or (lambda count: None), raising=False):
+        if answer.error:
+            study.errors.append(answer.error)
+        else:
+            told[name].append((case, answer))
     return [_count(study, name, pairs) for name, pairs in told.items() if pairs]
 
 
 def answers_to(
-    study: Study, plans: Sequence[dict[str, Plan | None]], progress: Progress
+    study: Study, plans: Sequence[dict[str, Plan | None]], progress: Progress, *, raising: bool = True
 ) -> Iterator[tuple[Case, str, Answer]]:
-    """Answer each problem with each of its plans, by name; its prompt is read once for all of them."""
+    """Answer each problem with each of its plans, by name; its prompt is read once for all of them.
+    raising: see generate."""
     model = study.model
     ending = choose_ending(model)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if study.answer_only else []
@@ -271,6 +290,8 @@ def answers_to(
         context = repeated(base, [place for place, *_ in named])
         run_rows(model, context, rows)
         for (_, index, name, _), row in zip(named, rows, strict=True):
+            if raising and row.error is not None:
+                raise row.error
             yield study.cases[index], name, answer_of(model, row)
         progress(len(rows))
 

@@ -25,6 +25,11 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
+def describe_error(error: BaseException) -> str:
+    """An error in one line: what a CoconutError says, and in front of what any other says its kind."""
+    return str(error) if isinstance(error, CoconutError) else f"{type(error).__name__}: {one_line(error)}"
+
+
 def device_failure(error: BaseException) -> str | None:
     """In one line, what a device said that ran out of memory or was lost; None for any other error."""
     torch = sys.modules.get("torch")  # where it was never imported, no device has failed

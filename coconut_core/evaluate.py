@@ -71,7 +71,12 @@ class Evaluation:
     @property
     def cut_off(self) -> int:
         """How many answers did not come to their end within max_new_tokens or the model's context."""
-        return sum(not answer.finished for answer in self.answers)
+        return sum(not answer.finished and not answer.error for answer in self.answers)
+
+    @property
+    def errors(self) -> list[str]:
+        """What went wrong where there is no answer, one entry for each such problem; it counts as not right."""
+        return [answer.error for answer in self.answers if answer.error]
 
     def to_json(self) -> dict[str, Any]:
         """All figures as one JSON object; shares between 0 and 1."""
@@ -88,6 +93,7 @@ class Evaluation:
             "outcomes": {outcome.value: count for outcome, count in self.outcome_counts.items()},
             "mean_answer_tokens": self.mean_tokens,
             "cut_off": self.cut_off,
+            "failed": len(self.errors),
             "seconds": round(self.seconds, 3),
             "forward_passes": self.work.passes,
             "positions": self.work.positions,
@@ -106,7 +112,7 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Greedy answers to all problems; see is_right for which of them are right, and generate for thoughts and
-    stop.
+    stop. A problem at which something goes wrong, as numbers that overflow, has no answer and is not right.
 
     answer_only lets nothing but thoughts do the reasoning: the answer prefix follows <eot> at once, with
     and without thoughts alike. Otherwise the model may go on to reason in words.
@@ -121,6 +127,7 @@ def evaluate(
         batch_size=batch_size,
         stop=stop,
         progress=progress,
+        raising=False,
     )
     seconds = time.perf_counter() - began
     work = Work(model.work.passes - before.passes, model.work.positions - before.positions)
@@ -134,8 +141,9 @@ def judge(
     right: list[bool] = []
     outcomes: list[Outcome | None] = []
     for problem, answer in zip(problems, answers, strict=True):
-        ok, partial = is_right(answer.text, problem, answer_prefix), answer.thoughts > 0
-        graph = problem.graph if has_classes(problem) else None
+        ok = not answer.error and is_right(answer.text, problem, answer_prefix)
+        partial = answer.thoughts > 0
+        graph = problem.graph if has_classes(problem) and not answer.error else None
         right.append(ok)
         outcomes.append(
             None if graph is None else classify(answer.text, graph, answer_prefix, right=ok, partial=partial)

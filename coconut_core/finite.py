@@ -1,6 +1,6 @@
 """NaN and infinity: reported where they arise, and never shown as if they were a thought."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 NAMED = 3  # tensors in a message
 
 
+class WeightsError(CoconutError):
+    """The weights hold NaN or infinity: no run of this model can be right."""
+
+
 def not_finite(module: nn.Module) -> list[str]:
     """Names of the weights that hold NaN or infinity. Reads all of them."""
     return [
@@ -23,19 +27,23 @@ def not_finite(module: nn.Module) -> list[str]:
     ]
 
 
-def check_finite(module: nn.Module, state: Tensor, what: str) -> None:
-    """Raise CoconutError, saying what is not finite and where that comes from, unless all of state is finite.
+def check_finite(
+    module: nn.Module, state: Tensor, what: str, weights: Callable[[], list[str]] | None = None
+) -> None:
+    """Raise CoconutError, saying what is not finite and where that comes from, unless all of state is finite:
+    WeightsError where it comes from the weights.
 
-    state is of any shape. On a GPU this waits for it.
+    state is of any shape. On a GPU this waits for it. weights: what not_finite says of the module, where
+    several are checked in a row.
     """
     if torch.isfinite(state).all():
         return
-    names = not_finite(module)
+    names = not_finite(module) if weights is None else weights()
     told = f"{what} is not finite (NaN or infinity): "
     if not names:
         raise CoconutError(f"{told}the numbers overflow; use --dtype float32, or a smaller change to a thought")
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    raise CoconutError(f"{told}the weights {', '.join(names[:NAMED])}{more} are not either; take other weights")
+    raise WeightsError(f"{told}the weights {', '.join(names[:NAMED])}{more} are not either; take other weights")
 
 
 def check_run(module: nn.Module, state: Tensor, steps: Iterable["Step"]) -> None:

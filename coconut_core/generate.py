@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from coconut_core.decoding import check_temperature
+from coconut_core.errors import describe_error
 from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
 from coconut_core.model import CoconutModel
@@ -23,6 +24,7 @@ class Answer:
     finished: bool = False  # False: cut off by max_new_tokens or by the model's context
     ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment: see Ending.reason
     recording: Recording | None = None  # where it was asked for
+    error: str = ""  # what ended it, where something went wrong; then nothing else is to be relied on
 
     @property
     def tokens(self) -> int:
@@ -47,6 +49,7 @@ def generate(
     passes: int | None = None,
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
+    raising: bool = True,
 ) -> list[Answer]:
     """Answer every question, in order. The same words as one run at a time with the same seed.
 
@@ -56,6 +59,8 @@ def generate(
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
     ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.parallel.
     progress is called with the number of questions answered, batch by batch.
+    raising: what goes wrong with one question, such as numbers that overflow, is raised; else it stands in its
+    answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.
     """
     check_temperature(temperature)
     ending = choose_ending(model, thoughts, stop)
@@ -80,6 +85,8 @@ def generate(
         context = read_prompts(model, [prompts[index] for index in chosen], shortcut=keep == "nothing")
         run_rows(model, context, rows, keep=keep, speak=speak, passes=passes)
         for index, row in zip(chosen, rows, strict=True):
+            if raising and row.error is not None:
+                raise row.error
             answers[index] = answer_of(model, row, keep)
         if progress is not None:
             progress(len(chosen))
@@ -95,4 +102,5 @@ def answer_of(model: CoconutModel, row: Row, keep: Keep = "nothing") -> Answer:
         finished=bool(row.token_ids) and row.token_ids[-1] in model.eos_ids,
         ended=row.ended,
         recording=None if keep == "nothing" else row.recording(),
+        error="" if row.error is None else describe_error(row.error),
     )

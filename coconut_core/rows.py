@@ -1,6 +1,7 @@
 """Many runs side by side: the latent loop in batches, without a Session's bookkeeping.
 
 Rows of a batch share a cache and nothing else: each has its own number of thoughts, interventions and words.
+What goes wrong in one ends that row, which keeps the error; an error that belongs to no row is raised.
 """
 
 from collections import deque
@@ -16,10 +17,11 @@ from torch import Tensor
 
 from coconut_core.contexts import Context
 from coconut_core.decoding import pick_token
-from coconut_core.finite import check_finite
+from coconut_core.errors import device_failure
+from coconut_core.finite import WeightsError, check_finite, not_finite
 from coconut_core.halting import Ending
 from coconut_core.interventions.edits import Intervention
-from coconut_core.interventions.inside import acting
+from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.interventions.plan import Plan
 from coconut_core.layers import Seen, watching
 from coconut_core.machine import Machine, Mode, Move
@@ -60,6 +62,14 @@ class Row:
     given: list[Tensor] = field(default_factory=list)  # (hidden,) each: thoughts found ahead, edits included
     thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each, where they are kept
     seen: list[Seen] = field(default_factory=list)  # of this row alone, (1, …), where it is kept
+    error: Exception | None = None  # what ended it, where something went wrong
+
+    def fail(self, error: Exception) -> None:
+        """End this row with an error. One of the weights or the device, which belongs to no row, is raised."""
+        if isinstance(error, WeightsError) or device_failure(error) is not None:
+            raise error
+        self.error = error
+        self.machine.finish()
 
     def recording(self) -> Recording:
         """What was kept of its thoughts."""
@@ -158,7 +168,8 @@ def run_rows(
     speak: bool = True,
     passes: int | None = None,
 ) -> None:
-    """Run all rows to their ends; their entries tell what came of them. The context is used up.
+    """Run all rows to their ends; their entries tell what came of them, their errors included. The context is
+    used up.
 
     Without speak a run ends once its first latent segment has. passes: in how many parallel passes the thoughts
     of the first latent segment are found (None: as the checkpoint says; 0: one after the other).
@@ -192,8 +203,8 @@ def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:
 
 @torch.inference_mode()
 def step_rows(model: CoconutModel, context: Context, rows: list[Row]) -> Decision:
-    """Feed every row what comes next for it, all in one step; rows that are over read padding."""
-    decision = _decide(model, context.hidden, rows)
+    """Feed every row what comes next for it, all in one step; rows that are over or fail read padding."""
+    decision = _decide(model, context, rows)
     embedded = model.embed(torch.tensor(decision.tokens, device=model.device)[:, None])[:, 0]
     with acting(model, context, decision.interventions) as visible:
         model.latent_step(
@@ -218,16 +229,20 @@ def think_in_parallel(
     Where what happens inside at each thought is kept, they are only found, and fed one by one afterwards.
     """
     chosen = max((choose_passes(model, passes, row.ending) for row in rows), default=0)
-    counts = [int(min(row.machine.thoughts, row.room)) for row in rows]
-    if not chosen or not max(counts):
+    if not chosen:
         return
-    for row in rows:
-        for edit in row.plan.edits.values():
-            check_edit(edit, chosen)
     length, before = context.length, context.hidden
+    for row, state in zip(rows, before, strict=True):
+        _check_edits(row, state, chosen)
+    fits = [row.error is None for row in rows]
+    counts = [
+        int(min(row.machine.thoughts, row.room)) if fit else 0 for row, fit in zip(rows, fits, strict=True)
+    ]
+    if not max(counts):
+        return
     taken = torch.tensor(counts, device=model.device)
     mask = (torch.arange(max(counts), device=model.device) < taken[:, None]).long()
-    change = changing([row.plan.edits for row in rows])
+    change = changing([row.plan.edits if fit else {} for row, fit in zip(rows, fits, strict=True)])
     thoughts, hidden = find_thoughts(model, context, max(counts), chosen, mask=mask, change=change)
     if keep == "inside":
         context.take_back(context.length - length, before)
@@ -244,6 +259,16 @@ def think_in_parallel(
             row.thoughts = list(found[:count])
 
 
+def _check_edits(row: Row, state: Tensor, passes: int) -> None:
+    """End a row whose interventions cannot be done in parallel passes, or not to a thought such as state."""
+    try:
+        for edit in row.plan.edits.values():
+            check_edit(edit, passes)
+            edit(state)
+    except Exception as error:
+        row.fail(error)
+
+
 def _keep_thoughts(rows: list[Row], decision: Decision, seen: Seen | None) -> None:
     for number, (row, thinking) in enumerate(zip(rows, decision.thinking, strict=True)):
         if thinking and row.machine.segment == 0:
@@ -252,33 +277,35 @@ def _keep_thoughts(rows: list[Row], decision: Decision, seen: Seen | None) -> No
                 row.seen.append(Seen(seen.layers[number, None], seen.heads[number, None]))
 
 
-def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row]) -> Decision:
-    """What each row is fed next, its interventions done."""
+def _decide(model: CoconutModel, context: Context, rows: list[Row]) -> Decision:
+    """What each row is fed next, its interventions done; a row that fails is over."""
+    hidden = context.hidden
     together = cache(lambda: model.logits(hidden).float().cpu())
+    weights = cache(lambda: not_finite(model))
     decision = Decision()
     for index, (row, state) in enumerate(zip(rows, hidden.unbind(), strict=True)):
-        machine = row.machine
         readout: Readout = _RowReadout(model, state, index, together)
-        reason = _reason_to_end(row, readout) if machine.mode is Mode.THINKING else None
-        token, move = model.config.eot_id, machine.next_move(reason is not None)
-        if move is Move.THINK:
-            state = _intervene(row, state, index, decision)
-            readout = readout if state is readout.hidden else Readout(model, state)
-            machine.after_thought()
-            row.taken += 1
-        elif move is Move.END_THINKING:
-            assert reason is not None  # as there is no other way for thinking to end
-            row.ended.append(reason)
-            row.recent = []
-            machine.after_token(token)
-        elif move is Move.SPEAK:
-            if row.forced:
-                token = row.forced.popleft()
-            else:
-                check_finite(model, readout.logits, f"the readout of a question behind {row.taken} thoughts")
-                token = pick_token(readout.logits, model.config.latent_id, row.temperature, row.generator)
-            row.token_ids.append(token)
-            machine.after_token(token)
+        token, move = model.config.eot_id, Move.NOTHING
+        try:
+            reason = _reason_to_end(row, readout) if row.machine.mode is Mode.THINKING else None
+            move = row.machine.next_move(reason is not None)
+            if move is Move.THINK:
+                state = _intervene(model, context, row, state, index, decision)
+                readout = readout if state is readout.hidden else Readout(model, state)
+                row.machine.after_thought()
+                row.taken += 1
+            elif move is Move.END_THINKING:
+                assert reason is not None  # as there is no other way for thinking to end
+                row.ended.append(reason)
+                row.recent = []
+                row.machine.after_token(token)
+            elif move is Move.SPEAK:
+                token = _pick(model, row, readout, weights)
+                row.token_ids.append(token)
+                row.machine.after_token(token)
+        except Exception as error:
+            row.fail(error)
+            move = Move.NOTHING
         decision.tokens.append(token)
         decision.thinking.append(move is Move.THINK)
         decision.counts.append(int(move is not Move.NOTHING))
@@ -287,7 +314,17 @@ def _decide(model: CoconutModel, hidden: Tensor, rows: list[Row]) -> Decision:
     return decision
 
 
-def _intervene(row: Row, state: Tensor, index: int, decision: Decision) -> Tensor:
+def _pick(model: CoconutModel, row: Row, readout: Readout, weights: Callable[[], list[str]]) -> int:
+    """The word that a row says next."""
+    if row.forced:
+        return row.forced.popleft()
+    check_finite(model, readout.logits, f"the readout of a question behind {row.taken} thoughts", weights)
+    return pick_token(readout.logits, model.config.latent_id, row.temperature, row.generator)
+
+
+def _intervene(
+    model: CoconutModel, context: Context, row: Row, state: Tensor, index: int, decision: Decision
+) -> Tensor:
     """The thought to feed, (hidden,); what is done inside the model is noted in the decision."""
     machine = row.machine
     if machine.segment == 0 and machine.taken < len(row.given):
@@ -295,9 +332,11 @@ def _intervene(row: Row, state: Tensor, index: int, decision: Decision) -> Tenso
     intervention = row.plan.edits.get(machine.taken + 1) if machine.segment == 0 else None
     if intervention is None:
         return state
+    changed = intervention(state)
     if intervention.inside:
+        check_fits(model, intervention, int(context.mask[index].sum()))
         decision.interventions[index] = intervention
-    return intervention(state)
+    return changed
 
 
 def _reason_to_end(row: Row, readout: Readout) -> str | None:

@@ -318,8 +318,13 @@ def _answer_batch(
         except CoconutError as error:
             records.append({"error": str(error)})
     good = [record for record in records if "error" not in record]
-    answers = generate(model, [record["question"] for record in good], thoughts=thoughts, **sampling)
+    answers = generate(
+        model, [record["question"] for record in good], thoughts=thoughts, raising=False, **sampling
+    )
     for record, answer in zip(good, answers, strict=True):
+        if answer.error:
+            record["error"] = answer.error
+            continue
         record["answer"] = answer_of(answer.text, model.config.answer_prefix)
         record["text"] = answer.text
         record["thoughts"] = answer.thoughts

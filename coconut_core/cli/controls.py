@@ -105,6 +105,11 @@ def controls_command(
             progress=advance,
         )
     )
+    if failed := found.settings.get("failed"):
+        say(
+            f"note: runs left out as they have no answer: {failed}; the first: {found.settings['error']}",
+            err=True,
+        )
     if as_json:
         say(json.dumps(found.to_json(), ensure_ascii=False))
     else:

@@ -117,6 +117,7 @@ def evaluate_command(
         _print(results, is_sweep, in_words, thinking)
     if not (as_json or opened.config.trained):
         say(f"\n{opened.name}: {untrained_label(opened.config.feedback)}")
+    _tell_errors(results)
     if failures is not None:
         _write_failures(failures, problems, results)
     figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
@@ -239,6 +240,17 @@ def _figure(results: "Mapping[int, Evaluation]", is_sweep: bool, title: str) -> 
     return figure_by_hops(result, f"{title}, {number} thoughts")
 
 
+def _tell_errors(results: "Mapping[int, Evaluation]") -> None:
+    for number, result in results.items():
+        if errors := result.errors:
+            behind = "" if len(results) == 1 else f" behind {number} thoughts"
+            say(
+                f"note: {len(errors)} of {result.count} problems have no answer{behind} and count as "
+                f"not right, the first with: {errors[0]}",
+                err=True,
+            )
+
+
 def _write_failures(path: Path, problems: "Sequence[Problem]", results: "Mapping[int, Evaluation]") -> None:
     lines = [
         json.dumps(
@@ -250,6 +262,7 @@ def _write_failures(path: Path, problems: "Sequence[Problem]", results: "Mapping
                 "outcome": outcome,
                 "hops": hops,
                 "finished": answer.finished,
+                **({"error": answer.error} if answer.error else {}),
             },
             ensure_ascii=False,
         )

@@ -62,6 +62,17 @@ def talkative_model(architecture: str, token_id: int, *, factor: float = 2.5, **
     return model
 
 
+def overflowing_model(word: str) -> CoconutModel:
+    """A tiny GPT-2 whose weights are finite, and whose numbers overflow where it reads a certain word."""
+    model = tiny_model("gpt2", max_positions=512)
+    model.base_lm.config.tie_word_embeddings = False
+    with torch.no_grad():
+        head = model.base_lm.get_output_embeddings()
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        model.base_lm.get_input_embeddings().weight[model.token_id(word)] = 3e38
+    return model
+
+
 def _base(architecture: str, max_positions: int, attention: str, tokenizer: Any) -> PreTrainedModel:
     common: dict[str, Any] = {
         "vocab_size": VOCABULARY,
