@@ -32,6 +32,7 @@ from tests.core.tiny_recipes import assert_same_weights, timeless
 YEAR = 365 * 24 * 3600
 TO_1970 = 3600 - int(time.time())
 JUMPS = (-YEAR, TO_1970, 10 * YEAR, 0)
+JUMP_NAMES = ("year-back", "1970", "decade-on", "now")  # of the tests: the same in each of their processes
 TO_AND_FRO = ",".join(map(str, JUMPS))
 
 
@@ -106,7 +107,7 @@ def test_the_session_of_an_explorer_that_lives_is_not_taken_from_it(clock_set: O
     assert SessionStore(path.parent).load().crashed
 
 
-@pytest.mark.parametrize("offset", JUMPS)
+@pytest.mark.parametrize("offset", JUMPS, ids=JUMP_NAMES)
 def test_a_file_that_is_being_written_stays(offset: int, tmp_path: Path) -> None:
     gone = 2**22 + 1  # a number that no process has
     names = {f"{os.getpid()}-a": True, f"{gone}-b": offset == 0}  # or it may be that of another machine
@@ -145,7 +146,7 @@ def test_a_training_across_jumps_is_that_of_a_steady_clock(
     assert seen == [row["step"] for row in rows if "evaluation" in row]
 
 
-@pytest.mark.parametrize("offset", [-YEAR, TO_1970, 10 * YEAR])
+@pytest.mark.parametrize("offset", JUMPS[:3], ids=JUMP_NAMES[:3])
 def test_a_log_that_grows_was_written_just_now(offset: int, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n', encoding="utf-8")

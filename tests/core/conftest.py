@@ -16,19 +16,19 @@ settings.load_profile("core")
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
 def model(request: pytest.FixtureRequest) -> CoconutModel:
-    """A tiny random model, one of each architecture; tests must not change it."""
-    return tiny_model(request.param)
+    """A tiny random model in float64, one of each architecture; tests must not change it."""
+    return tiny_model(request.param, dtype=torch.float64)
 
 
 @pytest.fixture(scope="session")
 def llama() -> CoconutModel:
-    """A tiny random Llama; tests must not change it."""
-    return tiny_model("llama")
+    """A tiny random Llama in float64; tests must not change it."""
+    return tiny_model("llama", dtype=torch.float64)
 
 
 @pytest.fixture(scope="session")
-def saved_folder(tmp_path_factory: pytest.TempPathFactory, llama: CoconutModel) -> Path:
-    """A checkpoint folder of the tiny Llama; tests must copy it before they change it."""
+def saved_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder of the tiny Llama in float32; tests must copy it before they change it."""
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
-    llama.save_pretrained(folder)
+    tiny_model("llama").save_pretrained(folder)
     return folder

@@ -17,12 +17,13 @@ def ending_model(
     architecture: str, ending: str, *, thoughts: int = 5, window: int = 2, feedback: str = "hidden"
 ) -> CoconutModel:
     """A tiny model with so many thoughts at most; a halting head that is not flat."""
-    plain = tiny_model(architecture, thoughts=thoughts, feedback=feedback)
+    plain = tiny_model(architecture, thoughts=thoughts, feedback=feedback, dtype=torch.float64)
     config = replace(plain.config, ending=ending, ending_threshold=THRESHOLDS.get(ending), ending_window=window)
     model = CoconutModel(plain.base_lm, plain.tokenizer, config).eval()
     if model.halting is not None:
         with torch.no_grad():
-            model.halting.linear.weight.normal_(std=0.5, generator=torch.Generator().manual_seed(3))
+            noise = torch.randn(model.halting.linear.weight.shape, generator=torch.Generator().manual_seed(3))
+            model.halting.linear.weight.copy_(0.5 * noise)
             model.halting.linear.bias.fill_(-0.3)
     return model
 

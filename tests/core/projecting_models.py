@@ -12,7 +12,7 @@ WIDTH = 24
 
 def projecting_model(architecture: str, *, thoughts: int = 4, seed: int = 0, norm: bool = True) -> CoconutModel:
     """A tiny model with a random projection that is far from an identity."""
-    plain = tiny_model(architecture, thoughts=thoughts, seed=seed)
+    plain = tiny_model(architecture, thoughts=thoughts, seed=seed, dtype=torch.float64)
     options = {"width": WIDTH} if norm else {"width": WIDTH, "norm": False}
     config = replace(plain.config, feedback="projection", feedback_options=options)
     torch.manual_seed(seed + 1)

@@ -18,6 +18,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
 from coconut_core.session import Session
+from tests.core.precision import EXACT, FLOAT32
 from tests.core.test_analysis_graphs import graph_of, known_problem
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
@@ -112,7 +113,7 @@ def test_looks_of_a_batch_are_those_of_single_runs(architecture: str) -> None:
         parts = attention_to_parts(attention, plan, known, known.graph.names, study.hops(1))
         assert parts is not None
         total += parts
-    torch.testing.assert_close(looks.means[1], total / 6, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(looks.means[1], total / 6, **FLOAT32)
 
 
 # -- principal components ----------------------------------------------------------------------------------
@@ -129,8 +130,8 @@ def test_components_of_points_on_a_plane() -> None:
     values = torch.linalg.eigvalsh(variance).flip(0)
     assert pca.explained[:2].tolist() == pytest.approx((values / values.sum()).tolist(), abs=1e-5)
     assert float(pca.explained[2]) < 1e-6
-    torch.testing.assert_close(pca.axes @ pca.axes.T, torch.eye(3), rtol=0, atol=1e-5)
-    torch.testing.assert_close(pca.project(points)[:, :2] @ pca.axes[:2] + pca.mean, points, rtol=0, atol=1e-4)
+    torch.testing.assert_close(pca.axes @ pca.axes.T, torch.eye(3), **EXACT)
+    torch.testing.assert_close(pca.project(points)[:, :2] @ pca.axes[:2] + pca.mean, points, **EXACT)
     assert pca.project(points[:6].reshape(2, 3, 8)).shape == (2, 3, 3)
     assert torch.equal(Pca.fit(points, 3).axes, pca.axes)
     largest = pca.axes.gather(1, pca.axes.abs().argmax(dim=1, keepdim=True))
@@ -158,7 +159,7 @@ def test_a_new_run_is_projected_into_the_components_of_a_data_set(llama: Coconut
     session = Session(llama, QUESTIONS[0], thoughts=3)
     session.finish()
     path = pca.project(torch.stack([step.hidden for step in session.thought_steps()]))
-    torch.testing.assert_close(path, pca.project(runs.thoughts[0]), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(path, pca.project(runs.thoughts[0]), **EXACT)
 
 
 # -- series ------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.rows import read_prompts, repeated
 from coconut_core.session import Session
+from tests.core.precision import format_for, tolerance
 from tests.core.reference import word_embeddings
 from tests.core.test_generate import assert_batch_equals_single
 from tests.core.test_interventions import assert_same, run, sources_of
@@ -37,19 +38,18 @@ from tests.core.tiny_recipes import tiny_recipe, train
 
 NAMES = (*ARCHITECTURES, *CROPPED, *RECURRENT)
 ATTENDING = (*ARCHITECTURES, *CROPPED)  # attention and nothing else in every layer
-MODELS = {name: tiny_model(name) for name in NAMES}
+MODELS = {name: tiny_model(name, dtype=format_for(name)) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_loss_and_every_gradient_equal_those_of_a_full_recompute(name: str) -> None:
-    model = tiny_model(name)
+    model = tiny_model(name, dtype=format_for(name))
     rows = [
         make_row(model, 12, [3], 9, seed=1),
         make_row(model, 4, [1], 7, seed=2),
         make_row(model, 8, [0], 4, seed=4),
     ]
-    atol = 2e-4 if name == "qwen3_next" else 2e-5  # the library computes its recurrence in chunks
-    assert_equals_reference(model, rows, [0, 8, 4], atol=atol)
+    assert_equals_reference(model, rows, [0, 8, 4])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +70,7 @@ def test_readouts_are_the_logits_of_the_library(name: str) -> None:
     session = Session(MODELS[name], QUESTIONS[0])
     with torch.inference_mode():
         logits = MODELS[name].base_lm(torch.tensor([session.prompt_ids])).logits[0, -1]
-    torch.testing.assert_close(session.next_readout.logits, logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(session.next_readout.logits, logits, **tolerance(MODELS[name]))
     table = MODELS[name].embedding_table()
     assert torch.equal(MODELS[name].embed(torch.tensor([20, 33])), table[[20, 33]])
     assert session.next_readout.nearest(3)[0].probability < 1
@@ -103,7 +103,7 @@ def test_interventions_do_what_they_say_and_are_there_after_going_back(name: str
         changed.rewind(3)
         changed.finish()
         for step, state in zip(changed.steps, states, strict=True):
-            torch.testing.assert_close(step.state, state, rtol=0, atol=1e-5)
+            torch.testing.assert_close(step.state, state, **tolerance(MODELS[name]))
         assert_same_run(changed, replay(changed))
         twin = changed.fork()
         twin.edit(2, None)
@@ -119,7 +119,7 @@ def test_the_lens_ends_in_the_plain_readout(name: str) -> None:
         assert torch.equal(place.lens[-1].logits, readout.logits)
         assert not torch.allclose(place.lens[0].logits, readout.logits, atol=1e-2)
     runs = gather(model, QUESTIONS, 2, batch_size=3)
-    torch.testing.assert_close(runs.layers[0, 1], insight.places[1].layers, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(runs.layers[0, 1], insight.places[1].layers, **tolerance(MODELS[name]))
 
 
 @pytest.mark.parametrize("name", ATTENDING)
@@ -129,7 +129,7 @@ def test_attention_is_over_all_positions_so_far(name: str) -> None:
     place = look_inside(session, attention=True).places[2]
     assert place.attention is not None
     assert place.attention.shape == (2, 4, len(session.prompt_ids) + 2)
-    torch.testing.assert_close(place.attention.sum(dim=-1), torch.ones(2, 4))
+    torch.testing.assert_close(place.attention.sum(dim=-1), torch.ones(2, 4), **tolerance(MODELS[name]))
     window = getattr(MODELS[name].base_lm.config, "sliding_window", None)
     if window is not None and name != "qwen2":
         assert float(place.attention[0, :, :-window].abs().max()) == 0
@@ -140,19 +140,19 @@ def test_as_many_parallel_passes_as_thoughts_find_those_of_the_loop(name: str) -
     one, other = (Session(MODELS[name], QUESTIONS[0], 3, passes=passes, max_new_tokens=5) for passes in (0, 3))
     assert one.finish() == other.finish()
     for first, second in zip(one.steps, other.steps, strict=True):
-        torch.testing.assert_close(first.state, second.state, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(first.state, second.state, **tolerance(MODELS[name]))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mixture_is_of_words_as_the_model_reads_them(name: str) -> None:
     """With the library's own probabilities."""
-    model = tiny_model(name, feedback="mixture")
+    model = tiny_model(name, feedback="mixture", dtype=format_for(name))
     session = Session(model, QUESTIONS[0])
     with torch.inference_mode():
         logits = model.base_lm(torch.tensor([session.prompt_ids])).logits[0, -1]
         expected = torch.softmax(logits, dim=-1) @ word_embeddings(model)
         fed = model.feedback(session.next_readout.hidden[None])[0]
-    torch.testing.assert_close(fed, expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(fed, expected, **tolerance(MODELS[name]))
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -197,7 +197,7 @@ def test_what_is_read_aside_is_taken_back(name: str) -> None:
             model.feed(context, model.embed(torch.full((2, 3), 20)))
         assert context.length == untouched.length
         again = [model.latent_step(each) for each in (context, untouched, repeated(untouched, [1, 0, 1]))]
-    torch.testing.assert_close(again[0], again[1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(again[0], again[1], **tolerance(model))
     assert again[2].shape == (3, 32)
 
 
@@ -206,7 +206,7 @@ def test_the_table_of_tested_architectures_is_that_of_the_tests() -> None:
 
 
 def test_an_architecture_that_is_not_tested_is_tried_out() -> None:
-    model = tiny_model("stablelm")
+    model = tiny_model("stablelm", dtype=torch.float64)
     check_loop(model)
     assert model.work.passes == 0
     assert_equals_full_recompute(run(model))
@@ -223,7 +223,7 @@ def test_the_text_part_of_a_model_that_sees_images_is_used() -> None:
     text = CROPPED["gemma3_text"] | common | {"intermediate_size": 48, "num_key_value_heads": 2}
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "image_size": 28}
     config = Gemma3Config(text_config=text, vision_config=vision | {"num_hidden_layers": 2, "patch_size": 14})
-    plain = MODELS["gemma3_text"]
+    plain = tiny_model("gemma3_text")
     seeing = AutoModelForCausalLM.from_config(config)
     seeing.model.language_model.load_state_dict(plain.base_lm.model.state_dict())
     model = CoconutModel(seeing, plain.tokenizer, plain.config).eval()

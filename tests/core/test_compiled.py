@@ -23,6 +23,7 @@ from coconut_core.layers import watching
 from coconut_core.model import CoconutModel
 from coconut_core.rows import read_prompts
 from coconut_core.session import Session
+from tests.core.precision import FLOAT32
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 
 FULL = [*ARCHITECTURES, "gemma", "phi", "olmo", "olmo2"]
@@ -71,7 +72,7 @@ def read(model: CoconutModel, count: int) -> Context:
 
 
 def assert_close(ours: Tensor, theirs: Tensor) -> None:
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours, theirs, **FLOAT32)
 
 
 @pytest.mark.parametrize("name", FULL)

@@ -20,6 +20,7 @@ from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model, ends_at
+from tests.core.precision import EXACT
 from tests.core.reference import embed_with_thoughts, states_of
 from tests.core.test_model import gradients, make_row, pad
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
@@ -125,7 +126,7 @@ def test_thinking_may_be_ended_by_hand_or_go_on_past_the_rule() -> None:
 @pytest.mark.parametrize("ending", RULES)
 def test_each_latent_segment_ends_by_itself(ending: str) -> None:
     ruled = ending_model("qwen2", ending)
-    talkative = talkative_model("qwen2", ruled.config.bot_id, factor=4.0)
+    talkative = talkative_model("qwen2", ruled.config.bot_id, factor=4.0, dtype=ruled.dtype)
     model = CoconutModel(talkative.base_lm, ruled.tokenizer, ruled.config).eval()
     model.halting = ruled.halting
     options: dict[str, Any] = {"temperature": 1.0, "max_new_tokens": 16}
@@ -240,13 +241,13 @@ def test_the_head_reads_in_training_what_it_reads_in_a_run(architecture: str) ->
                 assert session.next_move == ("end thinking" if taken == config.thoughts else "think")
             in_runs += asked
     assert len(in_runs) == len(in_training) == len(QUESTIONS) * config.thoughts
-    torch.testing.assert_close(torch.stack(in_training), torch.stack(in_runs), rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.stack(in_training), torch.stack(in_runs), **EXACT)
     with states_read(model.halting) as in_batch:
         generate(model, QUESTIONS, max_new_tokens=1)
     together = torch.stack(in_batch).unflatten(0, (config.thoughts, len(QUESTIONS)))  # thought by thought
     order = sorted(range(len(QUESTIONS)), key=lambda number: len(prompts[number]))
     alone = torch.stack(in_runs).unflatten(0, (len(QUESTIONS), config.thoughts))[order].transpose(0, 1)
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(together, alone, **EXACT)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -279,7 +280,7 @@ def test_halting_loss_by_hand(architecture: str) -> None:
     output.halting_loss.backward()
     found = gradients(model)
     for name, value in wanted_gradients.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5, msg=lambda text: f"{name}: {text}")  # noqa: B023
+        torch.testing.assert_close(found[name], value, **EXACT, msg=lambda text: f"{name}: {text}")  # noqa: B023
     reached = [name for name, value in found.items() if float(value.abs().sum()) > 0]
     assert {"halting.linear.weight", "halting.linear.bias"} < set(reached)
     embedded = found[next(name for name in found if name.endswith(("wte.weight", "embed_tokens.weight")))]

@@ -28,6 +28,7 @@ from coconut_core.interventions.text import FORMS, parse_plan, read_commands
 from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
 from coconut_core.session import Session
+from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 THOUGHTS = 3
@@ -90,7 +91,7 @@ def test_replacements_change_nothing_where_the_thought_is_that_already(model: Co
         once, twice = parse_plan(text, sources_of(model)), parse_plan(f"{text}; {text}", sources_of(model))
         if text.startswith("noise"):  # the norm of a norm
             expected, found = run(model, once).steps[1].hidden, run(model, twice).steps[1].hidden
-            torch.testing.assert_close(expected, found, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(expected, found, **EXACT)
         else:
             assert_same(run(model, once), run(model, twice))
 
@@ -100,7 +101,7 @@ def test_a_mean_over_one_problem_is_its_own_thought(model: CoconutModel) -> None
     assert own is not None
     plan = parse_plan("mean@all", Sources(model, QUESTION, own, [own], THOUGHTS))
     for one, other in zip(run(model).thought_steps(), run(model, plan).thought_steps(), strict=True):
-        torch.testing.assert_close(one.hidden, other.hidden, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(one.hidden, other.hidden, **EXACT)
 
 
 def test_thoughts_fed_in_their_own_order_are_the_run_itself(model: CoconutModel) -> None:
@@ -169,17 +170,17 @@ def test_patching_the_last_layer_gives_the_donors_state(model: CoconutModel) -> 
     twin = sources_of(model).donor_problem("twin")
     plan = parse_plan("patch 1 twin@2", sources_of(model))
     donor, patched = run(model, question=twin.question), run(model, plan)
-    torch.testing.assert_close(patched.steps[2].state, donor.steps[2].state, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(patched.steps[2].state, donor.steps[2].state, **EXACT)
 
 
 def test_a_thought_that_sees_nothing_reads_alone() -> None:
     """Hiding all other positions leaves only the thought, and to rotary positions it does not matter where."""
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     alone = model.feed(model.empty_context(1), torch.ones(1, 1, 32))[0, 0].detach()
     for question in QUESTIONS[:2]:
         everything = HiddenPositions(tuple(range(len(model.encode_prompt(question)))))
         plan = Plan({1: chain(Replace(torch.ones(32)), everything)})
-        torch.testing.assert_close(run(model, plan, question).steps[1].state, alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(run(model, plan, question).steps[1].state, alone, **EXACT)
 
 
 EXAMPLES = [form.example for form in FORMS]
@@ -204,7 +205,7 @@ def test_a_batch_with_plans_gives_what_sessions_give(model: CoconutModel, text: 
         fed = [step.hidden for step in session.thought_steps() if step.segment == 0]
         assert answer.recording is not None
         for one, other in zip(fed, answer.recording.thoughts, strict=False):
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(one, other, **EXACT)
 
 
 @pytest.mark.parametrize("text", [*EXAMPLES, "zero@1-3,5", "zero@2; drop@1", "replace own:3@2"])
@@ -257,7 +258,7 @@ def test_texts_that_are_no_intervention_are_refused_before_any_model_is_needed(t
 )
 def test_words_that_refer_to_nothing_are_refused(text: str, why: str) -> None:
     with pytest.raises(CoconutError, match=why) as caught:
-        parse_plan(text, sources_of(tiny_model("llama")))
+        parse_plan(text, sources_of(tiny_model("llama", dtype=torch.float64)))
     assert "\n" not in str(caught.value)
 
 
@@ -270,7 +271,7 @@ def test_words_that_refer_to_nothing_are_refused(text: str, why: str) -> None:
     ],
 )
 def test_an_intervention_that_does_not_fit_is_refused_and_nothing_is_lost(intervention: Intervention) -> None:
-    session = run(tiny_model("llama"))
+    session = run(tiny_model("llama", dtype=torch.float64))
     before = [step.state for step in session.steps]
     with pytest.raises(CoconutError):
         session.edit(2, intervention)
@@ -284,7 +285,7 @@ def test_an_intervention_that_does_not_fit_is_refused_and_nothing_is_lost(interv
 
 
 def test_an_embedding_is_no_thought_where_the_feedback_is_no_identity() -> None:
-    model = tiny_model("llama", feedback="mixture")
+    model = tiny_model("llama", feedback="mixture", dtype=torch.float64)
     for text in ("pause@1", "nearest@1", "steer rompus 1@1"):
         with pytest.raises(CoconutError, match="no embedding can stand"):
             parse_plan(text, sources_of(model))
@@ -313,7 +314,7 @@ def test_a_mean_is_taken_over_the_runs_that_have_the_thought() -> None:
 
 
 def test_vectors_are_read_from_safetensors_only(tmp_path: Path) -> None:
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     torch.save(torch.ones(32), tmp_path / "pickle.pt")
     with pytest.raises(CoconutError, match="cannot read a vector"):
         parse_plan(f"replace file:{tmp_path / 'pickle.pt'}@1", sources_of(model))

@@ -10,6 +10,7 @@ from torch import Tensor
 from coconut_core.errors import CoconutError
 from coconut_core.losses import IGNORE
 from coconut_core.model import CoconutModel
+from tests.core.precision import EXACT, tolerance
 from tests.core.reference import loss_of_rows, states_of
 from tests.core.tiny_models import ARCHITECTURES, tiny_model
 
@@ -18,7 +19,7 @@ Row = tuple[list[int], list[int]]  # ids, labels
 
 @pytest.fixture(params=ARCHITECTURES)
 def trainable(request: pytest.FixtureRequest) -> CoconutModel:
-    return tiny_model(request.param)
+    return tiny_model(request.param, dtype=torch.float64)
 
 
 def make_row(model: CoconutModel, prompt: int, segments: Sequence[int], spoken: int, seed: int) -> Row:
@@ -58,9 +59,7 @@ def gradients(model: CoconutModel) -> dict[str, Tensor]:
     return found
 
 
-def assert_equals_reference(
-    model: CoconutModel, rows: Sequence[Row], left: Sequence[int], *, atol: float = 2e-5
-) -> None:
+def assert_equals_reference(model: CoconutModel, rows: Sequence[Row], left: Sequence[int]) -> None:
     loss, logits = loss_of_rows(model, rows)
     loss.backward()
     expected = gradients(model)
@@ -70,22 +69,22 @@ def assert_equals_reference(
     output = model(ids, mask, labels, return_logits=True)
     output.loss.backward()
     found = gradients(model)
-    assert output.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert output.loss.item() == pytest.approx(loss.item(), abs=tolerance(model)["atol"])
     for number, (scores, before) in enumerate(zip(logits, left, strict=True)):
         row = output.logits[number, before : before + len(scores)]
-        torch.testing.assert_close(row, scores, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(row, scores, **tolerance(model))
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=atol, msg=lambda text: f"{name}: {text}")  # noqa: B023
+        torch.testing.assert_close(found[name], value, **tolerance(model), msg=lambda text: f"{name}: {text}")  # noqa: B023
 
     sparse = model(ids, mask, labels)  # without logits the head runs at labels only
     sparse.loss.backward()
     assert sparse.logits is None
-    assert sparse.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert sparse.loss.item() == pytest.approx(loss.item(), abs=tolerance(model)["atol"])
     assert sparse.label_losses.shape == (int((labels != IGNORE).sum()),)
-    assert sparse.label_losses.mean().item() == pytest.approx(loss.item(), abs=1e-5)
+    assert sparse.label_losses.mean().item() == pytest.approx(loss.item(), abs=tolerance(model)["atol"])
     for name, value in gradients(model).items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=atol)
+        torch.testing.assert_close(value, expected[name], **tolerance(model))
 
 
 def test_one_row(trainable: CoconutModel) -> None:
@@ -135,7 +134,7 @@ def test_rows_without_any_latent(trainable: CoconutModel) -> None:
 
 
 def test_thoughts_carry_gradients_to_the_prompt(llama: CoconutModel) -> None:
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     ids, mask, labels = pad([make_row(model, 6, [3], 4, seed=1)], [0])
     with_thoughts = model(ids, mask, labels).loss.item()
     replaced = ids.masked_fill(ids == model.config.latent_id, model.config.eot_id)
@@ -166,16 +165,16 @@ def test_a_sequence_cannot_begin_with_a_latent(llama: CoconutModel) -> None:
 
 
 def test_mixture_feedback_feeds_the_expected_embedding() -> None:
-    model = tiny_model("llama", feedback="mixture")
+    model = tiny_model("llama", feedback="mixture", dtype=torch.float64)
     context = model.start_context(torch.tensor([[20, 21, 22, model.config.bot_id]]))
     probabilities = torch.softmax(model.base_lm.get_output_embeddings()(context.hidden[0]), dim=-1)
     table = model.base_lm.get_input_embeddings().weight
     expected = sum(probability * row for probability, row in zip(probabilities, table, strict=True))
-    torch.testing.assert_close(model.feedback(context.hidden)[0], expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(model.feedback(context.hidden)[0], expected, **EXACT)
     ids = [table[token] for token in (20, 21, 22, model.config.bot_id)]
     full = model.base_lm(inputs_embeds=torch.stack([*ids, expected])[None], output_hidden_states=True)
     hidden = model.latent_step(context)
-    torch.testing.assert_close(hidden[0], full.hidden_states[-1][0, -1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(hidden[0], full.hidden_states[-1][0, -1], **EXACT)
 
 
 def test_pause_feedback_against_the_model_reading_tokens(trainable: CoconutModel) -> None:
@@ -200,7 +199,7 @@ def test_pause_feedback_against_the_model_reading_tokens(trainable: CoconutModel
     output.loss.backward()
     found = gradients(model)
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5)
+        torch.testing.assert_close(found[name], value, **EXACT)
     embeddings = next(name for name in found if name.endswith(("wte.weight", "embed_tokens.weight")))
     assert float(found[embeddings][model.config.latent_id].abs().sum()) > 1e-3, "the pause row is not trained"
 
@@ -210,10 +209,10 @@ def tiny_model_with_pause(model: CoconutModel) -> CoconutModel:
 
 
 def test_a_pause_hands_no_state_on() -> None:
-    model = tiny_model("qwen2", feedback="pause")
+    model = tiny_model("qwen2", feedback="pause", dtype=torch.float64)
     context = model.start_context(torch.tensor([[20, 21, 22, model.config.bot_id]]))
     hidden = model.latent_step(context, torch.randn(1, 32))
     table = model.base_lm.get_input_embeddings().weight
     ids = [20, 21, 22, model.config.bot_id, model.config.latent_id]
     expected = states_of(model, [table[token] for token in ids])[-1]
-    torch.testing.assert_close(hidden[0], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(hidden[0], expected, **EXACT)

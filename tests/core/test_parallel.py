@@ -15,6 +15,7 @@ from coconut_core.interventions.edits import Add, HiddenPositions, Intervention,
 from coconut_core.interventions.plan import Plan
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
+from tests.core.precision import EXACT
 from tests.core.projecting_models import projecting_model
 from tests.core.reference import states_of
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
@@ -41,7 +42,7 @@ def reference_thoughts(
 
 
 def close(one: Tensor, other: Tensor) -> None:
-    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(one, other, **EXACT)
 
 
 # -- against the reference, and against the sequential loop --------------------------------------------------
@@ -62,7 +63,7 @@ def test_a_session_feeds_what_passes_without_a_cache_find(architecture: str, pas
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_as_many_passes_as_thoughts_are_the_sequential_loop(architecture: str) -> None:
-    for model in (tiny_model(architecture, thoughts=4), projecting_model(architecture)):
+    for model in (tiny_model(architecture, thoughts=4, dtype=torch.float64), projecting_model(architecture)):
         one_by_one = generate(model, QUESTIONS, keep="thoughts", max_new_tokens=WORDS)
         for passes in (4, 9):
             parallel = generate(model, QUESTIONS, keep="thoughts", max_new_tokens=WORDS, passes=passes)
@@ -101,7 +102,7 @@ def test_a_batch_says_what_sessions_say(architecture: str, passes: int) -> None:
 
 
 def test_a_batch_reads_all_positions_in_so_many_passes() -> None:
-    model = tiny_model("llama", thoughts=8)
+    model = tiny_model("llama", thoughts=8, dtype=torch.float64)
     for passes, reads in ((0, 8), (3, 1 + 3), (1, 1 + 1)):  # and one for the first guess
         before = model.work.passes
         generate(model, QUESTIONS, passes=passes, speak=False)
@@ -127,8 +128,8 @@ def layers_of(answer: Answer) -> Tensor:
 
 
 def test_a_context_without_room_ends_thinking_in_the_same_place() -> None:
-    prompt = len(tiny_model("gpt2").encode_prompt(QUESTIONS[1]))
-    model = tiny_model("gpt2", thoughts=5, max_positions=prompt + 3)
+    prompt = len(tiny_model("gpt2", dtype=torch.float64).encode_prompt(QUESTIONS[1]))
+    model = tiny_model("gpt2", thoughts=5, max_positions=prompt + 3, dtype=torch.float64)
     one_by_one = generate(model, [QUESTIONS[1]], keep="thoughts")
     parallel = generate(model, [QUESTIONS[1]], keep="thoughts", passes=5)
     same_answers(one_by_one, parallel)
@@ -151,7 +152,7 @@ def test_more_thoughts_than_planned_are_those_of_a_run_that_planned_them() -> No
 
 
 def test_another_latent_segment_is_taken_one_by_one() -> None:
-    model = tiny_model("llama", thoughts=2)
+    model = tiny_model("llama", thoughts=2, dtype=torch.float64)
     runs = [Session(model, QUESTIONS[0], passes=passes) for passes in (0, 2)]
     for run in runs:
         for _ in range(3):
@@ -210,7 +211,7 @@ def test_stepping_back_and_editing_equals_a_fresh_run_with_the_edit() -> None:
 
 
 def test_what_happens_inside_at_one_thought_is_refused() -> None:
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     hide = HiddenPositions((0, 1))
     message = "works inside the model at one thought.*--passes 0"
     with pytest.raises(CoconutError, match=message):
@@ -224,7 +225,7 @@ def test_what_happens_inside_at_one_thought_is_refused() -> None:
 
 
 def test_a_rule_that_may_end_thinking_is_refused() -> None:
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     with pytest.raises(CoconutError, match="passes find a fixed number of thoughts, and this run thinks until"):
         Session(model, QUESTIONS[0], stop=EntropyRule(1.0), passes=2)
     with pytest.raises(CoconutError, match="--passes 0"):
@@ -243,7 +244,7 @@ def test_the_checkpoint_says_in_how_many_passes() -> None:
 
 
 def test_readings_of_the_sequential_loop_are_refused() -> None:
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     model.config = replace(model.config, passes=2)
     with pytest.raises(CoconutError, match="finds its thoughts in 2 parallel passes, and this reads those of"):
         gather(model, QUESTIONS, 3)
@@ -311,7 +312,7 @@ def test_loss_and_gradients_equal_the_reference(architecture: str, passes: int) 
         other = found[1][1][name]
         assert (gradient is None) == (other is None), name
         if gradient is not None:
-            torch.testing.assert_close(gradient, other, rtol=1e-3, atol=2e-5, msg=name)
+            torch.testing.assert_close(gradient, other, **EXACT, msg=name)
 
 
 def test_training_in_as_many_passes_as_thoughts_has_the_sequential_loss() -> None:

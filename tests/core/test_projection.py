@@ -15,6 +15,7 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.training.start import build_model
 from tests.core.ending_models import ending_model
+from tests.core.precision import EXACT
 from tests.core.projecting_models import WIDTH, projecting_model
 from tests.core.reference import states_of
 from tests.core.test_loading import change_json, refusal
@@ -39,7 +40,7 @@ def test_the_projection_of_the_state_is_read(architecture: str, norm: bool) -> N
     session = model.start(QUESTIONS[0])
     for _ in range(3):
         state = states_of(model, embeddings)[-1]
-        torch.testing.assert_close(session.think().hidden, state, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(session.think().hidden, state, **EXACT)
         inner = gelu(weights["inner.weight"] @ state + weights["inner.bias"])
         fed = weights["outer.weight"] @ inner + weights["outer.bias"]
         embeddings.append(layer_norm(fed, (32,), weights["norm.weight"], weights["norm.bias"]) if norm else fed)

@@ -13,6 +13,7 @@ from coconut_core.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.lookup import lookup_example
+from tests.core.precision import FLOAT32
 from tests.core.tiny_models import tiny_model
 
 
@@ -45,10 +46,10 @@ def assert_shortcut_changes_nothing(model: CoconutModel, batch: Batch) -> None:
         assert isinstance(model.base_lm.model.layers[-1], LastPositionLayer)
         fast_loss, fast_label_losses, found = loss_and_gradients(model, batch)
     assert fast_loss == pytest.approx(loss, abs=1e-5)
-    torch.testing.assert_close(fast_label_losses, label_losses, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fast_label_losses, label_losses, **FLOAT32)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5, msg=lambda text: f"{name}: {text}")  # noqa: B023
+        torch.testing.assert_close(found[name], value, **FLOAT32, msg=lambda text: f"{name}: {text}")  # noqa: B023
     assert not isinstance(model.base_lm.model.layers[-1], LastPositionLayer)
     assert model.prompt_layer is None
 

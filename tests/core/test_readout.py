@@ -10,12 +10,13 @@ from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
 from coconut_core.session import Session
+from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS, VOCABULARY, tiny_model
 
 
 def model_that_says(probabilities: dict[int, float]) -> tuple[CoconutModel, Tensor]:
     """A model and a hidden state whose readout has these probabilities; the other tokens share the rest."""
-    model = tiny_model("llama")
+    model = tiny_model("llama", dtype=torch.float64)
     rest = (1 - sum(probabilities.values())) / (VOCABULARY - len(probabilities))
     hidden = torch.zeros(32)
     hidden[5] = 2.0
@@ -45,10 +46,8 @@ def test_readout_is_the_softmax_of_the_head(model: CoconutModel) -> None:
     ids = torch.tensor([session.prompt_ids])
     with torch.inference_mode():
         logits = model.base_lm(ids).logits[0, -1]
-    torch.testing.assert_close(session.next_readout.logits, logits, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(
-        session.next_readout.probabilities, torch.softmax(logits, -1), rtol=1e-3, atol=1e-6
-    )
+    torch.testing.assert_close(session.next_readout.logits, logits, **EXACT)
+    torch.testing.assert_close(session.next_readout.probabilities, torch.softmax(logits, -1), **EXACT)
 
 
 def test_probabilities_of_a_known_distribution() -> None:
@@ -111,11 +110,11 @@ def test_nearest_is_by_cosine_to_the_token_embeddings(model: CoconutModel) -> No
 
 @pytest.mark.parametrize("architecture", ["gpt2", "qwen3"])
 def test_with_tied_embeddings_logits_are_inner_products(architecture: str) -> None:
-    model = tiny_model(architecture)
+    model = tiny_model(architecture, dtype=torch.float64)
     readout = Session(model, QUESTIONS[0]).next_readout
     table = model.base_lm.get_input_embeddings().weight.detach()
     products = torch.stack([(row * readout.hidden).sum() for row in table])
-    torch.testing.assert_close(readout.logits, products, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(readout.logits, products, **EXACT)
 
 
 @pytest.mark.parametrize("k", [0, -1])

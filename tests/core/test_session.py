@@ -15,10 +15,11 @@ from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model
+from tests.core.precision import EXACT, tolerance
 from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 
-MODELS = {architecture: tiny_model(architecture) for architecture in ARCHITECTURES}
+MODELS = {architecture: tiny_model(architecture, dtype=torch.float64) for architecture in ARCHITECTURES}
 ENDING_MODELS = {
     (architecture, ending): ending_model(architecture, ending, window=2 + (architecture == "llama"))
     for architecture in ARCHITECTURES
@@ -93,10 +94,10 @@ def assert_same_run(first: Session, second: Session) -> None:
         assert (one.kind, one.index, one.segment, one.token_id, one.token, one.ended) == (
             other.kind, other.index, other.segment, other.token_id, other.token, other.ended,
         )  # fmt: skip
-        torch.testing.assert_close(one.state, other.state, rtol=0, atol=1e-5)
-        torch.testing.assert_close(one.hidden, other.hidden, rtol=0, atol=1e-5)
-        torch.testing.assert_close(one.readout.logits, other.readout.logits, rtol=0, atol=5e-5)
-    torch.testing.assert_close(first.next_readout.hidden, second.next_readout.hidden, rtol=0, atol=1e-5)
+        torch.testing.assert_close(one.state, other.state, **tolerance(first.model))
+        torch.testing.assert_close(one.hidden, other.hidden, **tolerance(first.model))
+        torch.testing.assert_close(one.readout.logits, other.readout.logits, **tolerance(first.model))
+    torch.testing.assert_close(first.next_readout.hidden, second.next_readout.hidden, **tolerance(first.model))
 
 
 def assert_equals_full_recompute(session: Session) -> None:
@@ -108,10 +109,10 @@ def assert_equals_full_recompute(session: Session) -> None:
     with torch.inference_mode():
         states = states_of(model, fed)[len(session.prompt_ids) - 1 :]
     for step, state in zip(session.steps, states, strict=False):
-        torch.testing.assert_close(step.state, state, rtol=0, atol=2e-5)
+        torch.testing.assert_close(step.state, state, **tolerance(session.model))
         expected = state if step.edit is None else step.edit(state)
-        torch.testing.assert_close(step.hidden, expected, rtol=0, atol=1e-4)
-    torch.testing.assert_close(session.next_readout.hidden, states[-1], rtol=0, atol=2e-5)
+        torch.testing.assert_close(step.hidden, expected, **tolerance(session.model))
+    torch.testing.assert_close(session.next_readout.hidden, states[-1], **tolerance(session.model))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -172,7 +173,7 @@ def test_rewind_and_go_on_says_the_same_words_when_sampling(model: CoconutModel,
     session.finish()
     assert [step.token_id for step in session.steps] == before
     for step, state in zip(session.steps, states, strict=True):
-        torch.testing.assert_close(step.state, state, rtol=0, atol=1e-5)
+        torch.testing.assert_close(step.state, state, **EXACT)
 
 
 def test_a_fork_draws_the_same_words_as_its_parent(llama: CoconutModel) -> None:
@@ -222,7 +223,7 @@ def test_edits_stay_until_they_are_taken_back(llama: CoconutModel) -> None:
     session.edit(2, None)
     session.step()
     for step, state in zip(session.steps, plain, strict=True):
-        torch.testing.assert_close(step.state, state, rtol=0, atol=1e-5)
+        torch.testing.assert_close(step.state, state, **EXACT)
 
 
 def test_clear_edits_forgets_those_not_yet_taken(llama: CoconutModel) -> None:
@@ -334,7 +335,7 @@ def test_end_of_text_ends_the_run(llama: CoconutModel) -> None:
 
 
 def test_the_context_limit_ends_the_run() -> None:
-    model = tiny_model("llama", max_positions=32)
+    model = tiny_model("llama", max_positions=32, dtype=torch.float64)
     session = Session(model, QUESTIONS[1], thoughts=3, max_new_tokens=100)
     for _ in range(4):
         session.step()
@@ -379,7 +380,7 @@ def test_impossible_settings_are_refused(llama: CoconutModel, options: dict[str,
 
 
 def test_mixture_feedback_steps_and_rewinds() -> None:
-    session = Session(tiny_model("qwen2", feedback="mixture"), QUESTIONS[0], thoughts=3)
+    session = Session(tiny_model("qwen2", feedback="mixture", dtype=torch.float64), QUESTIONS[0], thoughts=3)
     for _ in range(4):
         session.step()
     session.speak(20)
@@ -393,7 +394,7 @@ def test_mixture_feedback_steps_and_rewinds() -> None:
 
 
 def test_a_pause_token_steps_rewinds_and_forks_but_cannot_be_edited() -> None:
-    model = tiny_model("llama", feedback="pause")
+    model = tiny_model("llama", feedback="pause", dtype=torch.float64)
     session = Session(model, QUESTIONS[0], thoughts=3, max_new_tokens=5)
     session.finish()
     pause = model.base_lm.get_input_embeddings().weight[model.config.latent_id]
@@ -403,7 +404,7 @@ def test_a_pause_token_steps_rewinds_and_forks_but_cannot_be_edited() -> None:
     with torch.inference_mode():
         states = states_of(model, fed)[len(session.prompt_ids) - 1 :]
     for step, state in zip(session.steps, states, strict=False):
-        torch.testing.assert_close(step.state, state, rtol=0, atol=2e-5)
+        torch.testing.assert_close(step.state, state, **EXACT)
     said = session.text
     session.rewind(1)
     fork = session.fork()

@@ -39,8 +39,12 @@ def tiny_model(
     max_positions: int = 160,
     attention: str = "sdpa",
     feedback: str = "hidden",
+    dtype: torch.dtype = torch.float32,
 ) -> CoconutModel:
     """Two layers, width 32, in evaluation mode. gpt2 and qwen3 have tied embeddings, llama and qwen2 not.
+
+    Tests that hold two ways to the same number against each other take float64, in which they agree to
+    precision.EXACT on every processor; in float32 the order in which it adds decides by how much they differ.
 
     The architecture is one of ARCHITECTURES, or one of tiny_architectures."""
     torch.manual_seed(seed)
@@ -51,7 +55,7 @@ def tiny_model(
     config = CoconutConfig(
         bot_id=bot, eot_id=eot, latent_id=latent, thoughts=thoughts, feedback=feedback, family="prosqa"
     )
-    return CoconutModel(base, tokenizer, config).eval()
+    return CoconutModel(base.to(dtype), tokenizer, config).eval()
 
 
 def talkative_model(architecture: str, token_id: int, *, factor: float = 2.5, **options: Any) -> CoconutModel:
