@@ -17,12 +17,11 @@ from pathlib import Path
 from secrets import token_hex
 
 from coconut_core.errors import CoconutError
-from coconut_core.whole_files import NEW, written_aside
+from coconut_core.whole_files import remove_leftovers, written_aside
 from coconut_tui.saved import Owner, SavedSession
 
 KEPT = 20  # files of explorers that are gone
 DELAY = 0.1  # seconds from a change until it is written, so that many changes are one writing
-ABANDONED = 60  # seconds after which nobody is writing a file any more
 LATER = 10_000_000  # nanoseconds between the times of two files: file systems round them
 
 
@@ -195,22 +194,7 @@ class SessionStore:
             session = self._read(path)
             if session is not None and not session.owned:
                 path.unlink(missing_ok=True)
-        for path in self.folder.glob(f"*.json{NEW}"):
-            with suppress(OSError):
-                if _abandoned(path):
-                    path.unlink()
-
-
-def _abandoned(path: Path) -> bool:
-    """Whether nobody writes a file any more: its process is gone, and in case that is another machine's, the
-    file is not of this minute."""
-    import psutil
-
-    process = path.name.partition("-")[0]
-    with suppress(OverflowError):
-        if process.isdecimal() and psutil.pid_exists(int(process)):
-            return False
-    return abs(time.time() - path.stat().st_mtime) > ABANDONED
+        remove_leftovers(self.folder)
 
 
 def default_folder() -> Path:

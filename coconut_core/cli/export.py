@@ -44,11 +44,14 @@ def export(
 
       coconut export models/prosqa --out upload/prosqa
     """
+    from coconut_core.checkpoints import split_source
     from coconut_core.whole_files import folder_written_aside, refusals_told
 
     if form not in FORMATS:
         raise CoconutError(f"unknown format '{form}': choose one of {', '.join(FORMATS)}")
-    check_target(out, force, Path(model).expanduser())
+    source = split_source(model)
+    held = [Path(model) if source is None else source[1], *([] if base is None else [Path(base)])]
+    check_target(out, force, *(path.expanduser() for path in held))
     folder = options.resolve_source(model, base)
     opened = options.open_model(folder, "cpu", "auto")
     if form == "official":

@@ -20,7 +20,13 @@ import torch
 from filelock import FileLock, Timeout
 
 from coconut_core.errors import CoconutError
-from coconut_core.whole_files import NEW, OLD, folder_written_aside, refusals_told, remove_folder, written_aside
+from coconut_core.whole_files import (
+    folder_written_aside,
+    refusals_told,
+    remove_folder,
+    remove_leftovers,
+    written_aside,
+)
 
 STATE = "training_state.pt"
 LOCK = "run.lock"
@@ -118,8 +124,7 @@ class RunFolder:
     def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
         """Write a checkpoint, then drop older ones but the best. Raises CoconutError where the disk refuses."""
         with self._told("save the checkpoint", f"; {self.last_good}; make room and use --resume"):
-            for left in [*self.path.glob(f"step-*{NEW}"), *self.path.glob(f"step-*{OLD}")]:  # by a kill
-                shutil.rmtree(left)
+            remove_leftovers(self.path)
             with folder_written_aside(self.folder_of(step)) as aside:
                 write_model(aside)
                 with (aside / STATE).open("wb") as file:

@@ -107,18 +107,6 @@ def test_the_session_of_an_explorer_that_lives_is_not_taken_from_it(clock_set: O
     assert SessionStore(path.parent).load().crashed
 
 
-@pytest.mark.parametrize("offset", JUMPS, ids=JUMP_NAMES)
-def test_a_file_that_is_being_written_stays(offset: int, tmp_path: Path) -> None:
-    gone = 2**22 + 1  # a number that no process has
-    names = {f"{os.getpid()}-a": True, f"{gone}-b": offset == 0}  # or it may be that of another machine
-    for name in names:
-        path = tmp_path / f"{name}.json.new"
-        path.write_text("{", encoding="utf-8")
-        os.utime(path, (time.time() - offset,) * 2)
-    SessionStore(tmp_path).close()
-    assert {name: (tmp_path / f"{name}.json.new").exists() for name in names} == names
-
-
 # -- training ------------------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_of_a_file(
 @pytest.mark.parametrize("second", [0.0, 0.02, 0.2])
 def test_ctrl_c_twice_ends_it_without_a_traceback(second: float, tmp_path: Path, warm: Warm) -> None:
     words = ("coconut", "data", "make", "prosqa", "--count", 1_000_000, "--out", tmp_path / "problems.json")
-    done = warm.run(*words, kill_when=str(tmp_path / "*.new"), signals=(0.01, second))
+    done = warm.run(*words, kill_when=str(tmp_path / "*.coconut-*"), signals=(0.01, second))
     assert done.returncode in (130, -2)
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "problems.json").exists()

@@ -44,7 +44,8 @@ def official_answer(thoughts: int = 6, length: int = 8) -> str:
 
 
 def folder_content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -257,6 +258,42 @@ def test_an_exported_folder_opens_like_the_model(here: Run, checkpoint: Path, tm
     assert "%" not in card
     assert "is there already" in one_error(here("export", checkpoint, "--out", out))
     assert "would replace" in one_error(here("export", out, "--out", out, "--force"))
+
+
+EMPTY_MODEL = {"config.json": '{"model_type": "gpt2"}', "model.safetensors": ""}
+FOREIGN = {  # files of a folder that is not one model's and nothing else
+    "a project": {"config.json": '{"theme": "dark"}', "src/main.py": "months of work"},
+    "its configuration alone": {"config.json": '{"theme": "dark"}'},
+    "no weights": {"config.json": '{"model_type": "gpt2"}', "tokenizer.json": "{}"},
+    "a model and notes": {**EMPTY_MODEL, "notes.txt": "dear"},
+    "a model and a folder": {**EMPTY_MODEL, "old/config.json": "{}"},
+    "a run of the official code": {"checkpoint_1": "", "checkpoint_2": ""},
+    "a text by a checkpoint's name": {"checkpoint_1": "dear diary"},
+    "a model and a checkpoint": {**EMPTY_MODEL, "checkpoint_1": ""},
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_force_replaces_no_folder_that_holds_anything_but_one_model(
+    case: str, here: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for name, text in FOREIGN[case].items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text)
+    before = folder_content(out)
+    assert "is no model folder (" in one_error(here("export", checkpoint, "--out", out, "--force"))
+    assert folder_content(out) == before
+
+
+def test_force_replaces_what_we_wrote_and_never_the_source(here: Run, checkpoint: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    for form in ("official", "huggingface", "official"):
+        assert here("export", checkpoint, "--out", out, "--force", "--format", form).returncode == 0
+    assert here("export", checkpoint, "--out", other).returncode == 0
+    source = (f"official:{next(out.iterdir())}", "--base", other)
+    for target in (out, other):
+        assert "would replace" in one_error(here("export", *source, "--out", target, "--force"))
 
 
 def test_a_card_has_the_verdict_that_was_measured_and_the_models_own_words(here: Run, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def fork(folder: Path) -> int:
 
 def kill_while_writing(folder: Path, pid: int) -> None:
     """Wait until a checkpoint is half written, then kill."""
-    while not any(folder.glob("step-*.new/*")):
+    while not any(folder.glob("step-*.coconut-*/new/*")):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return
     os.kill(pid, signal.SIGKILL)
@@ -66,7 +66,7 @@ def main(folder: Path, kills: int) -> None:
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         killed += os.WIFSIGNALED(status)
-        torn += any(folder.glob("step-*.new"))
+        torn += any(folder.glob("step-*.coconut-*/new"))
     pid = fork(folder)
     _, status = os.waitpid(pid, 0)
     print(killed, torn, os.waitstatus_to_exitcode(status))

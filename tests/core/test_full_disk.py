@@ -38,7 +38,7 @@ def assert_goes_on(folder: Path, whole: tuple[Path, list[Row]]) -> None:
     assert_same_weights(whole[0], folder)
     rows = timeless(read_metrics(folder / "metrics.jsonl"))
     assert rows == [row for row in timeless(whole[1]) if row["step"] > 3]
-    assert not list(folder.glob("*.new"))
+    assert not list(folder.glob("*.coconut-*"))
 
 
 def test_a_checkpoint_that_cannot_be_written_to_its_end(whole: tuple[Path, list[Row]], tmp_path: Path) -> None:

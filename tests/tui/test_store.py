@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from coconut_core.errors import CoconutError
+from coconut_core.whole_files import written_aside
 from coconut_tui import saved, store
 from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint
@@ -346,9 +347,12 @@ def test_old_sessions_are_forgotten_but_not_those_of_the_living(
     alive = tmp_path / "0.json"
     alive.write_text(json.dumps(replace(SESSION, owner=Owner.this()).to_json()), encoding="utf-8")
     os.utime(alive, (1, 1))
-    half = tmp_path / f"{2**22 + 1}-x.json.new"  # of no process
-    half.write_text("{", encoding="utf-8")
-    os.utime(half, (1, 1))
+    if (pid := os.fork()) == 0:
+        with written_aside(tmp_path / "x.json") as file:
+            file.write("{")
+            os._exit(9)
+    os.waitpid(pid, 0)
+    (half,) = tmp_path.glob("x.json.*")
     mine = SessionStore(tmp_path)
     mine.save(SESSION)
     mine.close()
