@@ -159,7 +159,7 @@ def _remove_leftover(place: Path, name: str | None) -> None:
         held = set(os.listdir(place))
         if os.fstat(handle).st_uid != os.geteuid() or not held <= {MARK, NEW, OLD}:
             return
-        if held:
+        if held - {MARK}:  # else there is nothing in it that could be anybody's
             mark = json.loads((place / MARK).read_text(encoding="utf-8"))
             owner = mark["for"] if name is None else name
             if mark != _mark(handle, owner):

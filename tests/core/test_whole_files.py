@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.whole_files import folder_written_aside, remove_folder, remove_leftovers, written_aside
+from coconut_core.whole_files import MARK, folder_written_aside, remove_folder, remove_leftovers, written_aside
 
 
 def fill(folder: Path, text: str) -> None:
@@ -204,6 +204,16 @@ def test_what_a_kill_left_goes_and_a_copy_of_it_stays(tmp_path: Path) -> None:
     shutil.copytree(left, copied)
     write(tmp_path / "folder")
     assert sorted(os.listdir(tmp_path)) == ["folder", copied.name]
+
+
+@pytest.mark.parametrize("mark", [None, ""], ids=["no mark", "an empty mark"])
+def test_a_kill_before_anything_is_written_leaves_nothing_for_long(tmp_path: Path, mark: str | None) -> None:
+    left = tmp_path / "folder.coconut-abcdefgh"
+    left.mkdir()
+    if mark is not None:
+        (left / MARK).write_text(mark)
+    write(tmp_path / "folder")
+    assert os.listdir(tmp_path) == ["folder"]
 
 
 def test_what_a_kill_left_and_somebody_added_to_stays(tmp_path: Path) -> None:
