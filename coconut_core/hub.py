@@ -21,6 +21,14 @@ def is_hub_id(source: str | Path) -> bool:
     return bool(_HUB_ID.fullmatch(str(source))) and not folder.exists() and not folder.parent.is_dir()
 
 
+def check_source(source: str | Path) -> None:
+    """Raise CoconutError where source is neither there nor can be a hub id. Asks no network."""
+    if not is_hub_id(source) and not Path(source).expanduser().exists():
+        raise CoconutError(
+            f"there is no folder {source}: give a checkpoint folder or a hub id like openai-community/gpt2"
+        )
+
+
 def reach_hub(source: str) -> str:
     """What to open for a hub id: itself, or, where the hub does not answer, the folder of an earlier download.
 

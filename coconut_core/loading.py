@@ -21,10 +21,11 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
 from coconut_core.architectures import check_loop
+from coconut_core.bundled import bundled_model
 from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.feedback import TABLE, check_feedback, read_feedback
-from coconut_core.hub import is_hub_id, reach_hub
+from coconut_core.hub import check_source, is_hub_id, reach_hub
 from coconut_core.model import EXTRA_FILE, CoconutModel
 from coconut_core.placing import check_room, read_device_map, weight_files
 
@@ -51,6 +52,7 @@ def load(
         raise CoconutError("a device map says where each part goes: give --device or --device-map, not both")
     placed = None if device_map is None else read_device_map(device_map)
     asked = None if feedback is None else read_feedback(feedback)
+    source = bundled_model(source) or source
     name = str(source).rstrip("/")
     source = reach_hub(name) if is_hub_id(source) else source
     found = _find(source)
@@ -102,10 +104,7 @@ def choose_dtype(name: str) -> torch.dtype | str:
 
 def check_folder(folder: Path) -> None:
     """Raise CoconutError unless folder holds a model whose weight files are whole."""
-    if not folder.exists():
-        raise CoconutError(
-            f"there is no folder {folder}: give a checkpoint folder or a hub id like openai-community/gpt2"
-        )
+    check_source(folder)
     if not folder.is_dir():
         raise CoconutError(f"{folder} is a file: give the folder that holds it")
     if (folder / "adapter_config.json").is_file():  # names a base that PEFT, where installed, would download

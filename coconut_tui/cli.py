@@ -57,6 +57,7 @@ def explore(
     ] = None,
 ) -> None:
     """Step a Coconut model through its thoughts in the terminal."""
+    from coconut_core.hub import check_source
     from coconut_core.problems import read_some_problems
     from coconut_core.trace import Trace
     from coconut_tui.config import Config, load_config
@@ -74,6 +75,10 @@ def explore(
     more: dict[str, Any] = {} if data is None else {"problems": read_some_problems(data)}
     if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
         more["config"] = settings
+    source = settings.model
+    if loaded is None:
+        source = resolve_source(source, base)
+        check_source(source)
     served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal
     if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
@@ -84,7 +89,6 @@ def explore(
     from coconut_tui.store import default_folder
     from coconut_tui.tour import first_time
 
-    source = resolve_source(settings.model, base) if loaded is None else settings.model
     choice = ModelChoice(source, settings.device, settings.dtype, feedback, chat, system)
     keeper = Keeper(default_folder() if settings.remember else None, data)
     if restore is False:

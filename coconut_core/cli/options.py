@@ -134,14 +134,16 @@ def entropy_rule(threshold: float | None, steps: int) -> "StopRule | None":
 
 
 def resolve_source(model: str, base: str | None) -> str:
-    """The folder or hub id to open; a source such as official:PATH is converted into the cache first."""
+    """The folder or hub id to open; a source such as official:PATH is converted into the cache first, and the
+    models that come with the project are found from every folder."""
+    from coconut_core.bundled import bundled_model
     from coconut_core.checkpoints import ImportOptions, split_source
 
     found = split_source(model)
     if found is None:
         if base is not None:
             raise CoconutError(f"--base goes with official:PATH and the like, not with {model}: leave it out")
-        return model
+        return str(bundled_model(model) or model)
     kind, path = found
     if base is None:
         raise CoconutError(f"{model} needs --base: the folder or hub id of the model that it was trained from")

@@ -1,5 +1,6 @@
 """What the interface needs to know of a model."""
 
+from coconut_core.bundled import short_name
 from coconut_core.interventions.donors import DONORS
 from coconut_core.interventions.text import FORMS
 from coconut_core.layers import head_count
@@ -11,7 +12,7 @@ def facts_of(model: CoconutModel) -> ModelFacts:
     """The model as plain data."""
     config, shape = model.config, model.shape
     return ModelFacts(
-        name=model.name,
+        name=short_name(model.name),
         trained=config.trained,
         family=config.family,
         answer_prefix=config.answer_prefix,

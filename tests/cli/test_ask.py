@@ -104,3 +104,9 @@ def test_missing_model(coconut: Run, tmp_path: Path) -> None:
     result = coconut("ask", "--model", tmp_path / "nowhere", QUESTION)
     assert result.returncode == 2
     assert result.stderr.startswith("error: there is no folder")
+
+
+def test_the_bundled_model_is_found_from_anywhere(coconut: Run, tmp_path: Path) -> None:
+    result = coconut("ask", "--example", "1", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["text"]
