@@ -83,6 +83,7 @@ class Evaluation:
         return {
             "n": self.count,
             "right": self.share.right,
+            "right_by_problem": list(self.right),
             "accuracy": self.accuracy,
             "interval_95": list(self.interval),
             "by_hops": self.by_hops,

@@ -33,6 +33,33 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The same measure of several trainings that differ in their seed.
+
+    Seeds that answer the same problems are not more problems: how far they lie apart says what training gives,
+    which an interval over problems does not.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.values) / max(1, len(self.values))
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation with n - 1; None for a single value, which tells nothing of it."""
+        if len(self.values) < 2:
+            return None
+        return sqrt(sum((value - self.mean) ** 2 for value in self.values) / (len(self.values) - 1))
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest."""
+        return min(self.values), max(self.values)
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Right with real thoughts against right with something else, over the same problems."""
 
