@@ -35,7 +35,7 @@ def test_seeds_are_no_more_problems() -> None:
     assert describe_spread(spread) == "**85.7 %** ± 16.7 (66.4 to 96.4, 3 seeds)"
     assert Spread((94.2,)).deviation is None
     line = line_over_seeds("coconut", [{"2": {"right": 9, "n": 10}}, {"2": {"right": 5, "n": 10}}])
-    assert (list(line.y), list(line.low), list(line.high)) == ([70.0], [50.0], [90.0])
+    assert (line.y, line.low, line.high) == ([70.0], [50.0], [90.0])
 
 
 def test_methods_are_compared_on_the_same_problems_seed_by_seed(
