@@ -11,6 +11,7 @@ from coconut_core.cli import options
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.verdict import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +51,16 @@ def controls_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Where to keep the result. Default: beside the weights.", metavar="FILE"
+            "--out", "-o", help="Keep the result in this file instead of beside the weights.", metavar="FILE"
         ),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Write controls.json.")] = True,
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Make this the model's verdict. Default: unless other data or settings are chosen.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,
@@ -66,19 +73,23 @@ def controls_command(
 ) -> None:
     """Answer problems with something else in place of the thoughts, and say whether they are USED.
 
-    The result is kept as controls.json beside the weights, where info, ask --trace and the explorer read it.
+    Asked of the model's own test problems, the result is kept as controls.json beside the weights, where info,
+    ask --trace and the explorer read it. Other data or settings are a look, which leaves that verdict alone.
 
     docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
     """
     from coconut_core.problems import read_some_problems
-    from coconut_core.verdict import FILE_NAME, hash_weights
+    from coconut_core.verdict import hash_weights
 
     if max_new_tokens < 1 or (count is not None and count < 1):
         raise CoconutError("max-new-tokens and count must be 1 or more")
     if as_json and markdown:
         raise CoconutError("choose --json or --markdown")
     model = options.resolve_source(model, base)
-    if keep and out is None and not Path(model).is_dir():
+    choices = (data, count, only, thoughts, feedback, chat, system, free or None)
+    is_look = any(choice is not None for choice in choices)
+    target = _target(Path(model), out, keep, is_look)
+    if target is not None and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
     problems = None if data is None else read_some_problems(data, count)
     opened = options.open_model(
@@ -114,10 +125,18 @@ def controls_command(
         say(json.dumps(found.to_json(), ensure_ascii=False))
     else:
         say(as_markdown(found)) if markdown else _print(found)
-    if keep:
-        target = out or Path(model) / FILE_NAME
+    if target is not None:
         found.save(target)
         say(f"kept in {target}", err=True)
+    elif keep is None:
+        say(f"note: the verdict of {model} stays as it was: --keep puts this in its place", err=True)
+
+
+def _target(model: Path, out: Path | None, keep: bool | None, is_look: bool) -> Path | None:
+    """The file to keep the result in; None for a look at other data or settings, which is no verdict."""
+    if keep is False:
+        return None
+    return out or (model / FILE_NAME if keep or not is_look else None)
 
 
 def as_markdown(found: "Controls") -> str:

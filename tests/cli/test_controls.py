@@ -25,7 +25,7 @@ def own_checkpoint(checkpoint: Path, tmp_path: Path) -> Path:
 def test_the_table_the_verdict_and_where_it_is_shown(
     coconut: Run, own_checkpoint: Path, problems: Path
 ) -> None:
-    result = coconut("controls", "--model", own_checkpoint, "--data", problems, "--max-new-tokens", 6)
+    result = coconut("controls", "--model", own_checkpoint, "--data", problems, "--keep", "--max-new-tokens", 6)
     assert result.returncode == 0, result.stderr
     for name in ("none", "pause", "mean", "noise", "shuffled", "random", "twin", "own thoughts"):
         assert name in result.stdout
@@ -43,11 +43,28 @@ def test_the_table_the_verdict_and_where_it_is_shown(
 def test_the_verdict_is_void_once_the_weights_change(
     coconut: Run, own_checkpoint: Path, problems: Path
 ) -> None:
-    coconut("controls", "--model", own_checkpoint, "--data", problems, "--only", "none", "--max-new-tokens", 2)
+    options = ("--data", problems, "--keep", "--only", "none", "--max-new-tokens", 2)
+    assert coconut("controls", "--model", own_checkpoint, *options).returncode == 0
     with (own_checkpoint / "coconut.json").open("a") as file:
         file.write("\n")
     told = json.loads(coconut("info", own_checkpoint, "--json").stdout)["thoughts_used"]
     assert told.startswith("UNKNOWN: controls.json is void")
+
+
+def test_a_look_at_other_data_leaves_the_verdict_alone(
+    coconut: Run, own_checkpoint: Path, problems: Path, tmp_path: Path
+) -> None:
+    kept = own_checkpoint / "controls.json"
+    kept.write_text("the verdict that it ships with", encoding="utf-8")
+    look = ("controls", "--model", own_checkpoint, "--only", "none", "--max-new-tokens", 2)
+    for options in (("--data", problems), ("--count", 4)):
+        result = coconut(*look, *options)
+        assert result.returncode == 0, result.stderr
+        assert f"the verdict of {own_checkpoint} stays as it was: --keep" in result.stderr
+    out = tmp_path / "look.json"
+    assert f"kept in {out}" in coconut(*look, "--data", problems, "--out", out).stderr
+    assert json.loads(out.read_text(encoding="utf-8"))["count"] == 6
+    assert kept.read_text(encoding="utf-8") == "the verdict that it ships with"
 
 
 def test_json_and_markdown_say_the_same(coconut: Run, own_checkpoint: Path, problems: Path) -> None:

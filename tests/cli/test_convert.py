@@ -218,7 +218,7 @@ def test_every_loading_command_opens_a_source(here: Run, source: Path, tmp_path:
     asked = ("--data", data, "--device", "cpu")
     for command in (
         ("eval", *opened, *asked, "--max-new-tokens", 2, "--json"),
-        ("controls", *opened, *asked, "--max-new-tokens", 2, "--json", "--only", "none"),
+        ("controls", *opened, *asked, "--max-new-tokens", 2, "--json", "--only", "none", "--keep"),
         ("analyze", *opened, *asked, "--out", tmp_path / "analysis", "--only", "series"),
         ("info", *opened[1:], "--json"),
     ):
