@@ -12,27 +12,69 @@ PALETTES = tuple(COLOURS)
 
 
 SHADES = 5  # of a cell, from the ground's colour to that of a bar
+CONTRAST = 4.5  # least contrast of letters with their ground, as WCAG measures it
+_GROUNDS = ("#121212", "#e0e0e0")  # dark and light, where a theme leaves it to the terminal
+
+_Colour = tuple[float, float, float]  # red, green and blue, each from 0 to 255
 
 
-def palette_theme(name: str, dark: bool) -> Theme:
-    """What the style names of coconut_tui.drawing mean on a dark or a light ground."""
-    bar, edit = COLOURS[name][0 if dark else 1]
+def palette_theme(name: str, dark: bool, ground: str = "") -> Theme:
+    """What the style names of coconut_tui.drawing mean on a ground (#rrggbb; empty: the terminal's own, taken
+    for about black or about white). Letters can be read on it whatever it is."""
+    below = _parts(ground or _GROUNDS[0 if dark else 1])
+    bar, edit = (_readable(_parts(colour), below) for colour in COLOURS[name][0 if dark else 1])
     return Theme(
         {
-            **{f"coconut.shade.{level}": _shade(bar, level, dark) for level in range(1, SHADES)},
-            "coconut.bar": bar,
-            "coconut.bar.bold": f"bold {bar}",
-            "coconut.edit": edit,
-            "coconut.edit.bold": f"bold {edit}",
+            **{f"coconut.shade.{level}": _shade(bar, level, below) for level in range(1, SHADES)},
+            "coconut.bar": _text(bar),
+            "coconut.bar.bold": f"bold {_text(bar)}",
+            "coconut.edit": _text(edit),
+            "coconut.edit.bold": f"bold {_text(edit)}",
         }
     )
 
 
-def _shade(colour: str, level: int, dark: bool) -> str:
+def contrast(first: _Colour, second: _Colour) -> float:
+    """Contrast of two colours as WCAG measures it, from 1 to 21."""
+    darker, brighter = sorted((_luminance(first), _luminance(second)))
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _shade(colour: _Colour, level: int, ground: _Colour) -> str:
     """A ground between the theme's and a colour, with letters on it that can be read."""
-    ground = (18, 18, 18) if dark else (255, 255, 255)
-    full = tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    mixed = [a + (b - a) * level / (SHADES - 1) for a, b in zip(ground, full, strict=True)]
-    bright = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2] > 120
-    red, green, blue = (round(part) for part in mixed)
-    return f"{'#000000' if bright else '#ffffff'} on #{red:02x}{green:02x}{blue:02x}"
+    mixed = _mixed(ground, colour, level / (SHADES - 1))
+    return f"{_text(_letters(mixed))} on {_text(mixed)}"
+
+
+def _readable(colour: _Colour, ground: _Colour) -> _Colour:
+    """The colour, nearer to white or to black where it is too near to its ground."""
+    towards = _letters(ground)
+    steps = (_mixed(colour, towards, part / 20) for part in range(21))
+    return next(each for each in steps if contrast(each, ground) >= CONTRAST)
+
+
+def _letters(ground: _Colour) -> _Colour:
+    """Black or white, whichever is read more easily; its contrast is never below 4.58."""
+    return max(((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)), key=lambda each: contrast(each, ground))
+
+
+def _luminance(colour: _Colour) -> float:
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (each / 255 for each in colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _mixed(first: _Colour, second: _Colour, share: float) -> _Colour:
+    red, green, blue = (a + (b - a) * share for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def _parts(colour: str) -> _Colour:
+    red, green, blue = (float(int(colour[place : place + 2], 16)) for place in (1, 3, 5))
+    return red, green, blue
+
+
+def _text(colour: _Colour) -> str:
+    return "#" + "".join(f"{round(part):02x}" for part in colour)

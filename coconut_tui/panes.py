@@ -33,11 +33,31 @@ class PanesScreen(Screen[None]):
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def watch_focused(self, before: Widget | None, now: Widget | None) -> None:
-        """Let the frames tell where the focus is."""
+        """Let the frames tell where the focus is. Where a pane or the tabs have gone with the focus, as the
+        terminal has another width, the pane in front gets it."""
         for widget in filter(None, (before, now)):
             for pane in widget.ancestors_with_self:
                 if isinstance(pane, FramedPane):
                     pane.follow_focus()
+        if now is not None:
+            self._keep_in_front(now)
+        elif self.app.app_focus:
+            self.call_after_refresh(self._give_focus_back)
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether there is room for one pane only."""
+        return bool({"-narrow", "-zoomed"} & self.classes)
+
+    def _keep_in_front(self, widget: Widget) -> None:
+        """The pane that has the focus is the one that stays when the terminal becomes narrow."""
+        name = next((node.id for node in widget.ancestors_with_self if node.id in PANES), None)
+        if name is not None and not self.one_at_a_time:
+            self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
+
+    def _give_focus_back(self) -> None:
+        if self.is_current and self.focused is None and isinstance(self.app, PanedApp):
+            self.app.focus_pane(self.query_one("#pane-tabs", Tabs).active.removeprefix("tab-"))
 
 
 class PanedApp(App[None]):
@@ -89,7 +109,8 @@ class PanedApp(App[None]):
         """Bring a view of the inspect pane to the front; the focus stays in the pane where it was."""
         had_focus = self.focused_pane == "inspect"
         self.query_one(InspectPane).view_tab(name)
-        self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
+        if self._one_at_a_time:
+            self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
         if had_focus:
             self.screen.set_focus(self._body_of("inspect"))
 
@@ -100,12 +121,17 @@ class PanedApp(App[None]):
 
     def bring_to_front(self, chosen: str) -> None:
         """Show a pane where only one is shown."""
-        alone = bool({"-narrow", "-zoomed"} & self.screen.classes)  # else nothing looks different
+        alone = self._one_at_a_time  # else nothing looks different
         for name in PANES:
             self.query_one(f"#{name}").set_class(name == chosen, "front", update=alone)
         self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front", update=alone)
         if alone and self.focused_pane != chosen and self.focused is not None:
             self.call_after_refresh(self._body_of(chosen).focus)
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        panes = self.screen_stack[0]
+        return isinstance(panes, PanesScreen) and panes.one_at_a_time
 
     def _body_of(self, name: str) -> Widget:
         pane = self.query_one(f"#{name}")
@@ -142,7 +168,10 @@ class PanedApp(App[None]):
     @property
     def colours(self) -> RichTheme:
         """What the names of styles mean on the ground that the theme has."""
-        return palette_theme(self._palette, self.current_theme.dark)
+        ground = self.current_theme.to_color_system().generate()["background"]
+        return palette_theme(
+            self._palette, self.current_theme.dark, ground[:7] if ground.startswith("#") else ""
+        )
 
     def _take_theme(self, theme: Theme) -> None:
         """Use the colours that go with a theme's ground."""

@@ -59,6 +59,7 @@ class TextView(Static):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.set_reactive(TextView.auto_links, False)  # Textual's colour of links would lie over a cell's own
         self._text = Text()
 
     def show(self, text: Text) -> None:
