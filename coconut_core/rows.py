@@ -29,6 +29,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
 from coconut_core.readout import Readout
+from coconut_core.seeds import new_generator
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
 
@@ -120,7 +121,7 @@ def new_row(
     plan = Plan() if plan is None else plan
     ending = ending if plan.thoughts is None else Ending(plan.thoughts)
     room = inf if model.max_positions is None else model.max_positions - prompt_length
-    generator = torch.Generator().manual_seed(seed)
+    generator = new_generator(seed)
     machine, words = new_machine(model, ending.thoughts), deque(forced)
     return Row(machine, ending, generator, words, room, max_new_tokens, temperature, plan)
 

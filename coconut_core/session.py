@@ -25,6 +25,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.readout import Readout
 from coconut_core.rows import new_machine
+from coconut_core.seeds import new_generator
 
 if TYPE_CHECKING:
     from coconut_core.trace import Trace
@@ -84,14 +85,13 @@ class Session:
         self.ending = choose_ending(model, thoughts, stop)
         self.passes = choose_passes(model, passes, self.ending)
         self.temperature = check_temperature(temperature)
-        self.seed = seed
-        self.max_new_tokens = max_new_tokens
+        self.seed, self.max_new_tokens = seed, max_new_tokens
         self.prompt_ids = model.encode_prompt(question)
         self.steps: list[Step] = []
         self._machine = new_machine(model, self.ending.thoughts)
         self._machines: list[Machine] = []  # the machine before each step, to go back to
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = new_generator(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
         self._found: _Found | None = None  # thoughts found in parallel passes
         self._next: tuple[Tensor, Readout] | None = None  # the context's last states, and their readout

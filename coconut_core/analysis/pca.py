@@ -9,6 +9,7 @@ from torch import Tensor
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Cloud, Line, draw_clouds, draw_lines
+from coconut_core.seeds import new_generator
 
 ABOUT = (
     "The directions in which thoughts of this data set differ most, and how much of their variance lies in "
@@ -51,7 +52,7 @@ class Pca:
 
 def dealt_anew(points: Tensor, seed: int) -> Tensor:
     """Points (points, hidden), each coordinate shuffled among them by itself."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = new_generator(seed)
     order = torch.rand(points.shape, generator=generator).argsort(dim=0)
     return points.gather(0, order)
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
+from coconut_core.seeds import new_generator
 from coconut_core.significance import adjusted
 
 PERMUTATIONS = 200
@@ -109,7 +110,7 @@ def run_probe(inputs: Tensor, task: Task, seed: int, permutations: int = PERMUTA
     labels, other = task.labels[train], task.control[train]
     strength = ridge.strength(labels)
     score = task.score(ridge.predict(labels, strength), test)
-    generator = torch.Generator().manual_seed(seed)
+    generator = new_generator(seed)
     orders = [torch.randperm(len(train), generator=generator) for _ in range(permutations)]
     null = torch.tensor([task.score(ridge.predict(labels[order], strength), test) for order in orders])
     return Probe(

@@ -8,6 +8,7 @@ from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.model import CoconutModel
 from coconut_core.plots import Line, draw_lines
+from coconut_core.seeds import new_generator
 
 ABOUT = (
     "Means over the problems, thought by thought. Entropy of the readout in nats (ln n is that of n equally "
@@ -36,7 +37,7 @@ def nearest_cosine(model: CoconutModel, states: Tensor) -> Tensor:
 def state_series(study: Study) -> list[dict[str, Estimate]]:
     """For each place the mean of each of NAMES over the problems; the place before the first is none."""
     states = study.runs.states
-    generator = torch.Generator().manual_seed(study.seed)
+    generator = new_generator(study.seed)
     directions = torch.randn(states.shape[0], states.shape[2], generator=generator)
     random_nearest = nearest_cosine(study.model, directions).tolist()
     found = []

@@ -18,6 +18,7 @@ from coconut_core.analysis.runs import gather
 from coconut_core.analysis.study import Table
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
+from coconut_core.seeds import new_generator
 from coconut_core.verdict import hash_weights
 from coconut_core.whole_files import file_written_aside, refusals_told
 
@@ -93,7 +94,7 @@ def train_tuned_lens(
     lens = Lens(model, translators)
     optimizer = torch.optim.AdamW(translators.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    generator = torch.Generator().manual_seed(seed)
+    generator = new_generator(seed)
     best, kept = sum(_mean_distances(lens, watched)), deepcopy(translators.state_dict())
     for step in range(1, steps + 1):
         rows = torch.randint(len(taught), (min(BATCH, len(taught)),), generator=generator)

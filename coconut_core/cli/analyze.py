@@ -34,7 +34,7 @@ def analyze(
             "--thoughts", "-n", help="Thoughts of every run; default: the checkpoint's (largest) number."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the controls and splits.")] = 0,
+    seed: Annotated[int, options.seed("Of the controls and splits.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 32,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",

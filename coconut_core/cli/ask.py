@@ -62,7 +62,7 @@ def ask(
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="Tokens shown of each thought.")] = 5,
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest word, more samples.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    seed: Annotated[int, options.seed("Seed of the sampling.")] = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,

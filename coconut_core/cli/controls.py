@@ -47,7 +47,7 @@ def controls_command(
         bool, typer.Option("--free", help="Let it reason in words after the thoughts; default: answer at once.")
     ] = False,
     max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer.")] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of donors, noise and orders.")] = 0,
+    seed: Annotated[int, options.seed("Seed of donors, noise and orders.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -32,7 +32,7 @@ def make(
     family: Annotated[str, typer.Argument(help="prosqa, prontoqa or symbolic.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, JSON; - for stdout.")],
     count: Annotated[int, typer.Option(help="How many problems.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same problems.")] = 0,
+    seed: Annotated[int, options.seed("The same seed gives the same problems.")] = 0,
     split: Annotated[
         str | None,
         typer.Option(help="train, valid or test: graphs that no other split has.", show_default="any"),

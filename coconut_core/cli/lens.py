@@ -30,7 +30,7 @@ def train(
     ],
     count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps, of 256 states each.")] = 500,
-    seed: Annotated[int, typer.Option(help="Of the split and the batches.")] = 0,
+    seed: Annotated[int, options.seed("Of the split and the batches.")] = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,

@@ -1,12 +1,13 @@
 """Options that several subcommands share, and the opening of a model from them."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.seeds import check_seed
 
 if TYPE_CHECKING:
     from coconut_core.halting import StopRule
@@ -81,6 +82,11 @@ UntilEntropy = Annotated[
     ),
 ]
 EntropySteps = Annotated[int, typer.Option(help="… for N thoughts in a row.", metavar="N")]
+
+
+def seed(description: str) -> Any:
+    """The option of a seed."""
+    return typer.Option(help=description, callback=check_seed)
 
 
 def open_model(

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from coconut_core.errors import CoconutError
+from coconut_core.seeds import LARGEST_SEED, check_seed, new_generator
 
 
 class Intervention:
@@ -59,7 +60,7 @@ class Noise(Intervention):
     place: int = 1  # number of the thought
 
     def __call__(self, thought: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(10_000 * self.seed + self.place)
+        generator = new_generator((10_000 * check_seed(self.seed) + self.place) % LARGEST_SEED)
         direction = torch.randn(thought.shape, generator=generator).to(thought)
         noise: Tensor = direction * (thought.norm() / direction.norm().clamp(min=1e-12))
         return noise

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from coconut_core.errors import CoconutError
 from coconut_core.interventions.edits import Intervention, Replace
+from coconut_core.seeds import new_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def shuffled(thoughts: Tensor, seed: int) -> Tensor:
     count = thoughts.shape[0]
     if count < 2:
         return thoughts
-    generator = torch.Generator().manual_seed(seed)
+    generator = new_generator(seed)
     own = torch.arange(count)
     while bool((order := torch.randperm(count, generator=generator)).eq(own).all()):
         pass

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.seeds import LARGEST_SEED
 
-LARGEST_SEED = 2**63 - 1
 NUMBERS: dict[str, tuple[type, float, float]] = {  # by field: whole or not, smallest, largest
     "thoughts": (int, 0, 100_000),
     "top": (int, 1, 100),

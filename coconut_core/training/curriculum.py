@@ -6,8 +6,10 @@ two of them another thing that is fed at a thought. So a method is one row of th
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from coconut_core.errors import CoconutError
+from coconut_core.training.ranges import MANY, Range
 
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 
@@ -22,16 +24,24 @@ class Curriculum:
     """The settings of the paper, in steps of the optimizer or in epochs (passes over the training file)."""
 
     unit: str = "steps"  # "steps" or "epochs": what the lengths below count
-    lookup: int = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
-    first: int = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
-    per_stage: int = 300  # length of each later stage but the last, which goes on to the end
-    stages: int = 3  # stage k has the first k steps replaced
-    total: int = 3000  # length of the whole run, warm-up included
+    lookup: Annotated[int, Range(0, MANY)] = (
+        0  # length of the look-up warm-up in front (graph problems, see training.lookup)
+    )
+    first: Annotated[int, Range(0, MANY)] = (
+        0  # length of stage 0, the full chain of thought; 0: the same as per_stage
+    )
+    per_stage: Annotated[int, Range(1, MANY)] = (
+        300  # length of each later stage but the last, which goes on to the end
+    )
+    stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
+    total: Annotated[int, Range(1, MANY)] = 3000  # length of the whole run, warm-up included
     final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
-    thoughts_per_step: int = 1  # the paper's c
-    tokens_per_stage: int = 1  # for icot: how many tokens of the steps go at each stage
+    thoughts_per_step: Annotated[int, Range(1, ALL)] = 1  # the paper's c
+    tokens_per_stage: Annotated[int, Range(1, ALL)] = (
+        1  # for icot: how many tokens of the steps go at each stage
+    )
     pad_to_longest: bool = True  # an example with fewer steps than k still gets k·c thoughts
-    other_stages: float = 0.0  # share of batches drawn from an earlier stage
+    other_stages: Annotated[float, Range(0, 1)] = 0.0  # share of batches drawn from an earlier stage
     reset_optimizer: str = "never"  # or "stage", as in the paper, or "epoch", as in its code
 
 

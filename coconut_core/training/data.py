@@ -90,7 +90,7 @@ class FileSource:
         return [self.encoder.encode(self.store[int(number)], stage) for number in self._order[1][place]]
 
     def _batches(self, epoch: int) -> list[Numbers]:
-        shuffle = np.random.default_rng([self.seed, epoch])
+        shuffle = np.random.default_rng([self.seed % 2**64, epoch])  # which takes no negative number
         order = shuffle.permutation(len(self.store))
         batches: list[Numbers] = []
         for start in range(0, len(order), WINDOW * self.batch_size):

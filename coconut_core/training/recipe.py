@@ -4,10 +4,14 @@ import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from coconut_core.errors import CoconutError
-from coconut_core.training.curriculum import METHODS, Curriculum, Stage, expand
+from coconut_core.seeds import LARGEST_SEED
+from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
+from coconut_core.training.ranges import MANY, Range
+
+SEED = Range(-LARGEST_SEED, LARGEST_SEED)
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,11 @@ class ModelShape:
 
     base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
-    hidden_size: int = 256
-    layers: int = 2
-    heads: int = 4
-    intermediate_size: int = 512
-    max_positions: int = 512
+    hidden_size: Annotated[int, Range(2, 100_000)] = 256
+    layers: Annotated[int, Range(1, 1000)] = 2
+    heads: Annotated[int, Range(1, 1000)] = 4
+    intermediate_size: Annotated[int, Range(1, 1_000_000)] = 512
+    max_positions: Annotated[int, Range(1, 10_000_000)] = 512
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,10 @@ class DataChoice:
     family: str = "prosqa"  # names the examples of the model, and the generator where there is no file
     train: str = ""  # problem file; empty: generated problems
     validation: str = ""  # problem file to select by; empty: generated ones, never those trained on
-    problems: int = 40_000  # generated graphs; each use tells one anew: names, order, candidates, path
-    seed: int = 11
+    problems: Annotated[int, Range(1, 10_000_000)] = (
+        40_000  # generated graphs; each use tells one anew: names, order, candidates, path
+    )
+    seed: Annotated[int, SEED] = 11
     nodes: tuple[int, int] = (18, 28)
     hops: tuple[int, int] = (3, 6)
 
@@ -40,12 +46,12 @@ class DataChoice:
 class OptimizerChoice:
     """AdamW with linear warm-up, then cosine down to a twentieth, or constant."""
 
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 0.05
-    warmup_steps: int = 100
+    learning_rate: Annotated[float, Range(0, 1)] = 1e-3
+    betas: Annotated[tuple[float, float], Range(0, 1, below=True)] = (0.9, 0.98)
+    weight_decay: Annotated[float, Range(0, 1000)] = 0.05
+    warmup_steps: Annotated[int, Range(0, MANY)] = 100
     schedule: str = "cosine"  # or "constant", as in the paper
-    clip: float = 1.0  # longest gradient; 0: as long as it is
+    clip: Annotated[float, Range(0, MANY)] = 1.0  # longest gradient; 0: as long as it is
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,14 @@ class Thinking:
     """How the trained model thinks: how that ends, see coconut_core.halting, and how thoughts come about."""
 
     ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
-    threshold: float = 0.5  # a probability, nats, or a difference of probabilities
-    window: int = 2  # for "stable": how many readouts must agree
-    projection: int = 0  # width of a projection of what is fed back; 0: none, or as model.base has it
-    passes: int = 0  # parallel passes that find the thoughts; 0: one by one, or as model.base has it
+    threshold: Annotated[float, Range(0, MANY)] = 0.5  # a probability, nats, or a difference of probabilities
+    window: Annotated[int, Range(2, ALL)] = 2  # for "stable": how many readouts must agree
+    projection: Annotated[int, Range(0, 100_000)] = (
+        0  # width of a projection of what is fed back; 0: none, or as model.base has it
+    )
+    passes: Annotated[int, Range(0, ALL)] = (
+        0  # parallel passes that find the thoughts; 0: one by one, or as model.base has it
+    )
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,19 @@ class Recipe:
 
     name: str
     method: str = "coconut"
-    seed: int = 1
-    batch_size: int = 64  # examples of one optimizer step, all processes together
-    micro_batch: int = 0  # examples that go through the model at once in a process; 0: all of its share
+    seed: Annotated[int, SEED] = 1
+    batch_size: Annotated[int, Range(1, 100_000)] = 64  # examples of one optimizer step, all processes together
+    micro_batch: Annotated[int, Range(0, 100_000)] = (
+        0  # examples that go through the model at once in a process; 0: all of its share
+    )
     gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     step_style: str = "sentence"
     label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
-    checkpoint_every: int = 250
-    keep: int = 2  # newest checkpoints that are kept, besides the best
-    evaluate_every: int = 500
-    evaluation_problems: int = 300
+    checkpoint_every: Annotated[int, Range(1, MANY)] = 250
+    keep: Annotated[int, Range(1, MANY)] = 2  # newest checkpoints that are kept, besides the best
+    evaluate_every: Annotated[int, Range(1, MANY)] = 500
+    evaluation_problems: Annotated[int, Range(1, 1_000_000)] = 300
     model: ModelShape = field(default_factory=ModelShape)
     data: DataChoice = field(default_factory=DataChoice)
     curriculum: Curriculum = field(default_factory=Curriculum)
@@ -126,7 +138,7 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
         table = tomllib.loads(text)
         for setting in settings or []:
             _lay_over(table, setting)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise CoconutError(f"recipe {name_or_path} is not valid TOML: {error}") from error
     return recipe_from_table(table)
 
@@ -135,12 +147,6 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     """Build a recipe, naming any entry that is unknown, of the wrong type or out of range."""
     recipe: Recipe = _build(Recipe, {"name": "unnamed", **table}, "")
     chosen = recipe.curriculum
-    for name, least in (
-        ("batch_size", 1), ("keep", 1), ("checkpoint_every", 1), ("evaluate_every", 1),
-        ("evaluation_problems", 1), ("micro_batch", 0),
-    ):  # fmt: skip
-        if getattr(recipe, name) < least:
-            raise CoconutError(f"recipe entry '{name}' must be {least} or more, not {getattr(recipe, name)}")
     for name, value, choices in (
         ("method", recipe.method, tuple(METHODS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
@@ -153,25 +159,36 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     ):
         if value not in choices:
             raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
-    thinking = recipe.thinking
-    if min(thinking.projection, thinking.passes) < 0:
-        raise CoconutError("the recipe's [thinking] must not hold negative numbers")
+    _check_together(recipe)
+    expand(recipe.method, chosen)
+    return recipe
+
+
+def _check_together(recipe: Recipe) -> None:
+    """Raise CoconutError for entries that do not go together."""
+    chosen, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
     if thinking.projection and METHODS[recipe.method].feedback != "hidden":
         raise CoconutError(f"thinking.projection: method '{recipe.method}' feeds no state back to project")
     if thinking.passes and thinking.ends != "fixed":
         raise CoconutError(
             "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"
         )
-    if min(chosen.stages, chosen.thoughts_per_step, chosen.lookup, chosen.first, chosen.tokens_per_stage) < 0:
-        raise CoconutError("the recipe's [curriculum] must not hold negative numbers")
+    if not shape.base and shape.hidden_size % (2 * shape.heads):
+        raise CoconutError(
+            f"recipe entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
+            f"not {shape.hidden_size}"
+        )
+    if optimizer.learning_rate * optimizer.weight_decay >= 1:
+        raise CoconutError(
+            "recipe entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes that "
+            "share of the weights away"
+        )
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
     if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style == "sentence"):
         raise CoconutError(
             "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain' or 'nodes'"
         )
-    expand(recipe.method, chosen)
-    return recipe
 
 
 _TABLES: dict[str, type] = {
@@ -187,6 +204,7 @@ def _build(kind: type, table: Any, path: str) -> Any:
     if not isinstance(table, dict):
         raise CoconutError(f"recipe entry '{path.rstrip('.')}' must be a table")
     known = {item.name: item for item in fields(kind)}
+    types = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:
@@ -194,22 +212,33 @@ def _build(kind: type, table: Any, path: str) -> Any:
         if not path and name in _TABLES:
             values[name] = _build(_TABLES[name], value, f"{name}.")
         else:
-            values[name] = value if is_dataclass(value) else _typed(value, str(known[name].type), path + name)
+            values[name] = value if is_dataclass(value) else _typed(value, types[name], path + name)
     return kind(**values)
 
 
-def _typed(value: Any, wanted: str, path: str) -> Any:
-    if "tuple" in wanted:
-        kind = float if "float" in wanted else int
-        if isinstance(value, list | tuple) and len(value) == 2 and all(_is(item, kind) for item in value):
-            return tuple(kind(item) for item in value)
-        raise CoconutError(f"recipe entry '{path}' must be a list of two numbers")
-    name = wanted.removeprefix("<class '").removesuffix("'>")
-    if name == "float" and _is(value, float):
-        return float(value)
-    if type(value).__name__ != name:
-        raise CoconutError(f"recipe entry '{path}' must be {name}, not {type(value).__name__}")
+def _typed(value: Any, wanted: Any, path: str) -> Any:
+    """The value as its field has it. Raises CoconutError for another type, or a number outside its range."""
+    wanted, *limits = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
+    if get_origin(wanted) is tuple:
+        kind = get_args(wanted)[0]
+        if not (isinstance(value, list | tuple) and len(value) == 2 and all(_is(item, kind) for item in value)):
+            raise CoconutError(f"recipe entry '{path}' must be a list of two numbers")
+        value = tuple(_number(item, kind, path) for item in value)
+    elif wanted is float and _is(value, float):
+        value = _number(value, float, path)
+    elif type(value) is not wanted:
+        raise CoconutError(f"recipe entry '{path}' must be {wanted.__name__}, not {type(value).__name__}")
+    for limit in limits:
+        for number in value if isinstance(value, tuple) else (value,):
+            limit.check(path, number)
     return value
+
+
+def _number(value: Any, kind: type, path: str) -> Any:
+    try:
+        return kind(value)
+    except OverflowError:
+        raise CoconutError(f"recipe entry '{path}' is a number of {len(str(value))} digits") from None
 
 
 def _is(value: Any, kind: type) -> bool:
@@ -231,7 +260,7 @@ def _lay_over(table: dict[str, Any], setting: str) -> None:
         raise CoconutError(f"'{setting}' is not a setting: write name=value, like seed=3 or data.seed=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         value = text
     *tables, last = name.strip().split(".")
     for part in tables:

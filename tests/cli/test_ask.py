@@ -82,6 +82,7 @@ def test_file_is_answered_in_order_and_bad_lines_do_not_stop_it(
         (["--dtype", "float7", QUESTION], "dtype"),
         (["--temperature", "-1", QUESTION], "temperature"),
         (["--top-k", "0", QUESTION], "top-k"),
+        (["--seed", "99999999999999999999", QUESTION], "seed must be from"),
         (["--max-new-tokens", "0", QUESTION], "max-new-tokens"),
         ([QUESTION, "--example", "1"], "one question"),
         ([], "one question"),

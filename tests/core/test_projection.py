@@ -166,7 +166,7 @@ def test_going_on_from_a_checkpoint_keeps_its_projection_and_passes(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"thinking": {"projection": -1}}, r"\[thinking\] must not hold negative numbers"),
+        ({"thinking": {"projection": -1}}, "'thinking.projection' must be from 0 to"),
         ({"thinking": {"passes": 2, "ends": "entropy"}}, "thinking.passes needs thinking.ends 'fixed'"),
         ({"thinking": {"projection": 8}, "method": "coconut-pause"}, "feeds no state back to project"),
     ],

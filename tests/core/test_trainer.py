@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,10 @@ def test_newest_and_best_checkpoints_are_kept_and_open(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
-    recipe = tiny_recipe(optimizer={"learning_rate": 1e30, "warmup_steps": 0})
+    asked = tiny_recipe(optimizer={"warmup_steps": 0})
+    recipe = replace(
+        asked, optimizer=replace(asked.optimizer, learning_rate=1e30)
+    )  # which is refused in a file
     trainer = trainer_for(recipe, tmp_path)
     trainer.save()
     with pytest.raises(CoconutError, match=r"learning_rate.*step 0"):
