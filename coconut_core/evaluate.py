@@ -105,7 +105,7 @@ def evaluate(
     model: CoconutModel,
     problems: Sequence[Problem],
     *,
-    thoughts: int | None = None,
+    thoughts: int | Sequence[int] | None = None,
     answer_only: bool = True,
     max_new_tokens: int = 128,
     batch_size: int = 64,

@@ -37,7 +37,7 @@ def generate(
     model: CoconutModel,
     questions: Sequence[str],
     *,
-    thoughts: int | None = None,
+    thoughts: int | Sequence[int] | None = None,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
     seed: int = 0,
@@ -53,8 +53,8 @@ def generate(
 ) -> list[Answer]:
     """Answer every question, in order. The same words as one run at a time with the same seed.
 
-    Thinking ends as the checkpoint says; thoughts asks for exactly so many, stop for a rule that may end it
-    before them, each row by itself.
+    Thinking ends as the checkpoint says; thoughts asks for exactly so many, of all or of each, stop for a rule
+    that may end it before them, each row by itself.
     answer_only puts the model's answer prefix behind <eot>, so that no reasoning can go into words.
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
     ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.parallel.
@@ -63,7 +63,8 @@ def generate(
     answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.
     """
     check_temperature(temperature)
-    ending = choose_ending(model, thoughts, stop)
+    asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
+    endings = [choose_ending(model, number, stop) for number in asked]
     prompts = [model.encode_prompt(question) for question in questions]
     chosen_plans = [None] * len(prompts) if plans is None else plans
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
@@ -73,7 +74,7 @@ def generate(
             new_row(
                 model,
                 len(prompts[index]),
-                ending,
+                endings[index],
                 plan=chosen_plans[index],
                 forced=forced,
                 max_new_tokens=max_new_tokens,

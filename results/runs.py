@@ -19,7 +19,7 @@ SEEDS = (1, 2, 3)
 PROBLEMS = 500
 RUNS = Path("runs/results")
 BASE = RUNS / "base"
-UNLABELLED = "coconut-unlabelled"  # the paper's own: no thought is asked for anything but the last
+UNLABELLED = "coconut-unlabelled"  # as in the paper: no thought is asked for anything
 ROWS = (*METHODS, UNLABELLED)
 
 

@@ -119,6 +119,8 @@ def evaluation_texts(seen: Row) -> list[str]:
     by_hops = [f"{hops} hops {100 * rate:.0f} %" for hops, rate in seen.get("by_hops", {}).items()]
     text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
     text += f" ({', '.join(about)})" if about else ""
+    text += f"  loss {seen['loss']:.3f}" if "loss" in seen else ""
+    text += f"  chains word for word {100 * seen['chain_exact']:.1f} %" if "chain_exact" in seen else ""
     return [text, "  ".join(by_hops)] if by_hops else [text]
 
 

@@ -1,6 +1,7 @@
 """Training batches as a pure function of recipe and step: a resumed run sees what it would have seen."""
 
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,13 +12,15 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import Graph, Problem, read_some_problems
 from coconut_core.problems.families import family_named
 from coconut_core.training.curriculum import Stage
-from coconut_core.training.encoding import Encoder, Example
+from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
+from coconut_core.training.limits import check_lengths
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.recipe import DataChoice, Recipe
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
 WARMUP_WINDOW = 4  # the same for the warm-up, where all of them have to be made first
+LOOKED_AT = 20  # of a pool's graphs, the largest: whether the model can read them
 
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]  # of problems
@@ -28,8 +31,8 @@ class Source(Protocol):
 
     steps_per_epoch: int  # 0 where there are no epochs
 
-    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
-        """The examples of an optimizer step's batch at a stage, of about the same length."""
+    def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
+        """The problems of an optimizer step's batch, with data.bucket of about the same length."""
 
 
 class GeneratedSource:
@@ -41,13 +44,19 @@ class GeneratedSource:
         self.encoder, self.batch_size = encoder, recipe.batch_size
         self.retell = family_named(recipe.data.family).retell
         self.graphs = draw_graphs(recipe.data)
-        self.window = min(len(self.graphs), max(recipe.batch_size * 4, len(self.graphs) // 64))
+        window = max(recipe.batch_size * 4, len(self.graphs) // 64)
+        self.window = min(len(self.graphs), window) if recipe.data.bucket else len(self.graphs)
 
-    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
+    def largest(self) -> Iterator[tuple[int, TokenizedProblem]]:
+        """The problems of the graphs with most edges, and their numbers in the pool."""
+        rng = random.Random("largest")
+        for number in range(len(self.graphs))[-LOOKED_AT:]:
+            yield number + 1, self.encoder.tokenize(self.retell(self.graphs[number], rng))
+
+    def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
         start = rng.randrange(len(self.graphs) - self.window + 1)
         graphs = rng.choices(self.graphs[start : start + self.window], k=self.batch_size)
-        problems = [self.retell(graph, rng) for graph in graphs]
-        return [self.encoder.encode(self.encoder.tokenize(problem), stage) for problem in problems]
+        return [self.encoder.tokenize(self.retell(graph, rng)) for graph in graphs]
 
 
 class Warmup:
@@ -76,22 +85,24 @@ class Warmup:
 class FileSource:
     """Every problem of a file once an epoch, in an order that follows from the seed."""
 
-    def __init__(self, recipe: Recipe, encoder: Encoder, store: TokenStore) -> None:
-        self.encoder, self.store, self.seed = encoder, store, recipe.seed
-        self.batch_size = recipe.batch_size
+    def __init__(self, recipe: Recipe, store: TokenStore) -> None:
+        self.store, self.seed = store, recipe.seed
+        self.batch_size, self.bucket = recipe.batch_size, recipe.data.bucket
         self.steps_per_epoch = -(-len(store) // recipe.batch_size)
         self._lengths = store.lengths
         self._order: tuple[int, list[Numbers]] = (-1, [])
 
-    def draw(self, step: int, stage: Stage, rng: random.Random) -> list[Example]:
+    def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, self._batches(epoch))
-        return [self.encoder.encode(self.store[int(number)], stage) for number in self._order[1][place]]
+        return [self.store[int(number)] for number in self._order[1][place]]
 
     def _batches(self, epoch: int) -> list[Numbers]:
         shuffle = np.random.default_rng([self.seed % 2**64, epoch])  # which takes no negative number
         order = shuffle.permutation(len(self.store))
+        if not self.bucket:
+            return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         batches: list[Numbers] = []
         for start in range(0, len(order), WINDOW * self.batch_size):
             window = order[start : start + WINDOW * self.batch_size]
@@ -100,6 +111,17 @@ class FileSource:
             batches += [window[chunk : chunk + self.batch_size] for chunk in chunks]
         shuffle.shuffle(batches)
         return batches
+
+
+def _long_ones(
+    store: TokenStore, stages: Sequence[Stage], most: int | None
+) -> Iterator[tuple[int, TokenizedProblem]]:
+    """The problems of a file that may be longer than `most`, and their numbers from 1."""
+    if most is None:
+        return
+    room = most - max(stage.thoughts for stage in stages) - 1  # <eot>
+    for number in np.flatnonzero(store.lengths > room):
+        yield int(number) + 1, store[int(number)]
 
 
 def draw_graphs(choice: DataChoice) -> list[Graph]:
@@ -136,22 +158,32 @@ class Drawn:
 class Batches:
     """Draws the batch of any step of a recipe. Lengths of stages are in steps here, whatever the unit."""
 
-    def __init__(self, recipe: Recipe, encoder: Encoder, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, encoder: Encoder, folder: Path, most: int | None = None) -> None:
+        """most: positions that the model reads, None without a limit. Raises CoconutError for problems that
+        cannot be read, or are too long."""
         self.recipe, self.encoder = recipe, encoder
         self.source: Source
         if recipe.data.train:
             store = open_store(Path(recipe.data.train), encoder, folder / "tokens")
-            self.source = FileSource(recipe, encoder, store)
+            check_lengths(
+                _long_ones(store, recipe.stages, most), encoder, recipe.stages, most, recipe.data.train
+            )
+            self.source = FileSource(recipe, store)
         else:
-            self.source = GeneratedSource(recipe, encoder)
+            self.source = made = GeneratedSource(recipe, encoder)
+            check_lengths(made.largest(), encoder, recipe.stages, most, "the generated problems")
         self.warmup = Warmup(recipe, encoder)
-        unit = self.source.steps_per_epoch if recipe.curriculum.unit == "epochs" else 1
+        unit = self._steps_of(recipe.curriculum.unit)
+        self.evaluation_period = recipe.evaluate_every * self._steps_of(recipe.evaluate_unit)  # in steps
         self.stages: tuple[Stage, ...] = tuple(
             replace(stage, length=stage.length * unit) for stage in recipe.stages
         )
         self.total_steps = sum(stage.length for stage in self.stages)
         if recipe.curriculum.lookup and recipe.data.family != "prosqa":
             raise CoconutError("the warm-up is there for data.family 'prosqa' only: set curriculum.lookup=0")
+
+    def _steps_of(self, unit: str) -> int:
+        return self.source.steps_per_epoch if unit == "epochs" else 1
 
     def stage_at(self, step: int) -> int:
         """Number of the stage that an optimizer step (from 0) belongs to."""
@@ -162,15 +194,26 @@ class Batches:
         return len(self.stages) - 1
 
     def at(self, step: int) -> Drawn:
-        """The batch of a step: mostly of its own stage, sometimes of an earlier one."""
+        """The batch of a step: mostly of its own stage, sometimes of another, or with examples of others."""
         stage = self.stage_at(step)
         if self.stages[stage].kind == "lookup":
             return Drawn(stage, self.warmup.draw(step))
         rng = random.Random(f"step {self.recipe.seed} {step}")
+        share, each = self.recipe.curriculum.other_stages, self.recipe.curriculum.mix == "example"
         earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
-        if earlier and rng.random() < self.recipe.curriculum.other_stages:
+        if not each and earlier and rng.random() < share:
             stage = rng.choice(earlier)
-        return Drawn(stage, self.source.draw(step, self.stages[stage], rng))
+        examples = []
+        for problem in self.source.draw(step, rng):
+            other = each and rng.random() < share
+            chosen = self._any_stage(problem, rng) if other else self.stages[stage]
+            examples.append(self.encoder.encode(problem, chosen))
+        return Drawn(stage, examples)
+
+    def _any_stage(self, problem: TokenizedProblem, rng: random.Random) -> Stage:
+        """A stage from the first up to the one with as many steps gone as a problem has, each as likely."""
+        stages = [stage for stage in self.stages if stage.kind == "thoughts"]
+        return stages[min(rng.randint(0, len(problem.steps)), len(stages) - 1)]
 
 
 def seed_of(recipe: Recipe, step: int, process: int) -> int:

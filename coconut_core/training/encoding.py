@@ -12,7 +12,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.losses import IGNORE, has_label
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.prompt import encode_text, question_ids
-from coconut_core.training.curriculum import Stage
+from coconut_core.training.curriculum import ALL, Stage
 
 
 class Part(IntEnum):
@@ -110,22 +110,27 @@ class Encoder:
         """What a run begins with: the question, as question_ids writes it, and <bot>."""
         return [*question_ids(self.tokenizer, problem.question, self.config), self.config.bot_id]
 
+    def step_texts(self, problem: Problem) -> list[str]:
+        """Each reasoning step as it is trained."""
+        if self.step_style == "sentence":
+            return [step + "\n" for step in problem.steps]
+        nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
+        nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
+        nodes = nodes[self._first_hops :]
+        return [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
+
+    def answer_text(self, problem: Problem) -> str:
+        """Answer prefix and answer."""
+        return f"{self.config.answer_prefix} {problem.answer}"
+
     def steps(self, problem: Problem) -> list[list[int]]:
         """Token ids of each reasoning step."""
-        if self.step_style == "sentence":
-            texts = [step + "\n" for step in problem.steps]
-        else:
-            nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
-            nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
-            nodes = nodes[self._first_hops :]
-            texts = [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
-        return [self._ids(text) for text in texts]
+        return [self._ids(text) for text in self.step_texts(problem)]
 
     def answer(self, problem: Problem) -> list[int]:
         """Answer prefix, answer, end of text."""
         assert isinstance(self.tokenizer.eos_token_id, int)
-        text = f"{self.config.answer_prefix} {problem.answer}"
-        return [*self._ids(text), self.tokenizer.eos_token_id]
+        return [*self._ids(self.answer_text(problem)), self.tokenizer.eos_token_id]
 
     def tokenize(self, problem: Problem) -> TokenizedProblem:
         """The parts of a problem as token ids."""
@@ -153,12 +158,20 @@ class Encoder:
         """How many hops from the root the first step of a chain stands for."""
         return int(self.step_style == "nodes")
 
+    def thoughts(self, problem: TokenizedProblem, stage: Stage) -> int:
+        """How many thoughts a problem has at a stage, in training and where it is evaluated."""
+        if self.pad_to_longest or stage.removed < ALL:
+            return stage.thoughts
+        return min(stage.thoughts, self.thoughts_per_step * len(problem.steps))
+
+    @staticmethod
+    def in_words(problem: TokenizedProblem, stage: Stage) -> list[list[int]]:
+        """The steps, or parts of steps, that a problem still has in words at a stage."""
+        return _without(problem.steps[stage.removed :], stage.removed_tokens)
+
     def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
         """The sequence of a problem at a stage of the curriculum."""
-        steps, thoughts = problem.steps, stage.thoughts
-        if not self.pad_to_longest:
-            thoughts = min(thoughts, self.thoughts_per_step * len(steps))
-        remaining = _without(steps[stage.removed :], stage.removed_tokens)
+        thoughts, remaining = self.thoughts(problem, stage), self.in_words(problem, stage)
         start = len(problem.prompt)
         ids = [*problem.prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
         labels: list[Label] = [IGNORE] * len(ids)
@@ -174,7 +187,7 @@ class Encoder:
             labels += tokens
             parts += [int(part)] * len(tokens)
         halts = [IGNORE] * len(ids)
-        needed = self.thoughts_per_step * len(steps)
+        needed = self.thoughts_per_step * len(problem.steps)
         halts[start : start + thoughts] = [int(place + 1 >= needed) for place in range(thoughts)]
         return Example(ids, labels, parts, halts, start)
 

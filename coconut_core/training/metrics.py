@@ -152,14 +152,24 @@ def plot_run(folder: Path, svg: Path | None, width: int) -> str:
 def draw_run(rows: Sequence[Row]) -> Figure:
     """Loss by part and held-out accuracy over steps, with a mark where each stage begins."""
     marks = _stage_starts(rows)
-    losses = draw_lines(_loss_lines(rows), "loss by part", "step", "loss (nats a token)", marks)
-    seen = [(row["step"], row["evaluation"]) for row in rows if "evaluation" in row]
-    accuracy = Line(
-        "held-out problems", [step for step, _ in seen], [100 * result["accuracy"] for _, result in seen]
-    )
+    lines = [*_loss_lines(rows), *_held_out(rows, "loss", "held out, all parts")]
+    losses = draw_lines(lines, "loss by part", "step", "loss (nats a token)", marks)
+    shares = _held_out(rows, "accuracy", "held-out problems", 100)
+    shares += _held_out(rows, "chain_exact", "chains word for word", 100)
     return losses.beside(
-        draw_lines([accuracy], "held-out accuracy", "step", "per cent right", marks, y_range=(0, 100))
+        draw_lines(
+            shares or [Line("held-out problems", [], [])],
+            *("held-out accuracy", "step", "per cent right", marks),
+            y_range=(0, 100),
+        )
     )
+
+
+def _held_out(rows: Sequence[Row], name: str, label: str, factor: float = 1) -> list[Line]:
+    """The line of one number of the evaluations; none where no row has it."""
+    seen = [(row["step"], row["evaluation"]) for row in rows if name in row.get("evaluation", {})]
+    points = [step for step, _ in seen], [factor * result[name] for _, result in seen]
+    return [Line(label, *points)] if seen else []
 
 
 def _loss_lines(rows: Sequence[Row]) -> list[Line]:

@@ -38,6 +38,7 @@ class DataChoice:
         40_000  # generated graphs; each use tells one anew: names, order, candidates, path
     )
     seed: Annotated[int, SEED] = 11
+    bucket: bool = True  # problems of about the same length to a batch; false: a plain shuffle
     nodes: tuple[int, int] = (18, 28)
     hops: tuple[int, int] = (3, 6)
 
@@ -49,6 +50,7 @@ class OptimizerChoice:
     learning_rate: Annotated[float, Range(0, 1)] = 1e-3
     betas: Annotated[tuple[float, float], Range(0, 1, below=True)] = (0.9, 0.98)
     weight_decay: Annotated[float, Range(0, 1000)] = 0.05
+    decays: str = "matrices"  # or "all", biases and gains of norms too
     warmup_steps: Annotated[int, Range(0, MANY)] = 100
     schedule: str = "cosine"  # or "constant", as in the paper
     clip: Annotated[float, Range(0, MANY)] = 1.0  # longest gradient; 0: as long as it is
@@ -86,7 +88,9 @@ class Recipe:
     label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
     checkpoint_every: Annotated[int, Range(1, MANY)] = 250
     keep: Annotated[int, Range(1, MANY)] = 2  # newest checkpoints that are kept, besides the best
+    publish: str = "last"  # or "best": which checkpoint becomes RUN/checkpoint
     evaluate_every: Annotated[int, Range(1, MANY)] = 500
+    evaluate_unit: str = "steps"  # or "epochs": what evaluate_every counts
     evaluation_problems: Annotated[int, Range(1, 1_000_000)] = 300
     model: ModelShape = field(default_factory=ModelShape)
     data: DataChoice = field(default_factory=DataChoice)
@@ -152,10 +156,14 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
         ("step_style", recipe.step_style, ("sentence", "chain", "nodes")),
         ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier")),
+        ("publish", recipe.publish, ("last", "best")),
+        ("evaluate_unit", recipe.evaluate_unit, ("steps", "epochs")),
+        ("curriculum.mix", chosen.mix, ("batch", "example")),
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
         ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),
         ("optimizer.schedule", recipe.optimizer.schedule, ("cosine", "constant")),
+        ("optimizer.decays", recipe.optimizer.decays, ("matrices", "all")),
     ):
         if value not in choices:
             raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
@@ -185,6 +193,17 @@ def _check_together(recipe: Recipe) -> None:
         )
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
+    if recipe.evaluate_unit == "epochs" and not recipe.data.train:
+        raise CoconutError("evaluate_unit 'epochs' needs data.train, a problem file")
+    if recipe.publish == "best" and recipe.data.train and not recipe.data.validation:
+        raise CoconutError(
+            "publish 'best' needs data.validation, the problems that a checkpoint is the best on"
+        )
+    if recipe.label_thoughts == "path" and recipe.step_style == "sentence":
+        raise CoconutError(
+            "label_thoughts 'path' needs step_style 'chain' or 'nodes': a thought is asked for a step's first "
+            "token, which says little of a sentence"
+        )
     if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style == "sentence"):
         raise CoconutError(
             "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain' or 'nodes'"

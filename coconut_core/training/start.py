@@ -73,7 +73,21 @@ def _from_base(recipe: Recipe) -> CoconutModel:
         model.tokenizer.pad_token = model.tokenizer.eos_token
     if not isinstance(model.tokenizer.eos_token_id, int):
         raise CoconutError(f"the tokenizer of {recipe.model.base} has no end-of-text token")
+    _end_as_tokenizer(model)
     return model
+
+
+def _end_as_tokenizer(model: CoconutModel) -> None:
+    """Have the base model end where its tokenizer does, which is what it learns, besides where it ended before.
+
+    Base models of chat families name one token in their configuration and another in their tokenizer.
+    """
+    learned = model.tokenizer.eos_token_id
+    for config in (model.base_lm.config, model.shape, model.base_lm.generation_config):
+        before = getattr(config, "eos_token_id", None)
+        others = before if isinstance(before, list) else [] if before is None else [before]
+        ends = [learned, *(number for number in others if number != learned)]
+        config.eos_token_id = ends if len(ends) > 1 else learned
 
 
 def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:

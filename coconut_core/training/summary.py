@@ -22,10 +22,12 @@ class StepSummary:
     padding: float  # share of the positions read
 
     @classmethod
-    def of(cls, batches: Sequence[Batch], losses: Sequence[Tensor], processes: Processes) -> "StepSummary":
+    def of(
+        cls, batches: Sequence[Batch], losses: Sequence[Tensor], processes: Processes | None = None
+    ) -> "StepSummary":
         """The summary of a step's micro-batches, where losses holds a tensor (labelled positions,) for each.
 
-        Waits for the device. Every process must call it, and all get the same.
+        Waits for the device. Each of the processes must call it, and all get the same; None: this one alone.
         """
         told = torch.zeros(2, len(Part), dtype=torch.float64)  # sum and number of the losses of each part
         read = torch.zeros(2, dtype=torch.float64)  # positions without padding, and all of them
@@ -34,7 +36,8 @@ class StepSummary:
             told[0] += loss.new_zeros(len(Part)).index_add_(0, part, loss).cpu()
             told[1] += torch.bincount(part, minlength=len(Part)).cpu()
             read += torch.tensor([int(batch.attention_mask.sum()), batch.attention_mask.numel()])
-        told, read = processes.sum(told), processes.sum(read)
+        if processes is not None:
+            told, read = processes.sum(told), processes.sum(read)
         of_part = {part: told[:, part].tolist() for part in SHOWN}
         total, count = told.sum(dim=1).tolist()
         return cls(

@@ -6,15 +6,15 @@ A file of 400,000 problems so trains in the memory of a few; only where each beg
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.base import Problem, stream_problems
+from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
+from coconut_core.training.limits import check_words
 from coconut_core.whole_files import folder_written_aside
 
 
@@ -55,14 +55,14 @@ def _read(file: BinaryIO, start: int, end: int) -> list[int]:
 def open_store(data: Path, encoder: Encoder, folder: Path) -> TokenStore:
     """The store of a problem file, made in folder if it is not there or belongs to other data.
 
-    Raises CoconutError where the file cannot be read, holds no problem, or a problem is too long.
+    Raises CoconutError where the file cannot be read, or holds no problem or unknown words.
     """
     mark = folder / "made-from.json"
     made_from = {"data": str(data.resolve()), "tokens": _fingerprint(data, encoder)}
     if not mark.is_file() or json.loads(mark.read_text(encoding="utf-8")) != made_from:
         try:
             with folder_written_aside(folder) as aside:
-                _build(stream_problems(data), encoder, aside)
+                _build(data, encoder, aside)
                 (aside / mark.name).write_text(json.dumps(made_from), encoding="utf-8")
         except OSError as error:
             raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
@@ -91,7 +91,7 @@ def _fingerprint(data: Path, encoder: Encoder) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def _build(problems: Iterable[Problem], encoder: Encoder, folder: Path) -> None:
+def _build(data: Path, encoder: Encoder, folder: Path) -> None:
     token_count = piece_count = 0
     with (
         (folder / "tokens.i32").open("wb") as tokens,
@@ -99,18 +99,12 @@ def _build(problems: Iterable[Problem], encoder: Encoder, folder: Path) -> None:
         (folder / "starts.i64").open("wb") as starts,
     ):
         starts.write(np.array([0, 0], np.int64).tobytes())
-        for number, problem in enumerate(problems, start=1):
+        for number, problem in enumerate(stream_problems(data), start=1):
             tokenized = encoder.tokenize(problem)
+            check_words(problem, tokenized, encoder, f"{data}, problem {number}")
             parts = [tokenized.prompt, *tokenized.steps, tokenized.answer]
-            _check(tokenized, number, encoder)
             tokens.write(np.array([token for part in parts for token in part], np.int32).tobytes())
             pieces.write(np.array([len(part) for part in parts], np.int32).tobytes())
             token_count += sum(map(len, parts))
             piece_count += len(parts)
             starts.write(np.array([token_count, piece_count], np.int64).tobytes())
-
-
-def _check(problem: TokenizedProblem, number: int, encoder: Encoder) -> None:
-    unknown = encoder.tokenizer.unk_token_id
-    if unknown is not None and any(unknown in part for part in (problem.prompt, problem.answer)):
-        raise CoconutError(f"problem {number} has words that the tokenizer does not know")

@@ -10,21 +10,18 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
 
-from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, Interrupted
-from coconut_core.evaluate import evaluate
 from coconut_core.losses import IGNORE
 from coconut_core.model import CoconutModel
-from coconut_core.problems import Problem
 from coconut_core.prompt_shortcut import prompt_shortcut
-from coconut_core.training.data import Batches, held_out_problems, seed_of
+from coconut_core.training.data import Batches, Drawn, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
+from coconut_core.training.optimizer import build_optimizer, learning_rate
 from coconut_core.training.processes import Processes, micro_batches
-from coconut_core.training.recipe import OptimizerChoice, Recipe
+from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.sharding import (
     WholeModel,
@@ -34,10 +31,10 @@ from coconut_core.training.sharding import (
     shard_optimizer,
 )
 from coconut_core.training.summary import StepSummary
+from coconut_core.training.validation import Validation
 
 Report = Callable[[dict[str, Any]], None]
 LOG_EVERY = 25  # steps; the device is waited for only then
-SAMPLES = 2
 
 
 class Trainer:
@@ -65,10 +62,11 @@ class Trainer:
         )
         assert isinstance(model.tokenizer.pad_token_id, int)
         self.pad_id = model.tokenizer.pad_token_id
+        self.most_positions = model.max_positions
+        self.validation = Validation(recipe, model, encoder)
         with self.accelerator.main_process_first():  # it makes the token store, the others read it
-            self.batches = Batches(recipe, encoder, folder.path)
-        self.held_out = held_out_problems(recipe.data, recipe.evaluation_problems)
-        optimizer = _optimizer(model, recipe)
+            self.batches = Batches(recipe, encoder, folder.path, self.most_positions)
+        optimizer = build_optimizer(model, recipe.optimizer)
         self._whole: WholeModel | None = None
         if prepare_sharding(self.accelerator):
             self._whole = WholeModel(model, self.accelerator.is_main_process)
@@ -129,17 +127,29 @@ class Trainer:
                         f"coconut train --resume --out {self.folder.path}"
                     )
         if self.step == total and self.accelerator.is_main_process:
-            self.folder.publish(self.step)
+            best = self.folder.read_best() if self.recipe.publish == "best" else None
+            self.folder.publish(self.step if best is None else best[0])
         self._leave()
 
     def _evaluate_and_save(self, stopping: bool, at_end: bool) -> None:
-        """What is due after a step. A checkpoint comes last: then all rows up to its step are in the log."""
-        due = self.step % self.recipe.evaluate_every == 0 or self.step == self.batches.total_steps
-        self.owes_evaluation = due and stopping  # saving comes first; a resumed run makes up for it
-        accuracy = self._evaluate() if due and not stopping else None
-        if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping:
+        """What is due after a step. A checkpoint comes last: then all rows up to its step are in the log. Where
+        the evaluation fails, it is saved what has been trained, and the error goes on."""
+        due = self.step % self.batches.evaluation_period == 0 or self.step == self.batches.total_steps
+        evaluating = due and not stopping  # saving comes first; a resumed run makes up for it
+        accuracy, failure = None, None
+        if evaluating:
+            try:
+                accuracy = self._evaluate()
+            except Exception as error:
+                failure = error
+        failed = evaluating and self.processes.any(failure is not None)
+        improved = evaluating and self.recipe.publish == "best" and self.processes.any(self._is_best(accuracy))
+        self.owes_evaluation = due and (stopping or failed)
+        if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping or failed or improved:
             self.save()
             self._note_accuracy(accuracy)
+        if failed:
+            raise failure or CoconutError(f"the main process could not evaluate at step {self.step}")
 
     def _leave(self) -> None:
         """Wait until the main process has written everything: a launcher ends all when one is gone."""
@@ -184,6 +194,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps)
         drawn = self.batches.at(self.step)
+        self._check_length(drawn)
+        self.model.train()
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         mine = micro_batches(drawn.examples, process, processes, self.recipe.micro_batch)
         torch.manual_seed(seed_of(self.recipe, self.step, process))
@@ -212,6 +224,18 @@ class Trainer:
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
             self._log(drawn.stage)
+
+    def _check_length(self, drawn: Drawn) -> None:
+        """Raise CoconutError, what has been trained being saved, for a sequence that the model cannot read."""
+        longest, most = max(len(example.ids) for example in drawn.examples), self.most_positions
+        if most is None or longest <= most:
+            return
+        if self.step:
+            self.save()
+        raise CoconutError(
+            f"step {self.step} has a sequence of {longest} tokens, the model reads at most {most}: take "
+            f"smaller problems, or another model.base; {self.folder.last_good}"
+        )
 
     def _accumulate(self, examples: list[Example], scale: tuple[float, float], last: bool) -> None:
         batch = collate(examples, self.pad_id).to(self.accelerator.device)
@@ -286,47 +310,39 @@ class Trainer:
 
     def _evaluate(self) -> float | None:
         """Accuracy on held-out problems, where there are any; every process must ask, the main one gets it."""
-        if not self.held_out:
+        if not self.validation.problems:
             return None
         model = self.plain_model
         if not self.accelerator.is_main_process:
             return None
-        was_training = model.training
         model.eval().to(self.accelerator.device)
-        thoughts = model.config.thoughts
-        result = evaluate(model, self.held_out, thoughts=thoughts, answer_only=False)
-        samples = [_sample(model, problem) for problem in self.held_out[:SAMPLES]]
-        model.train(was_training)
-        seen = {
-            "thoughts": thoughts,
-            "accuracy": result.accuracy,
-            "n": result.count,
-            "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
-        }
-        self._tell({"step": self.step, "evaluation": seen, "samples": samples})
-        return result.accuracy
+        try:
+            row = self.validation.row(model, self.batches.stages[self._stage])
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise CoconutError(
+                f"out of memory in the evaluation of step {self.step}, which is saved"
+            ) from error
+        self._tell({"step": self.step, **row})
+        accuracy: float = row["evaluation"]["accuracy"]
+        return accuracy
+
+    def _is_best(self, accuracy: float | None) -> bool:
+        """Whether it is the best of the last stage so far."""
+        if accuracy is None or self._stage < len(self.batches.stages) - 1:
+            return False
+        best = self.folder.read_best()
+        return best is None or accuracy > best[1]
 
     def _note_accuracy(self, accuracy: float | None) -> None:
         """Note it of the checkpoint just saved, if it is one of the last stage."""
-        if accuracy is not None and self._stage == len(self.batches.stages) - 1:
+        if accuracy is not None and self._is_best(accuracy):
             self.folder.note_accuracy(self.step, accuracy)
 
     def _tell(self, row: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:
             self.report(row)
-
-
-def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:
-    """What the model thinks and says to a problem."""
-    session = model.start(problem.question, max_new_tokens=96)
-    text, prefix = session.finish(), model.config.answer_prefix
-    return {
-        "question": problem.question,
-        "thoughts": [step.readout.top(1)[0].token for step in session.thought_steps()],
-        "said": final_answer(text, prefix),
-        "expected": problem.answer,
-        "right": is_right(text, problem, prefix),
-    }
 
 
 def _accelerator(recipe: Recipe, device: str) -> Accelerator:
@@ -346,28 +362,3 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 def _count(rows: Iterable[Sequence[Label]]) -> int:
     """How many labels there are."""
     return sum(label != IGNORE for row in rows for label in row)
-
-
-def learning_rate(choice: OptimizerChoice, step: int, total_steps: int) -> float:
-    """The rate at a step: linear warm-up, then cosine down to a twentieth, or constant."""
-    warmup = max(1, choice.warmup_steps)
-    if step < warmup:
-        return choice.learning_rate * (step + 1) / warmup
-    if choice.schedule == "constant":
-        return choice.learning_rate
-    progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
-    return choice.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def _optimizer(model: CoconutModel, recipe: Recipe) -> Optimizer:
-    """AdamW; weight decay on matrices only."""
-    choice = recipe.optimizer
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return AdamW(
-        [
-            {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": choice.weight_decay},
-            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-        ],
-        lr=choice.learning_rate,
-        betas=choice.betas,
-    )

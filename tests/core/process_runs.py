@@ -23,7 +23,7 @@ from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.start import build_model
 from coconut_core.training.trainer import Trainer
-from tests.core.tiny_recipes import problem_file, tiny_recipe
+from tests.core.tiny_recipes import dropout_modes, problem_file, sums_file, tiny_gpt2, tiny_recipe
 
 PROCESSES = 2
 LONG = {"lookup": 0, "first": 1000, "per_stage": 1000, "stages": 1, "total": 2000}
@@ -55,6 +55,24 @@ def halved_recipe(folder: Path) -> Recipe:
     return tiny_recipe(precision="bf16", gradient_checkpointing=True)
 
 
+def prepare(folder: Path) -> dict[str, str]:
+    """A tiny GPT-2 and files of sums in the folder that holds all scenarios'; their paths by name."""
+    return {
+        "base": str(tiny_gpt2(folder / "gpt2")),
+        "train": str(sums_file(folder, 8)),
+        "validation": str(sums_file(folder, 2, seed=1)),
+    }
+
+
+def dropout_recipe(paths: dict[str, str]) -> Recipe:
+    """From a GPT-2, which has dropout, with evaluations between the steps."""
+    return tiny_recipe(
+        step_style="sentence", evaluate_every=2, checkpoint_every=3, model={"base": paths["base"]},
+        data={"train": paths["train"], "validation": paths["validation"]},
+        curriculum={"lookup": 0, "first": 2, "per_stage": 2, "stages": 1, "total": 6},
+    )  # fmt: skip
+
+
 def few(folder: Path) -> None:
     """To the end, with processes that have nothing to read."""
     _train(few_recipe(folder), folder)
@@ -76,7 +94,22 @@ def halved(folder: Path) -> None:
     _train(halved_recipe(folder), folder)
 
 
+def dropping(folder: Path) -> None:
+    """To step 3, and from that checkpoint to the end."""
+    recipe = dropout_recipe(json.loads(os.environ["PREPARED"]))
+    for until in (3, None):
+        _train(recipe, folder, until)
+
+
+def dropping_whole(folder: Path) -> None:
+    """The same without a stop."""
+    _train(dropout_recipe(json.loads(os.environ["PREPARED"])), folder)
+
+
 SCENARIOS: dict[str, Callable[[Path], None]] = {
+    "dropping": dropping,
+    "dropping_whole": dropping_whole,
+    "sharded_dropping": dropping,
     "few": few,
     "stopped": stopped,
     "sharded": sharded,
@@ -89,10 +122,12 @@ def _train(recipe: Recipe, folder: Path, until: int | None = None) -> None:
     if trainer.folder.steps():
         trainer.resume()
     rows: list[dict[str, Any]] = []
+    modes = dropout_modes(trainer.model) if recipe.model.base else []
     try:
         trainer.run(rows.append, until)
     finally:
-        print(json.dumps({"step": trainer.step, "sharded": trainer.sharded, "rows": rows}))
+        told = {"step": trainer.step, "sharded": trainer.sharded, "rows": rows, "modes": modes}
+        print(json.dumps(told))
         sys.stdout.flush()
 
 
@@ -108,7 +143,7 @@ def fork(scenario: str, folder: Path, rank: int, port: int) -> int:
     try:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
         os.dup2(os.open(folder / f"process-{rank}.txt", os.O_WRONLY | os.O_CREAT), sys.stdout.fileno())
-        if scenario in ("sharded", "halved"):
+        if scenario.startswith(("sharded", "halved")):
             shard_on_cpu()
         SCENARIOS[scenario](folder)
         status = 0

@@ -137,7 +137,8 @@ def test_all_steps_gone_leaves_the_answer() -> None:
 def test_c_thoughts_a_step_and_padding_to_the_longest(pad: bool, expected: list[int]) -> None:
     encoder = Encoder(TOKENIZER, CONFIG, thoughts_per_step=2, pad_to_longest=pad)
     tokenized = encoder.tokenize(PROBLEM)
-    stages = [Stage(1, removed=step, thoughts=2 * step) for step in range(5)]
+    stages = [Stage(1, removed=step, thoughts=2 * step) for step in range(4)]
+    stages.append(Stage(1, removed=ALL, thoughts=8))  # the official code caps here only
     assert [thoughts_of(encoder.encode(tokenized, stage)) for stage in stages] == expected
 
 

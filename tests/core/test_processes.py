@@ -79,7 +79,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.core.process_runs", *named],
         capture_output=True, text=True, check=False, timeout=500, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PREPARED": json.dumps(process_runs.prepare(folder))},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "process " not in done.stderr, done.stderr[-3000:]
@@ -149,3 +149,25 @@ def test_shared_out_weights_in_bfloat16_are_saved_as_they_are_trained(found: tup
     model = CoconutModel.from_pretrained(folder / "halved" / "checkpoint", device="cpu")
     weights = dict(model.named_parameters())
     assert any((weight != weight.bfloat16().float()).any() for weight in weights.values()), "nothing is rounded"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dropping", "dropping_whole", "sharded_dropping"])
+def test_dropout_is_on_at_every_step_of_every_process(found: tuple[Path, Found], name: str) -> None:
+    _, became = found
+    assert became[name]["codes"] == [0, 0]
+    for process, parts in enumerate(became[name]["told"]):
+        modes = [(gradients, on) for part in parts for gradients, on in part["modes"]]
+        learning = [on for gradients, on in modes if gradients]
+        evaluating = [on for gradients, on in modes if not gradients]
+        assert len(learning) >= 6
+        assert all(learning)
+        assert not any(evaluating)
+        if process == 0 and not name.startswith("sharded"):  # where a copy is evaluated
+            assert evaluating
+
+
+@pytest.mark.slow
+def test_two_processes_reach_the_same_weights_after_a_resume_with_dropout_on(found: tuple[Path, Found]) -> None:
+    folder, _ = found
+    assert_same_weights(folder / "dropping_whole", folder / "dropping")

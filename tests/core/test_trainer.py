@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,14 +29,17 @@ from tests.core.tiny_recipes import (
     Died,
     Row,
     assert_same_weights,
+    dropout_modes,
     go_on,
     problem_file,
     run_logged,
+    sums_file,
     timeless,
     tiny_gpt2,
     tiny_recipe,
     train,
     trainer_for,
+    weights,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,19 +125,46 @@ def test_a_run_stopped_where_an_evaluation_is_due_saves_first_and_makes_up_for_i
     assert RunFolder(whole).read_best() == RunFolder(parts).read_best()
 
 
-def test_dropout_too_is_the_same_after_a_resume(tmp_path: Path) -> None:
-    recipe = tiny_recipe(
-        step_style="sentence",
-        model={"base": str(tiny_gpt2(tmp_path / "gpt2"))},
-        data={"train": str(problem_file(tmp_path, 10))},
-        curriculum={"lookup": 0},
-    )
-    config = json.loads((tmp_path / "gpt2" / "config.json").read_text())
-    assert config["attn_pdrop"] > 0
-    train(recipe, tmp_path / "whole")
+def sums_recipe(folder: Path, **changes: Any) -> Recipe:
+    """From a tiny GPT-2, whose dropout is on, on sums; evaluated every second step."""
+    return tiny_recipe(
+        step_style="sentence", evaluate_every=2, curriculum={"lookup": 0, "total": 6},
+        model={"base": str(tiny_gpt2(folder / "gpt2"))},
+        data={"train": str(sums_file(folder, 10)), "validation": str(sums_file(folder, 3, seed=1))},
+        **changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("micro", [0, 1])
+def test_dropout_is_on_in_every_step_and_the_same_after_a_resume(tmp_path: Path, micro: int) -> None:
+    recipe = sums_recipe(tmp_path, micro_batch=micro)
+    trainer = trainer_for(recipe, tmp_path / "whole")
+    whole = dropout_modes(trainer.model)
+    trainer.run(lambda row: None)
     train(recipe, tmp_path / "parts", 3)
-    go_on(recipe, tmp_path / "parts")
+    resumed = trainer_for(recipe, tmp_path / "parts")
+    resumed.resume()
+    parts = dropout_modes(resumed.model)
+    resumed.run(lambda row: None)
+    for modes in (whole, parts):
+        learning = [on for gradients, on in modes if gradients]
+        evaluating = [on for gradients, on in modes if not gradients]
+        assert learning
+        assert all(learning)
+        assert evaluating
+        assert not any(evaluating)
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_dropout_changes_what_is_learned(tmp_path: Path) -> None:
+    recipe = sums_recipe(tmp_path)
+    train(recipe, tmp_path / "with")
+    settings = tmp_path / "gpt2" / "config.json"
+    off = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | off))
+    train(recipe, tmp_path / "without")
+    first, second = weights(tmp_path / "with"), weights(tmp_path / "without")
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) > 1e-3
 
 
 def test_newest_and_best_checkpoints_are_kept_and_open(tmp_path: Path) -> None:
@@ -297,12 +328,11 @@ def test_data_that_cannot_train_is_refused(tmp_path: Path, content: str) -> None
 )
 def test_the_official_recipes_do_the_documented_number_of_steps(name: str, epochs: int, tmp_path: Path) -> None:
     """On a tiny base and few problems: the epochs of the paper, and as many thoughts as it says at the end."""
-    data = problem_file(tmp_path, 5)
+    data = sums_file(tmp_path, 5)
     recipe = load_recipe(
         name,
         [
             f"model.base={tiny_gpt2(tmp_path / 'gpt2')}",
-            "model.new_rows_from=lempus",
             "batch_size=4",
             f"data.train={data}",
             f"data.validation={data}",

@@ -1,19 +1,22 @@
 """Recipes small enough to train in a test, and the pieces to train them with."""
 
 import os
+import random
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from coconut_core.model import CoconutModel
-from coconut_core.problems import generate_problems, write_problems
+from coconut_core.problems import Problem, generate_problems, write_problems
 from coconut_core.training.metrics import MetricsLog, read_metrics
 from coconut_core.training.recipe import Recipe, recipe_from_table
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.start import build_model
 from coconut_core.training.trainer import Trainer
-from tests.core.tiny_models import tiny_model
+from tests.core.real_tokenizers import gpt2_tokenizer
 
 Row = dict[str, Any]
 
@@ -107,17 +110,49 @@ def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
         assert (first[name] - second[name]).abs().max() <= tolerance, name
 
 
-def problem_file(folder: Path, count: int, seed: int = 0) -> Path:
-    """A file of generated ProsQA problems."""
-    path = folder / f"problems-{count}-{seed}.json"
+def problem_file(folder: Path, count: int, seed: int = 0, family: str = "prosqa") -> Path:
+    """A file of generated problems."""
+    path = folder / f"{family}-{count}-{seed}.json"
     own = path.with_name(f"{os.getpid()}-{path.name}")  # another process may write the same
-    write_problems(own, generate_problems("prosqa", count, seed))
+    write_problems(own, generate_problems(family, count, seed))
     return own.replace(path)
 
 
-def tiny_gpt2(folder: Path) -> Path:
-    """An ordinary GPT-2 folder: weights and tokenizer, no coconut.json."""
-    model = tiny_model("gpt2", max_positions=400)
-    model.base_lm.save_pretrained(folder)
-    model.tokenizer.save_pretrained(folder)
+def sums_file(folder: Path, count: int, seed: int = 0) -> Path:
+    """A file of sums about nuts, as docs/TRAINING.md makes them: short problems of two steps."""
+    rng = random.Random(seed)
+    problems = []
+    for _ in range(count):
+        first, more, fewer = rng.randint(10, 50), rng.randint(1, 20), rng.randint(1, 9)
+        have = first + more
+        question = f"Ann has {first} nuts, finds {more} and eats {fewer}. How many are left?"
+        steps = (f"{first}+{more}={have}", f"{have}-{fewer}={have - fewer}")
+        problems.append(Problem(question, steps, str(have - fewer)))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"sums-{count}-{seed}.json"
+    own = path.with_name(f"{os.getpid()}-{path.name}")  # another process may write the same
+    write_problems(own, problems)
+    return own.replace(path)
+
+
+def dropout_modes(model: nn.Module) -> list[tuple[bool, bool]]:
+    """A list that grows with each pass through the first dropout of a model that has some: whether gradients
+    were wanted, and whether it was on."""
+    seen: list[tuple[bool, bool]] = []
+    first = next(module for module in model.modules() if isinstance(module, nn.Dropout) and module.p > 0)
+    first.register_forward_pre_hook(lambda module, _: seen.append((torch.is_grad_enabled(), module.training)))
+    return seen
+
+
+def tiny_gpt2(folder: Path, positions: int = 1024) -> Path:
+    """An ordinary GPT-2 folder, no coconut.json: tiny weights with dropout, and GPT-2's own tokenizer class."""
+    tokenizer = gpt2_tokenizer()
+    end = tokenizer.eos_token_id
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=positions,
+        bos_token_id=end, eos_token_id=end, initializer_range=0.2,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder

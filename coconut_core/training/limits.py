@@ -1,0 +1,57 @@
+"""Problems that a model cannot learn, found when a run begins and not at the step that meets them."""
+
+from collections.abc import Iterable, Sequence
+
+from coconut_core.errors import CoconutError
+from coconut_core.problems.base import Problem
+from coconut_core.prompt import unknown_words
+from coconut_core.training.curriculum import Stage, counted
+from coconut_core.training.encoding import Encoder, TokenizedProblem
+
+
+def check_words(problem: Problem, tokenized: TokenizedProblem, encoder: Encoder, where: str) -> None:
+    """Raise CoconutError where the tokenizer does not know words of a problem; where names it."""
+    unknown = encoder.tokenizer.unk_token_id
+    read = (tokenized.prompt, *tokenized.steps, tokenized.answer[:-1])  # without the end of text
+    if unknown is None or not any(unknown in part for part in read):
+        return
+    texts = [problem.question, *encoder.step_texts(problem), encoder.answer_text(problem)]
+    words = [word for text in texts for word in unknown_words(encoder.tokenizer, text)]
+    if words:
+        named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
+        raise CoconutError(f"{where}: the model's vocabulary does not have {named}")
+
+
+def check_lengths(
+    problems: Iterable[tuple[int, TokenizedProblem]],
+    encoder: Encoder,
+    stages: Sequence[Stage],
+    most: int | None,
+    where: str,
+) -> None:
+    """Raise CoconutError where a problem, with its thoughts, is longer than the model reads at some stage.
+
+    problems come with their numbers; where names what they are of; most is in positions, None without a limit.
+    """
+    if most is None:
+        return
+    found = [
+        (number, length)
+        for number, problem in problems
+        if (length := _longest(problem, encoder, stages)) > most
+    ]
+    if not found:
+        return
+    number, length = found[0]
+    others = f" (and {counted(len(found) - 1, 'other')})" if len(found) > 1 else ""
+    raise CoconutError(
+        f"{where}, problem {number}{others}: {length} tokens with its thoughts, the model reads at most "
+        f"{most}: shorten such problems or leave them out, or take another model.base"
+    )
+
+
+def _longest(problem: TokenizedProblem, encoder: Encoder, stages: Sequence[Stage]) -> int:
+    """Positions of a problem at the stage at which they are most."""
+    return max(
+        (len(encoder.encode(problem, stage).ids) for stage in stages if stage.kind == "thoughts"), default=0
+    )

@@ -1,0 +1,105 @@
+"""Held-out problems, and what they say of a run: accuracy, loss, and whether steps are told word for word."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coconut_core.answers import final_answer, is_right
+from coconut_core.errors import CoconutError
+from coconut_core.evaluate import Evaluation, evaluate
+from coconut_core.model import CoconutModel
+from coconut_core.problems import Problem
+from coconut_core.prompt_shortcut import prompt_shortcut
+from coconut_core.training.curriculum import Stage
+from coconut_core.training.data import held_out_problems
+from coconut_core.training.encoding import Batch, Encoder, TokenizedProblem, collate
+from coconut_core.training.limits import check_lengths, check_words
+from coconut_core.training.recipe import Recipe
+from coconut_core.training.summary import StepSummary
+
+SAMPLES = 2
+AT_ONCE = 64  # problems whose loss is worked out in one pass
+
+
+class Validation:
+    """The held-out problems of a run; there may be none."""
+
+    def __init__(self, recipe: Recipe, model: CoconutModel, encoder: Encoder) -> None:
+        """Raises CoconutError for a problem that the model cannot read."""
+        self.encoder = encoder
+        self.problems = held_out_problems(recipe.data, recipe.evaluation_problems)
+        where = recipe.data.validation or "the held-out problems"
+        self._tokenized: list[TokenizedProblem] = []
+        for number, problem in enumerate(self.problems, start=1):
+            try:
+                model.encode_prompt(problem.question)
+            except CoconutError as error:
+                raise CoconutError(f"{where}, problem {number}: {error}") from error
+            tokenized = encoder.tokenize(problem)
+            check_words(problem, tokenized, encoder, f"{where}, problem {number}")
+            self._tokenized.append(tokenized)
+        check_lengths(enumerate(self._tokenized, start=1), encoder, recipe.stages, model.max_positions, where)
+
+    @torch.no_grad()
+    def row(self, model: CoconutModel, stage: Stage) -> dict[str, Any]:
+        """What a log says of an evaluation at a stage. The model is in evaluation mode, and thinks as at that
+        stage; it may speak freely, steps in words included."""
+        result = evaluate(model, self.problems, thoughts=self.thoughts(stage), answer_only=False)
+        loss = self._loss(model, stage)
+        seen: dict[str, Any] = {
+            "thoughts": stage.thoughts,
+            "accuracy": result.accuracy,
+            "n": result.count,
+            "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
+            "loss": round(loss.loss, 4),
+            "loss_by_part": {name: round(part, 4) for name, part in loss.loss_by_part.items()},
+        }
+        if (exact := self._chain_exact(result, stage)) is not None:
+            seen["chain_exact"] = exact
+        return {"evaluation": seen, "samples": [_sample(model, each) for each in self.problems[:SAMPLES]]}
+
+    def thoughts(self, stage: Stage) -> list[int]:
+        """How many thoughts each problem is given at a stage: as many as it would have in training."""
+        return [self.encoder.thoughts(problem, stage) for problem in self._tokenized]
+
+    def _loss(self, model: CoconutModel, stage: Stage) -> StepSummary:
+        """The loss that training would have on the problems at a stage."""
+        batches: list[Batch] = []
+        losses: list[Tensor] = []
+        assert isinstance(model.tokenizer.pad_token_id, int)
+        examples = [self.encoder.encode(problem, stage) for problem in self._tokenized]
+        examples.sort(key=lambda example: len(example.ids))
+        with prompt_shortcut(model):
+            for start in range(0, len(examples), AT_ONCE):
+                batch = collate(examples[start : start + AT_ONCE], model.tokenizer.pad_token_id).to(
+                    model.device
+                )
+                output = model(batch.input_ids, batch.attention_mask, batch.labels)
+                batches.append(batch)
+                losses.append(output.label_losses)
+        return StepSummary.of(batches, losses)
+
+    def _chain_exact(self, result: Evaluation, stage: Stage) -> float | None:
+        """Of the problems with steps in words at a stage, the share of which exactly those were said before the
+        answer; None where none has any."""
+        hits = []
+        tokenizer, prefix = self.encoder.tokenizer, self.encoder.config.answer_prefix
+        for problem, answer in zip(self._tokenized, result.answers, strict=True):
+            if rest := [token for step in self.encoder.in_words(problem, stage) for token in step]:
+                said = answer.text.partition(prefix)[0]
+                hits.append(said.strip() == str(tokenizer.decode(rest)).strip())
+        return sum(hits) / len(hits) if hits else None
+
+
+def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:
+    """What the model thinks and says to a problem."""
+    session = model.start(problem.question, max_new_tokens=96)
+    text, prefix = session.finish(), model.config.answer_prefix
+    return {
+        "question": problem.question,
+        "thoughts": [step.readout.top(1)[0].token for step in session.thought_steps()],
+        "said": final_answer(text, prefix),
+        "expected": problem.answer,
+        "right": is_right(text, problem, prefix),
+    }
