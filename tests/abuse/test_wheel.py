@@ -19,7 +19,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.abuse.commands import PROSQA, ROOT, surroundings
+from tests.abuse.commands import ROOT, surroundings
 
 CLEAN = "COCONUT_CLEAN" in os.environ
 PACKAGES = ("coconut_core/", "coconut_tui/")
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Built:
-    """The two archives, a folder outside the repository with a model, and the environment's programs."""
+    """The two archives, an empty folder outside the repository, and the environment's programs."""
 
     source: Path
     wheel: Path
@@ -49,9 +49,10 @@ class Built:
 
 
 def tracked() -> list[str]:
-    """The files that git tracks and that are there."""
+    """The files that git tracks and that are there; those of models/ once more in the package, by its link."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    return [name for name in listed.decode().split("\0") if (ROOT / name).is_file()]
+    names = [name for name in listed.decode().split("\0") if (ROOT / name).is_file()]
+    return names + [f"coconut_core/{name}" for name in names if name.startswith("models/")]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     programs = Path(sysconfig.get_path("scripts", "venv", places))
     how = ["-c", ROOT / "constraints.txt"] if CLEAN else ["--no-deps", "--no-index"]
     call("pip", "--python", programs / "python", "install", "--quiet", *how, wheel)
-    shutil.copytree(PROSQA, folder / "models" / "prosqa")
     return Built(source, wheel, folder, programs)
 
 
@@ -114,7 +114,7 @@ def test_commands_without_a_model(built: Built) -> None:
 
 
 def test_commands_with_a_model(built: Built) -> None:
-    assert "models/prosqa" in built.run("coconut", "info")
+    assert json.loads(built.run("coconut", "info", "--json"))["model"].endswith("models/prosqa")
     assert built.run("coconut", "ask", "--example", 1) == "Polly is a jelpus.\n"
 
 
