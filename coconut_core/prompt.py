@@ -1,66 +1,91 @@
 """From a question to the token ids that a run starts with."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.errors import CoconutError
+from coconut_core.special_tokens import Encoded, Span, encode, tokenizer_errors
 
 if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
     from coconut_core.model import CoconutModel
 
-
-def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of a piece of text, without any special tokens added. Raises CoconutError where the tokenizer,
-    which may be a damaged one, cannot read it."""
-    return _encoded(tokenizer, text, special=False)
+PLACE = "\ue000question\ue001"  # in a filled template; characters that no text uses, and no template changes
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, text: str, special: bool) -> list[int]:
-    with tokenizer_errors("the tokenizer cannot read the text"):
-        return list(tokenizer.encode(text, add_special_tokens=special))
+def encode_text(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    *,
+    data: Span | None = None,
+    config: "CoconutConfig | None" = None,
+) -> list[int]:
+    """Token ids of a piece of text, without any special tokens added.
 
-
-@contextmanager
-def tokenizer_errors(what: str) -> Iterator[None]:
-    """Turn whatever a tokenizer raises, a panic of the tokenizers library included, into a CoconutError of one
-    line that begins with `what`."""
-    try:
-        yield
-    except BaseException as error:
-        # A panic comes from Rust as a BaseException, whose class cannot be imported.
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise CoconutError(f"{what}: {one_line(error)}") from error
-        raise
-
-
-def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
-    """Token ids of everything in front of <bot>: the question and its end behind whatever the tokenizer starts
-    a text with, or with config.chat the tokenizer's chat template up to where the assistant begins.
-
-    Raises CoconutError where the template cannot be filled in.
+    data is the part of it in which special tokens, and markers of config, are only text. Raises CoconutError as
+    coconut_core.special_tokens.encode does.
     """
+    return encode(tokenizer, text, [] if data is None else [data], markers=_markers(config)).ids
+
+
+def _markers(config: "CoconutConfig | None") -> tuple[int, ...]:
+    return () if config is None else (config.bot_id, config.eot_id, config.latent_id)
+
+
+@dataclass(frozen=True)
+class PromptText:
+    """What stands in front of <bot>, as text, and where in it the question stands."""
+
+    text: str
+    questions: tuple[Span, ...]
+    begins: bool  # behind what the tokenizer starts a text with
+
+
+def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> PromptText:
+    """The question and its end, or with config.chat the tokenizer's chat template up to where the assistant
+    begins. The template is filled around the question: it cannot look into it.
+
+    Raises CoconutError where the template cannot be filled in, or has no place for a question.
+    """
+    question = question.strip()
     if not config.chat:
-        return _encoded(tokenizer, question.strip() + config.question_end, special=True)
+        return PromptText(question + config.question_end, ((0, len(question)),), begins=True)
+    parts = _filled_template(tokenizer, config).split(PLACE)
+    if len(parts) == 1:
+        raise CoconutError("the chat template leaves the question out: ask without it (--no-chat)")
+    text, questions = parts[0], []
+    for part in parts[1:]:
+        questions.append((len(text), len(text) + len(question)))
+        text += question + part
     # The template writes the beginning of the text itself, so the tokenizer must not add one.
-    return encode_text(tokenizer, _chat_text(tokenizer, question.strip(), config))
+    return PromptText(text, tuple(questions), begins=False)
 
 
-def _chat_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> str:
+def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig") -> str:
+    """The chat template with PLACE where the question belongs."""
     messages = [] if config.system is None else [{"role": "system", "content": config.system}]
-    messages.append({"role": "user", "content": question})
-    try:
-        filled = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except Exception as error:  # a template may raise whatever its author wanted
-        raise CoconutError(f"the chat template refuses this: {one_line(error)}") from error
-    text, opening = str(filled), str(tokenizer.convert_ids_to_tokens(config.bot_id))
+    messages.append({"role": "user", "content": PLACE})
+    with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
+        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    opening = str(tokenizer.convert_ids_to_tokens(config.bot_id))
     # Templates of reasoning models may open the thinking themselves; <bot> follows here in any case.
     opened = text.rstrip()
     return opened.removesuffix(opening) if opened.endswith(opening) else text
+
+
+def read_prompt(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> Encoded:
+    """The tokens in front of <bot> and where they stand in prompt_text. Special tokens that the question spells
+    out stay text. Raises CoconutError where the question cannot be put or read."""
+    prompt = prompt_text(tokenizer, question, config)
+    return encode(tokenizer, prompt.text, prompt.questions, begin=prompt.begins, markers=_markers(config))
+
+
+def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
+    """Token ids of everything in front of <bot>; see read_prompt."""
+    return read_prompt(tokenizer, question, config).ids
 
 
 def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
@@ -96,19 +121,13 @@ def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     unknown = tokenizer.unk_token_id
     if unknown is None:
         return []
-    with tokenizer_errors("the tokenizer cannot read the text"):
-        encoded = tokenizer(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,  # the unknown token, spelt out, is no word that is unknown
-            return_offsets_mapping=tokenizer.is_fast,
-        )
-    ids = encoded["input_ids"]
+    encoded = encode(tokenizer, text, [(0, len(text))])  # the unknown token, spelt out, is no unknown word
+    ids = encoded.ids
     if unknown not in ids:
         return []
     if tokenizer.is_fast:
-        offsets = zip(ids, encoded["offset_mapping"], strict=True)
-        words = [_word_at(text, start, end) for number, (start, end) in offsets if number == unknown]
+        spans = [token.span for token in encoded.tokens if token.id == unknown]
+        words = [_word_at(text, *span) for span in spans if span is not None]
     else:  # written in Python, it does not say where a token stands
         parts = re.findall(r"\s|\S+", text)
         words = [part for part in parts if len(parts) == 1 or unknown_words(tokenizer, part)] or [text]

@@ -77,6 +77,8 @@ class Attention:
     layers: int
     heads: int
     weights: "array[float]"  # [layer][head][entry], each from 0; in front of both the mean over all
+    spaced: frozenset[int] = frozenset()  # the words with white space in front
+    template: frozenset[int] = frozenset()  # the words that are not the question's
 
     def row(self, layer: int | None, head: int | None) -> list[float]:
         """Shares of a head (both counted from 1), or means over all layers or heads; they add up to 1."""

@@ -1,6 +1,7 @@
 """Looking inside one run: its layers through a lens, and where its attention goes, place by place."""
 
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 import torch
 from torch import Tensor
@@ -8,8 +9,10 @@ from torch import Tensor
 from coconut_core.analysis.lens import Lens
 from coconut_core.layers import Seen, watching
 from coconut_core.model import CoconutModel
+from coconut_core.prompt import read_prompt
 from coconut_core.readout import Readout
 from coconut_core.session import Session, Step, read_again
+from coconut_core.special_tokens import Encoded, PlacedToken
 
 BOT = "<bot>"
 
@@ -33,6 +36,8 @@ class Word:
 
     text: str
     positions: tuple[int, ...]
+    spaced: bool = False  # white space stands in front of it
+    template: bool = False  # not the question's: of the chat template, a line break behind it, a marker
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Insight:
     what step i + 1 uses, so there is one place more than there are steps."""
 
     places: tuple[Place, ...]
-    words: tuple[Word, ...]  # of the prompt, the line break and <bot> at its end included
+    words: tuple[Word, ...]  # of the whole prompt: chat template, line break and <bot> included
 
     def attention_to_words(self, place: int) -> Tensor:
         """Attention from a place to each word of the prompt, (layers, heads, words): the sum over its tokens.
@@ -96,23 +101,45 @@ def _named(step: Step) -> str:
 
 
 def prompt_words(model: CoconutModel, question: str) -> tuple[Word, ...]:
-    """The words of a question's prompt and where they stand. Tokens that share a word are put together."""
-    text = question.strip() + "\n"
-    encoded = model.tokenizer(text, add_special_tokens=True, return_offsets_mapping=True)
-    spans: list[tuple[int, int]] = []
-    places: list[list[int]] = []
-    for position, (start, end) in enumerate(encoded["offset_mapping"]):
-        inside = bool(spans) and spans[-1][1] == start < end and text[start - 1 : start + 1].isalnum()
-        if inside and spans[-1][0] < spans[-1][1]:
-            spans[-1] = (spans[-1][0], end)
-            places[-1].append(position)
+    """The words of a question's prompt and where they stand: every position is in exactly one of them. Tokens
+    that share a word, or a character, are put together; special tokens stand alone. Raises CoconutError where
+    the prompt cannot be read."""
+    prompt = read_prompt(model.tokenizer, question, model.config)
+    groups: list[list[int]] = []
+    for position, token in enumerate(prompt.tokens):
+        if groups and _share_a_word(prompt, prompt.tokens[position - 1], token):
+            groups[-1].append(position)
         else:
-            spans.append((start, end))
-            places.append([position])
-    words = [
-        Word(
-            text[start:end].strip(" ") or model.token_text(encoded["input_ids"][positions[0]]), tuple(positions)
+            groups.append([position])
+    words, end = [], 0
+    for positions in groups:
+        first, last = prompt.tokens[positions[0]], prompt.tokens[positions[-1]]
+        start = end if first.span is None else first.span[0]
+        text = "" if first.span is None or last.span is None else prompt.text[start : last.span[1]]
+        words.append(
+            Word(
+                text.strip(" ") or model.token_text(first.id),
+                tuple(positions),
+                spaced=prompt.text[end:start].isspace() or text[:1] == " " != text,
+                template=first.special if first.span is None else not prompt.is_data(first),
+            )
         )
-        for (start, end), positions in zip(spans, places, strict=True)
-    ]
-    return (*words, Word(BOT, (len(encoded["input_ids"]),)))
+        end = end if last.span is None else last.span[1]
+    return (*words, Word(BOT, (len(prompt.tokens),), template=True))
+
+
+def _share_a_word(prompt: Encoded, one: PlacedToken, following: PlacedToken) -> bool:
+    if one.span is None or following.span is None or one.special or following.special:
+        return False
+    if prompt.is_data(one) != prompt.is_data(following):
+        return False
+    at = following.span[0]
+    if at < one.span[1]:  # each has some bytes of one character
+        return True
+    # Wide characters, as the Chinese ones, are written without spaces: each token may be a word.
+    letters = prompt.text[at - 1 : at + 1]
+    return at == one.span[1] > one.span[0] and letters.isalnum() and not any(map(_is_wide, letters))
+
+
+def _is_wide(letter: str) -> bool:
+    return east_asian_width(letter) in "WF"

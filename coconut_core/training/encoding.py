@@ -130,7 +130,8 @@ class Encoder:
     def answer(self, problem: Problem) -> list[int]:
         """Answer prefix, answer, end of text."""
         assert isinstance(self.tokenizer.eos_token_id, int)
-        return [*self._ids(self.answer_text(problem)), self.tokenizer.eos_token_id]
+        text = self.answer_text(problem)
+        return [*self._ids(text, data_from=len(text) - len(problem.answer)), self.tokenizer.eos_token_id]
 
     def tokenize(self, problem: Problem) -> TokenizedProblem:
         """The parts of a problem as token ids."""
@@ -138,11 +139,13 @@ class Encoder:
             self.prompt(problem), self.steps(problem), self.answer(problem), self._frontiers(problem.graph)
         )
 
-    def _ids(self, text: str) -> list[int]:
+    def _ids(self, text: str, data_from: int = 0) -> list[int]:
+        """Of a text that is data from some place on: special tokens that are spelt out there stay text."""
         if text not in self._known:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[text] = encode_text(self.tokenizer, text)
+            data = (data_from, len(text))
+            self._known[text] = encode_text(self.tokenizer, text, data=data, config=self.config)
         return self._known[text]
 
     def _frontiers(self, graph: Graph | None) -> tuple[tuple[int, ...], ...]:

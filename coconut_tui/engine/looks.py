@@ -117,6 +117,8 @@ class Looker:
             layers=sums.shape[0] - 1,
             heads=sums.shape[1] - 1,
             weights=array("f", sums.flatten().tolist()),
+            spaced=frozenset(place for place, word in enumerate(words) if word.spaced),
+            template=frozenset(place for place, word in enumerate(words) if word.template),
         )
 
     # -- many steps ----------------------------------------------------------------------------------------

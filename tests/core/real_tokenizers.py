@@ -7,7 +7,10 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import CTRLTokenizer, GPT2Tokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from tests.core.ordinary_models import CHATML
+
 END = "<|endoftext|>"
+INST = "{{ bos_token }}{% for m in messages %}[INST] {{ m.content | trim }} [/INST]{% endfor %}"  # as Llama 2's
 TEXTS = [
     "Ann has 30 nuts, finds 12 and eats 5. How many are left? ### 37\n<<30+12=42>> <<42-5=37>>",
     "Every lempus is a rompus. Alex is a lempus. Is Alex a rompus or yumpus?",
@@ -58,3 +61,40 @@ def ctrl_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return CTRLTokenizer(
         str(folder / "vocab.json"), str(folder / "merges.txt"), unk_token="<unk>", eos_token="<eos>"
     )
+
+
+def llama_tokenizer(scheme: str = "first") -> PreTrainedTokenizerBase:
+    """As Llama's: a word carries its space as ▁, which the beginning of a text gets as well; what is not in the
+    vocabulary is read as bytes."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, max_token_length=8)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    state = json.loads(tokenizer.to_str())
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < 3]  # no bytes among them
+    tokenizer = Tokenizer.from_str(json.dumps(state))
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", chat_template=INST
+    )
+
+
+def appending_tokenizer() -> PreTrainedTokenizerBase:
+    """Saved with add_eos_token: it puts the end of text behind each text."""
+    tokenizer = byte_bpe()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{END} $A {END}", special_tokens=[(END, 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=END, eos_token=END)
+
+
+def chatml_tokenizer() -> PreTrainedTokenizerBase:
+    """A chat model's whose <|im_start|> and <|im_end|> are special, and whose <think> is an added token."""
+    tokenizer = byte_bpe()
+    tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    tokenizer.add_tokens(["<think>", "</think>", "lempus"])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", chat_template=CHATML)

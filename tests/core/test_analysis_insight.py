@@ -1,19 +1,25 @@
 """Looking inside a run: the same numbers as the run's own, layer by layer, edits and all."""
 
 import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.analysis.insight import Insight, look_inside, prompt_words
+from coconut_core.analysis.insight import Insight, Word, look_inside, prompt_words
 from coconut_core.analysis.lens import Lens, final_norm
 from coconut_core.analysis.runs import gather, think
 from coconut_core.errors import CoconutError
 from coconut_core.interventions import HiddenPositions, PatchHead, PatchLayer, Scale, Zero
+from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
+from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.core.precision import EXACT, FLOAT32
+from tests.core.real_tokenizers import ctrl_tokenizer
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 
 
@@ -206,3 +212,85 @@ def test_a_model_without_a_known_norm_is_refused() -> None:
     del model.base_lm.base_model.norm
     with pytest.raises(CoconutError, match="no final norm of a known name"):
         Lens(model)
+
+
+# -- the words of prompts as real models have them -------------------------------------------------------------
+
+ASKED = "Hät er $2, 日本 oder 😀?"
+
+
+def chat_model(folder: Path, **options: Any) -> CoconutModel:
+    """One token for each byte, so that most characters of the question have one and some have several."""
+    path = ordinary_folder(folder, "qwen2", template=CHATML, max_position_embeddings=1024)
+    return load(path, device="cpu", feedback="mixture", **options)
+
+
+@pytest.mark.parametrize("system", [None, "Think."])
+def test_words_of_a_chat_prompt_stand_where_its_tokens_stand(tmp_path: Path, system: str | None) -> None:
+    model = chat_model(tmp_path, system=system)
+    words, ids = prompt_words(model, ASKED), model.encode_prompt(ASKED)
+    assert [place for word in words for place in word.positions] == list(range(len(ids)))
+    asked = [word for word in words if not word.template]
+    assert [word.text for word in asked if word.text != " "] == [
+        "Hät",
+        "er",
+        "$",
+        "2",
+        ",",
+        "日",
+        "本",
+        "oder",
+        "😀",
+        "?",
+    ]
+    for word in words[:-1]:
+        assert model.tokenizer.decode([ids[place] for place in word.positions]).strip(" ") == word.text.strip(
+            " "
+        )
+    template = [word.text for word in words if word.template]
+    said = ["<|im_start|>", "system", "\n", *("Think." if system else "Be brief.").replace(".", " .").split()]
+    assert [text for text in template if text != " "][: len(said)] == said
+    assert template[-6:] == ["<|im_end|>", "\n", "<|im_start|>", "assistant", "\n", "<bot>"]
+
+
+def test_shares_of_a_chat_prompt_add_up_to_one(tmp_path: Path) -> None:
+    session = Session(chat_model(tmp_path), ASKED, thoughts=2, max_new_tokens=2)
+    session.finish()
+    insight = look_inside(session, attention=True)
+    shares = insight.attention_to_words(0)
+    torch.testing.assert_close(shares.sum(dim=-1), torch.ones(shares.shape[:-1]))
+    behind = attention_of(insight, 2)[..., len(session.prompt_ids) :].sum(dim=-1)
+    torch.testing.assert_close(
+        insight.attention_to_words(2).sum(dim=-1) + behind, torch.ones(shares.shape[:-1])
+    )
+
+
+@pytest.mark.parametrize("question_end", ["", "\n"])
+def test_words_of_a_prompt_with_another_end(question_end: str) -> None:
+    llama = tiny_model("llama")
+    llama.config = replace(llama.config, question_end=question_end)
+    words = prompt_words(llama, QUESTIONS[1])
+    length = len(llama.encode_prompt(QUESTIONS[1]))
+    assert [place for word in words for place in word.positions] == list(range(length))
+    assert words[-1] == Word("<bot>", (length - 1,), template=True)
+    assert [word.text for word in words if word.template] == [question_end, "<bot>"][question_end == "" :]
+    session = Session(llama, QUESTIONS[1], thoughts=2, max_new_tokens=2)
+    session.finish()
+    shares = look_inside(session, attention=True).attention_to_words(0)
+    torch.testing.assert_close(shares.sum(dim=-1), torch.ones(shares.shape[:-1]))
+
+
+def test_what_the_tokenizer_puts_in_front_is_an_entry_of_its_own(tmp_path: Path) -> None:
+    words = prompt_words(chat_model(tmp_path, chat=False), "Why?")
+    assert [(word.text, word.template) for word in words] == [
+        ("<s>", True), ("Why", False), ("?", False), ("\n", True), ("<bot>", True),
+    ]  # fmt: skip
+
+
+def test_words_from_a_tokenizer_in_python_are_its_tokens(tmp_path: Path) -> None:
+    llama = tiny_model("llama")
+    llama.tokenizer = ctrl_tokenizer(tmp_path)
+    words = prompt_words(llama, "Ann has 3")
+    assert [word.positions for word in words] == [
+        (place,) for place in range(len(llama.encode_prompt("Ann has 3")))
+    ]

@@ -314,6 +314,10 @@ ANSWERS: dict[str, Found] = {
         1,
         1,
         array("f", [2 * n / len(_WORDS) / (len(_WORDS) + 3) for n in range(len(_WORDS) + 2)] * 4),
+        spaced=frozenset(
+            place for place, word in enumerate((*_WORDS, "<bot>")) if place and word[0] not in "?.\n"
+        ),
+        template=frozenset({len(_WORDS)}),
     ),
     "lines": Courses({"Every": (0.1, 0.25, 0.05, 0.3)}),
     "nearest": Neighbours(_tokens(("lempus", 0.44), ("rompus", 0.41), ("Tom", 0.02), ("bompus", -0.1))),

@@ -43,6 +43,7 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
 from coconut_tui.widgets.views.numbers import NumbersTable
 from coconut_tui.widgets.views.sight import Sight
+from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.benches import PROBLEM as ASKED
 from tests.tui.benches import brief_model, go_on, opened
 from tests.tui.conftest import PROBLEM, WIDE, explorer, notes, press, ready, settled, typed, until
@@ -317,6 +318,22 @@ def test_attention_is_that_of_look_inside_and_adds_up_to_one(model: CoconutModel
         assert found.row(1, None)[: found.words] == pytest.approx(wanted[0].mean(0).tolist(), abs=1e-5)
         assert sum(found.row(None, None)) == pytest.approx(1, abs=1e-5)
         assert found.gives == inside.places[place].gives.replace("<eot>", "⟨eot⟩")
+
+
+def test_attention_shows_the_template_apart_and_the_words_as_they_are_spaced(
+    trace: Trace, tmp_path: Path
+) -> None:
+    folder = ordinary_folder(tmp_path, "qwen2", template=CHATML, max_position_embeddings=2048)
+    bench = bench_with(CoconutModel.from_pretrained(folder, device="cpu", feedback="mixture"))
+    found = Looker(bench).find(asked(bench, "attention", 2), go_on)
+    assert isinstance(found, Attention)
+    assert sum(found.row(1, 1)) == pytest.approx(1, abs=1e-5)
+    unranked = replace(found, weights=array("f", [0.0] * len(found.weights)))
+    drawn = attention.draw(sight_of(trace, unranked))
+    turns = f"<|im_start|>user⏎{ASKED.question}<|im_end|>⏎<|im_start|>assistant⏎<bot>"
+    assert turns in drawn.plain
+    italic = "".join(drawn.plain[span.start : span.end] for span in drawn.spans if span.style == "italic")
+    assert italic.endswith("<|im_start|>user⏎<|im_end|>⏎<|im_start|>assistant⏎<bot>")
 
 
 @pytest.mark.parametrize("temperature", [0.5, 3.0])

@@ -42,15 +42,19 @@ def draw(sight: Sight) -> Text:
 
 
 def _prompt(found: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
-    """The prompt's words and the steps behind it, each on a ground as strong as the root of its share."""
+    """The prompt's words and the steps behind it, each on a ground as strong as the root of its share; what is
+    not the question's in italics."""
     text, top = Text(), max(shares) or 1.0
     for entry, word in enumerate(found.entries):
         if entry == found.words:
             text.append("\n")
-        glued = not word[:1].isalnum() and word[:1] != "<"
-        text.append("" if not entry or glued or entry == found.words else " ")
-        shown = "⏎" if word == "\n" else printable(word)
-        text.append(shown, shade((shares[entry] / top) ** 0.5)).append(ranks.get(entry, ""), "bold")
+        elif entry in found.spaced or (entry > found.words and (word[:1].isalnum() or word[:1] == "<")):
+            text.append(" ")
+        plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else printable(word)
+        shown = Text(plain, shade((shares[entry] / top) ** 0.5))
+        if entry in found.template:
+            shown.stylize("italic")
+        text.append_text(shown).append(ranks.get(entry, ""), "bold")
     return text
 
 
