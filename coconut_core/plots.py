@@ -213,14 +213,26 @@ class LinePanel:
             plot.plot(list(line.x), list(line.y), marker=sign)
         if self.y_range is not None:
             plot.ylim(*self.y_range)
-        ticks = sorted({x for x, _ in points})
+            low, high = self.y_range
+            levels = [low + (high - low) * part / 4 for part in range(5)]
+            plot.yticks(levels, [f"{level:.4g}" for level in levels])
+        ticks = sorted({x for x, _ in points if isfinite(x)})
         if len(ticks) == 1:
             plot.xlim(ticks[0] - 1, ticks[0] + 1)
+        if len(ticks) > width // 8 and all(float(tick).is_integer() for tick in ticks):
+            ticks = list(_whole_ticks(round(ticks[0]), round(ticks[-1]), max(2, width // 8)))
         if len(ticks) <= width // 8:
             plot.xticks(ticks, [f"{tick:g}" for tick in ticks])
         keys = [f"{sign} {line.label}" for sign, line in zip(signs, self.lines, strict=True)]
         keys += [f"│ {x:g} {text}" for x, text in self.marks]
         return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+
+
+def _whole_ticks(low: int, high: int, most: int) -> range:
+    """Whole numbers from low to high, at most so many, the same round number apart."""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if high // step - -(-low // step) < most)
+    return range(-(-low // step) * step, high + 1, step)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ What was decided in a run says all there is to know of it: whoever takes the sam
 numbers. So a branch that no model holds in memory is not lost, and undoing is going back to an earlier tree.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
+_WORD = re.compile(r"\w+")
 MOST_BRANCHES = 5000  # one whose run is not held takes about half a kilobyte
 MOST_UNDONE = 1000  # changes that can be undone
 
@@ -84,12 +87,25 @@ def thought_places(moves: str) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a run said. `right` is None where the expected answer is not known or the run is not over."""
+    """What a run said. `right` is None where the expected answer is not known or the run is not over. `near`:
+    an answer that counts as wrong begins and ends with the right words, such as one with another full stop."""
 
     text: str
     answer: str  # the part behind the answer prefix
     finished: bool
     right: bool | None = None
+    near: bool = False
+
+    @classmethod
+    def judged(cls, text: str, prefix: str, problem: Problem | None, *, finished: bool) -> "Said":
+        """A text that was said to a problem, held against its answer, where that is known and the run over."""
+        answer = final_answer(text, prefix)
+        if problem is None or not finished or not problem.answer:
+            return cls(text, answer, finished)
+        right = is_right(text, problem, prefix)
+        said, expected = _WORD.findall(answer), _WORD.findall(problem.answer)
+        near = bool(said and expected) and (said[0], said[-1]) == (expected[0], expected[-1])
+        return cls(text, answer, finished, right, near and not right)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def what_it_says(found: Controlled) -> str:
     if swaps.kind == "unused" and not elsewhere:
         return f"Here the answer does not hang on whose thoughts are fed: {figures}. {_unmet(found)}".rstrip()
     if swaps.kind != "used":
-        more = f", {' and '.join(elsewhere)} did" if elsewhere else ""
+        more = f"; with {' and '.join(elsewhere)} it changed" if elsewhere else ""
         return f"Here it does not show whether the answer hangs on whose thoughts are fed: {figures}{more}."
     twin = found.row("twin")
     if twin is not None and twin.donors:

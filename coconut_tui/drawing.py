@@ -1,14 +1,17 @@
 """Small pieces that several widgets draw with: bars, shades, tokens made visible."""
 
+from collections.abc import Sequence
 from math import isnan
 
 from rich.text import Text
 
 from coconut_core.cli.show import printable
 from coconut_core.errors import visible
+from coconut_core.trace import TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.state import DecidingPlace
 
+FLAT = "(flat)"  # stands for the tokens of a readout that prefers nothing
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Names of styles; coconut_tui.palettes says what they look like.
 BAR_STYLE, BAR_BOLD = "coconut.bar", "coconut.bar.bold"
@@ -53,6 +56,11 @@ def place_told(place: DecidingPlace | None) -> str:
     return f"p is read in every row at the same place{others}: {where}, put behind the thoughts."
 
 
+def flat(top: Sequence[TokenRecord]) -> bool:
+    """Whether a readout prefers nothing: the likeliest tokens are exactly alike, and come in any order."""
+    return len(top) > 2 and top[0].probability <= top[-1].probability * (1 + 1e-5)
+
+
 def token_bar(token: str, share: float, name_width: int, bar_width: int) -> Text:
     """A token, its bar and its probability."""
     name = shortened(printable(token), name_width)
@@ -64,8 +72,8 @@ def token_bar(token: str, share: float, name_width: int, bar_width: int) -> Text
 
 
 def verdict_mark(said: Said) -> str:
-    """Whether an answer is right, where that is known."""
-    return "" if said.right is None else " ✓" if said.right else " ✗"
+    """Whether an answer is right, where that is known; ≈ is the right name in other words than expected."""
+    return "" if said.right is None else " ✓" if said.right else " ≈" if said.near else " ✗"
 
 
 def shortened(text: str, width: int) -> str:

@@ -30,7 +30,8 @@ GUIDES = {
     "branches": Guide(
         "Branches",
         "The runs of this question as a tree. ◉ current, ● held in memory, ○ computed again when you go "
-        "there, with the same numbers. ✎ is what was done at the fork, » the answer, ✓ right, ✗ wrong.",
+        "there, with the same numbers. ✎ is what was done at the fork, » the answer, ✓ right, ✗ wrong, ≈ the "
+        "right name in other words than the expected ones, which counts as wrong.",
         "One branch is one case. That an edit changed this answer does not say that it changes others; and "
         "an edit far from anything the model has met, such as zeros, can break the run without touching "
         "what was meant.",
@@ -39,7 +40,8 @@ GUIDES = {
         "Top-k",
         "The likeliest tokens of the selected step, the entropy of its whole distribution in nats, the norm"
         " of the vector, and its cosine to the thought before. ( and ) lower and raise the temperature, by "
-        "which the logits are divided; ≠ marks another than 1.",
+        "which the logits are divided; ≠ marks another than 1. ln p, the logarithm, tells the tail apart. "
+        "(flat): the likeliest tokens are exactly alike, as of a zero vector, and their order means nothing.",
         "The LM head was trained for words, not for thoughts. High entropy can be a superposition or just "
         "nothing that the head can read.",
     ),
@@ -48,7 +50,8 @@ GUIDES = {
         "The problem's graph in layers from the asked name, each node with the thought's probability on it."
         " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
         "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
-        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other.",
+        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other. Nodes "
+        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown.",
         "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
         "frequent in the question. Compare with a random model, and with edits.",
     ),
@@ -71,7 +74,8 @@ GUIDES = {
     "attention": Guide(
         "Attention",
         "Where the model looked at the place where the selected step was made: the prompt's words, each on a "
-        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares. "
+        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares; bars and "
+        "shades are parts of the largest share. "
         "The shares add up to 1, what went to thoughts and words behind the prompt included. < and > choose a "
         "layer, { and } a head; else it is the mean over them.",
         "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "

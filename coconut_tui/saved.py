@@ -258,6 +258,7 @@ def _said_from(record: dict[str, Any]) -> Said:
         _take(record, "answer", str),
         _take(record, "finished", bool),
         _take(record, "right", bool, None),
+        bool(_take(record, "near", bool, None)),
     )
 
 

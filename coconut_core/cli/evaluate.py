@@ -184,8 +184,8 @@ def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool, 
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, n={result.count}, {thinking}, {how})"
     )
     say(f"thoughts taken {taken:.1f}")
-    for hops, share in result.shares_by_hops.items():
-        say(f"{hops:>3} hops {_percent(share)} %, n={share.count}")
+    for steps, share in result.shares_by_hops.items():
+        say(f"{steps:>3} reasoning steps {_percent(share)} %, n={share.count}")
     if in_words and result.outcome_counts:
         say(", ".join(f"{outcome} {count}" for outcome, count in result.outcome_counts.items()))
     say(
@@ -204,8 +204,8 @@ def _tables(results: "Mapping[int, Evaluation]", in_words: bool) -> list[Table]:
         "thoughts": thoughts,
         f"accuracy % (95 % interval), n={every[0].count}": [_percent(each.share) for each in every],
     }
-    for hops, share in every[0].shares_by_hops.items():
-        right[f"{hops} hops, n={share.count}"] = [_percent(each.shares_by_hops[hops]) for each in every]
+    for steps, share in every[0].shares_by_hops.items():
+        right[f"{steps} steps, n={share.count}"] = [_percent(each.shares_by_hops[steps]) for each in every]
     said = {"thoughts": thoughts}
     for outcome in every[0].outcome_counts if in_words else ():
         said[outcome.value] = [str(each.outcome_counts[outcome]) for each in every]

@@ -113,15 +113,15 @@ def _evaluation_line(row: Row) -> str:
 
 
 def evaluation_texts(seen: Row) -> list[str]:
-    """An evaluation in words: of all problems, and by hops where they are known."""
+    """An evaluation in words: of all problems, and by their reasoning steps where these are known."""
     about = [f"n={seen['n']}"] if "n" in seen else []
     about += [counted(seen["thoughts"], "thought")] if "thoughts" in seen else []
-    by_hops = [f"{hops} hops {100 * rate:.0f} %" for hops, rate in seen.get("by_hops", {}).items()]
+    shares = [f"{steps}: {100 * rate:.0f} %" for steps, rate in seen.get("by_hops", {}).items()]
     text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
     text += f" ({', '.join(about)})" if about else ""
     text += f"  loss {seen['loss']:.3f}" if "loss" in seen else ""
     text += f"  chains word for word {100 * seen['chain_exact']:.1f} %" if "chain_exact" in seen else ""
-    return [text, "  ".join(by_hops)] if by_hops else [text]
+    return [text, f"by reasoning steps  {'  '.join(shares)}"] if shares else [text]
 
 
 def stage_text(row: Row, name: str) -> str:

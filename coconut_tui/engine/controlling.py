@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 DRAWS = 6  # of a control that is drawn by chance, and swaps of one problem
 OTHERS = 16  # problems whose thoughts are drawn from
 _MOST_WORDS = 64
+_NO_EMBEDDING = "its thoughts are not fed as they are, so a token's embedding cannot stand for one"
 _MISSING = {
-    "pause": "it is not fed a state as it is",
-    "nearest": "it is not fed a state as it is",
+    "pause": _NO_EMBEDDING,
+    "nearest": _NO_EMBEDDING,
     "mean": "there are no other problems to take a mean over",
     "shuffled": "it takes a single thought",
     "random": "there are no other problems",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from coconut_core.answers import final_answer, is_right
 from coconut_core.trace import Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, first_hit
@@ -109,7 +108,4 @@ class Replay:
         whole = self._position == len(self.trace.steps)
         words = [step.token for step in self.trace.steps[: self._position] if step.kind == "token"]
         text = self.trace.text if whole else "".join(words)
-        prefix, problem = self.trace.answer_prefix, self.trace.problem
-        known = whole and problem is not None and problem.answer != ""
-        right = is_right(text, problem, prefix) if known and problem is not None else None
-        return Said(text, final_answer(text, prefix), whole, right)
+        return Said.judged(text, self.trace.answer_prefix, self.trace.problem, finished=whole)

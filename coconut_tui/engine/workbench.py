@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.halting import BY_HAND
 from coconut_core.interventions import Intervention, Plan
@@ -100,10 +99,7 @@ class Workbench:
 
     def judged(self, text: str, finished: bool) -> Said:
         """A text that was said to the question of the tree."""
-        problem, prefix = self.tree.problem, self.model.config.answer_prefix
-        known = finished and problem is not None and problem.answer != ""
-        right = is_right(text, problem, prefix) if known and problem is not None else None
-        return Said(text, final_answer(text, prefix), finished, right)
+        return Said.judged(text, self.model.config.answer_prefix, self.tree.problem, finished=finished)
 
     def view(self) -> RunView:
         """The current run and the tree, to be shown."""

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -20,6 +20,7 @@ from coconut_tui.state import ComparedStep, Comparison
 from coconut_tui.widgets.text import plain_title
 
 _TOKENS = 3  # shown of each thought
+_FIGURES = 14  # least cells of the figures, so that tables one below the other are aligned
 _SAME = 1e-6  # nats; a divergence below is rounding
 _ABOUT = (
     "KL is the divergence of the right readout from the left one in nats, cos the cosine of the two states. "
@@ -42,22 +43,45 @@ class CompareScreen(ModalScreen[None]):
         self._comparison = comparison
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog wide") as dialog:
+        with Vertical(classes="dialog wide") as dialog:
             dialog.border_title = plain_title(f"{self._comparison.first}  |  {self._comparison.second}")
             dialog.border_subtitle = "escape closes"
-            yield Static(draw_comparison(self._comparison))
+            yield Static(draw_answers(self._comparison))
+            with VerticalScroll():
+                yield Static(draw_comparison(self._comparison))
+
+    def on_mount(self) -> None:
+        """Begin where the two begin to differ, once it is known how high the lines above are."""
+        self.call_after_refresh(self._go_to_the_difference)
+
+    def _go_to_the_difference(self) -> None:
+        steps = self.query_one(VerticalScroll)
+        width = max(1, steps.scrollable_content_region.width)
+        options = self.app.console.options.update(width=width)
+        lines = self.app.console.render_lines(draw_comparison(self._comparison), options)
+        marked = ("".join(piece.text for piece in line).startswith("≠") for line in lines)
+        first = next((y for y, here in enumerate(marked) if here), 0)
+        steps.scroll_to(y=first, animate=False)
 
     def action_scroll(self, by: int) -> None:
         """Move by a line."""
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
-def draw_comparison(comparison: Comparison) -> RenderableType:
-    """All of it."""
-    table = comparison_table(comparison.first, comparison.second, comparison.steps)
+def draw_answers(comparison: Comparison) -> RenderableType:
+    """The names of both, and what each came to."""
+    table = comparison_table(comparison.first, comparison.second, ())
     answers = comparison.first_said, comparison.second_said
     unequal = answers[0].answer != answers[1].answer
     table.add_row(Text("≠ answer" if unequal else "= answer", "bold"), *(_answer(said) for said in answers))
+    table.add_row("")
+    return table
+
+
+def draw_comparison(comparison: Comparison) -> RenderableType:
+    """All thoughts of both."""
+    table = comparison_table(comparison.first, comparison.second, comparison.steps)
+    table.show_header = False
     return Group(table, Text(f"\nThe first {comparison.shared} steps are the same. {_ABOUT}", "dim"))
 
 
@@ -67,7 +91,7 @@ def comparison_table(first: str, second: str, steps: Sequence[ComparedStep], *, 
     dense: the tokens of a thought share a line, as far as there is room, and so do its figures.
     """
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=_FIGURES)
     table.add_column(Text(visible(first)), ratio=1)
     table.add_column(Text(visible(second)), ratio=1)
     for step in steps:

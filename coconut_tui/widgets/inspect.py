@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
 from coconut_core.trace import UNREADABLE
-from coconut_tui.drawing import EDIT_STYLE
+from coconut_tui.drawing import EDIT_STYLE, shortened
 from coconut_tui.looks import Ask
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
@@ -105,6 +105,13 @@ class InspectPane(FramedPane):
 
 
 def _step_facts(sight: Sight) -> Text:
+    """As many lines whatever the step is, so that nothing below moves from step to step."""
+    lines = 2 if sight.width >= _WIDE else 3
+    text = _told(sight)
+    return text.append("\n" * (lines - 1 - text.plain.count("\n")))
+
+
+def _told(sight: Sight) -> Text:
     run, step = sight.run, sight.step
     if run is None or step is None:
         return Text("no step yet", "dim")
@@ -114,10 +121,12 @@ def _step_facts(sight: Sight) -> Text:
         text = Text("⟨eot⟩", "bold") + Text(" what it would say in its place", "dim")
     else:
         text = Text(f"word {step.index} ", "bold") + Text(repr(step.token), "bold")
-    told = f"entropy {step.entropy:.2f} nats  norm {step.norm:.1f}" if step.readable else f"⚠ {UNREADABLE}"
-    text.append(f"\n{told}")
-    between = "  " if sight.width >= _WIDE else "\n"
-    text.append("" if step.cosine is None else f"{between}cosine to the thought before {step.cosine:.2f}")
     if step.edit:
-        text.append(f"\n✎ edited: {step.edit}", EDIT_STYLE)
+        text.append(f"  ✎ {shortened(step.edit, max(4, sight.width - text.cell_len - 4))}", EDIT_STYLE)
+    if not step.readable:
+        return text.append(f"\n⚠ {UNREADABLE}")
+    text.append(f"\nentropy {step.entropy:.2f} nats  norm {step.norm:.1f}")
+    if step.kind == "thought":
+        cosine = "–" if step.cosine is None else f"{step.cosine:.2f}"
+        text.append(f"{'  ' if sight.width >= _WIDE else chr(10)}cosine to the thought before {cosine}")
     return text

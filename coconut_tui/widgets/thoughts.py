@@ -8,12 +8,12 @@ from textual import events
 
 from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, token_bar, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
 from coconut_tui.state import RunView
 from coconut_tui.widgets.rows import Row, RowsView
 
 NAME_WIDTH = 8
-_CHUNK = NAME_WIDTH + 6  # cells of one token besides its bar: the name, a space, ' .46', and a gap
+_CHUNK = NAME_WIDTH + 7  # cells of one token besides its bar: the name, a space, ' .46', and a gap
 _FOLLOWING = 24  # rows for thoughts that are still to come
 
 
@@ -115,18 +115,22 @@ class ThoughtsPane(RowsView):
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
         if not step.readable:
             return row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
+        if flat(step.top):
+            return row.append(f"{FLAT} every token {share_text(step.top[0].probability)}", "dim")
         room = max(20, self.scrollable_content_region.width - len(row.plain) - 2)
         columns = min(3, max(1, room // (_CHUNK + 3)), len(step.top))
         bar_width = max(3, min(12, room // max(1, columns) - _CHUNK))
         for item in step.top[:columns]:
             row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))
-            row.append(" ")
+            row.append("  ")
         return row
 
 
 def _answer(said: Said, expected: str | None) -> Text:
-    row = Text().append("» ", "dim").append(said.answer or "…", "bold")
-    if said.right is not None:
+    row = Text().append("» ", "dim").append(said.answer or ("nothing" if said.finished else "…"), "bold")
+    if said.near:
+        row.append(f"  ≈ right name, other wording; expected: {expected}", EDIT_STYLE)
+    elif said.right is not None:
         row.append(
             "  ✓ right" if said.right else f"  ✗ expected: {expected}", "bold" if said.right else EDIT_STYLE
         )

@@ -66,7 +66,7 @@ def test_in_a_pipe_every_row_is_a_plain_line() -> None:
     assert text.splitlines() == [
         "step 50/200  stage 2 of 4: 1 step gone  loss 1.250  first_step 2.000  answer 0.500  "
         "15007 tokens/s  padding 12 %  learning rate 0.001  1 h 02 min left",
-        "step 50  held-out accuracy 45.6 % (n=300, 1 thought)  3 hops 50 %  4 hops 25 %",
+        "step 50  held-out accuracy 45.6 % (n=300, 1 thought)  by reasoning steps  3: 50 %  4: 25 %",
         "  …. Alex is a lempus. Is Alex a rompus or yumpus?  thoughts: Alex → [red] → \\n  "
         "said: Alex is a rompus. ✓ right",
         "  Is Eva a gorpus?  thoughts: none  said: nothing ✗ expected no",
@@ -101,7 +101,7 @@ def test_the_panel_says_all_of_it() -> None:
         "answer 0.500 ██",
         "15007 tokens/s padding 12 %",
         "1 h 02 min left",
-        "45.6 % (n=300, 1 thought) │ │ 3 hops 50 % 4 hops 25 %",
+        "45.6 % (n=300, 1 thought) │ │ by reasoning steps 3: 50 % 4: 25 %",
         "held-out accuracy at step 50 45.6 %",
         "a rompus or yumpus?",
         "Alex → [red] → \\n",

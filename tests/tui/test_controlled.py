@@ -168,7 +168,7 @@ def found_with(swapped: int, noisy: int, donors: int = 0, twin: int = 1) -> Cont
         (found_with(5, 6), "So it does with noise (6 of 6): it may only have been disturbed."),
         (found_with(3, 6, 1), "does not show whether the answer hangs on whose thoughts are fed: 3 of 6"),
         (found_with(0, 6), "does not show whether the answer hangs on whose thoughts are fed: 0 of 6 swaps"),
-        (found_with(0, 6), "changed it (95 %: 0 to 39 %), twin did."),
+        (found_with(0, 6), "changed it (95 %: 0 to 39 %); with twin it changed."),
         (found_with(0, 0, twin=0), "the answer does not hang on whose thoughts are fed: 0 of 6 swaps"),
         (found_with(0, 6, twin=0), "What changes it is only what it never met: noise."),
     ],

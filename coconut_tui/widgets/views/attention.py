@@ -37,6 +37,7 @@ def draw(sight: Sight) -> Text:
         name = shortened(printable(found.entries[entry]), 12)
         text.append(f"{rank} {name:<12} ").append(bar(shares[entry] / top, width), BAR_STYLE)
         text.append(f" {share_text(shares[entry])}\n")
+    text.append(f"bars and shades: parts of the largest, {share_text(top)}\n", "dim")
     text.append(f"{share_text(sum(shares[found.words :]))} in all behind the prompt\n\n", "dim")
     return text.append_text(_prompt(found, shares, ranks))
 

@@ -9,31 +9,46 @@ from coconut_tui.drawing import BAR_STYLE, bar, share_text
 from coconut_tui.widgets.views.sight import Sight, step_name
 
 _SHOWN = 0.005  # smaller probabilities are left blank
+_LEGEND = ("★ on a shortest path", "✓ right", "✗ wrong candidate")
 _TOTALS = 24  # thoughts whose mass on the frontier is told besides
 
 
 def draw(sight: Sight) -> Text:
-    """The graph as the selected step sees it, and how much of each thought lies on its frontier."""
+    """The graph as the selected thought sees it, and how much of each thought lies on its frontier.
+
+    Nodes keep their places whatever the thought says. At a word or a marker it is the last thought before it.
+    """
     if sight.run is None or sight.run.graph is None:
         return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
-    graph, step = sight.run.graph, sight.step
+    graph, thought = sight.run.graph, _thought(sight)
     found = graph_layers(graph)
-    shares = {} if step is None else step.watched
-    text = Text()
-    frontier = None
-    if step is not None and step.kind == "thought":
-        frontier = step.index - 1 + sight.first_thought_hops
-        text.append_text(_masses(_mass(sight, graph, step))).append_text(_totals(sight, graph, step))
+    shares = {} if thought is None else thought.watched
+    text, frontier = Text(), None
+    if thought is not None:
+        if thought is not sight.step:
+            text.append(f"as of thought {step_name(thought)}, the last one\n", "dim")
+        frontier = thought.index - 1 + sight.first_thought_hops
+        text.append_text(_masses(_mass(sight, graph, thought))).append_text(_totals(sight, graph, thought))
     for hops, layer in enumerate(found.layers):
         here = hops == frontier
         text.append(f"{'▸' if here else ' '}{hops} hop{'' if hops == 1 else 's'}\n", "bold" if here else "dim")
-        for node in sorted(layer, key=lambda node: -shares.get(graph.names[node], 0.0)):
+        for node in sorted(layer, key=lambda node: graph.names[node]):
             text.append_text(_node(graph, node, shares, node in found.on_optimal_path))
     if found.unreachable:
         total = sum(shares.get(graph.names[node], 0.0) for node in found.unreachable)
-        text.append(f"\n{len(found.unreachable)} nodes out of reach  {share_text(total)}\n", "dim")
-    text.append("\n★ on a shortest path   ✓ right   ✗ wrong candidate", "dim")
-    return text
+        count = len(found.unreachable)
+        text.append(f"\n{count} node{'' if count == 1 else 's'} out of reach  {share_text(total)}\n", "dim")
+        for node in (graph.target, graph.wrong):
+            if node in found.unreachable:
+                text.append_text(_node(graph, node, shares, optimal=False))
+    gap = "   " if sum(map(len, _LEGEND)) + 6 <= sight.width else "\n"
+    return text.append("\n" + gap.join(_LEGEND), "dim")
+
+
+def _thought(sight: Sight) -> StepRecord | None:
+    """The selected thought, or the last one in front of the selected step."""
+    steps = () if sight.run is None or sight.number is None else sight.run.steps[: sight.number + 1]
+    return next((step for step in reversed(steps) if step.kind == "thought"), None)
 
 
 def _mass(sight: Sight, graph: Graph, step: StepRecord) -> GraphMass:
@@ -57,7 +72,7 @@ def _totals(sight: Sight, graph: Graph, selected: StepRecord) -> Text:
     """Each thought's mass on the frontier that it should stand on, the last ones up to the selected."""
     assert sight.run is not None
     thoughts = [step for step in sight.run.steps if step.kind == "thought"]
-    before = sum(step.kind == "thought" for step in sight.run.steps[: sight.number])
+    before = next(number for number, step in enumerate(thoughts) if step is selected)
     end = max(_TOTALS, before + 1)
     text = Text().append("frontier, thought by thought\n", "dim")
     cells = 0

@@ -5,11 +5,11 @@ from rich.text import Text
 from coconut_core.cli.show import printable
 from coconut_core.graph_reading import graph_mass
 from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord
-from coconut_tui.drawing import EDIT_STYLE, share_text, shortened
+from coconut_tui.drawing import EDIT_STYLE, FLAT, flat, share_text, shortened
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.views.sight import Sight, step_name
 
-_FIXED = 28  # cells of all columns but the token's
+_FIXED = 31  # cells of all columns but the token's
 _SECOND = 12  # cells of the second token
 _WIDE = 60  # with so many cells there is room for the second token and for the edit
 
@@ -48,13 +48,14 @@ def step_line(sight: Sight, step: StepRecord) -> Text:
     text = Text(f"{name:<4}", "bold" if step.kind == "thought" else "")
     if not step.readable:
         return text.append(f"⚠ {UNREADABLE}  ✎ {step.edit}" if step.edit else f"⚠ {UNREADABLE}", EDIT_STYLE)
-    text.append(_token(step.top[0], token), "not bold")
+    first = f"{FLAT:<{token}} {share_text(step.top[0].probability)}" if flat(step.top) else None
+    text.append(first or _token(step.top[0], token), "not bold")
     if wide:
         second = _token(step.top[1], _SECOND) if len(step.top) > 1 else ""
         text.append(f"  {second:<{_SECOND + 4}}", "not bold")
     norm = f"{step.norm:.1f}" if step.norm < 100 else f"{step.norm:.0f}"
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
-    text.append(f" {step.entropy:>4.2f} {norm:>4} {cosine:>5} {_frontier(sight, step):>3}", "not bold")
+    text.append(f" {step.entropy:>4.2f} {norm:>4} {cosine:>5} {_frontier(sight, step):>5}", "not bold")
     return text.append(f"  ✎ {step.edit}" if wide and step.edit else "✎" if step.edit else "", EDIT_STYLE)
 
 
@@ -64,7 +65,7 @@ def _token(item: TokenRecord, width: int) -> str:
 
 def _heading(sight: Sight) -> Text:
     token, second = _token_width(sight), f"  {'then':<{_SECOND}}   p" if sight.width >= _WIDE else ""
-    return Text(f"    {'says':<{token}}   p{second}  nat norm   cos fro", "dim")
+    return Text(f"    {'says':<{token}}   p{second}  nats norm   cos front", "dim")
 
 
 def _token_width(sight: Sight) -> int:

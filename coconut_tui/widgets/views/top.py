@@ -1,10 +1,14 @@
 """The likeliest tokens of the selected step, at a temperature."""
 
+from math import log
+
 from rich.text import Text
 
-from coconut_tui.drawing import token_bar
+from coconut_tui.drawing import EDIT_STYLE, FLAT, flat, token_bar
 from coconut_tui.looks import Ask, Heated
 from coconut_tui.widgets.views.sight import Sight, in_place_of
+
+_LOG = 8  # cells of a logarithm, and the gap in front of it
 
 
 def ask(sight: Sight) -> Ask | None:
@@ -28,6 +32,17 @@ def draw(sight: Sight) -> Text:
             return text.append("\n").append_text(in_place_of(sight, found))
         text.append(f": entropy {found.entropy:.2f}\n")
         top = found.top
-    bars = max(4, min(24, sight.width - 18))
-    lines = (token_bar(item.token, item.probability, 12, bars) for item in top[: sight.token_count])
+    if top and flat(top):
+        text.append(f"{FLAT}: every token is as likely\n", EDIT_STYLE)
+    bars = max(4, min(24, sight.width - 17 - _LOG))
+    text.append(f"{'':<12} {'':<{bars}}   p{'ln p':>{_LOG}}\n", "dim")
+    lines = [
+        token_bar(item.token, item.probability, 12, bars).append(f"{_log(item.probability):>{_LOG}}", "dim")
+        for item in top[: sight.token_count]
+    ]
     return text.append_text(Text("\n").join(lines))
+
+
+def _log(share: float) -> str:
+    """The natural logarithm, which tells the tail apart where the share is 0.00."""
+    return f"{log(share):.2f}" if share > 0 else "–"

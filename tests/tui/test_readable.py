@@ -1,0 +1,186 @@
+"""What views and screens say is right, and holds still while the run goes on."""
+
+from dataclasses import replace
+
+import pytest
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from coconut_core.plots import Line, draw_lines
+from coconut_core.problems import example_problem
+from coconut_core.problems.base import Graph, Problem
+from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.branches import Branch, Decisions, Said, Tree
+from coconut_tui.drawing import verdict_mark
+from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.state import ComparedStep, Comparison, RunView
+from coconut_tui.widgets.inspect import _step_facts
+from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.views import graph, numbers, top
+from coconut_tui.widgets.views.sight import Sight
+from tests.tui.conftest import GRAPH, PROBLEM, until
+from tests.tui.test_snapshots import RIGHT, opened, said, with_branches
+from tests.tui.test_views import sight_of
+
+
+@pytest.mark.parametrize(("count", "width"), [(8, 34), (13, 40), (60, 38), (6, 120)])
+def test_there_are_no_thoughts_between_thoughts(count: int, width: int) -> None:
+    places = list(range(1, count + 1))
+    drawn = draw_lines([Line("a", places, [0.5] * count)], "t", "thought", "p", (), (0.0, 1.0)).to_text(
+        width, 12
+    )
+    axis = next(line for line in drawn.split("\n")[::-1] if line.split() and line.split()[0].isdigit())
+    ticks = axis.split()
+    assert all(tick.isdigit() for tick in ticks)
+    assert len(ticks) > 1
+    assert set(map(int, ticks)) <= set(places)
+    levels = [line.split("┤")[0].strip() for line in drawn.split("\n") if "┤" in line]
+    assert levels == ["1", "0.75", "0.5", "0.25", "0"]
+
+
+def places(drawn: str) -> list[str]:
+    """The node on each line of the graph."""
+    return [word for line in drawn.split("\n") for word in line.split() if word in GRAPH.names]
+
+
+def test_the_nodes_of_the_graph_keep_their_places(trace: Trace) -> None:
+    """Which of two nodes at one hop is likelier changes from thought to thought."""
+    lempus, rompus = {"lempus": 0.9, "rompus": 0.1}, {"lempus": 0.1, "rompus": 0.9}
+    steps = [replace(trace.steps[1], watched=shares) for shares in (lempus, rompus)]
+    run = RunView(
+        Tree(PROBLEM.question, PROBLEM, 1, (Branch(1, "main"),)), tuple(steps), 2, "thinking", said(RIGHT)
+    )
+    first, second = (graph.draw(Sight(run, number=number)).plain for number in (0, 1))
+    assert places(first) == places(second)
+    assert first != second
+
+
+def test_the_graph_at_a_word_is_that_of_the_last_thought(trace: Trace) -> None:
+    thought, word = (graph.draw(sight_of(trace, None, number)).plain for number in (2, 6))
+    assert word == f"as of thought 3, the last one\n{thought}"
+    assert ".88" in word
+
+
+def test_the_wrong_candidate_is_seen_where_it_is_out_of_reach(trace: Trace) -> None:
+    drawn = graph.draw(sight_of(trace, None, 2)).plain
+    reached, _, beyond = drawn.partition("out of reach")
+    assert "bompus" not in reached
+    assert "✗ bompus" in beyond
+
+
+def test_one_node_is_one_node(trace: Trace) -> None:
+    lonely = replace(
+        GRAPH, names=("Alex", "lempus", "gorpus", "bompus"), edges=((0, 1), (1, 2)), target=2, wrong=3
+    )
+    sight = sight_of(trace, None, 2)
+    assert sight.run is not None
+    tree = replace(sight.run.tree, problem=replace(PROBLEM, graph=lonely))
+    drawn = graph.draw(replace(sight, run=replace(sight.run, tree=tree))).plain
+    assert "1 node out of reach" in drawn
+
+
+def test_the_inspect_header_is_as_high_whatever_the_step(trace: Trace) -> None:
+    for width in (34, 80):
+        heights = {
+            _step_facts(sight_of(trace, None, number, width=width)).plain.count("\n") for number in range(10)
+        } | {_step_facts(Sight(width=width)).plain.count("\n")}
+        assert len(heights) == 1
+    assert "✎ zero" in _step_facts(sight_of(trace, None, 2)).plain
+
+
+def flat_step(step: StepRecord) -> StepRecord:
+    alike = tuple(TokenRecord(name, 1 / 80) for name in ("Alex", "jelpus", "is"))
+    return replace(step, top=alike, edit="zero")
+
+
+async def test_a_readout_that_prefers_nothing_is_said_to_be_flat(trace: Trace) -> None:
+    """Its likeliest token is the first of the vocabulary, which the thought does not say."""
+    sight = sight_of(trace, None)
+    assert sight.run is not None
+    steps = (sight.run.steps[0], flat_step(sight.run.steps[1]), *sight.run.steps[2:])
+    run = replace(sight.run, steps=steps)
+    assert "(flat)" in top.draw(replace(sight, run=run)).plain
+    assert "(flat)" not in top.draw(sight).plain
+    assert "(flat)" in numbers.step_line(replace(sight, run=run, width=34), steps[1]).plain
+    async with opened(trace).run_test(size=(120, 40)) as pilot:
+        app = await with_branches(pilot, trace)
+        pane = app.query_one(ThoughtsPane)
+        pane.show(run, 1)
+        drawn = pane.text_of(1).plain
+        assert "(flat)" in drawn
+        assert "Alex" not in drawn
+
+
+def test_the_tail_of_a_readout_is_told_apart(trace: Trace) -> None:
+    shares = {"Alex": 0.9995, "Tom": 0.0004, "Eva": 0.00002}
+    step = replace(trace.steps[0], top=tuple(TokenRecord(name, share) for name, share in shares.items()))
+    sight = sight_of(trace, None, 0)
+    assert sight.run is not None
+    lines = top.draw(replace(sight, run=replace(sight.run, steps=(step,)))).plain.split("\n")
+    assert [line.split()[-1] for line in lines[1:]] == ["-0.00", "-7.82", "-10.82"]
+    assert max(map(len, lines)) <= sight.width
+
+
+def test_the_right_name_in_other_words_is_no_other_name() -> None:
+    problem = Problem("Is Polly a worpus or jelpus?", ("a",), "Polly is a worpus.")
+    marks = {
+        text: verdict_mark(Said.judged(f"### {text}", "###", problem, finished=True))
+        for text in (
+            "Polly is a worpus.",
+            "Polly is a worpus...",
+            "Polly is a jelpus.",
+            "Sally is a worpus.",
+            "",
+        )
+    }
+    assert list(marks.values()) == [" ✓", " ≈", " ✗", " ✗", " ✗"]
+    assert verdict_mark(Said.judged("### Polly", "###", problem, finished=False)) == ""
+
+
+async def test_a_finished_run_that_said_nothing_says_so(trace: Trace) -> None:
+    async with opened(trace).run_test(size=(120, 40)) as pilot:
+        app = await with_branches(pilot, trace)
+        pane = app.query_one(ThoughtsPane)
+        assert app.view is not None
+        pane.show(replace(app.view, said=Said("", "", True, False)), 1)
+        assert any(row.plain.startswith("» nothing") for row in pane.texts())
+
+
+def compared_step(step: StepRecord, thought: int, divergence: float) -> ComparedStep:
+    return ComparedStep(0, thought, step, step, divergence, 1.0)
+
+
+async def test_a_comparison_begins_at_the_first_difference_with_the_answers_on_top(trace: Trace) -> None:
+    steps = tuple(compared_step(trace.steps[1], thought, 0.5 * (thought > 12)) for thought in range(1, 30))
+    comparison = Comparison("main", "zero@13", 12, steps, said(RIGHT), Said("### x", "x", True, False))
+    async with opened(trace).run_test(size=(120, 40)) as pilot:
+        app = await with_branches(pilot, trace)
+        screen = CompareScreen(comparison)
+        app.push_screen(screen)
+        await until(
+            pilot, lambda app: screen.is_mounted and screen.query_one(VerticalScroll).scroll_offset.y > 0
+        )
+        lines = ["".join(piece.text for piece in line) for line in app.screen._compositor.render_strips()]
+        answers = next(number for number, line in enumerate(lines) if "≠ answer" in line)
+        first = next(number for number, line in enumerate(lines) if "≠ thought" in line)
+        assert "≠ thought 13" in lines[first]
+        assert answers < first
+        assert not any("= thought" in line for line in lines)
+        assert screen.query(Static)
+
+
+def test_a_graph_of_the_family_is_in_order_of_names() -> None:
+    problem = example_problem("prosqa", 1)
+    assert isinstance(problem.graph, Graph)
+    run = RunView(
+        Tree(problem.question, problem, 1, (Branch(1, "main", Decisions()),)), (), 6, "thinking", said("")
+    )
+    drawn = graph.draw(Sight(run)).plain.split("\n")
+    layers: list[list[str]] = []
+    for line in drawn[: next(n for n, line in enumerate(drawn) if "out of reach" in line)]:
+        if "hop" in line:
+            layers.append([])
+        elif line.strip():
+            layers[-1].append(line.split()[-1])
+    assert all(layer == sorted(layer) for layer in layers)
+    assert sum(map(len, layers)) > 5
