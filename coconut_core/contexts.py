@@ -155,3 +155,27 @@ def cache_argument(base: nn.Module) -> str:
         if name in names:
             return name
     raise CoconutError(f"{type(base).__name__} takes no cache of a known kind: it cannot be fed step by step")
+
+
+def longest_sequence(shape: Any) -> int | None:
+    """How many positions a base model of this configuration can read step by step; None where it sets no limit.
+
+    Some rotary scalings rotate all positions otherwise once a sequence is longer than some length, those in the
+    cache as well: there it ends.
+    """
+    limit = getattr(shape, "max_position_embeddings", None)
+    if not isinstance(limit, int):
+        return None
+    scalings = getattr(shape, "rope_parameters", None) or {}
+    if not all(isinstance(each, dict) for each in scalings.values()):
+        scalings = {"all layers": scalings}  # else a set for each kind of layer
+    return min((_with_scaling(limit, each) for each in scalings.values()), default=limit)
+
+
+def _with_scaling(limit: int, scaling: dict[str, Any]) -> int:
+    kind, original = scaling.get("rope_type") or "", scaling.get("original_max_position_embeddings") or 0
+    if "dynamic" in kind:  # as transformers asks; from `limit` on, whatever it was trained with
+        return limit
+    if kind == "longrope" and original:
+        return min(limit, int(original))
+    return max(limit, int(original * (scaling.get("factor") or 1)))  # some name the limit without scaling

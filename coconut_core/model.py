@@ -18,7 +18,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from coconut_core.config import CoconutConfig
-from coconut_core.contexts import Context, cache_argument, check_unbroken, gap_limit, has_attention, new_context
+from coconut_core.contexts import (
+    Context,
+    cache_argument,
+    check_unbroken,
+    gap_limit,
+    has_attention,
+    longest_sequence,
+    new_context,
+)
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
@@ -169,23 +177,15 @@ class CoconutModel(nn.Module):
 
     @property
     def eos_ids(self) -> frozenset[int]:
-        """Tokens that end a run."""
+        """Tokens that end a run: the base model's and the tokenizer's, which training teaches."""
         chosen = getattr(self.base_lm.generation_config, "eos_token_id", None)
-        if chosen is None:
-            chosen = self.tokenizer.eos_token_id
-        return frozenset(chosen if isinstance(chosen, list) else [] if chosen is None else [chosen])
+        ids = {self.tokenizer.eos_token_id, *(chosen if isinstance(chosen, list) else [chosen])}
+        return frozenset(ids - {None})
 
     @property
     def max_positions(self) -> int | None:
         """The longest sequence the base model can read step by step, or None where it sets no limit."""
-        limit = getattr(self.shape, "max_position_embeddings", None)
-        if not isinstance(limit, int):
-            return None
-        scaling = getattr(self.shape, "rope_parameters", None) or {}
-        original = scaling.get("original_max_position_embeddings") or 0
-        if scaling.get("rope_type") == "longrope" and original:
-            return min(limit, int(original))  # behind it all rotations are others, those in the cache as well
-        return max(limit, int(original * (scaling.get("factor") or 1)))  # some name the limit without scaling
+        return longest_sequence(self.shape)
 
     @property
     def recurrent(self) -> bool:

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from coconut_core.config import CoconutConfig
+from coconut_core.contexts import longest_sequence
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.loading import load
@@ -197,6 +199,8 @@ def scaled(kind: str, **more: Any) -> dict[str, Any]:
         (scaled("longrope", factor=2.0, original_max_position_embeddings=48, short_factor=[1.0] * 4,
                 long_factor=[4.0] * 4), 48),
         (scaled("linear", factor=4.0), 64),
+        (scaled("dynamic", factor=4.0, original_max_position_embeddings=64), 64),
+        (scaled("dynamic", factor=4.0, original_max_position_embeddings=32), 64),
     ],
 )  # fmt: skip
 def test_scaled_rotary_positions(tmp_path: Path, settings: dict[str, Any], limit: int) -> None:
@@ -213,3 +217,19 @@ def test_scaled_rotary_positions(tmp_path: Path, settings: dict[str, Any], limit
             state = model.latent_step(context)
         whole = model.feed(model.empty_context(1), embedded)[:, -1]
     torch.testing.assert_close(state, whole, rtol=0, atol=1e-4)
+
+
+def test_scalings_of_several_kinds_of_layers_end_where_the_first_does() -> None:
+    plain = {"rope_type": "default", "rope_theta": 1e4}
+    long = {"rope_type": "longrope", "factor": 2.0, "original_max_position_embeddings": 48}
+    parameters = {"sliding_attention": plain, "full_attention": long}
+    shape = SimpleNamespace(max_position_embeddings=64, rope_parameters=parameters)
+    assert longest_sequence(shape) == 48
+    shape.rope_parameters = {"sliding_attention": plain, "full_attention": plain}
+    assert longest_sequence(shape) == 64
+
+
+def test_a_run_ends_at_the_end_of_text_of_the_model_or_of_the_tokenizer(tmp_path: Path) -> None:
+    model = load(ordinary_folder(tmp_path, eos_token_id=[7, 9]), device="cpu")
+    assert model.tokenizer.eos_token_id not in (7, 9)
+    assert model.eos_ids == {7, 9, model.tokenizer.eos_token_id}
