@@ -50,6 +50,7 @@ def generate(
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
     raising: bool = True,
+    interrupt: Callable[[], None] | None = None,
 ) -> list[Answer]:
     """Answer every question, in order. The same words as one run at a time with the same seed.
 
@@ -61,6 +62,7 @@ def generate(
     progress is called with the number of questions answered, batch by batch.
     raising: what goes wrong with one question, such as numbers that overflow, is raised; else it stands in its
     answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.
+    interrupt is called before each step: what it raises ends everything.
     """
     check_temperature(temperature)
     asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
@@ -84,7 +86,7 @@ def generate(
             for index in chosen
         ]
         context = read_prompts(model, [prompts[index] for index in chosen], shortcut=keep == "nothing")
-        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes)
+        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=interrupt)
         for index, row in zip(chosen, rows, strict=True):
             if raising and row.error is not None:
                 raise row.error

@@ -168,9 +168,10 @@ def run_rows(
     keep: Keep = "nothing",
     speak: bool = True,
     passes: int | None = None,
+    interrupt: Callable[[], None] | None = None,
 ) -> None:
     """Run all rows to their ends; their entries tell what came of them, their errors included. The context is
-    used up.
+    used up. interrupt is called before each step: what it raises ends all of them.
 
     Without speak a run ends once its first latent segment has. passes: in how many parallel passes the thoughts
     of the first latent segment are found (None: as the checkpoint says; 0: one after the other).
@@ -178,19 +179,24 @@ def run_rows(
     think_in_parallel(model, context, rows, passes, keep)
     with watching(model) if keep == "inside" else nullcontext() as watch:
         seen = [] if watch is None else watch.passes
-        _run(model, context, list(rows), keep, speak, seen)
+        going = list(rows)
+        while going_on := end_rows(going, speak):
+            if interrupt is not None:
+                interrupt()
+            going = _step_and_keep(model, context, going, going_on, keep, seen)
 
 
-def _run(
-    model: CoconutModel, context: Context, rows: list[Row], keep: Keep, speak: bool, seen: list[Seen]
-) -> None:
-    while going_on := end_rows(rows, speak):
-        if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
-            context.select(torch.tensor(going_on, device=context.mask.device))
-            rows = [rows[index] for index in going_on]
-        decision = step_rows(model, context, rows)
-        if keep != "nothing":
-            _keep_thoughts(rows, decision, seen.pop() if seen else None)
+def _step_and_keep(
+    model: CoconutModel, context: Context, rows: list[Row], going_on: list[int], keep: Keep, seen: list[Seen]
+) -> list[Row]:
+    """One step of all rows; which of them are still in the context."""
+    if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
+        context.select(torch.tensor(going_on, device=context.mask.device))
+        rows = [rows[index] for index in going_on]
+    decision = step_rows(model, context, rows)
+    if keep != "nothing":
+        _keep_thoughts(rows, decision, seen.pop() if seen else None)
+    return rows
 
 
 def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:

@@ -1,7 +1,9 @@
 """coconut serve: one loaded model, asked over HTTP."""
 
+import os
 import secrets
 import socket
+import sys
 from typing import Annotated
 
 import typer
@@ -29,6 +31,9 @@ def serve_command(
     ] = False,
     rows: Annotated[int, typer.Option(min=2, help="Rows that run side by side.")] = 64,
     queue: Annotated[int, typer.Option(min=1, help="Questions that may wait; more are turned away.")] = 256,
+    max_steps: Annotated[
+        int, typer.Option(min=1, help="Most thoughts, and most words, that a question may ask for.")
+    ] = 2048,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a question may take.")] = 60.0,
     max_body: Annotated[int, typer.Option(min=1, help="Longest request, in bytes.")] = 65536,
     max_question: Annotated[int, typer.Option(min=1, help="Longest question, in tokens.")] = 4096,
@@ -67,9 +72,11 @@ def serve_command(
 
     from coconut_core.cli.info import model_facts
     from coconut_core.server.batching import Batcher
+    from coconut_core.server.runs import Limits
 
     facts = model_facts(source, opened)
-    batcher = Batcher(opened, facts["thoughts_used"], rows=rows, queue=queue, longest=max_question)
+    limits = Limits(max_question, max_steps, seconds=timeout / 4)
+    batcher = Batcher(opened, facts["thoughts_used"], limits, rows=rows, queue=queue)
     service = app.Service(batcher, facts, host, token, timeout, max_body)
 
     def tell() -> None:
@@ -81,8 +88,12 @@ def serve_command(
         if not local:
             say(f"warning: {url} can be reached by others, and nothing is encrypted", err=True)
 
-    asyncio.run(app.serve(service, sock, tell))
-    say("ended; everything that was asked is answered", err=True)
+    if asyncio.run(app.serve(service, sock, tell)):
+        say("ended; everything that was asked is answered", err=True)
+        return
+    say("error: ended with questions that are not answered", err=True)
+    sys.stderr.flush()
+    os._exit(1)  # as the thread that has the model may be in the midst of something that does not end
 
 
 def _choose_token(token: str | None, no_token: bool, local: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,12 +31,22 @@ POOL = 64  # problems drawn for donors and means where a caller gives none
 
 
 def record(
-    model: "CoconutModel", questions: Sequence[str], thoughts: int | None = None, *, inside: bool = False
+    model: "CoconutModel",
+    questions: Sequence[str],
+    thoughts: int | None = None,
+    *,
+    inside: bool = False,
+    interrupt: Callable[[], None] | None = None,
 ) -> list[Recording]:
     """Let the model think over each question and keep its thoughts; with inside also what its layers and
     heads put out while each was read."""
     answers = generate(
-        model, questions, thoughts=thoughts, speak=False, keep="inside" if inside else "thoughts"
+        model,
+        questions,
+        thoughts=thoughts,
+        speak=False,
+        keep="inside" if inside else "thoughts",
+        interrupt=interrupt,
     )
     return [answer.recording for answer in answers if answer.recording is not None]
 
@@ -48,6 +58,7 @@ class Sources:
     problem: what is known of the question; needed for a twin and for same-hop donors.
     others: problems to draw donors from and to take means over; by default drawn from the family of the model.
     thoughts: how many thoughts a run takes, None for what the checkpoint says.
+    interrupt: called before each step of a donor's run and each change of a thought: what it raises ends that.
     """
 
     model: "CoconutModel"
@@ -56,11 +67,12 @@ class Sources:
     others: Sequence[Problem] | None = None
     thoughts: int | None = None
     seed: int = 0
+    interrupt: Callable[[], None] = lambda: None
 
     @cached_property
     def own(self) -> Recording:
         """This run, left alone."""
-        return record(self.model, [self.question], self.thoughts, inside=True)[0]
+        return self._record([self.question], inside=True)[0]
 
     def donor(self, name: str) -> Recording:
         """A donor's run by its name in DONORS. Raises CoconutError where there is no such donor."""
@@ -71,9 +83,7 @@ class Sources:
         if name not in DONORS:
             raise CoconutError(f"unknown donor '{name}': choose one of {', '.join(DONORS)}")
         if name not in self._donors:
-            self._donors[name] = record(
-                self.model, [self.donor_problem(name).question], self.thoughts, inside=True
-            )[0]
+            self._donors[name] = self._record([self.donor_problem(name).question], inside=True)[0]
         return self._donors[name]
 
     def donor_problem(self, name: str) -> Problem:
@@ -114,7 +124,7 @@ class Sources:
         kind, _, name = text.partition(":")
         if kind == "token":
             return self._token_direction(name)
-        if kind == "thought" and (found := re.fullmatch(r"(\d+)(?:-(\d+))?", name)):
+        if kind == "thought" and (found := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", name)):
             first, second = (
                 None if number is None else thought_of(self.own, int(number)) for number in found.groups()
             )
@@ -142,8 +152,22 @@ class Sources:
 
     @cached_property
     def _mean(self) -> Tensor:
-        runs = record(self.model, [problem.question for problem in self.pool], self.thoughts)
+        runs = self._record([problem.question for problem in self.pool], inside=False)
         return mean_thoughts([run.thoughts for run in runs])
+
+    def _record(self, questions: Sequence[str], inside: bool) -> list[Recording]:
+        return record(self.model, questions, self.thoughts, inside=inside, interrupt=self.interrupt)
+
+    @cached_property
+    def prompt(self) -> list[int]:
+        """Token ids of the question as a run starts with them."""
+        return self.model.encode_prompt(self.question)
+
+    @cached_property
+    def embeddings(self) -> Tensor:
+        """What each token is read as, (vocabulary, hidden). Raises CoconutError as embedding does."""
+        self.embedding(0)
+        return self.model.embedding_table()
 
     def embedding(self, token_id: int) -> Tensor:
         """A token's embedding (hidden,) as a vector that can stand for a thought.

@@ -7,6 +7,7 @@ words refer to (donors, tokens, files) and gives the Plan.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -102,8 +103,7 @@ def _inside(sources: Sources, words: str, place: int, layer: int, head: int | No
 
 
 def _nearest(sources: Sources, words: Sequence[str], place: int) -> Intervention:
-    sources.embedding(0)  # refused where an embedding cannot stand for a thought
-    return Nearest(sources.model.embedding_table())
+    return Nearest(sources.embeddings)
 
 
 def _patch_head(sources: Sources, words: Sequence[str], place: int) -> Intervention:
@@ -118,7 +118,7 @@ def _patch_layer(sources: Sources, words: Sequence[str], place: int) -> Interven
 
 
 def _knockout(sources: Sources, words: Sequence[str], place: int) -> Intervention:
-    prompt = sources.model.encode_prompt(sources.question)
+    prompt = sources.prompt
     if words[0] == "prompt":
         positions: Sequence[int] = range(len(prompt))
     elif words[0] == "thoughts":
@@ -227,6 +227,7 @@ def bind(commands: Sequence[Command], sources: Sources) -> Plan:
             continue
         places = range(1, len(slots) + 1) if command.places is None else command.places
         for place in places:
+            sources.interrupt()
             if not 1 <= place <= len(slots):
                 raise CoconutError(f"'{command}': there is no thought {place}, the run takes {len(slots)}")
             slots[place - 1] = chain(slots[place - 1], command.form.build(sources, command.arguments, place))
@@ -285,24 +286,25 @@ def _read_command(text: str) -> Command:
             _number(word)
         elif argument.strip("[]") in ("SEED", "COUNT", "LAYER"):
             _whole(word, argument.strip("[]").lower())
-    chosen = None if not at or places.strip() == "all" else tuple(_numbers(places.strip(), "a thought"))
+    chosen = None if not at or places.strip() == "all" else _numbers(places.strip(), "a thought")
     return Command(form, tuple(arguments), chosen)
 
 
 LARGEST = 10_000  # thoughts or positions; more is a slip of the keyboard
 
 
-def _numbers(text: str, what: str) -> list[int]:
-    """Numbers and ranges: 1,3-5."""
-    found: list[int] = []
+@lru_cache(maxsize=32)
+def _numbers(text: str, what: str) -> tuple[int, ...]:
+    """Numbers and ranges, each number once and in order: 1,3-5."""
+    found: set[int] = set()
     for part in text.split(","):
         first, mark, last = part.partition("-")
         low = _whole(first, what)
         high = _whole(last, what) if mark else low
         if high < low:
             raise CoconutError(f"'{part}' is no range of numbers")
-        found += range(low, high + 1)
-    return sorted(set(found))
+        found.update(range(low, high + 1))
+    return tuple(sorted(found))
 
 
 def _whole(text: str, what: str) -> int:

@@ -16,12 +16,13 @@ from aiohttp import web
 
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.server.addresses import is_local
+from coconut_core.server.answering import Told, answers, failure
 from coconut_core.server.asks import Ask
-from coconut_core.server.batching import Batcher, ClosedError, FullError
-from coconut_core.server.runs import TooLongError
-from coconut_core.trace import StepRecord
+from coconut_core.server.batching import Batcher
+from coconut_core.server.logs import LOGGER, hear_loop
 
-RETRY_AFTER = 1  # seconds after which one who found the queue full may try again
+SILENCE = 30.0  # seconds that a client may take over its request, or may read nothing of its answer
+READING = 5.0  # seconds that a client has to read what is left of its answer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -51,15 +52,39 @@ def make_app(service: Service) -> web.Application:
     return app
 
 
-async def serve(service: Service, sock: socket.socket, started: Callable[[], None]) -> None:
-    """Answer on a bound socket until SIGINT or SIGTERM: then nothing new is taken, and what is under way is
-    answered. A second signal ends it at once."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+async def start(service: Service, sock: socket.socket) -> web.AppRunner:
+    """Begin to answer on a bound socket; the runner's cleanup ends that."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: who does not read an answer is let go as well
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
     runner = web.AppRunner(
-        make_app(service), handler_cancellation=True, access_log=None, shutdown_timeout=service.timeout
+        make_app(service),
+        handler_cancellation=True,
+        access_log=None,
+        logger=LOGGER,
+        keepalive_timeout=SILENCE,
+        shutdown_timeout=READING,
     )
     await runner.setup()
     await web.SockSite(runner, sock).start()
+    return runner
+
+
+async def serve(service: Service, sock: socket.socket, started: Callable[[], None]) -> bool:
+    """Answer on a bound socket until SIGINT or SIGTERM: then nothing new is taken, and what is under way is
+    answered, for which there are as many seconds as an ask may take. A second signal ends it at once. It also
+    ends where nothing answers any more.
+
+    Returns whether all that was asked is answered, so that nothing is under way any more.
+    """
+    loop, stop, done = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def ended() -> None:
+        stop.set()
+        done.set()
+
+    service.batcher.at_end(lambda: loop.call_soon_threadsafe(ended))
+    loop.set_exception_handler(hear_loop)
+    runner = await start(service, sock)
     signals = (signal.SIGINT, signal.SIGTERM)
     with suppress(NotImplementedError):  # Windows: Ctrl-C ends it at once
         for number in signals:
@@ -68,9 +93,20 @@ async def serve(service: Service, sock: socket.socket, started: Callable[[], Non
     await stop.wait()
     for number in signals:
         loop.remove_signal_handler(number)
+    asked_to = service.batcher.alive
     service.batcher.close()
-    await asyncio.to_thread(service.batcher.wait_until_done)
+    answered = await _within(done, service.timeout)
+    if not answered:
+        service.batcher.give_up()
+        await _within(done, READING)
     await runner.cleanup()  # once the answers are written
+    return asked_to and answered
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 # -- who may ask, and what is said to whom may not -----------------------------------------------------------
@@ -101,21 +137,10 @@ async def _errors(service: Service, request: web.Request, handler: Handler) -> w
         return _failed(error)
 
 
-def _failed(error: Exception) -> web.Response:
+def _failed(error: BaseException) -> web.Response:
     """What a failed ask is answered with."""
-    match error:
-        case FullError():
-            wait = {"Retry-After": str(RETRY_AFTER)}
-            return _error(429, f"too many questions wait: try again in {RETRY_AFTER} s", **wait)
-        case ClosedError():
-            return _error(503, "the server is about to end and takes no new questions")
-        case TimeoutError():
-            return _error(504, "no answer within the time that a question may take")
-        case TooLongError():
-            return _error(413, str(error))
-        case CoconutError():
-            return _error(400, str(error))
-    return _error(500, f"the server failed: {type(error).__name__}: {one_line(error)}")
+    failed = failure(error)
+    return _error(failed.status, failed.message, **failed.headers)
 
 
 async def _guard(service: Service, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -145,10 +170,21 @@ def _names_this_machine(host: str) -> bool:
 
 async def _health(service: Service, request: web.Request) -> web.StreamResponse:
     batcher = service.batcher
-    counts = {"waiting": batcher.waiting, "under_way": batcher.under_way}
+    seconds = batcher.turn_seconds
+    status = "ok"
     if batcher.closed:
-        return _json({"status": "ending", **counts}, 503)
-    return _json({"status": "ok", **counts})
+        status = "ending"
+    elif not batcher.alive:
+        status = "dead"
+    elif seconds > service.timeout:
+        status = "stuck"
+    record = {
+        "status": status,
+        "waiting": batcher.waiting,
+        "under_way": batcher.under_way,
+        "turn_seconds": round(seconds, 3),
+    }
+    return _json(record, 200 if status == "ok" else 503)
 
 
 async def _model(service: Service, request: web.Request) -> web.StreamResponse:
@@ -156,23 +192,27 @@ async def _model(service: Service, request: web.Request) -> web.StreamResponse:
 
 
 async def _ask(service: Service, request: web.Request) -> web.StreamResponse:
-    stream = _Stream(request)
+    lines = _Lines(request)
     try:
         async with asyncio.timeout(service.timeout):
             ask = await _read_ask(request)
-            record = await _answer(service.batcher, ask, stream.tell)
+            each = ask.each()
+            found = await answers(service.batcher, each, lines.tell if ask.stream else None)
+            if ask.samples > 1:
+                samples = [{"seed": one.seed, **record} for one, record in zip(each, found, strict=True)]
+                return _json({"question": ask.question, "samples": samples})
             if not ask.stream:
-                return _json(record)
-            await stream.write(record)
+                return _json(found[0])
+            await lines.write(found[0])
     except (web.HTTPException, asyncio.CancelledError):
         raise
     except Exception as error:
-        failed = _failed(error)
-        if stream.response is None:
-            return failed
-        await stream.write({"status": failed.status} | json.loads(failed.text or "{}"))
-    assert stream.response is not None
-    return stream.response
+        if lines.response is None:
+            return _failed(error)
+        failed = failure(error)
+        await lines.end({"status": failed.status, "error": failed.message})
+    assert lines.response is not None
+    return lines.response
 
 
 async def _read_ask(request: web.Request) -> Ask:
@@ -186,37 +226,27 @@ async def _read_ask(request: web.Request) -> Ask:
     return Ask.from_json(record)
 
 
-async def _answer(batcher: Batcher, ask: Ask, tell: Callable[[StepRecord], Awaitable[None]]) -> dict[str, Any]:
-    """The answer; before it, tell is given each step where that was asked for. Whoever stops waiting takes the
-    ask out of the batch."""
-    loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Any] = asyncio.Queue()
-
-    def hear(event: Any) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, event)
-
-    job = batcher.submit(ask, hear if ask.stream else None)
-    job.answer.add_done_callback(hear)
-    try:
-        while isinstance(event := await events.get(), StepRecord):
-            await tell(event)
-        return job.answer.result()
-    finally:
-        job.answer.cancel()
-
-
-class _Stream:
+class _Lines:
     """An answer as JSON lines; it begins with the first of them, so that an error before has its own status."""
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
         self.response: web.StreamResponse | None = None
 
-    async def tell(self, step: StepRecord) -> None:
-        await self.write({"step": step.to_json()})
+    async def tell(self, told: Told) -> None:
+        await self.write({"step": told.step.to_json(), "text": told.added})
 
     async def write(self, record: dict[str, Any]) -> None:
         if self.response is None:
             self.response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
             await self.response.prepare(self.request)
         await self.response.write(_dumps(record).encode() + b"\n")
+
+    async def end(self, record: dict[str, Any]) -> None:
+        """The last line, for which a client that does not read is not waited for."""
+        try:
+            async with asyncio.timeout(READING):
+                await self.write(record)
+        except TimeoutError:
+            if self.request.transport is not None:
+                self.request.transport.abort()

@@ -1,6 +1,6 @@
 """What can be asked of a server: the fields of its JSON and their limits. Needs no torch."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from coconut_core.errors import CoconutError
@@ -14,8 +14,10 @@ NUMBERS: dict[str, tuple[type, float, float]] = {  # by field: whole or not, sma
     "seed": (int, -LARGEST_SEED, LARGEST_SEED),
     "until_entropy": (float, 1e-9, 1e6),
     "entropy_steps": (int, 1, 100_000),
+    "samples": (int, 1, 64),
 }
 TEXTS = ("question", "do")
+LONGEST_DO = 4096  # characters
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Ask:
     entropy_steps: int = 1
     trace: bool = False  # whether the answer holds the whole trace as well
     stream: bool = False  # whether each step is told when it is taken
+    samples: int = 1  # answers drawn, each with a seed of its own
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are not as they are by default."""
@@ -53,7 +56,24 @@ class Ask:
         ask = cls(**{name: value for name, value in record.items() if value is not None})
         if ask.entropy_steps != 1 and ask.until_entropy is None:
             raise CoconutError('"entropy_steps" goes with "until_entropy": give that as well')
+        if len(ask.do) > LONGEST_DO:
+            raise CoconutError(f'"do" has {len(ask.do)} characters, and may have {LONGEST_DO}: change less')
+        check_samples(ask.samples, ask.temperature, ask.seed)
+        if ask.samples > 1 and ask.stream:
+            raise CoconutError('"stream" tells the steps of one answer: leave it out, or "samples"')
         return ask
+
+    def each(self) -> list["Ask"]:
+        """One ask for each sample, with the seeds that follow one another from its own."""
+        return [replace(self, seed=self.seed + number, samples=1) for number in range(self.samples)]
+
+
+def check_samples(samples: int, temperature: float, seed: int) -> None:
+    """Raise CoconutError where there are not so many samples to be drawn."""
+    if samples > 1 and temperature == 0:
+        raise CoconutError(f"{samples} samples without a temperature are all the same: give one above 0")
+    if seed + samples - 1 > LARGEST_SEED:
+        raise CoconutError(f"the seeds of {samples} samples go beyond {LARGEST_SEED}: give a smaller seed")
 
 
 def _check(name: str, value: Any) -> None:

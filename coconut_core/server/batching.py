@@ -4,24 +4,27 @@ One thread has the model. Between two steps it takes rows that are over, or that
 of the batch, and reads the questions that wait: in passes of their own, a few at a time, whose rows then go on
 in the batch. Models whose layers cannot be joined (see coconut_core.server.joining) finish a batch before the
 next begins.
+Whatever goes wrong with one ask, a panic of a library included, is that ask's answer and nobody else's.
 Knows nothing of HTTP.
 """
 
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
+from time import monotonic
 
 import torch
 
 from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError, one_line, visible
+from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
-from coconut_core.rows import end_rows, in_batches, read_prompts, step_rows, think_in_parallel
+from coconut_core.rows import end_rows, in_batches, read_prompts, repeated, step_rows, think_in_parallel
 from coconut_core.server.asks import Ask
 from coconut_core.server.joining import join, joinable
-from coconut_core.server.runs import Job, Run
+from coconut_core.server.logs import report_error
+from coconut_core.server.runs import Job, Limits, Run
 from coconut_core.trace import StepRecord
 
 TOGETHER = 8  # questions read in one pass; more of them only leave the processor's cache
@@ -37,18 +40,22 @@ class ClosedError(Exception):
 
 
 class Batcher:
-    """Answers asks, up to `rows` side by side while up to `queue` wait. Questions longer than `longest` tokens
-    are refused. verdict: what is said of the model's thoughts with each answer."""
+    """Answers asks, up to `rows` side by side while up to `queue` wait. verdict: what is said of the model's
+    thoughts with each answer."""
 
-    def __init__(self, model: CoconutModel, verdict: str, *, rows: int, queue: int, longest: int) -> None:
-        self.model, self.verdict = model, verdict
-        self.rows, self.queue, self.longest = rows, queue, longest
+    def __init__(self, model: CoconutModel, verdict: str, limits: Limits, *, rows: int, queue: int) -> None:
+        self.model, self.verdict, self.limits = model, verdict, limits
+        self.rows, self.queue = rows, queue
         self._joins = joinable(model.empty_context(1))
         self._waiting: deque[Job] = deque()
+        self._coming: list[Job] = []  # into the batch, in this turn
         self._jobs: list[Job] = []  # under way
         self._runs: list[Run] = []  # row by row of the context
         self._context: Context | None = None
         self._closed = False
+        self._over = False  # once the thread answers no more
+        self._turn: float | None = None  # when the turn that goes on began; None while there is nothing to do
+        self._at_end: list[Callable[[], object]] = []
         self._change = threading.Condition()
         self._token_text: Callable[[int], str] = cache(model.token_text)
         self._thread = threading.Thread(target=self._work, name="batching", daemon=True)
@@ -56,20 +63,25 @@ class Batcher:
 
     # -- from any thread -----------------------------------------------------------------------------------
 
-    def submit(self, ask: Ask, on_step: Callable[[StepRecord], None] | None = None) -> Job:
-        """Put an ask behind those that wait; on_step is called, in the batcher's thread, with each step of it.
+    def submit(self, ask: Ask, on_step: Callable[[StepRecord, str], None] | None = None) -> Job:
+        """Put an ask for one answer behind those that wait; on_step is called, in the batcher's thread, with
+        each step of it and what the step adds to the text.
 
-        Its answer is what `coconut ask --json` prints, or a CoconutError. Raises FullError or ClosedError.
+        Its answer is what `coconut ask --json` prints, or an error. Raises FullError or ClosedError.
         """
         job = Job(ask, on_step)
-        with self._change:
-            if self._closed:
-                raise ClosedError
-            if self.waiting >= self.queue:
-                raise FullError
-            self._waiting.append(job)
-            self._change.notify()
+        self.submit_all([job])
         return job
+
+    def submit_all(self, jobs: Sequence[Job]) -> None:
+        """Put asks behind those that wait: all of them or none. Raises FullError or ClosedError."""
+        with self._change:
+            if self._closed or not self.alive:
+                raise ClosedError
+            if self.waiting + len(jobs) > self.queue:
+                raise FullError
+            self._waiting.extend(jobs)
+            self._change.notify()
 
     @property
     def waiting(self) -> int:
@@ -83,8 +95,19 @@ class Batcher:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing new is taken."""
+        """Whether it was told to take nothing new."""
         return self._closed
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is still a thread that answers."""
+        return not self._over
+
+    @property
+    def turn_seconds(self) -> float:
+        """For how long the present turn, one step of the batch, has been going on; 0 where nothing is asked."""
+        began = self._turn
+        return 0.0 if began is None else monotonic() - began
 
     def close(self) -> None:
         """Take nothing new; what waits or is under way is still answered."""
@@ -92,66 +115,120 @@ class Batcher:
             self._closed = True
             self._change.notify()
 
-    def wait_until_done(self) -> None:
-        """Return once, after close, everything is answered."""
-        self._thread.join()
+    def give_up(self) -> None:
+        """Close, and leave unanswered what waits or is under way."""
+        self.close()
+        for job in [*self._waiting, *self._coming, *self._jobs]:
+            job.answer.cancel()
+
+    def wait_until_done(self, timeout: float | None = None) -> bool:
+        """Return once, after close, everything is answered, or so many seconds have passed: whether it is."""
+        self._thread.join(timeout)
+        return self._over
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Have this called, in the batcher's thread, once that ends, for whatever reason."""
+        with self._change:
+            if not self._over:
+                self._at_end.append(call)
+                return
+        call()
 
     # -- in the batcher's thread ---------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def _work(self) -> None:
-        while (jobs := self._next()) is not None:
-            try:
-                self._admit(jobs)
-                self._step()
-            except Exception as error:  # whatever it is, those who wait are told, and the next are answered
-                sys.stderr.write(visible(f"error: {type(error).__name__}: {one_line(error)}") + "\n")
-                for job in {*self._jobs, *jobs}:
-                    if not job.answer.done():
-                        job.fail(error)
-                self._jobs, self._runs, self._context = [], [], None
+        try:
+            self._turns()
+        except BaseException as error:
+            report_error(error)
+        finally:
+            self._fail([*self._coming, *self._jobs, *self._waiting], ClosedError())
+            with self._change:
+                self._over = True
+            for call in self._at_end:
+                with suppress(Exception):
+                    call()
 
-    def _next(self) -> list[Job] | None:
-        """Those that go into the batch now; None where everything is done for good."""
+    @torch.inference_mode()
+    def _turns(self) -> None:
+        while self._next():
+            try:
+                self._admit()
+                self._step()
+            except BaseException as error:  # whatever it is, those who wait are told, and the next are answered
+                report_error(error)
+                self._fail({*self._jobs, *self._coming}, error)
+                self._coming, self._jobs, self._runs, self._context = [], [], [], None
+
+    def _fail(self, jobs: Iterable[Job], error: BaseException) -> None:
+        for job in jobs:
+            with suppress(Exception):  # of what is called once there is an answer
+                job.fail(error)
+
+    def _attempt(self, job: Job, work: Callable[[], None]) -> None:
+        """Do something for one ask; whatever goes wrong is its answer."""
+        try:
+            work()
+        except BaseException as error:
+            if not isinstance(error, CoconutError):
+                report_error(error)
+            self._fail([job], error)
+
+    def _next(self) -> bool:
+        """Choose those that go into the batch now; False where everything is done for good."""
         with self._change:
             while not self._waiting and not self._jobs:
+                self._turn = None
                 if self._closed:
-                    return None
+                    return False
                 self._change.wait()
+            self._turn = monotonic()
             if self._context is not None and not self._joins:
-                return []
+                return True
             free = self.rows - sum(job.rows for job in self._jobs)
             free = min(free, AT_ONCE) if self._jobs else free
-            jobs: list[Job] = []
             while self._waiting and self._waiting[0].rows <= free:
                 job = self._waiting.popleft()
                 if not job.answer.cancelled():
-                    jobs.append(job)
+                    self._coming.append(job)
                     free -= job.rows
-        return jobs
+        return True
 
-    def _admit(self, jobs: list[Job]) -> None:
-        """Read what these ask, and let their rows join the batch."""
-        prepared: list[Job] = []
-        for job in jobs:
-            try:
-                job.prepare(self.model, self.longest)
-            except CoconutError as error:
-                job.fail(error)
-            else:
-                prepared.append(job)
-        runs = [run for job in prepared for run in job.runs]
-        if not runs:
-            return
-        together = TOGETHER if self._joins else len(runs)
+    def _admit(self) -> None:
+        """Read what those that are coming ask, and let their rows join the batch."""
+        for job in self._coming:
+            self._attempt(job, lambda job=job: job.prepare(self.model, self.limits))  # type: ignore[misc]
+        runs = [run for job in self._coming if not job.answer.done() for run in job.runs]
+        together = TOGETHER if self._joins else max(1, len(runs))
         parts: list[tuple[Context, list[Run]]] = []
         for chosen in in_batches([run.prompt_ids for run in runs], together):
-            read = [runs[index] for index in chosen]
-            context = read_prompts(self.model, [run.prompt_ids for run in read], shortcut=True)
-            think_in_parallel(self.model, context, [run.row for run in read], None, "inside")
-            parts.append((context, read))
-        self._jobs += prepared
-        self._put_together(parts)
+            parts += self._read([runs[index] for index in chosen])
+        self._jobs += [job for job in self._coming if not job.answer.done()]
+        self._coming = []
+        if any(not run.over for _, read in parts for run in read):
+            self._put_together(parts)
+
+    def _read(self, runs: list[Run]) -> list[tuple[Context, list[Run]]]:
+        """A context that has read the prompts of runs. Where that fails, each is read alone, and those that
+        fail then are answered with the error."""
+        try:
+            return [(self._read_together(runs), runs)]
+        except BaseException as error:
+            if len(runs) == 1:
+                report_error(error)
+                self._fail([job for job in self._coming if runs[0] in job.runs], error)
+                return []
+        parts = [part for run in runs for part in self._read([run])]
+        readable = [run for _, (run,) in parts if not run.over]
+        return parts if self._joins or not readable else [(self._read_together(readable), readable)]
+
+    def _read_together(self, runs: list[Run]) -> Context:
+        prompts = list(dict.fromkeys(tuple(run.prompt_ids) for run in runs))
+        context = read_prompts(self.model, prompts, shortcut=True)
+        if len(prompts) < len(runs):
+            context = repeated(context, [prompts.index(tuple(run.prompt_ids)) for run in runs])
+        think_in_parallel(self.model, context, [run.row for run in runs], None, "inside")
+        return context
 
     def _put_together(self, parts: list[tuple[Context, list[Run]]]) -> None:
         """The batch anew: its rows that go on, and behind them those of the parts."""
@@ -173,27 +250,32 @@ class Batcher:
             return
         before = [(run.row.machine.mode, run.row.machine.segment) for run in self._runs]
         decision = step_rows(self.model, self._context, [run.row for run in self._runs])
-        listeners = {id(job.runs[0]): job.on_step for job in self._jobs}
+        end_rows([run.row for run in self._runs])
+        jobs = {id(job.runs[0]): job for job in self._jobs}
         for number, run in enumerate(self._runs):
-            if not (decision.counts[number] and run.top):
+            if (job := jobs.get(id(run))) is None or not decision.counts[number]:
                 continue
-            record = run.note(decision, number, *before[number])
-            if (listener := listeners.get(id(run))) is not None:
-                listener(record)
+            self._attempt(job, lambda: _tell(job, *run.note(decision, number, *before[number])))  # noqa: B023
         self._settle()
 
     def _settle(self) -> None:
-        """End rows that have nothing left to do or that nobody waits for; answer those that are done."""
+        """End rows that have nothing left to do, that failed or that nobody waits for; answer those that are
+        done."""
         for job in self._jobs:
-            if job.answer.cancelled():
-                for run in job.runs:
-                    run.row.machine.finish()
+            if (error := job.error) is not None or job.answer.done():
+                self._fail([job], error or ClosedError())
         going_on = end_rows([run.row for run in self._runs])
         done = [job for job in self._jobs if all(run.over for run in job.runs)]
         self._jobs = [job for job in self._jobs if job not in done]
         for job in done:
-            job.finish(self.verdict, self._token_text)
+            if not job.answer.done():
+                self._attempt(job, lambda: job.finish(self.verdict, self._token_text))  # noqa: B023
         if not going_on:
             self._context, self._runs = None, []
         elif 2 * len(going_on) <= len(self._runs):  # copying the cache pays once half of it is of no use
             self._put_together([])
+
+
+def _tell(job: Job, record: StepRecord, added: str) -> None:
+    if job.on_step is not None:
+        job.on_step(record, added)

@@ -8,7 +8,7 @@ from typing import Any
 
 from coconut_core.answer_record import answer_record
 from coconut_core.answers import final_answer
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, describe_error
 from coconut_core.halting import EntropyRule, choose_ending
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.inside import check_fits
@@ -21,7 +21,18 @@ from coconut_core.problems import Problem, recognise
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
 from coconut_core.session import Kind, Step, allow_edit
+from coconut_core.text_stream import TextStream
 from coconut_core.trace import StepRecord, Trace, record_step, run_settings, watched_tokens
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one ask may take."""
+
+    question: int  # tokens
+    steps: int = 2048  # thoughts, and words
+    interventions: int = 32
+    seconds: float = 15.0  # of the model's time, before its run begins: for what its interventions refer to
 
 
 @dataclass
@@ -35,6 +46,10 @@ class Run:
     watched: dict[str, int] = field(default_factory=dict)
     records: list[StepRecord] = field(default_factory=list)
     before: Step | None = None  # the last thought
+    spoken: TextStream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spoken = TextStream(self.model.tokenizer)
 
     @property
     def over(self) -> bool:
@@ -45,8 +60,9 @@ class Run:
         """What was said, without markers."""
         return str(self.model.tokenizer.decode(self.row.token_ids, skip_special_tokens=True)).strip()
 
-    def note(self, decision: Decision, number: int, mode: Mode, segment: int) -> StepRecord:
-        """Record the step that its row, of this number, has taken; mode and segment are those before it."""
+    def note(self, decision: Decision, number: int, mode: Mode, segment: int) -> tuple[StepRecord, str]:
+        """Record the step that its row, of this number, has taken; mode and segment are those before it. Also
+        what the step adds to the text: all of it, one behind the other, is the text."""
         machine, readout = self.row.machine, decision.readouts[number]
         kind, token, text = _kind(decision.thinking[number], mode), None, ""
         if kind != "thought":
@@ -60,7 +76,8 @@ class Run:
         record = record_step(step, self.before, self.watched, self.top)
         self.records.append(record)
         self.before = step if kind == "thought" else self.before
-        return record
+        added = self.spoken.add(token) if kind == "token" and token is not None else ""
+        return record, added + (self.spoken.rest() if self.over else "")
 
 
 def _kind(thinking: bool, mode: Mode) -> Kind:
@@ -71,10 +88,13 @@ def _kind(thinking: bool, mode: Mode) -> Kind:
 
 @dataclass(eq=False)
 class Job:
-    """An ask, and its answer once there is one. Cancelling the answer takes its rows out of the batch."""
+    """An ask for one answer, and that answer once there is one. Cancelling it takes its rows out of the batch.
+
+    on_step is called with each step, and what it adds to the text.
+    """
 
     ask: Ask
-    on_step: Callable[[StepRecord], None] | None = None
+    on_step: Callable[[StepRecord, str], None] | None = None
     answer: Future[dict[str, Any]] = field(default_factory=Future)
     arrived: float = field(default_factory=monotonic)
     began: float = 0.0
@@ -88,22 +108,35 @@ class Job:
         """How many rows it takes up."""
         return 2 if self.ask.do else 1
 
-    def prepare(self, model: CoconutModel, longest: int) -> None:
+    @property
+    def error(self) -> Exception | None:
+        """What went wrong in one of its rows."""
+        return next((run.row.error for run in self.runs if run.row.error is not None), None)
+
+    def prepare(self, model: CoconutModel, limits: Limits) -> None:
         """Make its runs. Raises CoconutError for what the model cannot be asked, and TooLongError."""
         ask, self.began = self.ask, monotonic()
+        for name, number in (("thoughts", ask.thoughts), ("max_new_tokens", ask.max_new_tokens)):
+            if number is not None and number > limits.steps:
+                raise CoconutError(
+                    f'"{name}" is {number}, this server takes at most {limits.steps}: ask for fewer'
+                )
         rule = None if ask.until_entropy is None else EntropyRule(ask.until_entropy, ask.entropy_steps)
         ending = choose_ending(model, ask.thoughts, rule)
         self.passes = choose_passes(model, None, ending)
         prompt = model.encode_prompt(ask.question)
-        if len(prompt) > longest:
+        if len(prompt) > limits.question:
             raise TooLongError(
-                f"the question has {len(prompt)} tokens, this server reads at most {longest}: shorten it"
+                f"the question has {len(prompt)} tokens, the server reads at most {limits.question}: shorten it"
             )
+        _check_room(model, ask.thoughts, len(prompt))
         self.problem = recognise(ask.question)
         plans = [Plan()]
         if ask.do:
-            sources = Sources(model, ask.question, self.problem, None, ending.thoughts, ask.seed)
-            plans.insert(0, self._plan(sources, len(prompt)))
+            sources = Sources(
+                model, ask.question, self.problem, None, ending.thoughts, ask.seed, self._interrupt(limits)
+            )
+            plans.insert(0, self._plan(sources, len(prompt), limits))
         for number, plan in enumerate(plans):
             row = new_row(
                 model,
@@ -118,13 +151,36 @@ class Job:
         if ask.trace:
             self.runs[0].watched = watched_tokens(self.runs[0], self.problem)
 
-    def _plan(self, sources: Sources, prompt_length: int) -> Plan:
+    def _interrupt(self, limits: Limits) -> Callable[[], None]:
+        """What ends the work on its interventions once nobody waits for it, or it has taken too long."""
+        until = monotonic() + limits.seconds
+
+        def interrupt() -> None:
+            if self.answer.cancelled() or monotonic() > until:
+                raise CoconutError(
+                    f"what is done to the thoughts takes more than {limits.seconds:g} s to prepare: take fewer "
+                    "thoughts, fewer interventions, or vectors that need no other runs"
+                )
+
+        return interrupt
+
+    def _plan(self, sources: Sources, prompt_length: int, limits: Limits) -> Plan:
         commands = read_commands(self.ask.do)
+        if len(commands) > limits.interventions:
+            raise CoconutError(
+                f"there are {len(commands)} interventions; an ask may have {limits.interventions}: change less"
+            )
         if any(word.startswith("file:") for command in commands for word in command.arguments):
             raise CoconutError("a server opens no files for those who ask it: leave out file:…")
         self.done = "; ".join(map(str, commands))
         plan = bind(commands, sources)
+        if (plan.thoughts or 0) > limits.steps:
+            raise CoconutError(
+                f"'{self.done:.60}': this server takes at most {limits.steps} thoughts: ask for fewer"
+            )
+        _check_room(sources.model, plan.thoughts, prompt_length)
         for number, edit in plan.edits.items():
+            sources.interrupt()
             check_fits(sources.model, allow_edit(sources.model, edit, self.passes), prompt_length + number - 1)
         return plan
 
@@ -159,13 +215,29 @@ class Job:
         record = answer_record(trace, timings, self.done, without)
         if ask.trace:
             record["trace"] = trace.to_json()
-        if self.answer.set_running_or_notify_cancel():
+        if not self.answer.done() and self.answer.set_running_or_notify_cancel():
             self.answer.set_result(record)
 
     def fail(self, error: BaseException) -> None:
-        """Give an error in place of the answer."""
-        if self.answer.set_running_or_notify_cancel():
-            self.answer.set_exception(error)
+        """Give an error in place of the answer, and end its rows."""
+        for run in self.runs:
+            run.row.machine.finish()
+        if not self.answer.done() and self.answer.set_running_or_notify_cancel():
+            known = error if isinstance(error, Exception) else PanicError(describe_error(error))
+            self.answer.set_exception(known)
+
+
+def _check_room(model: CoconutModel, thoughts: int | None, read: int) -> None:
+    """Raise CoconutError for more thoughts than the model's context holds behind what was read."""
+    room = None if model.max_positions is None else model.max_positions - read
+    if thoughts is not None and room is not None and thoughts > room:
+        raise CoconutError(
+            f"{thoughts} thoughts do not fit: behind this question the model's context has room for {room}"
+        )
+
+
+class PanicError(Exception):
+    """What a library raised that is no Exception, as a panic of one that is written in Rust."""
 
 
 class TooLongError(CoconutError):

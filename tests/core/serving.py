@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
+
 from coconut_core.model import CoconutModel
-from coconut_core.server.app import Service, make_app
+from coconut_core.server.app import Service, start
 from coconut_core.server.batching import Batcher
 from coconut_core.server.client import Server
+from coconut_core.server.runs import Limits
 from coconut_core.trace import StepRecord
 
 VERDICT = "UNKNOWN: not measured"
@@ -22,8 +25,10 @@ TOKEN = "a-secret"
 
 
 @contextmanager
-def batching(model: CoconutModel, **limits: int) -> Iterator[Batcher]:
-    batcher = Batcher(model, VERDICT, **{"rows": 64, "queue": 256, "longest": 512} | limits)
+def batching(
+    model: CoconutModel, *, rows: int = 64, queue: int = 256, longest: int = 512, **limits: Any
+) -> Iterator[Batcher]:
+    batcher = Batcher(model, VERDICT, Limits(longest, **limits), rows=rows, queue=queue)
     try:
         yield batcher
     finally:
@@ -37,7 +42,7 @@ class Held:
     def __init__(self) -> None:
         self.reached, self.go = threading.Event(), threading.Event()
 
-    def __call__(self, step: StepRecord) -> None:
+    def __call__(self, step: StepRecord, added: str) -> None:
         self.reached.set()
         assert self.go.wait(60)
 
@@ -48,6 +53,12 @@ class Address:
 
     port: int
     batcher: Batcher
+    runner: web.AppRunner
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self.runner.server.connections)
 
     @property
     def server(self) -> Server:
@@ -68,25 +79,22 @@ class Address:
 
 
 @contextmanager
-def serving(batcher: Batcher, *, timeout: float = 60.0, token: str | None = TOKEN) -> Iterator[Address]:
-    from aiohttp import web
-
+def serving(
+    batcher: Batcher, *, timeout: float = 60.0, token: str | None = TOKEN, sending: int | None = None
+) -> Iterator[Address]:
+    """A server over a batcher; sending: bytes of an answer that the system keeps for a client."""
     facts = {"model": "tiny", "family": "prosqa"}
     service = Service(batcher, facts, "127.0.0.1", token, timeout, body=65536)
     loop = asyncio.new_event_loop()
     sock = socket.create_server(("127.0.0.1", 0), backlog=128)
-
-    async def start() -> web.AppRunner:
-        runner = web.AppRunner(make_app(service), handler_cancellation=True, access_log=None)
-        await runner.setup()
-        await web.SockSite(runner, sock).start()
-        return runner
+    if sending is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sending)
 
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+    runner = asyncio.run_coroutine_threadsafe(start(service, sock), loop).result(60)
     try:
-        yield Address(sock.getsockname()[1], batcher)
+        yield Address(sock.getsockname()[1], batcher, runner)
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)

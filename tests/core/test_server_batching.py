@@ -13,11 +13,12 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
 from coconut_core.rows import read_prompts
 from coconut_core.server.asks import Ask
-from coconut_core.server.batching import ClosedError, FullError
+from coconut_core.server.batching import Batcher, ClosedError, FullError
 from coconut_core.server.joining import join, joinable
 from coconut_core.trace import StepRecord, Trace, trace_session
 from tests.core.serving import VERDICT, Held, batching
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
+from tests.core.tokenizers_of_kinds import KINDS
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "gemma2", "mamba"])
@@ -79,7 +80,7 @@ def test_a_trace_is_that_of_a_session(llama: CoconutModel) -> None:
     with batching(llama) as batcher:
         seen: list[StepRecord] = []
         ask = Ask(question, 4, temperature=0.8, seed=5, max_new_tokens=9, top=3, trace=True, stream=True)
-        answer = batcher.submit(ask, seen.append).answer.result(60)
+        answer = batcher.submit(ask, lambda step, added: seen.append(step)).answer.result(60)
     expected = trace_session(run, 3, recognise(question))
     expected.settings["verdict"] = VERDICT
     trace = Trace.from_json(json.loads(json.dumps(answer["trace"])), "the answer")
@@ -136,9 +137,9 @@ def test_an_ask_that_nobody_waits_for_leaves_the_batch(llama: CoconutModel) -> N
         held = Held()
         steps: list[StepRecord] = []
 
-        def count(step: StepRecord) -> None:
+        def count(step: StepRecord, added: str) -> None:
             steps.append(step)
-            held(step)
+            held(step, added)
 
         gone = batcher.submit(Ask(QUESTIONS[0], thoughts=90), count)
         assert held.reached.wait(60)
@@ -184,3 +185,24 @@ def test_a_failing_model_fails_those_under_way_and_serves_the_next(capsys: pytes
         weight.data = whole
         assert batcher.submit(Ask(QUESTIONS[0])).answer.result(60)["finished"]
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["SentencePiece", "byte level", "word level"])
+def test_what_steps_add_put_together_is_the_text(kind: str) -> None:
+    tokenizer = KINDS[kind]()
+    model = tiny_model("llama")
+    model.base_lm.resize_token_embeddings(len(tokenizer))
+    config = replace(model.config, bot_id=5, eot_id=6, latent_id=7, family=None)
+    model = CoconutModel(model.base_lm, tokenizer, config).eval()
+    with batching(model) as batcher:
+        for seed in range(6):
+            text, added = _streamed(batcher, Ask("Is Alex a lempus?", temperature=3.0, seed=seed))
+            assert "".join(added) == text
+            assert text
+
+
+def _streamed(batcher: Batcher, ask: Ask) -> tuple[str, list[str]]:
+    """The text of an answer, and what its steps added to it."""
+    added: list[str] = []
+    answer = batcher.submit(ask, lambda step, text: added.append(text)).answer.result(60)
+    return answer["text"], added

@@ -51,8 +51,21 @@ def test_a_stream_tells_each_step_and_then_the_answer(llama: CoconutModel) -> No
     assert kinds == ["thought"] * 3 + ["marker"] + ["token"] * answer["tokens"]["answer"]
     assert response.headers["Content-Type"].startswith("application/x-ndjson")
     assert [len(step["step"]["top"]) for step in steps] == [2] * len(steps)
+    assert "".join(step["text"] for step in steps) == answer["text"]
     del answer["timings"], plain["timings"]
     assert answer == plain
+
+
+def test_samples_are_the_answers_of_their_seeds(llama: CoconutModel) -> None:
+    asked = {"question": QUESTIONS[0], "temperature": 1.5, "seed": 3, "max_new_tokens": 8}
+    with batching(llama, queue=4) as batcher, serving(batcher) as address:
+        status, record, _ = address.send(body=asked | {"samples": 4})
+        alone = [address.send(body=asked | {"seed": seed})[1]["text"] for seed in range(3, 7)]
+        assert address.send(body=asked | {"samples": 5})[0] == 429, "all of them or none"
+    assert (status, record["question"]) == (200, QUESTIONS[0])
+    assert [sample["seed"] for sample in record["samples"]] == [3, 4, 5, 6]
+    assert [sample["text"] for sample in record["samples"]] == alone
+    assert len(set(alone)) > 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +99,8 @@ def test_errors_are_one_line_of_json(
         assert said in record["error"]
         assert "\n" not in record["error"]
         assert headers["Content-Type"].startswith("application/json")
-        assert address.send("GET", "/health")[:2] == (200, {"status": "ok", "waiting": 0, "under_way": 0})
+        status, health, _ = address.send("GET", "/health")
+        assert (status, health["status"], health["waiting"], health["under_way"]) == (200, "ok", 0, 0)
 
 
 def test_without_a_token_everybody_on_this_machine_may_ask(llama: CoconutModel) -> None:
@@ -101,7 +115,7 @@ def test_health_needs_no_token_and_says_when_the_server_ends(llama: CoconutModel
         batcher.close()
         assert address.send("GET", "/health", Authorization="")[:2] == (
             503,
-            {"status": "ending", "waiting": 0, "under_way": 0},
+            {"status": "ending", "waiting": 0, "under_way": 0, "turn_seconds": 0.0},
         )
         status, record, _ = address.send(body={"question": QUESTIONS[0]})
         assert (status, list(record)) == (503, ["error"])
