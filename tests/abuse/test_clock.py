@@ -197,7 +197,7 @@ def test_a_server_answers_in_time_whatever_the_clock_says(
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(run_at, warm, TO_AND_FRO, *serve, kill_when=str(ended), signals=(0.0,))
         try:
-            server = Server(f"http://127.0.0.1:{port}", timeout=60)
+            server = Server(f"http://127.0.0.1:{port}", timeout=300)
             answers = [_asked(server, serving) for _ in range(3)]
         finally:
             ended.touch()

@@ -184,7 +184,7 @@ def test_a_kill_leaves_the_old_folder(here: Run, source: Path, tmp_path: Path) -
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert killed.returncode == -signal.SIGKILL
     assert folder_content(out) == before

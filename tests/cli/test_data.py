@@ -49,7 +49,7 @@ def test_a_progress_bar_where_there_is_a_terminal(tmp_path: Path) -> None:
         [command, "data", "make", "prontoqa", "--count", "300", "--out", path],
         stderr=writing,
         check=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "300"},
     )
     os.close(writing)

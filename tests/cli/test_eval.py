@@ -160,4 +160,4 @@ def test_help_draws_nothing() -> None:
         "heavy = {'torch', 'transformers', 'matplotlib', 'plotext'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)

@@ -125,7 +125,7 @@ def test_asking_a_server_imports_nothing_heavy(url: str) -> None:
         "heavy = {'torch', 'transformers', 'textual', 'accelerate', 'aiohttp'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     assert "thoughts used?" in result.stdout
 
@@ -164,7 +164,7 @@ def test_errors_are_one_line_and_exit_2(coconut: Run, url: str, arguments: list[
 
 
 def test_model_facts_are_those_of_info(coconut: Run, checkpoint: Path, url: str) -> None:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=300)
     connection.request("GET", "/model", headers={"Authorization": f"Bearer {TOKEN}"})
     facts = json.loads(connection.getresponse().read())
     connection.close()
@@ -173,7 +173,7 @@ def test_model_facts_are_those_of_info(coconut: Run, checkpoint: Path, url: str)
 
 def test_what_is_under_way_is_answered_before_the_server_ends(checkpoint: Path) -> None:
     with serving(checkpoint, "--no-token") as (url, said):
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=300)
         record = {"question": QUESTION, "thoughts": 300, "stream": True}
         connection.request("POST", "/ask", json.dumps(record), {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -185,7 +185,7 @@ def test_what_is_under_way_is_answered_before_the_server_ends(checkpoint: Path) 
     assert first["step"]["index"] == 1
     assert answer["tokens"]["thoughts"] == 300
     with pytest.raises(ConnectionRefusedError):
-        http.client.HTTPConnection(url.removeprefix("http://"), timeout=60).connect()
+        http.client.HTTPConnection(url.removeprefix("http://"), timeout=300).connect()
 
 
 def test_a_random_token_is_told_and_an_open_address_comes_with_a_warning(

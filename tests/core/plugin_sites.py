@@ -18,7 +18,7 @@ def install_example(folder: Path) -> Path:
     site = folder / "site"
     offline = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation")
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", *offline, "--target", site, source], check=True, timeout=120
+        [sys.executable, "-m", "pip", "install", *offline, "--target", site, source], check=True, timeout=300
     )
     return site
 

@@ -62,12 +62,12 @@ class Address:
 
     @property
     def server(self) -> Server:
-        return Server(f"http://127.0.0.1:{self.port}", TOKEN, timeout=60)
+        return Server(f"http://127.0.0.1:{self.port}", TOKEN, timeout=300)
 
     def send(
         self, method: str = "POST", path: str = "/ask", body: bytes | str | dict = b"", **headers: str
     ) -> tuple[int, Any, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         given = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
@@ -103,7 +103,7 @@ def serving(
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -90,7 +90,7 @@ def coconut(hub: Hub, home: Path, *lines: str) -> tuple[list[str], list[str]]:
     environment |= {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home)}
     result = subprocess.run(
         [sys.executable, "-c", SEVERAL, *lines],
-        capture_output=True, text=True, check=True, timeout=120, cwd=home, env=environment,
+        capture_output=True, text=True, check=True, timeout=300, cwd=home, env=environment,
     )  # fmt: skip
     return result.stdout.splitlines(), result.stderr.splitlines()
 

@@ -75,7 +75,7 @@ def test_a_killed_writer_leaves_whole_lines(tmp_path: Path) -> None:
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     path = tmp_path / "metrics.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while (not path.exists() or path.stat().st_size < 50_000) and time.monotonic() < deadline:
         time.sleep(0.01)
     writer.send_signal(signal.SIGKILL)
@@ -132,7 +132,7 @@ def test_without_tensorboard_the_log_is_written_all_the_same(tmp_path: Path) -> 
         "from coconut_core.training.metrics import MetricsLog\n"
         "with MetricsLog(pathlib.Path(sys.argv[1]), step=0) as log: log.append({'step': 1})\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=300)
     assert os.listdir(tmp_path) == ["metrics.jsonl"]
     assert read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1}]
 

@@ -152,4 +152,4 @@ def test_the_module_imports_neither_library() -> None:
         "heavy = {'matplotlib', 'plotext', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

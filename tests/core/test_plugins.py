@@ -70,7 +70,7 @@ def coconut(tmp_path_factory: pytest.TempPathFactory) -> Run:
             [Path(sys.executable).with_name("coconut"), *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
             env={**os.environ, **path, "OMP_NUM_THREADS": "1", "COLUMNS": "150", "XDG_CACHE_HOME": cache},
         )
@@ -198,7 +198,7 @@ def test_the_help_imports_no_plugin_and_no_torch(site: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(site)},
     )
     assert "sim-cot" in done.stdout

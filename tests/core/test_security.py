@@ -95,7 +95,7 @@ def test_nobody_is_asked_whether_code_may_run(folder: Path, tmp_path: Path) -> N
     change(folder / "config.json", auto_map=MODEL_CODE, model_type="evil")
     result = subprocess.run(
         [Path(sys.executable).with_name("coconut"), "info", folder],
-        input="y\ny\ny\n", capture_output=True, text=True, check=False, timeout=120,
+        input="y\ny\ny\n", capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
@@ -178,7 +178,7 @@ def test_only_a_hub_id_asks_the_network(tmp_path: Path) -> None:
     lines = (f"info official:{path} --base {base} --json", "info some-owner/some-model")
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_NETWORK, *lines],
-        capture_output=True, text=True, check=True, timeout=120, cwd=ROOT, env=kept | homes,
+        capture_output=True, text=True, check=True, timeout=300, cwd=ROOT, env=kept | homes,
     )  # fmt: skip
     opened, code, *asked, last = result.stdout.splitlines()
     assert json.loads(opened)["vocabulary"] == 264

@@ -39,7 +39,7 @@ def test_64_clients_at_once_lose_nothing_and_get_their_sequential_answers(reader
 
 def test_a_stream_tells_each_step_and_then_the_answer(llama: CoconutModel) -> None:
     with batching(llama) as batcher, serving(batcher) as address:
-        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=300)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         record = {"question": QUESTIONS[0], "stream": True, "top": 2, "max_new_tokens": 4}
         connection.request("POST", "/ask", json.dumps(record), headers)
@@ -145,7 +145,7 @@ def test_a_stream_that_takes_too_long_ends_with_the_error(
             held.go.wait(10)
             return note(token_id)
 
-        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=300)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         connection.request("POST", "/ask", json.dumps({"question": QUESTIONS[0], "stream": True}), headers)
         response = connection.getresponse()
@@ -164,7 +164,7 @@ def test_a_client_that_goes_away_takes_its_row_along(llama: CoconutModel, stream
     with batching(llama) as batcher, serving(batcher) as address:
         blocking = batcher.submit(Ask(QUESTIONS[1]), held)
         assert held.reached.wait(60)
-        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=300)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         connection.request("POST", "/ask", json.dumps({"question": QUESTIONS[0], "stream": stream}), headers)
         wait_for(lambda: batcher.waiting == 1)

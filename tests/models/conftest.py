@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 120  # seconds
+PATIENCE = 240  # seconds
 
 
 class Terminal:

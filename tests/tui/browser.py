@@ -20,7 +20,7 @@ def find_browser() -> str | None:
     return named or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-PATIENCE = 60  # seconds to wait for a message, or a change
+PATIENCE = 240  # seconds to wait for a message, or a change
 OPTIONS = (
     "--headless",
     "--no-sandbox",

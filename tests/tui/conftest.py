@@ -142,7 +142,7 @@ def shown(pilot: Pilot[None]) -> Explorer:
     return pilot.app
 
 
-async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 60) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 240) -> None:
     """Let the app run until a condition holds; fail with what is on screen if it does not come true."""
     app = shown(pilot)
     for _ in range(int(seconds / 0.02)):

@@ -21,7 +21,7 @@ def run_to_the_first_word(folder: Path, thoughts: int | None) -> RunView:
     engine.think_all()
     view, thinking = None, False
     while view is None or thinking or view.mode == "thinking":
-        message = posted.get(timeout=60)
+        message = posted.get(timeout=300)
         assert not isinstance(message, EngineError), message.text
         if isinstance(message, Activity):
             thinking = message.text == "thinking"

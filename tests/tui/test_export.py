@@ -131,7 +131,7 @@ def test_exports_need_no_torch_and_no_textual(trace: Trace, tmp_path: Path) -> N
         "assert all(each.render(trace) for each in EXPORTS)\n"
         "heavy = {'torch', 'transformers', 'textual'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 @pytest.mark.parametrize("each", EXPORTS, ids=lambda each: each.name)
@@ -220,7 +220,7 @@ def test_the_script_is_valid_and_finds_its_elements(trace: Trace, tmp_path: Path
         pytest.skip("node is not installed: the script's syntax is not checked here")
     path = tmp_path / "page.js"
     path.write_text(script, encoding="utf-8")
-    subprocess.run([node, "--check", path], check=True, timeout=60)
+    subprocess.run([node, "--check", path], check=True, timeout=300)
 
 
 # -- in a browser ------------------------------------------------------------------------------------------

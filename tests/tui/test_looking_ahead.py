@@ -13,7 +13,7 @@ from coconut_tui.engine.worker import Job, Worker
 from coconut_tui.state import RunView
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
-PATIENCE = 60  # seconds
+PATIENCE = 240  # seconds
 
 
 class Watched:

@@ -87,7 +87,7 @@ def test_an_explorer_runs_on_pipes_where_textual_serve_asks_for_it(trace: Trace,
         stdout=subprocess.PIPE,
         env={**os.environ, **driver, "XDG_CONFIG_HOME": str(tmp_path)},
     ) as process:
-        seen, deadline, quit_sent, output = b"", time.monotonic() + 60, False, process.stdout.fileno()
+        seen, deadline, quit_sent, output = b"", time.monotonic() + 240, False, process.stdout.fileno()
         while time.monotonic() < deadline and select.select([output], [], [], 60)[0]:
             if not (piece := os.read(output, 1 << 16)):
                 break
@@ -113,7 +113,7 @@ def test_a_page_is_served_and_other_sites_are_refused(trace: Trace, tmp_path: Pa
         [COMMAND, "serve", "--port", str(port), str(tmp_path / "run.json")], stdout=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not _listens(port):
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -136,7 +136,7 @@ def _listens(port: int) -> bool:
 
 
 def _status(port: int, path: str, origin: str | None = None) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
     connection.request("GET", path, headers={} if origin is None else {**handshake, **key, "Origin": origin})

@@ -287,7 +287,7 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for the process; how it ended."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (done := os.waitpid(self.pid, os.WNOHANG))[0] == 0:
             assert time.monotonic() < deadline
             try:

@@ -195,7 +195,7 @@ def test_the_last_of_many_changes_is_written_once(tmp_path: Path) -> None:
 
 def test_a_change_is_written_without_being_asked_for(tmp_path: Path) -> None:
     SessionStore(tmp_path).save(SESSION)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not list(tmp_path.glob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     [path] = tmp_path.glob("*.json")

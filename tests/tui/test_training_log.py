@@ -228,4 +228,4 @@ async def look():
 asyncio.run(look())
 assert not {{"torch", "transformers"}} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

@@ -1,6 +1,6 @@
 """The inspect pane's views: what they draw of plain data, and that the engine's numbers are the core's own."""
 
-import time
+import threading
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -603,10 +603,17 @@ async def test_a_view_that_was_stopped_says_so_and_begins_again(checkpoint: Path
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
         await press(pilot, "s")
-        app.engine.use_trace("waiting", lambda trace: time.sleep(0.5))
+        stopped = threading.Event()
+
+        def wait(trace: Trace) -> None:
+            stopped.wait(240)
+
+        app.engine.use_trace("waiting", wait)
         await pilot.press("7")
         await until(pilot, lambda app: app._asked is not None)
-        await press(pilot, "escape")
+        await pilot.press("escape")
+        stopped.set()
+        await settled(pilot)
         assert "Stopped" in front(app)
         assert "cosine to the token embedding" in await view_of(pilot, "7", "nearest")
 

@@ -23,7 +23,7 @@ def worker(posted: "queue.Queue[Message]"):
     worker.start()
     yield worker
     worker.close()
-    worker._thread.join(timeout=60)
+    worker._thread.join(timeout=300)
     assert not worker._thread.is_alive()
 
 
