@@ -48,7 +48,6 @@ from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets import views
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
-from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
 from coconut_tui.widgets.text import TextView
@@ -338,7 +337,7 @@ class Explorer(InspectingApp):
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
         """Stop there from now on."""
         self.breakpoints = breakpoints
-        self._draw_status()
+        self._draw()
 
     # -- opening and drawing -------------------------------------------------------------------------------
 
@@ -369,7 +368,7 @@ class Explorer(InspectingApp):
         if not self._has_panes:
             return
         self._pace.begin()
-        self.query_one(PromptPane).show(self.view, self.facts)
+        self.draw_question(self.view, self.facts)
         self.query_one(BranchesPane).show(self.view)
         self._draw_selected()
         self._draw_status()
@@ -377,7 +376,8 @@ class Explorer(InspectingApp):
 
     def _draw_selected(self) -> None:
         """Draw what follows the cursor and nothing else: after a key that moves it somebody waits."""
-        self.query_one(ThoughtsPane).show(self.view, self.selected)
+        hops = 1 if self.facts is None else self.facts.first_thought_hops
+        self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, hops)
         self.draw_inspect()
         self.keeper.note_screen(self.selected, self.breakpoints)
 

@@ -3,39 +3,89 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from coconut_core.errors import CoconutError
+from coconut_core.graph_reading import graph_mass
+from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord
 
-USAGES = ("thought K", "entropy < NATS", "token NAME in top K", "top changes")
-_NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
+USAGES = (
+    "thought K",
+    "entropy < NATS",
+    "norm > X",
+    "cosine < X",
+    "frontier < SHARE",
+    "p(NAME) > SHARE",
+    "token NAME in top K",
+    "top changes",
+    "wrong",
+)
+_NUMBER = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]{1,3})?"
+_COMPARED = re.compile(rf"(entropy|norm|cosine|frontier|p\((\S+)\)) ?([<>]) ?({_NUMBER})")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a breakpoint looks at: a step of a run, what came before it, and what is known of the question."""
+
+    step: StepRecord
+    before: StepRecord | None = None  # the thought in front of it in its segment
+    graph: Graph | None = None
+    first_thought_hops: int = 1
+    right: bool | None = None  # whether the run's answer is right; None while it is not over, or not known
+
+    def measured(self, measure: str, name: str) -> float | None:
+        """A number of the step; None where it has none."""
+        step = self.step
+        if not step.readable:
+            return None
+        if measure == "p":
+            found = [item.probability for item in step.top if item.token.strip() == name]
+            return step.watched.get(name, max(found, default=0.0))  # less than any of the likeliest
+        if measure == "frontier":
+            graph, hops = self.graph, self.first_thought_hops
+            return None if graph is None else graph_mass(graph, step.index, step.watched, hops).frontier
+        return {"entropy": step.entropy, "norm": step.norm, "cosine": step.cosine}[measure]
 
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """A condition on a thought. Of its fields only those that it is about are set."""
+    """A condition on a thought, or on the answer. Of its fields only those that it is about are set."""
 
     thought: int | None = None
-    entropy_below: float | None = None  # nats
-    token: str = ""
+    measure: str = ""  # "entropy" (nats), "norm", "cosine" (to the thought before), "frontier" (mass) or "p"
+    above: bool = False  # whether it stops above the limit, not below
+    limit: float = 0.0
+    token: str = ""  # with the measure "p": of which the probability counts
     top: int = 1
+    wrong: bool = False  # stops at the end of a run whose answer is wrong
     enabled: bool = True
 
     def __str__(self) -> str:
         if self.thought is not None:
             return f"thought {self.thought}"
-        if self.entropy_below is not None:
-            return f"entropy < {self.entropy_below:g}"
+        if self.measure:
+            name = f"p({self.token})" if self.measure == "p" else self.measure
+            return f"{name} {'>' if self.above else '<'} {self.limit:g}"
+        if self.wrong:
+            return "wrong"
         return f"token {self.token} in top {self.top}" if self.token else "top changes"
 
-    def hit(self, step: StepRecord, before: StepRecord | None) -> bool:
-        """Whether a run stops after this step; before is the thought in front of it in its segment."""
-        if step.kind != "thought" or not self.enabled:
+    def hit(self, moment: Moment) -> bool:
+        """Whether a run stops after this step."""
+        step, before = moment.step, moment.before
+        if not self.enabled:
+            return False
+        if self.wrong:
+            return moment.right is False
+        if step.kind != "thought":
             return False
         if self.thought is not None:
             return step.index == self.thought
-        if self.entropy_below is not None:
-            return step.entropy < self.entropy_below
+        if self.measure:
+            value = moment.measured(self.measure, self.token)
+            return value is not None and (value > self.limit if self.above else value < self.limit)
         if self.token:
             return any(item.token.strip() == self.token for item in step.top[: self.top])
         if before is None or not before.top:
@@ -44,18 +94,23 @@ class Breakpoint:
 
 
 def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:
-    """A breakpoint from words, see USAGES. Raises CoconutError for what is none.
+    """A breakpoint from words, see USAGES; both < and > are known. Raises CoconutError for what is none.
 
     most_tokens is how many of the likeliest tokens are known of a step.
     """
     words = " ".join(text.split())
-    if found := re.fullmatch(r"thought (\d{1,9})", words):
+    if found := re.fullmatch(r"thought ([0-9]{1,9})", words):
         if int(found[1]) < 1:
             raise CoconutError("thoughts are numbered from 1")
         return Breakpoint(thought=int(found[1]))
-    if found := re.fullmatch(rf"entropy ?< ?{_NUMBER}", words):
-        return Breakpoint(entropy_below=float(found[1]))
-    if found := re.fullmatch(r"token (\S+)(?: in top (\d{1,4}))?", words):
+    if found := _COMPARED.fullmatch(words):
+        name, token, sign, limit = found.groups()
+        if not isfinite(float(limit)):
+            raise CoconutError(f"{limit} is too large a number")
+        return Breakpoint(
+            measure="p" if token else name, above=sign == ">", limit=float(limit), token=token or ""
+        )
+    if found := re.fullmatch(r"token (\S+)(?: in top ([0-9]{1,4}))?", words):
         top = int(found[2] or 1)
         if not 1 <= top <= most_tokens:
             raise CoconutError(
@@ -64,14 +119,19 @@ def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:
         return Breakpoint(token=found[1], top=top)
     if words == "top changes":
         return Breakpoint()
+    if words in ("wrong", "answer wrong"):
+        return Breakpoint(wrong=True)
     raise CoconutError(f"'{text}' is no breakpoint: write {', '.join(USAGES[:-1])} or {USAGES[-1]}")
 
 
-def first_hit(
-    breakpoints: Sequence[Breakpoint], step: StepRecord, before: StepRecord | None
-) -> Breakpoint | None:
+def first_hit(breakpoints: Sequence[Breakpoint], moment: Moment) -> Breakpoint | None:
     """The first breakpoint that stops a run after this step."""
-    return next((each for each in breakpoints if each.hit(step, before)), None)
+    return next((each for each in breakpoints if each.hit(moment)), None)
+
+
+def stops_at(breakpoints: Sequence[Breakpoint], thought: int) -> bool:
+    """Whether a run stops at a thought whatever it says."""
+    return any(each.thought == thought and each.enabled for each in breakpoints)
 
 
 def toggled(breakpoints: Sequence[Breakpoint], place: int) -> tuple[Breakpoint, ...]:

@@ -14,11 +14,12 @@ from textual.widgets import Tab, Tabs
 
 from coconut_core.errors import visible
 from coconut_tui.palettes import palette_theme
+from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.keys import KeysFooter
-from coconut_tui.widgets.prompt import PromptPane
+from coconut_tui.widgets.prompt import PromptPane, asked_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
@@ -71,6 +72,7 @@ class PanedApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield TextView(id="status")
+        yield TextView(id="asked")
         yield Tabs(*(Tab(name.capitalize(), id=f"tab-{name}") for name in PANES), id="pane-tabs")
         with Horizontal(id="panes"):
             with Vertical(id="left"):
@@ -81,6 +83,11 @@ class PanedApp(App[None]):
         yield TourBar(id="tour")
         yield TextView(id="verdict")
         yield KeysFooter()
+
+    def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
+        """Draw the question: what it asks in the line on top, all of it in its pane."""
+        self.query_one("#asked", TextView).show(asked_line(view))
+        self.query_one(PromptPane).show(view, facts)
 
     @property
     def focused_pane(self) -> str:

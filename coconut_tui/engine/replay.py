@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from coconut_core.trace import Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.breakpoints import Breakpoint, first_hit
+from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped
 from coconut_tui.engine.worker import Post
 from coconut_tui.export.reading import verdict_line
@@ -81,7 +81,10 @@ class Replay:
         steps = self.trace.steps
         for number in range(self._position, end):
             before = steps[number - 1] if number and steps[number - 1].kind == "thought" else None
-            hit = first_hit(breakpoints, steps[number], before)
+            graph = None if self.trace.problem is None else self.trace.problem.graph
+            right = self._said(number + 1).right
+            moment = Moment(steps[number], before, graph, self.trace.first_thought_hops, right)
+            hit = first_hit(breakpoints, moment)
             if hit is not None:
                 self._show(number + 1)
                 self._post(Stopped(str(hit)))
@@ -93,7 +96,7 @@ class Replay:
         steps = self.trace.steps[: self._position]
         ended = bool(steps) and steps[-1].kind != "thought"
         thoughts = self.trace.settings.get("thoughts")
-        said = self._said()
+        said = self._said(self._position)
         branch = Branch(1, "main", Decisions(), said=said if said.text else None)
         view = RunView(
             tree=Tree(self.trace.question, self.trace.problem, None, (branch,)),
@@ -104,8 +107,8 @@ class Replay:
         )
         self._post(RunChanged(lambda: view, replayed=True))
 
-    def _said(self) -> Said:
-        whole = self._position == len(self.trace.steps)
-        words = [step.token for step in self.trace.steps[: self._position] if step.kind == "token"]
+    def _said(self, position: int) -> Said:
+        whole = position == len(self.trace.steps)
+        words = [step.token for step in self.trace.steps[:position] if step.kind == "token"]
         text = self.trace.text if whole else "".join(words)
         return Said.judged(text, self.trace.answer_prefix, self.trace.problem, finished=whole)

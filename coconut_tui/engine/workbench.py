@@ -17,7 +17,7 @@ from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace, trace_session, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
-from coconut_tui.breakpoints import Breakpoint, first_hit
+from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop, with_fresh_readout
 from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView
 
@@ -346,7 +346,10 @@ class Workbench:
     def _hit(self, run: LiveRun, breakpoints: Sequence[Breakpoint]) -> Breakpoint | None:
         records = run.records()
         before = records[-2] if len(records) > 1 and records[-2].kind == "thought" else None
-        return first_hit(breakpoints, records[-1], before)
+        hops = self.model.config.first_thought_hops
+        graph = None if self.tree.problem is None else self.tree.problem.graph
+        right = self.said(run).right if run.session.finished else None
+        return first_hit(breakpoints, Moment(records[-1], before, graph, hops, right))
 
     def _branch_with(self, decisions: Decisions, done: str, stop: Stop) -> None:
         run = self.derived(decisions, stop)

@@ -36,7 +36,12 @@ class BreakpointsScreen(ModalScreen[bool]):
             dialog.border_title = "Breakpoints"
             dialog.border_subtitle = "escape closes"
             yield OptionList()
-            yield Static(Text(f"Stops after a thought, at: {', '.join(USAGES)}", "dim"))
+            yield Static(
+                Text(
+                    f"Stops after a thought, or wrong at the end, at: {', '.join(USAGES)}; < and > both work",
+                    "dim",
+                )
+            )
         yield Footer()
 
     def on_mount(self) -> None:

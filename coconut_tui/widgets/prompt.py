@@ -25,17 +25,30 @@ class PromptPane(VerticalScroll):
         """Draw a run's question and its model."""
         question = Text("No question is open: press q to write one.", "dim")
         if view is not None:
-            question = Text(view.question)
-            if view.graph is not None:
-                graph = view.graph
-                for node, style in (
-                    (graph.root, "bold underline"),
-                    (graph.target, BAR_BOLD),
-                    (graph.wrong, BAR_BOLD),
-                ):
-                    question.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
+            question = _marked(view.question, view)
         self.query_one("#question", TextView).show(question)
         self.query_one("#model-facts", TextView).show(_facts(facts))
+
+
+def asked_line(view: RunView | None) -> Text:
+    """What the question asks, in one line: its last sentence that is a question, or else its end."""
+    if view is None:
+        return Text()
+    sentences = re.split(r"(?<=[.!?])\s+|\n+|(?=\[Q\])", view.question.strip())
+    asked = next((each for each in reversed(sentences) if each.endswith("?")), sentences[-1])
+    line = _marked(asked, view)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _marked(text: str, view: RunView) -> Text:
+    """A text with the asked name and both candidates made visible, where the graph is known."""
+    marked, graph = Text(text), view.graph
+    if graph is not None:
+        nodes = (graph.root, "bold underline"), (graph.target, BAR_BOLD), (graph.wrong, BAR_BOLD)
+        for node, style in nodes:
+            marked.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
+    return marked
 
 
 def _facts(facts: ModelFacts | None) -> Text:

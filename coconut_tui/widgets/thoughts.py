@@ -1,6 +1,6 @@
 """The thoughts pane: a row for each thought, taken or to come, then what was said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
@@ -8,6 +8,7 @@ from textual import events
 
 from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
+from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
 from coconut_tui.state import RunView
 from coconut_tui.widgets.rows import Row, RowsView
@@ -36,11 +37,28 @@ class ThoughtsPane(RowsView):
         super().__init__(id=id, classes=classes)
         self._view: RunView | None = None
         self._selected: int | None = None
+        self._breakpoints: tuple[Breakpoint, ...] = ()
+        self._stops: frozenset[int] = frozenset()  # steps taken at which a breakpoint stops
         self._steps_drawn = _Drawn((), {}, 0)
 
-    def show(self, view: RunView | None, selected: int | None) -> None:
-        """Draw a run, with the cursor on one of its steps."""
-        self._view, self._selected = view, selected
+    def show(
+        self,
+        view: RunView | None,
+        selected: int | None,
+        breakpoints: Sequence[Breakpoint] = (),
+        first_thought_hops: int = 1,
+    ) -> None:
+        """Draw a run, with the cursor on one of its steps, and * where a breakpoint stops it."""
+        self._view, self._selected, self._breakpoints = view, selected, tuple(breakpoints)
+        self._stops = frozenset[int]()
+        if view is not None and breakpoints:
+            before = (None, *(step if step.kind == "thought" else None for step in view.steps))
+            moments = (
+                Moment(step, previous, view.graph, first_thought_hops)
+                for step, previous in zip(view.steps, before, strict=False)
+            )
+            hits = (number for number, each in enumerate(moments) if first_hit(breakpoints, each) is not None)
+            self._stops = frozenset(hits)
         self._lay_out()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -53,12 +71,12 @@ class ThoughtsPane(RowsView):
         step, selected = self._view.steps[key], key == self._selected
         if step.kind == "marker":
             return Text("◉ ⟨eot⟩" if selected else "  ⟨eot⟩", "bold" if selected else "dim")
-        return self._thought(step, selected)
+        return self._thought(step, selected, stop=key in self._stops)
 
     def source_of(self, key: int) -> object:
         """The step, and whether it is selected."""
         assert self._view is not None
-        return self._view.steps[key], key == self._selected
+        return self._view.steps[key], key == self._selected, key in self._stops
 
     # -- inside --------------------------------------------------------------------------------------------
 
@@ -74,7 +92,11 @@ class ThoughtsPane(RowsView):
             segment = view.segment
             taken = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
             to_come = range(taken + 1, view.thoughts + 1)
-            rows += [Row(text=Text(f"○ {index}", "dim")) for index in to_come[:_FOLLOWING]]
+            stops = {index for index in to_come[:_FOLLOWING] if stops_at(self._breakpoints, index)}
+            rows += [
+                Row(text=Text(f"○ {index}{'*' if index in stops else ''}", "dim"))
+                for index in to_come[:_FOLLOWING]
+            ]
             if len(to_come) > _FOLLOWING:
                 rows.append(Row(text=Text(f"○ … {view.thoughts}", "dim")))
             rows.append(Row(text=Text("  ⟨eot⟩", "dim")))
@@ -110,8 +132,9 @@ class ThoughtsPane(RowsView):
     def _wrapped(self, text: Text) -> list[Text]:
         return list(text.wrap(self.app.console, max(8, self.scrollable_content_region.width)))
 
-    def _thought(self, step: StepRecord, selected: bool) -> Text:
-        row = Text(f"{'◉' if selected else '●'} {step.index} ", "bold" if selected else "")
+    def _thought(self, step: StepRecord, selected: bool, stop: bool) -> Text:
+        mark = "*" if stop else " "
+        row = Text(f"{'◉' if selected else '●'} {step.index}{mark}", "bold" if selected else "")
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
         if not step.readable:
             return row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)

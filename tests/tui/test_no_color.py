@@ -141,7 +141,9 @@ def _problems(pilot: Pilot[None], trace: Trace) -> Screen[Any]:
 
 
 def _breakpoints(pilot: Pilot[None], trace: Trace) -> Screen[Any]:
-    return BreakpointsScreen((Breakpoint(thought=3), Breakpoint(entropy_below=0.5)), lambda breakpoints: None)
+    return BreakpointsScreen(
+        (Breakpoint(thought=3), Breakpoint(measure="entropy", limit=0.5)), lambda breakpoints: None
+    )
 
 
 def _edit(pilot: Pilot[None], trace: Trace) -> Screen[Any]:

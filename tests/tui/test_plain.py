@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems import example_problem, generate_problems
+from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.actions import ACTIONS
 from coconut_tui.branches import MOST_BRANCHES, Decisions, Edit, Said, Tree, thought_places
-from coconut_tui.breakpoints import Breakpoint, first_hit, read_breakpoint, toggled
+from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, read_breakpoint, toggled
 from coconut_tui.collection import Collection
 from coconut_tui.commands import completed, completions, read_line, with_places
 from coconut_tui.drafts import Workshop
@@ -106,37 +107,105 @@ def test_what_two_runs_share_is_a_common_beginning(first: str, second: str, cut:
 # -- breakpoints ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["thought 3", "entropy < 0.5", "token rompus in top 3", "top changes"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thought 3",
+        "entropy < 0.5",
+        "entropy > 1",
+        "norm > 20",
+        "cosine < -0.2",
+        "frontier < 0.5",
+        "p(rompus) > 0.3",
+        "p(rompus) < 1e-05",
+        "norm > 1e+20",
+        "token rompus in top 3",
+        "top changes",
+        "wrong",
+    ],
+)
 def test_a_breakpoint_is_read_as_it_is_written(text: str) -> None:
     assert str(read_breakpoint(text, 50)) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["thought 0", "thought", "entropy > 1", "token a in top 51", "", "token a in top 0"]
+    "text",
+    [
+        "thought 0",
+        "thought",
+        "thought ²",
+        "entropy = 1",
+        "entropy > ²",
+        "norm > 1e999",
+        "loss > 1",
+        "p() > 1",
+        "p(a b) > 1",
+        "token a in top 51",
+        "",
+        "token a in top 0",
+        "norm >",
+        "right",
+    ],
 )
 def test_a_breakpoint_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(CoconutError):
         read_breakpoint(text, 50)
 
 
+def hit(text: str, step: StepRecord, before: StepRecord | None = None, **more: object) -> bool:
+    return read_breakpoint(text, 50).hit(Moment(step, before, **more))  # type: ignore[arg-type]
+
+
 def test_breakpoints_hit_what_they_say() -> None:
     first, second = thought(1, "lempus", " rompus"), thought(2, "gorpus", "lempus", entropy=0.2)
-    assert read_breakpoint("thought 2", 50).hit(second, first)
-    assert not read_breakpoint("thought 2", 50).hit(first, None)
-    assert read_breakpoint("entropy < .5", 50).hit(second, first)
-    assert read_breakpoint("token rompus in top 2", 50).hit(first, None)
-    assert not read_breakpoint("token rompus", 50).hit(first, None)
-    assert read_breakpoint("top changes", 50).hit(second, first)
-    assert not read_breakpoint("top changes", 50).hit(first, None)
+    assert hit("thought 2", second, first)
+    assert not hit("thought 2", first)
+    assert hit("entropy < .5", second, first)
+    assert not hit("entropy > .5", second, first)
+    assert hit("entropy > .1", second, first)
+    assert hit("token rompus in top 2", first)
+    assert not hit("token rompus", first)
+    assert hit("top changes", second, first)
+    assert not hit("top changes", first)
     spoilt = replace(second, top=(), entropy=nan)  # NaN or infinity
-    assert read_breakpoint("top changes", 50).hit(spoilt, first)
-    assert not read_breakpoint("top changes", 50).hit(spoilt, spoilt)
-    assert not read_breakpoint("entropy < 9", 50).hit(spoilt, first)
+    assert hit("top changes", spoilt, first)
+    assert not hit("top changes", spoilt, spoilt)
+    assert not hit("entropy < 9", spoilt, first)
     word = replace(second, kind="token")
-    assert first_hit([Breakpoint(thought=2), Breakpoint()], word, first) is None
+    assert first_hit([Breakpoint(thought=2), Breakpoint()], Moment(word, first)) is None
+
+
+def test_breakpoints_know_probability_norm_cosine_and_frontier() -> None:
+    step = replace(thought(2, "gorpus", "lempus"), norm=12.0, cosine=0.3)
+    step = replace(step, top=(TokenRecord(" gorpus", 0.6), TokenRecord("lempus", 0.1)))
+    assert hit("p(gorpus) > .5", step)
+    assert not hit("p(gorpus) > .7", step)
+    assert hit("p(lempus) < .5", step)
+    assert hit("p(unseen) < .01", step)
+    assert hit("norm > 10", step)
+    assert not hit("norm < 10", step)
+    assert hit("cosine < .5", step)
+    assert not hit("cosine < .5", replace(step, cosine=None)), "the first thought has none"
+    graph = Graph(("Alex", "lempus", "gorpus", "bompus"), ((0, 1), (1, 2)), 0, 2, 3)
+    watched = replace(step, watched={"gorpus": 0.6, "lempus": 0.1})
+    assert hit("frontier > .5", watched, graph=graph)
+    assert hit("frontier < .5", watched, graph=graph, first_thought_hops=0)
+    assert not hit("frontier < .5", watched), "without a graph there is no frontier"
+    assert not hit("p(gorpus) < .9", replace(watched, kind="marker"))
+
+
+def test_a_breakpoint_stops_at_a_wrong_answer() -> None:
+    word = replace(thought(1, "."), kind="token")
+    assert hit("wrong", word, right=False)
+    assert not hit("wrong", word, right=True)
+    assert not hit("wrong", word)
+
+
+def test_breakpoints_are_turned_on_and_off() -> None:
+    first, second = thought(1, "lempus"), thought(2, "gorpus")
     off = toggled([Breakpoint(thought=2)], 0)
-    assert first_hit(off, second, first) is None
-    assert first_hit(toggled(off, 0), second, first) == Breakpoint(thought=2)
+    assert first_hit(off, Moment(second, first)) is None
+    assert first_hit(toggled(off, 0), Moment(second, first)) == Breakpoint(thought=2)
 
 
 # -- typed lines ---------------------------------------------------------------------------------------------

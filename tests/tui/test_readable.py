@@ -11,14 +11,16 @@ from coconut_core.problems import example_problem
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
+from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.drawing import verdict_mark
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.state import ComparedStep, Comparison, RunView
 from coconut_tui.widgets.inspect import _step_facts
+from coconut_tui.widgets.prompt import asked_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import graph, numbers, top
 from coconut_tui.widgets.views.sight import Sight
-from tests.tui.conftest import GRAPH, PROBLEM, until
+from tests.tui.conftest import GRAPH, PROBLEM, shown, until
 from tests.tui.test_snapshots import RIGHT, opened, said, with_branches
 from tests.tui.test_views import sight_of
 
@@ -184,3 +186,47 @@ def test_a_graph_of_the_family_is_in_order_of_names() -> None:
             layers[-1].append(line.split()[-1])
     assert all(layer == sorted(layer) for layer in layers)
     assert sum(map(len, layers)) > 5
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_what_is_asked_stands_on_screen_at_every_size(trace: Trace, size: tuple[int, int]) -> None:
+    """It is the last of forty sentences, which the prompt pane, where it is shown at all, has no room for."""
+    problem = example_problem("prosqa", 1)
+    async with opened(replace(trace, question=problem.question, problem=problem)).run_test(size=size) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        for pane in ("prompt", "thoughts", "inspect", "branches"):
+            app = shown(pilot)
+            app.focus_pane(pane)
+            await pilot.pause()
+            lines = ["".join(piece.text for piece in line) for line in app.screen._compositor.render_strips()]
+            assert lines[1].strip() == "Is Polly a worpus or jelpus?"
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("Alex is a lempus. Is Alex a bompus or gorpus?", "Is Alex a bompus or gorpus?"),
+        ("Janet has 3 ducks. How many eggs? Write a number.", "How many eggs?"),
+        ("<eos> 3 7 | 7 12 [Q] 3 12 9", "[Q] 3 12 9"),
+        ("Two lines.\nWhat is the capital of France?\n", "What is the capital of France?"),
+        ("Say hello", "Say hello"),
+    ],
+)
+def test_what_a_question_asks(trace: Trace, question: str, asked: str) -> None:
+    run = RunView(Tree(question, None, None, (Branch(1, "main"),)), (), 6, "thinking", said(""))
+    assert asked_line(run).plain == asked
+
+
+async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:
+    async with opened(trace).run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        app = shown(pilot)
+        app.set_breakpoints(
+            (Breakpoint(thought=3), Breakpoint(measure="p", limit=0.5, above=True, token="Alex"))
+        )
+        await pilot.press("s", "s")
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) == 2)
+        rows = [row.plain for row in app.query_one(ThoughtsPane).texts()]
+        assert [row[:4].split()[1] for row in rows if row[:1] in "●◉○"] == ["1*", "2", "3*"]
+        app.set_breakpoints(())
+        assert not any("*" in row.plain[:5] for row in app.query_one(ThoughtsPane).texts())

@@ -259,7 +259,7 @@ def test_small_screens(snap_both: Snap, trace: Trace, keys: list[str]) -> None:
 def test_breakpoints(snap_both: Snap, trace: Trace) -> None:
     listed = (
         Breakpoint(thought=3),
-        Breakpoint(entropy_below=0.5, enabled=False),
+        Breakpoint(measure="entropy", limit=0.5, enabled=False),
         Breakpoint(token="gorpus", top=3),
     )
 

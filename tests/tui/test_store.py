@@ -36,7 +36,7 @@ RUN = SavedRun(
     selected=3,
     breakpoints=(
         Breakpoint(thought=2),
-        Breakpoint(entropy_below=0.5, enabled=False),
+        Breakpoint(measure="entropy", limit=0.5, enabled=False),
         Breakpoint(token="rompus", top=3),
         Breakpoint(),
     ),
