@@ -78,7 +78,7 @@ def one_by_one(model: CoconutModel, questions: Sequence[str], thoughts: int, wor
     return [answer(model, model.encode_prompt(question), thoughts, words) for question in questions]
 
 
-def check_same(said: Said, sample: Said, places: Sequence[int], bot: int) -> str:
+def check_same(said: Said, sample: Said, places: Sequence[int], bot: int | None) -> str:
     """How much was compared: all words up to a <bot>, behind which ours thinks again. Raises AssertionError
     where other words were said."""
     compared = [_up_to(words, bot) for words in sample]
@@ -87,5 +87,5 @@ def check_same(said: Said, sample: Said, places: Sequence[int], bot: int) -> str
     return f"{sum(map(len, compared))} words of {len(sample)} answers"
 
 
-def _up_to(words: list[int], last: int) -> list[int]:
+def _up_to(words: list[int], last: int | None) -> list[int]:
     return words[: words.index(last) + 1] if last in words else words

@@ -31,7 +31,7 @@ def check_loop(model: CoconutModel) -> None:
     name = type(model.base_lm).__name__
     if model.base_lm.config.model_type in TESTED:
         return
-    ids = torch.tensor([[model.config.bot_id, model.config.eot_id] * 2], device=model.device)
+    ids = torch.tensor([[0, model.config.latent_id] * 2], device=model.device)
     try:
         embeddings, context = model.embed(ids), model.empty_context(1)
         embeddings[:, -1] = embeddings.mean(dim=1)  # no word: some models look words up again

@@ -14,16 +14,21 @@ FORMAT_VERSION = 1
 ENDINGS = ("fixed", "halting", "entropy", "stable")
 LATER_ENTRIES = (  # in the file only where they were chosen
     *("ending", "ending_threshold", "ending_window", "chat", "system"),
-    *("feedback_options", "feedback_package", "passes", "question_end"),
+    *("feedback_options", "feedback_package", "passes", "question_end", "before_ids", "behind_ids"),
 )
+TOKEN_LISTS = ("before_ids", "behind_ids")
 
 
 @dataclass(frozen=True)
 class CoconutConfig:
-    """The markers of latent mode, how many thoughts, what is fed back, and where the model came from."""
+    """What stands around the thoughts, how many there are, what is fed back, and where the model came from.
 
-    bot_id: int  # token that enters latent mode
-    eot_id: int  # token that leaves it
+    A marker is a token of its own; a model that says bot_id thinks again. In a marker's place an ordinary text
+    may stand, which is fed and nothing else, or nothing at all.
+    """
+
+    bot_id: int | None  # marker that enters latent mode, in front of the thoughts
+    eot_id: int | None  # marker that leaves it, behind them
     latent_id: int  # placeholder of a thought in training sequences; embedded only by the feedback "pause"
     thoughts: int = 6  # number of continuous thoughts where it is fixed, else the largest number
     feedback: str = "hidden"  # what is fed back at a thought, see coconut_core.feedback
@@ -43,12 +48,30 @@ class CoconutConfig:
     feedback_package: str | None = None  # where a plugin's feedback comes from; saved with it
     passes: int = 0  # parallel passes in which thoughts are found, see coconut_core.parallel; 0: one by one
     question_end: str = "\n"  # what stands between the question and <bot>, where there is no chat template
+    before_ids: tuple[int, ...] = ()  # tokens of a text in front of the thoughts, where there is no bot_id
+    behind_ids: tuple[int, ...] = ()  # and behind them, where there is no eot_id
 
     def __post_init__(self) -> None:
         check_ending(self.ending, self.ending_threshold, self.ending_window)
         check_passes(self.passes)
         if self.system is not None and not self.chat:
             raise CoconutError("a system prompt needs a chat template, and there is none here or it is off")
+        for marker, ids, name in (
+            (self.bot_id, self.before_ids, "before_ids"),
+            (self.eot_id, self.behind_ids, "behind_ids"),
+        ):
+            if marker is not None and ids:
+                raise CoconutError(f"a marker and {name} cannot stand in one place: keep one of them")
+
+    @property
+    def fed_before(self) -> tuple[int, ...]:
+        """Tokens that are fed in front of the thoughts: <bot>, those of a text, or none."""
+        return self.before_ids if self.bot_id is None else (self.bot_id,)
+
+    @property
+    def fed_behind(self) -> tuple[int, ...]:
+        """Tokens that are fed behind the thoughts: <eot>, those of a text, or none."""
+        return self.behind_ids if self.eot_id is None else (self.eot_id,)
 
     def with_thoughts(self, thoughts: int | None) -> "CoconutConfig":
         """The same configuration with another number of thoughts (None keeps it)."""
@@ -99,8 +122,8 @@ class CoconutConfig:
     @classmethod
     def _from_record(cls, record: dict[str, Any], path: Path) -> "CoconutConfig":
         kinds: dict[str, tuple[type, ...]] = {
-            "bot_id": (int,),
-            "eot_id": (int,),
+            "bot_id": (int, type(None)),
+            "eot_id": (int, type(None)),
             "latent_id": (int,),
             "thoughts": (int,),
             "feedback": (str,),
@@ -120,6 +143,7 @@ class CoconutConfig:
             "feedback_package": (str, type(None)),
             "passes": (int,),
             "question_end": (str,),
+            **dict.fromkeys(TOKEN_LISTS, (list,)),
         }
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(record) - known):
@@ -131,6 +155,10 @@ class CoconutConfig:
             if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
                 raise CoconutError(f"{path}: the entry '{name}' has the wrong type ({type(value).__name__})")
         check_thoughts(record.get("thoughts", 0))
+        for name in set(TOKEN_LISTS) & set(record):
+            if not all(type(number) is int for number in record[name]):
+                raise CoconutError(f"{path}: the entry '{name}' must be a list of token ids")
+            record[name] = tuple(record[name])
         try:
             return cls(**record)
         except CoconutError as error:

@@ -3,7 +3,7 @@
 Keys and values are taken back position by position. A layer with a sliding window keeps all of its own here,
 not only those within the window: its mask alone decides what it sees, so the numbers are the same, and they can
 be taken back like any others. A recurrent layer (Mamba and its hybrids) keeps one state for all that it has
-read, so there is no way back but to read everything again: see coconut_core.session.read_again.
+read, so there is no way back but to read everything again: see coconut_core.steps.read_again.
 """
 
 import inspect

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
-    from coconut_core.session import Step
+    from coconut_core.steps import Step
 
 NAMED = 3  # tensors in a message
 

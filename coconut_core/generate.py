@@ -25,11 +25,12 @@ class Answer:
     ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment: see Ending.reason
     recording: Recording | None = None  # where it was asked for
     error: str = ""  # what ended it, where something went wrong; then nothing else is to be relied on
+    closing: int = 1  # tokens that stand behind the thoughts, such as <eot>
 
     @property
     def tokens(self) -> int:
         """Tokens spent on the answer as the paper counts them: words, thoughts and the <eot> marker."""
-        return len(self.token_ids) + self.thoughts + 1
+        return len(self.token_ids) + self.thoughts + self.closing
 
 
 @torch.inference_mode()
@@ -56,7 +57,7 @@ def generate(
 
     Thinking ends as the checkpoint says; thoughts asks for exactly so many, of all or of each, stop for a rule
     that may end it before them, each row by itself.
-    answer_only puts the model's answer prefix behind <eot>, so that no reasoning can go into words.
+    answer_only puts the model's answer prefix behind the thoughts, so that no reasoning can go into words.
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
     ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.parallel.
     progress is called with the number of questions answered, batch by batch.
@@ -106,4 +107,5 @@ def answer_of(model: CoconutModel, row: Row, keep: Keep = "nothing") -> Answer:
         ended=row.ended,
         recording=None if keep == "nothing" else row.recording(),
         error="" if row.error is None else describe_error(row.error),
+        closing=len(row.machine.behind),
     )

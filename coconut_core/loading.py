@@ -26,13 +26,13 @@ from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.feedback import TABLE, check_feedback, read_feedback
 from coconut_core.hub import check_source, is_hub_id, reach_hub
+from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
 from coconut_core.model import EXTRA_FILE, CoconutModel
 from coconut_core.placing import check_room, read_device_map, weight_files
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MIXTURE = {"temperature": 0.6, "top_p": 0.95}  # an untrained model goes on sensibly behind it: docs/MODELS.md
 EXTRA_PARTS = {"feedback.": "feedback", "halting.": "halting head"}  # what the names of its weights start with
-MARKERS = ("<|start-latent|>", "<|end-latent|>", "<|latent|>")
-THINKING = ("<think>", "</think>")
 
 
 def load(
@@ -44,6 +44,7 @@ def load(
     chat: bool | None = None,
     system: str | None = None,
     device_map: str | None = None,
+    markers: str | None = None,
 ) -> CoconutModel:
     """See CoconutModel.from_pretrained. The model comes in evaluation mode."""
     target = choose_device(device)
@@ -67,7 +68,9 @@ def load(
     base = _load_base(source, wanted, {"": target} if placed is None else placed)
     config = _untrained_config(base, tokenizer) if found is None else found
     _check_markers(config, base.get_input_embeddings().weight.shape[0], source)
+    asked = ("mixture", MIXTURE) if asked is None and found is None else asked
     config = config if asked is None else _with_feedback(config, *asked)
+    config = config if markers is None else _with_markers(config, tokenizer, source, markers)
     config = _with_chat(config, tokenizer, source, chat, system)
     model = CoconutModel(base, tokenizer, config)
     if found is not None:
@@ -234,22 +237,12 @@ def _load_extra_weights(model: CoconutModel, source: str | Path, *, feedback: bo
 
 
 def _untrained_config(base: Any, tokenizer: PreTrainedTokenizerBase) -> CoconutConfig:
-    """Markers for an ordinary model: its own where it has them, a reasoning model's <think> and </think>
-    included, else new tokens whose rows are the mean row."""
-    known = tokenizer.get_vocab()
-    own = THINKING if MARKERS[0] not in known and known.keys() >= set(THINKING) else MARKERS[:2]
-    markers = [*own, MARKERS[2]]
-    if new := [marker for marker in markers if marker not in known]:
-        tokenizer.add_tokens(new, special_tokens=True)
-        rows = base.get_input_embeddings().weight.shape[0]
-        if len(tokenizer) > rows:
-            base.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        places = tokenizer.convert_tokens_to_ids(new)  # perhaps rows that were there, but stood for nothing
-        for embeddings in (base.get_input_embeddings(), base.get_output_embeddings()):
-            embeddings.weight.data[places] = embeddings.weight.data[: len(known)].mean(dim=0)
-    bot, eot, latent = tokenizer.convert_tokens_to_ids(markers)
+    """For an ordinary model: the markers that its vocabulary has for thinking, else none, since it would know
+    no others. The latent token stands for a thought and is never said."""
+    bot, eot = own_markers(tokenizer) or (None, None)
+    (latent,) = add_tokens(base, tokenizer, (LATENT,))
     chat = True if tokenizer.chat_template is not None else None
-    return CoconutConfig(bot_id=bot, eot_id=eot, latent_id=latent, trained=False, answer_prefix="", chat=chat)
+    return CoconutConfig(bot, eot, latent, trained=False, answer_prefix="", chat=chat)
 
 
 def _same_feedback(one: CoconutConfig, other: CoconutConfig) -> bool:
@@ -264,6 +257,14 @@ def _with_feedback(config: CoconutConfig, kind: str, options: dict[str, Any]) ->
     if config.trained:
         raise CoconutError(f"this checkpoint was trained with feedback '{config.feedback}', not '{kind}'")
     return replace(config, feedback=kind, feedback_options=options)
+
+
+def _with_markers(
+    config: CoconutConfig, tokenizer: PreTrainedTokenizerBase, source: str | Path, text: str
+) -> CoconutConfig:
+    if config.trained:
+        raise CoconutError(f"{source} was trained with markers of its own: leave out --markers")
+    return with_markers(config, tokenizer, text)
 
 
 def _with_chat(
@@ -286,9 +287,10 @@ def _with_chat(
 
 
 def _check_markers(config: CoconutConfig, vocabulary: int, source: str | Path) -> None:
-    for name in ("bot_id", "eot_id", "latent_id"):
-        number = getattr(config, name)
-        if not 0 <= number < vocabulary:
-            raise CoconutError(
-                f"{source}/{FILE_NAME}: {name} {number} is outside the vocabulary of {vocabulary} tokens"
-            )
+    for name in ("bot_id", "eot_id", "latent_id", "before_ids", "behind_ids"):
+        value = getattr(config, name)
+        for number in value if isinstance(value, tuple) else [] if value is None else [value]:
+            if not 0 <= number < vocabulary:
+                raise CoconutError(
+                    f"{source}/{FILE_NAME}: {name} {number} is outside the vocabulary of {vocabulary} tokens"
+                )

@@ -19,42 +19,74 @@ class Move(StrEnum):
     """What is to be fed next."""
 
     THINK = "think"  # a continuous thought
-    END_THINKING = "end thinking"  # the <eot> marker
+    END_THINKING = "end thinking"  # the next token of what stands behind the thoughts
     SPEAK = "speak"  # a word
     NOTHING = "nothing"  # the run is over
 
 
 @dataclass
 class Machine:
-    """Begins behind a prompt that ends with <bot>. The model may say <bot> again and enters a new segment."""
+    """Begins behind a prompt, at the first thought. A model that says <bot> again enters a new latent segment.
 
-    bot_id: int
-    eot_id: int
+    Where nothing stands behind the thoughts, the first word ends thinking.
+    """
+
+    bot_id: int | None  # None: no word enters latent mode
+    behind: tuple[int, ...]  # tokens fed behind the thoughts of a segment, see CoconutConfig.fed_behind
     eos_ids: frozenset[int]
     thoughts: int  # thoughts in a latent segment when nothing ends it earlier
     mode: Mode = Mode.THINKING
     taken: int = 0  # thoughts taken in the current segment
+    closing: int = 0  # tokens of `behind` fed in it
     segment: int = 0  # number of the current or last latent segment, from 0
     spoken: int = 0  # words said, markers that the model says itself included
+
+    @property
+    def may_think(self) -> bool:
+        """Whether a thought can be fed now."""
+        return self.mode is Mode.THINKING and not self.closing
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether a word can be said now."""
+        return self.mode is Mode.SPEAKING or (self.mode is Mode.THINKING and not self.behind)
 
     def next_move(self, halt: bool = False) -> Move:
         """What comes next; halt says that a stopping rule wants thinking to end here."""
         if self.mode is Mode.THINKING:
-            return Move.END_THINKING if halt or self.taken >= self.thoughts else Move.THINK
+            if not (self.closing or halt or self.taken >= self.thoughts):
+                return Move.THINK
+            return Move.END_THINKING if self.behind else Move.SPEAK
         return Move.SPEAK if self.mode is Mode.SPEAKING else Move.NOTHING
+
+    @property
+    def closing_token(self) -> int:
+        """The token that the move END_THINKING feeds."""
+        return self.behind[self.closing]
 
     def after_thought(self) -> None:
         """Note that a thought was fed."""
         self.taken += 1
 
-    def after_token(self, token_id: int) -> None:
-        """Note that a token was fed; markers change the mode."""
-        if token_id == self.eot_id and self.mode is Mode.THINKING:
+    def after_closing(self) -> None:
+        """Note that closing_token was fed; behind the last of them the model speaks."""
+        self.closing += 1
+        if self.closing == len(self.behind):
             self.mode = Mode.SPEAKING
-            return
+
+    @property
+    def segment_of_word(self) -> int:
+        """The latent segment that a word said now follows; one in which nothing was fed is none."""
+        nothing_fed = self.mode is Mode.THINKING and not self.taken
+        return max(0, self.segment - nothing_fed)
+
+    def after_word(self, token_id: int) -> None:
+        """Note that a word was said; <bot> and the end of text change the mode."""
+        self.segment, self.mode = self.segment_of_word, Mode.SPEAKING
         self.spoken += 1
-        if token_id == self.bot_id and self.mode is Mode.SPEAKING:
-            self.mode, self.taken, self.segment = Mode.THINKING, 0, self.segment + 1
+        if token_id == self.bot_id:
+            self.mode, self.taken, self.closing = Mode.THINKING, 0, 0
+            self.segment += 1
         elif token_id in self.eos_ids:
             self.mode = Mode.FINISHED
 

@@ -48,7 +48,7 @@ def predict(
             "make the question shorter or take fewer thoughts"
         )
     rows = min(batch, 2)  # the second is padded, as rows of a batch are
-    prompts = [[model.config.bot_id] * max(1, question_length - row) for row in range(rows)]
+    prompts = [[model.config.latent_id] * max(1, question_length - row) for row in range(rows)]
     with LiveBytes() as reading:
         context = read_prompts(model, prompts, shortcut=batch > 1)
     with LiveBytes() as step:

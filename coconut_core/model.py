@@ -100,13 +100,15 @@ class CoconutModel(nn.Module):
         chat: bool | None = None,
         system: str | None = None,
         device_map: str | None = None,
+        markers: str | None = None,
     ) -> "CoconutModel":
         """Open a checkpoint folder or hub id.
 
         device_map spreads the weights over several devices, main memory or the disk, see coconut_core.placing.
         For models that were not trained to think in latents: feedback is what is fed back, perhaps with options
         as in "mixture:temperature=0.6,top_k=30"; chat is whether a question is put in the chat template, None
-        to do so where there is one; system is the system prompt in front.
+        to do so where there is one; system is the system prompt in front;
+        markers is what stands around the thoughts, see coconut_core.markers.with_markers.
         Raises CoconutError in one line for whatever is wrong.
         """
         from coconut_core.loading import load
@@ -119,6 +121,7 @@ class CoconutModel(nn.Module):
             chat=chat,
             system=system,
             device_map=device_map,
+            markers=markers,
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -380,7 +383,8 @@ class CoconutModel(nn.Module):
     # -- running -------------------------------------------------------------------------------------------
 
     def encode_prompt(self, question: str) -> list[int]:
-        """Token ids of the question, a line break and <bot>. Raises CoconutError for an unusable question."""
+        """Token ids of the question and of what stands in front of the thoughts. Raises CoconutError for an
+        unusable question."""
         return encode_prompt(self, question)
 
     def start(self, question: str, thoughts: int | None = None, **options: Any) -> "Session":

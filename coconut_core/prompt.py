@@ -32,7 +32,8 @@ def encode_text(
 
 
 def _markers(config: "CoconutConfig | None") -> tuple[int, ...]:
-    return () if config is None else (config.bot_id, config.eot_id, config.latent_id)
+    markers = () if config is None else (config.bot_id, config.eot_id, config.latent_id)
+    return tuple(marker for marker in markers if marker is not None)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig"
     messages.append({"role": "user", "content": PLACE})
     with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
         text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    if config.bot_id is None:
+        return text
     opening = str(tokenizer.convert_ids_to_tokens(config.bot_id))
     # Templates of reasoning models may open the thinking themselves; <bot> follows here in any case.
     opened = text.rstrip()
@@ -89,7 +92,8 @@ def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "Coc
 
 
 def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
-    """question_ids and <bot>. Raises CoconutError where the model cannot read the question."""
+    """question_ids and what stands in front of the thoughts, such as <bot>. Raises CoconutError where the
+    model cannot read the question."""
     if not question.strip():
         raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
     if not _is_unicode(question):  # bytes of another encoding on a command line, half a pair in JSON
@@ -100,12 +104,10 @@ def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
         if words := [word for text in texts for word in unknown_words(model.tokenizer, text)]:
             named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
             raise CoconutError(f"the model's vocabulary does not have {named}")
-    limit = model.max_positions
-    if limit is not None and len(ids) + 1 > limit:
-        raise CoconutError(
-            f"the question has {len(ids) + 1} tokens, the model reads at most {limit}: shorten it"
-        )
-    return [*ids, model.config.bot_id]
+    ids, limit = [*ids, *model.config.fed_before], model.max_positions
+    if limit is not None and len(ids) > limit:
+        raise CoconutError(f"the question has {len(ids)} tokens, the model reads at most {limit}: shorten it")
+    return ids
 
 
 def _is_unicode(text: str) -> bool:

@@ -86,11 +86,21 @@ class Decision:
     """What the rows are fed next."""
 
     tokens: list[int] = field(default_factory=list)
-    thinking: list[bool] = field(default_factory=list)  # whether a thought is fed, not the token
-    counts: list[int] = field(default_factory=list)  # 0 for a row that is over
+    moves: list[Move] = field(default_factory=list)
+    ended: list[str | None] = field(default_factory=list)  # why thinking ends with this step, where it does
     thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each
     readouts: list[Readout] = field(default_factory=list)  # of the thought, or of the state behind a word
     interventions: dict[int, Intervention] = field(default_factory=dict)  # by row, where there is one
+
+    @property
+    def thinking(self) -> list[bool]:
+        """Whether a row is fed a thought, not the token."""
+        return [move is Move.THINK for move in self.moves]
+
+    @property
+    def counts(self) -> list[int]:
+        """0 for a row that is over, else 1."""
+        return [int(move is not Move.NOTHING) for move in self.moves]
 
 
 class _RowReadout(Readout):
@@ -128,7 +138,7 @@ def new_row(
 
 def new_machine(model: CoconutModel, thoughts: int) -> Machine:
     """The state machine of a run that has read its prompt."""
-    return Machine(model.config.bot_id, model.config.eot_id, model.eos_ids, thoughts)
+    return Machine(model.config.bot_id, model.config.fed_behind, model.eos_ids, thoughts)
 
 
 def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
@@ -142,7 +152,7 @@ def read_prompts(model: CoconutModel, prompts: Sequence[Sequence[int]], *, short
     """A context that has read prompts of any lengths, a row each; with the shortcut of prompt_shortcut its
     numbers are the same up to rounding, and without it to the bit."""
     width = max(map(len, prompts))
-    pad = model.config.eot_id  # masked out, so any id will do
+    pad = model.config.latent_id  # masked out, so any id will do
     ids = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     with prompt_shortcut(model) if shortcut else nullcontext(), reading_prompt(model, shortcut):
@@ -292,30 +302,32 @@ def _decide(model: CoconutModel, context: Context, rows: list[Row]) -> Decision:
     decision = Decision()
     for index, (row, state) in enumerate(zip(rows, hidden.unbind(), strict=True)):
         readout: Readout = _RowReadout(model, state, index, together)
-        token, move = model.config.eot_id, Move.NOTHING
+        machine = row.machine
+        token, move, reason = model.config.latent_id, Move.NOTHING, None
         try:
-            reason = _reason_to_end(row, readout) if row.machine.mode is Mode.THINKING else None
-            move = row.machine.next_move(reason is not None)
+            reason = _reason_to_end(row, readout) if machine.may_think else None
+            move = machine.next_move(reason is not None)
+            if reason is not None:
+                row.ended.append(reason)
+                row.recent = []
             if move is Move.THINK:
                 state = _intervene(model, context, row, state, index, decision)
                 readout = readout if state is readout.hidden else Readout(model, state)
-                row.machine.after_thought()
+                machine.after_thought()
                 row.taken += 1
             elif move is Move.END_THINKING:
-                assert reason is not None  # as there is no other way for thinking to end
-                row.ended.append(reason)
-                row.recent = []
-                row.machine.after_token(token)
+                token = machine.closing_token
+                machine.after_closing()
             elif move is Move.SPEAK:
                 token = _pick(model, row, readout, weights)
                 row.token_ids.append(token)
-                row.machine.after_token(token)
+                machine.after_word(token)
         except Exception as error:
             row.fail(error)
             move = Move.NOTHING
         decision.tokens.append(token)
-        decision.thinking.append(move is Move.THINK)
-        decision.counts.append(int(move is not Move.NOTHING))
+        decision.moves.append(move)
+        decision.ended.append(reason)
         decision.thoughts.append(state)
         decision.readouts.append(readout)
     return decision

@@ -18,7 +18,7 @@ def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, lab
     sequence begins with a thought.
     """
     latent = input_ids == model.config.latent_id
-    embeddings = model.embed(input_ids.masked_fill(latent, model.config.eot_id))
+    embeddings = model.embed(input_ids)
     context = model.empty_context(input_ids.shape[0])
     is_latent_column = latent.any(dim=0)
     if bool(is_latent_column[0]):

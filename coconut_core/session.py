@@ -6,9 +6,9 @@ Thought k is the vector fed at the k-th latent position; the readout of thought 
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -26,27 +26,10 @@ from coconut_core.parallel import changing, check_edit, choose_passes, find_thou
 from coconut_core.readout import Readout
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
+from coconut_core.steps import Kind, Step, read_again
 
 if TYPE_CHECKING:
     from coconut_core.trace import Trace
-
-Kind = Literal["thought", "marker", "token"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One position behind the prompt. `state` is what the model computed, `hidden` what was used of it."""
-
-    kind: Kind
-    index: int  # number of the thought within its segment (from 1), or of the spoken token (from 1)
-    segment: int  # latent segment that the step belongs to or follows, from 0
-    state: Tensor  # (hidden,), the last hidden state before this step
-    hidden: Tensor  # (hidden,), the same, or what an edit put in its place
-    readout: Readout  # of `hidden`
-    token_id: int | None  # the token fed; None for a thought
-    token: str
-    edit: Intervention | None = None
-    ended: str | None = None  # why thinking ended, at the marker: see Ending.reason; or "by hand"
 
 
 @dataclass(frozen=True)
@@ -111,9 +94,19 @@ class Session:
         return self._machine.mode
 
     @property
+    def may_think(self) -> bool:
+        """Whether a thought can be taken next, planned or not."""
+        return self._machine.may_think
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether a word can be said next; where nothing stands behind the thoughts, also in place of one."""
+        return self._machine.may_speak
+
+    @property
     def next_readout(self) -> Readout:
         """Readout of the state that the next step will use."""
-        goes_on = self.mode is Mode.THINKING and self._machine.taken < self.thoughts
+        goes_on = self.may_think and self._machine.taken < self.thoughts
         found = self._found_ahead(self._edits) if goes_on else None
         return self._readout if found is None else Readout(self.model, found)
 
@@ -157,8 +150,8 @@ class Session:
     @torch.inference_mode()
     def think(self, edit: Intervention | None = None) -> Step:
         """Feed one continuous thought, changed by edit if given. May exceed the planned number of thoughts."""
-        if self.mode is not Mode.THINKING:
-            raise CoconutError("the model is not thinking now: rewind to before <eot> to take another thought")
+        if not self.may_think:
+            raise CoconutError("the model is not thinking now: rewind to where it was to take another thought")
         key = (self._machine.segment, self._machine.taken + 1)
         edit = self._edits.get(key) if edit is None else self._check_edit(edit)
         readout = self._readout
@@ -177,29 +170,38 @@ class Session:
         return self._record("thought", self._machine.taken, state, readout, None, edit)
 
     def end_thinking(self) -> Step:
-        """Feed <eot>, whether or not the planned thoughts have been taken."""
+        """Feed <eot>, or the next token of a text in its place, whether or not the planned thoughts have been
+        taken. Where nothing stands behind the thoughts, the first word is said."""
         if self.mode is not Mode.THINKING:
             raise CoconutError("the model is not thinking now, so there is no thinking to end")
-        ended = self._reason_to_end() or BY_HAND
+        if not self._machine.behind:
+            return self.speak()
+        ended = self._why_ended()
         self._check_room()
         self._before_step()
-        return self._feed_token("marker", self.model.config.eot_id, ended)
+        return self._feed_token("marker", self._machine.closing_token, ended)
 
     def speak(self, token: int | None = None) -> Step:
         """Say one word: the given token, or the one that greedy or sampled decoding picks."""
-        if self.mode is not Mode.SPEAKING:
+        if not self.may_speak:
             raise CoconutError(f"the model is {self.mode}: end thinking or rewind before it can speak")
         vocabulary = self.model.base_lm.get_input_embeddings().weight.shape[0]
         if token is not None and not 0 <= token < vocabulary:
             raise CoconutError(f"token {token} is outside the vocabulary of {vocabulary} tokens")
-        logits = self.next_readout.logits if token is None else None
+        logits = self._readout.logits if token is None else None
+        ended = self._why_ended()
         check_run(self.model, self._context.hidden, self.steps)
         self._check_room()
         self._before_step()
         if logits is not None:
             token = pick_token(logits, self.model.config.latent_id, self.temperature, self._generator)
         assert token is not None
-        return self._feed_token("token", token)
+        return self._feed_token("token", token, ended)
+
+    def finish_thinking(self) -> None:
+        """Take all steps in front of the first word."""
+        while self.next_move in (Move.THINK, Move.END_THINKING):
+            self.step()
 
     def finish(self) -> str:
         """Run to the end and return what was said."""
@@ -299,12 +301,16 @@ class Session:
     def _reason_to_end(self) -> str | None:
         """Why thinking ends here; None where it goes on, or where the model is not thinking."""
         machine = self._machine
-        if machine.mode is not Mode.THINKING:
+        if not machine.may_think:
             return None
         if self.ending.rule is None:
             return self.ending.reason((), machine.taken)
         thoughts = self.steps[len(self.steps) - machine.taken :]  # of this segment: its last steps
         return self.ending.reason([*(step.readout for step in thoughts), self.next_readout], machine.taken)
+
+    def _why_ended(self) -> str | None:
+        """Why thinking ends with the next step, which is no thought; None where it has ended before."""
+        return (self._reason_to_end() or BY_HAND) if self.may_think else None
 
     @torch.inference_mode()
     def _found_ahead(self, edits: Mapping[tuple[int, int], Intervention]) -> Tensor | None:
@@ -353,9 +359,15 @@ class Session:
     def _feed_token(self, kind: Kind, token: int, ended: str | None = None) -> Step:
         readout = self._readout
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
-        segment = self._machine.segment
-        self._machine.after_token(token)
-        index = self._machine.spoken if kind == "token" else 0
+        machine = self._machine
+        if kind == "token":
+            segment = machine.segment_of_word
+            machine.after_word(token)
+            index = machine.spoken
+        else:
+            segment = machine.segment
+            machine.after_closing()
+            index = 0 if self.model.config.eot_id is not None else machine.closing
         return self._record(kind, index, readout.hidden, readout, token, None, segment, ended)
 
     def _record(
@@ -385,16 +397,3 @@ def allow_edit(model: CoconutModel, edit: Intervention, passes: int) -> Interven
         raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
     check_edit(edit, passes)
     return edit
-
-
-@torch.inference_mode()
-def read_again(model: CoconutModel, prompt_ids: Sequence[int], steps: Sequence[Step]) -> Context:
-    """A fresh context that has read a prompt and what these steps fed, edits included."""
-    context = model.start_context(torch.tensor([list(prompt_ids)], device=model.device))
-    for step in steps:
-        if step.token_id is not None:
-            model.feed(context, model.embed(torch.tensor([[step.token_id]], device=model.device)))
-            continue
-        with acting(model, context, {} if step.edit is None else {0: step.edit}) as visible:
-            model.latent_step(context, step.hidden[None], visible=visible)
-    return context

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
     from coconut_core.halting import Ending
     from coconut_core.model import CoconutModel
-    from coconut_core.session import Session, Step
+    from coconut_core.session import Session
+    from coconut_core.steps import Step
 
 FORMAT = "coconut-trace"
 VERSION = 1
@@ -99,7 +100,10 @@ class Trace:
         """What is to be said of a model that was not trained to think in latents; None for one that was."""
         if self.settings.get("trained") is not False:
             return None
-        return untrained_label(str(self.settings.get("feedback")))
+        thoughts = self.settings.get("thoughts")
+        return untrained_label(
+            str(self.settings.get("feedback")), thoughts if isinstance(thoughts, int) else None
+        )
 
     @property
     def answer_prefix(self) -> str:
@@ -229,7 +233,7 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
         text=session.text,
         finished=session.finished,
         settings=run_settings(
-            model.config,
+            model,
             session.ending,
             session.passes,
             temperature=session.temperature,
@@ -240,16 +244,19 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
     )
 
 
-def run_settings(config: "CoconutConfig", ending: "Ending", passes: int, **sampling: float) -> dict[str, Any]:
+def run_settings(model: "CoconutModel", ending: "Ending", passes: int, **sampling: float) -> dict[str, Any]:
     """The settings of a trace: how the run thought, and how its words were picked."""
+    from coconut_core.markers import markers_record
     from coconut_core.parallel import in_passes
 
+    config = model.config
     return {
         "thoughts": ending.thoughts,
         "ending": "fixed" if ending.rule is None else ending.rule.name,
         "thinking": str(ending) + in_passes(passes),
         **sampling,
         "feedback": config.feedback,
+        "markers": markers_record(config, model.tokenizer),
         **_where_set(config, "feedback_options", "chat", "system"),
         **({"passes": passes} if passes else {}),
         "trained": config.trained,

@@ -6,11 +6,14 @@ REMARKS = {  # by the kind of feedback, where there is something that its reader
 }
 
 
-def untrained_label(feedback: str) -> str:
-    """The label, and in the same line what is to be expected of that feedback."""
-    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS else LABEL
+def untrained_label(feedback: str, thoughts: int | None = None) -> str:
+    """The label, and in the same line what is to be expected of that feedback, unless 0 thoughts are taken.
+
+    thoughts: how many, or at most; None where that is not known.
+    """
+    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS and thoughts != 0 else LABEL
 
 
-def untrained_usage(feedback: str) -> str:
+def untrained_usage(feedback: str, thoughts: int | None = None) -> str:
     """What stands in the place of the verdict on its thoughts, see coconut_core.verdict."""
-    return f"UNKNOWN: {untrained_label(feedback)}"
+    return f"UNKNOWN: {untrained_label(feedback, thoughts)}"

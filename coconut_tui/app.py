@@ -393,7 +393,9 @@ class Explorer(InspectingApp):
         self.query_one("#status", TextView).show(
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )
-        self.query_one("#verdict", TextView).show(usage_text(self.facts))
+        self.query_one("#verdict", TextView).show(
+            usage_text(self.facts, None if self.view is None else self.view.thoughts)
+        )
         for screen in self.screen_stack:
             if isinstance(screen, BesideScreen):
                 screen.show_first(self.view, self.activity)

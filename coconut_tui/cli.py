@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from coconut_core.cli.guard import run_guarded, say
-from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, System, resolve_source
+from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, Markers, System, resolve_source
 from coconut_core.errors import CoconutError
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -46,6 +46,7 @@ def explore(
     feedback: Feedback = None,
     chat: Chat = None,
     system: System = None,
+    markers: Markers = None,
     config: ConfigFile = None,
     restore: Annotated[
         bool | None,
@@ -89,14 +90,14 @@ def explore(
     from coconut_tui.store import default_folder
     from coconut_tui.tour import first_time
 
-    choice = ModelChoice(source, settings.device, settings.dtype, feedback, chat, system)
+    choice = ModelChoice(source, settings.device, settings.dtype, feedback, chat, system, markers)
     keeper = Keeper(default_folder() if settings.remember else None, data)
     if restore is False:
         keeper.give_up_crashed()
     elif not chosen and (saved := keeper.resume(source if model else None, even_if_left=restore is True)):
         more |= {"saved": saved, "problems": keeper.problems()}
         how: dict[str, Any] = {"device": device, "dtype": dtype, "feedback": feedback}
-        how |= {"chat": chat, "system": system}
+        how |= {"chat": chat, "system": system, "markers": markers}
         choice = replace(saved.choice, **{name: value for name, value in how.items() if value is not None})
     elif restore:
         raise CoconutError("there is no saved session to go on with")

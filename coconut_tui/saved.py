@@ -187,6 +187,7 @@ def _run_from(record: dict[str, Any]) -> SavedRun:
             _take(record, "feedback", str, None),
             _take(record, "chat", bool, None),
             _take(record, "system", str, None),
+            _take(record, "markers", str, None),
         ),
         _tree_from(record),
         _count_or_none(record, "selected"),

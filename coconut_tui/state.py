@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from coconut_core.errors import visible
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import Said, Tree
 
+if TYPE_CHECKING:
+    from coconut_core.steps import Step
+
+BOT, EOT = "⟨bot⟩", "⟨eot⟩"
 RECORDED_TOKENS = 50  # tokens kept of each step; a view shows as many of them as wanted
 
 
@@ -20,6 +26,7 @@ class ModelChoice:
     feedback: str | None = None
     chat: bool | None = None
     system: str | None = None
+    markers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class RunView:
     thoughts: int  # planned
     mode: str  # "thinking", "speaking" or "finished"
     said: Said
+    around: tuple[str, str] = (BOT, EOT)  # see around_thoughts
     peeks: Mapping[int, Said] = field(default_factory=dict)  # what it would say after so many steps
     cache: CacheUse = CacheUse()
 
@@ -115,6 +123,27 @@ class RunView:
     def words(self) -> list[StepRecord]:
         """The steps in which a word was said."""
         return [step for step in self.steps if step.kind == "token"]
+
+
+def marker_name(step: "StepRecord | Step") -> str:
+    """What is shown of a step behind the thoughts: ⟨eot⟩, or the token of the text that stands in its place."""
+    return f"⟨{visible(step.token)}⟩" if step.index else EOT
+
+
+def around_thoughts(record: Any) -> tuple[str, str]:
+    """What stands in front of the thoughts and behind them, as it is shown; empty where nothing does.
+
+    record is what a trace's settings say of it, see markers_record; None for a trace of before they did.
+    """
+    if not isinstance(record, dict):
+        return BOT, EOT
+    return _shown(record.get("before"), BOT), _shown(record.get("behind"), EOT)
+
+
+def _shown(entry: Any, marker: str) -> str:
+    if not isinstance(entry, dict):
+        return ""
+    return marker if "marker" in entry else f"⟨{visible(str(entry.get('text')))}⟩"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from coconut_core.layers import Seen, watching
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import read_prompt
 from coconut_core.readout import Readout
-from coconut_core.session import Session, Step, read_again
+from coconut_core.session import Session
 from coconut_core.special_tokens import Encoded, PlacedToken
+from coconut_core.steps import Step, read_again
 
 BOT = "<bot>"
 
@@ -69,7 +70,8 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
     looked = (
         [each.attention for each in _replay(session, attention=True)] if attention else [None] * len(passes)
     )
-    reads = [BOT, *map(_named, session.steps)]
+    last = BOT if session.model.config.bot_id is not None else session.model.token_text(session.prompt_ids[-1])
+    reads = [last, *map(_named, session.steps)]
     gives = [*map(_named, session.steps), ""]
     with torch.inference_mode():
         states = [chosen.states(seen.layers[0]) for seen in passes]
@@ -97,7 +99,7 @@ def _replay(session: Session, *, attention: bool) -> list[Seen]:
 def _named(step: Step) -> str:
     if step.kind == "thought":
         return f"thought {step.index}"
-    return "<eot>" if step.kind == "marker" else step.token
+    return "<eot>" if step.kind == "marker" and not step.index else step.token
 
 
 def prompt_words(model: CoconutModel, question: str) -> tuple[Word, ...]:
@@ -125,7 +127,10 @@ def prompt_words(model: CoconutModel, question: str) -> tuple[Word, ...]:
             )
         )
         end = end if last.span is None else last.span[1]
-    return (*words, Word(BOT, (len(prompt.tokens),), template=True))
+    before = model.config.fed_before
+    names = [BOT] if model.config.bot_id is not None else [model.token_text(number) for number in before]
+    places = range(len(prompt.tokens), len(prompt.tokens) + len(names))
+    return (*words, *(Word(name, (place,), template=True) for name, place in zip(names, places, strict=True)))
 
 
 def _share_a_word(prompt: Encoded, one: PlacedToken, following: PlacedToken) -> bool:

@@ -50,7 +50,7 @@ def node_values(study: Study) -> Values:
     names = [[study.name_ids(name) for name in known.graph.names] for known in study.maps]
     answers = [answer_words(model, problem) for problem in study.problems]
     longest = max(max(map(len, answers)), 1) + max(len(ids) for of_row in names for ids in of_row)
-    check_room(model, prompts, study.thoughts + 1 + longest)
+    check_room(model, prompts, study.thoughts + len(model.config.fed_behind) + longest)
     found = Values([torch.empty(0)] * len(prompts), [torch.empty(0)] * len(prompts))
     for chosen in in_batches(prompts, study.batch_size):
         rows = [
@@ -88,7 +88,7 @@ def _speak_after_each(
         openings = [row.opening if place else [] for row in rows]
         for words, into in zip((openings, [row.answer for row in rows]), found, strict=True):
             with aside(context):
-                feed_words(model, context, [[model.config.eot_id, *told] for told in words])
+                feed_words(model, context, [[*model.config.fed_behind, *told] for told in words])
                 into.append(name_probabilities(model, context, [row.names for row in rows]))
     step, answer = ([torch.stack(places) for places in zip(*each, strict=True)] for each in found)
     return step, answer
@@ -120,6 +120,8 @@ def answer_words(model: CoconutModel, problem: Problem) -> list[int]:
 def feed_words(model: CoconutModel, context: Context, words: Sequence[Sequence[int]]) -> None:
     """Feed each row its own words; shorter rows are padded in front, where nothing attends to it."""
     width = max(map(len, words))
+    if not width:
+        return
     ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in words], device=model.device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in words], device=model.device)
     model.feed(context, model.embed(ids), mask)

@@ -42,6 +42,7 @@ def analyze(
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
+    markers: options.Markers = None,
 ) -> None:
     """Read the thoughts of a model over many problems, each reading beside its control.
 
@@ -62,12 +63,14 @@ def analyze(
 
     make_folder(out)
     source = options.resolve_source(model, base)
-    opened = options.open_model(source, device, dtype, feedback, chat, system, device_map=device_map)
+    opened = options.open_model(
+        source, device, dtype, feedback, chat, system, device_map=device_map, thoughts=thoughts, markers=markers
+    )
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
     about: dict[str, Any] = {
         "model": opened.name,
-        **({} if opened.config.trained else {"note": untrained_label(opened.config.feedback)}),
+        **({} if opened.config.trained else {"note": untrained_label(opened.config.feedback, number)}),
         "data": str(data),
         "problems": len(problems),
         "thoughts": number,

@@ -71,6 +71,7 @@ def ask(
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
+    markers: options.Markers = None,
     server: Annotated[
         str | None,
         typer.Option(help="Ask a running `coconut serve` instead of loading a model.", metavar="URL"),
@@ -106,18 +107,28 @@ def ask(
     stop = options.entropy_rule(until_entropy, entropy_steps)
     model = options.resolve_source(model, base)
     sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed, "stop": stop}
-    if input_file is not None:
-        _answer_file(
-            input_file,
-            lambda: options.open_model(model, device, dtype, feedback, chat, system, passes, device_map),
-            thoughts,
-            sampling,
+
+    def open_model() -> "CoconutModel":
+        return options.open_model(
+            model,
+            device,
+            dtype,
+            feedback,
+            chat,
+            system,
+            passes,
+            device_map,
+            thoughts=thoughts,
+            markers=markers,
         )
+
+    if input_file is not None:
+        _answer_file(input_file, open_model, thoughts, sampling)
         return
     commands = _read_interventions(do or [])
     text = sys.stdin.read() if question == "-" else question
     began = time.perf_counter()
-    opened = options.open_model(model, device, dtype, feedback, chat, system, passes, device_map)
+    opened = open_model()
     loaded = time.perf_counter()
     asked = _run(opened, text, example, thoughts, sampling, commands, data)
     if explain:
@@ -196,7 +207,9 @@ def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | No
 
     seen = trace_session(asked.run, top_k, asked.problem)
     config = asked.run.model.config
-    seen.settings["verdict"] = usage_line(source) if config.trained else untrained_usage(config.feedback)
+    seen.settings["verdict"] = (
+        usage_line(source) if config.trained else untrained_usage(config.feedback, asked.run.thoughts)
+    )
     if timings is not None:
         record = answer_record(seen, timings, asked.done, asked.before)
         if asked.explained is not None:

@@ -68,6 +68,7 @@ def controls_command(
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
+    markers: options.Markers = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -93,7 +94,16 @@ def controls_command(
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
     problems = None if data is None else read_some_problems(data, count)
     opened = options.open_model(
-        model, device, dtype, feedback, chat, system, device_map=device_map, compiled=compiled
+        model,
+        device,
+        dtype,
+        feedback,
+        chat,
+        system,
+        device_map=device_map,
+        compiled=compiled,
+        thoughts=thoughts,
+        markers=markers,
     )
     if problems is None:
         problems = _draw(opened.config.family, count or DRAWN)

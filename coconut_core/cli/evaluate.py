@@ -68,6 +68,7 @@ def evaluate_command(
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
+    markers: options.Markers = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -92,7 +93,19 @@ def evaluate_command(
     problems = read_some_problems(data, limit)
     stop = options.entropy_rule(until_entropy, entropy_steps)
     source = options.resolve_source(model, base)
-    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map, compiled)
+    opened = options.open_model(
+        source,
+        device,
+        dtype,
+        feedback,
+        chat,
+        system,
+        passes,
+        device_map,
+        compiled,
+        thoughts=max(numbers) if numbers else None,
+        markers=markers,
+    )
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()
     in_words = is_sweep if free is None else free
     results = _evaluate_each(
@@ -116,7 +129,7 @@ def evaluate_command(
     else:
         _print(results, is_sweep, in_words, thinking)
     if not (as_json or opened.config.trained):
-        say(f"\n{opened.name}: {untrained_label(opened.config.feedback)}")
+        say(f"\n{opened.name}: {untrained_label(opened.config.feedback, max(results))}")
     _tell_errors(results)
     if failures is not None:
         _write_failures(failures, problems, results)

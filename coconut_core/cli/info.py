@@ -24,6 +24,7 @@ def info(
         typer.Option("--thoughts", "-n", min=0, help="Thoughts and words of each, for --question-length."),
     ] = None,
     branches: Annotated[int, typer.Option(min=1, help="Branches of each, for --question-length.")] = 1,
+    markers: options.Markers = None,
     as_json: options.Json = False,
 ) -> None:
     """Tell what a checkpoint is: architecture, size, markers, how it thinks, stage, files, memory.
@@ -33,7 +34,7 @@ def info(
     if question_length is None and (batch > 1 or branches > 1 or thoughts is not None):
         raise CoconutError("how long are the questions? give --question-length in tokens as well")
     model = options.resolve_source(model, base)
-    opened = options.open_model(model, "cpu", "auto")
+    opened = options.open_model(model, "cpu", "auto", markers=markers)
     facts = model_facts(model, opened)
     if facts["not_finite"]:
         say(f"warning: weights with NaN or infinity: {', '.join(facts['not_finite'])}", err=True)
@@ -87,10 +88,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in parameters),
         "not_finite": not_finite(model),
         "dtype": str(base.dtype).removeprefix("torch."),
-        "markers": {
-            name: {"id": number, "token": model.tokenizer.convert_ids_to_tokens(number)}
-            for name, number in (("bot", config.bot_id), ("eot", config.eot_id), ("latent", config.latent_id))
-        },
+        "markers": _markers(model),
         "thoughts": config.thoughts,
         "thinking": str(choose_ending(model)) + in_passes(config.passes),
         "ending": config.ending,
@@ -102,17 +100,37 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,
         "family": config.family,
-        "thoughts_used": usage_line(source) if config.trained else untrained_usage(config.feedback),
+        "thoughts_used": usage_line(source)
+        if config.trained
+        else untrained_usage(config.feedback, config.thoughts),
         "memory": {"weights": weights, "cache_per_position": cache_size(model)},
         "files": files,
     }
+
+
+def _markers(model: Any) -> dict[str, Any]:
+    """What stands around the thoughts, and the latent token; markers by id and token, a text as it is."""
+    from coconut_core.markers import marker_texts
+
+    config = model.config
+    before, behind = marker_texts(config, model.tokenizer)
+    markers: dict[str, Any] = {
+        name: {"id": number, "token": model.tokenizer.convert_ids_to_tokens(number)}
+        for name, number in (("bot", config.bot_id), ("eot", config.eot_id), ("latent", config.latent_id))
+        if number is not None
+    }
+    if config.bot_id is None:
+        markers["in_front"] = before
+    if config.eot_id is None:
+        markers["behind"] = behind
+    return markers
 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict) and all(isinstance(item, int) for item in value.values()):
         return "\n".join(f"{name}  {_size(number)}" for name, number in value.items()) or "none"
     if isinstance(value, dict):
-        return "\n".join(f"{name}  {item['token']}  (id {item['id']})" for name, item in value.items())
+        return "\n".join(f"{name.replace('_', ' ')}  {_marker_text(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(value) or "none"
     if value is None:
@@ -120,6 +138,12 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _marker_text(item: Any) -> str:
+    if isinstance(item, dict):
+        return f"{item['token']}  (id {item['id']})"
+    return repr(item) if item else "nothing"
 
 
 def _size(count: int) -> str:

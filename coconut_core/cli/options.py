@@ -75,6 +75,17 @@ System = Annotated[
     str | None,
     typer.Option(help="System prompt in front of the question.", rich_help_panel=UNTRAINED, metavar="TEXT"),
 ]
+Markers = Annotated[
+    str | None,
+    typer.Option(
+        help="What stands around the thoughts: none, a text in front, or FRONT,BEHIND as in "
+        "'<think>,</think>'; \\n is a line break, \\, a comma. Default: the markers that the model "
+        "has, or none.",
+        rich_help_panel=UNTRAINED,
+        metavar="TEXT",
+        show_default=False,
+    ),
+]
 UntilEntropy = Annotated[
     float | None,
     typer.Option(
@@ -99,9 +110,12 @@ def open_model(
     passes: int | None = None,
     device_map: str | None = None,
     compiled: bool = False,
+    *,
+    thoughts: int | None = None,
+    markers: str | None = None,
 ) -> "CoconutModel":
     """Open the model, with another number of parallel passes and a compiled step if asked for; a note on stderr
-    where it was not trained to think in latents."""
+    where it was not trained to think in latents. thoughts: the most that are asked for, for that note."""
     from coconut_core.model import CoconutModel
     from coconut_core.untrained import untrained_label
 
@@ -113,12 +127,15 @@ def open_model(
         chat=chat,
         system=system,
         device_map=device_map,
+        markers=markers,
     )
     opened.config = opened.config.with_passes(passes)
     if compiled:
         opened.compile_steps()
     if not opened.config.trained:
-        say(f"note: {model} was {untrained_label(opened.config.feedback)}", err=True)
+        most = opened.config.thoughts if thoughts is None else thoughts
+        label = untrained_label(opened.config.feedback, most)
+        say(f"note: {model} was {label}", err=True)
     if opened.config.feedback == "linear" and opened.base_lm.config.tie_word_embeddings:
         say("note: its embeddings are tied, so the linear map changes only a thought's length", err=True)
     return opened

@@ -45,6 +45,7 @@ def serve_command(
     feedback: options.Feedback = None,
     chat: options.Chat = None,
     system: options.System = None,
+    markers: options.Markers = None,
 ) -> None:
     """Answer questions over HTTP with one loaded model: ask with `coconut ask --server URL`, or JSON as in
     docs/SERVE.md.
@@ -67,7 +68,9 @@ def serve_command(
             "a server needs aiohttp, which is not installed: pip install 'coconut-tui[serve]'"
         ) from error
     source = options.resolve_source(model, base)
-    opened = options.open_model(source, device, dtype, feedback, chat, system, passes, device_map, compiled)
+    opened = options.open_model(
+        source, device, dtype, feedback, chat, system, passes, device_map, compiled, markers=markers
+    )
     import asyncio
 
     from coconut_core.cli.info import model_facts

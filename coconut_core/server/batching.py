@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from time import monotonic
 
@@ -248,14 +249,14 @@ class Batcher:
         self._settle()
         if self._context is None:
             return
-        before = [(run.row.machine.mode, run.row.machine.segment) for run in self._runs]
+        before = [replace(run.row.machine) for run in self._runs]
         decision = step_rows(self.model, self._context, [run.row for run in self._runs])
         end_rows([run.row for run in self._runs])
         jobs = {id(job.runs[0]): job for job in self._jobs}
         for number, run in enumerate(self._runs):
             if (job := jobs.get(id(run))) is None or not decision.counts[number]:
                 continue
-            self._attempt(job, lambda: _tell(job, *run.note(decision, number, *before[number])))  # noqa: B023
+            self._attempt(job, lambda: _tell(job, *run.note(decision, number, before[number])))  # noqa: B023
         self._settle()
 
     def _settle(self) -> None:

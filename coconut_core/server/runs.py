@@ -14,15 +14,19 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.inside import check_fits
 from coconut_core.interventions.plan import Plan
 from coconut_core.interventions.text import bind, read_commands
-from coconut_core.machine import Mode
+from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import choose_passes
 from coconut_core.problems import Problem, recognise
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
-from coconut_core.session import Kind, Step, allow_edit
+from coconut_core.session import allow_edit
+from coconut_core.steps import Kind, Step
 from coconut_core.text_stream import TextStream
 from coconut_core.trace import StepRecord, Trace, record_step, run_settings, watched_tokens
+from coconut_core.untrained import untrained_usage
+
+KINDS: dict[Move, Kind] = {Move.THINK: "thought", Move.END_THINKING: "marker", Move.SPEAK: "token"}
 
 
 @dataclass(frozen=True)
@@ -60,30 +64,25 @@ class Run:
         """What was said, without markers."""
         return str(self.model.tokenizer.decode(self.row.token_ids, skip_special_tokens=True)).strip()
 
-    def note(self, decision: Decision, number: int, mode: Mode, segment: int) -> tuple[StepRecord, str]:
-        """Record the step that its row, of this number, has taken; mode and segment are those before it. Also
-        what the step adds to the text: all of it, one behind the other, is the text."""
+    def note(self, decision: Decision, number: int, before: Machine) -> tuple[StepRecord, str]:
+        """Record the step that its row, of this number, has taken; before is its machine before that. Also what
+        the step adds to the text: all of it, one behind the other, is the text."""
+        kind, token, text = KINDS[decision.moves[number]], None, ""
         machine, readout = self.row.machine, decision.readouts[number]
-        kind, token, text = _kind(decision.thinking[number], mode), None, ""
         if kind != "thought":
             token = decision.tokens[number]
             text = self.model.token_text(token)
-        index = {"thought": machine.taken, "marker": 0, "token": machine.spoken}[kind]
+        closing = 0 if self.model.config.eot_id is not None else machine.closing
+        index = {"thought": machine.taken, "marker": closing, "token": machine.spoken}[kind]
+        segment = before.segment_of_word if kind == "token" else before.segment
         edit = self.row.plan.edits.get(index) if kind == "thought" and segment == 0 else None
-        ended = self.row.ended[-1] if kind == "marker" else None
-        hidden = readout.hidden
+        hidden, ended = readout.hidden, decision.ended[number]
         step = Step(kind, index, segment, hidden, hidden, readout, token, text, edit, ended)
         record = record_step(step, self.before, self.watched, self.top)
         self.records.append(record)
         self.before = step if kind == "thought" else self.before
         added = self.spoken.add(token) if kind == "token" and token is not None else ""
         return record, added + (self.spoken.rest() if self.over else "")
-
-
-def _kind(thinking: bool, mode: Mode) -> Kind:
-    if thinking:
-        return "thought"
-    return "marker" if mode is Mode.THINKING else "token"
 
 
 @dataclass(eq=False)
@@ -189,7 +188,7 @@ class Job:
         ask, run = self.ask, self.runs[0]
         model, row = run.model, run.row
         settings = run_settings(
-            model.config,
+            model,
             row.ending,
             self.passes,
             temperature=ask.temperature,
@@ -203,7 +202,7 @@ class Job:
             steps=tuple(run.records),
             text=run.text,
             finished=True,
-            settings=settings | {"verdict": verdict},
+            settings=settings | {"verdict": self._usage(verdict)},
             problem=self.problem,
         )
         timings = {
@@ -217,6 +216,12 @@ class Job:
             record["trace"] = trace.to_json()
         if not self.answer.done() and self.answer.set_running_or_notify_cancel():
             self.answer.set_result(record)
+
+    def _usage(self, verdict: str) -> str:
+        """The verdict on the model's thoughts, or what stands in its place in this run."""
+        run = self.runs[0]
+        config = run.model.config
+        return verdict if config.trained else untrained_usage(config.feedback, run.row.ending.thoughts)
 
     def fail(self, error: BaseException) -> None:
         """Give an error in place of the answer, and end its rows."""

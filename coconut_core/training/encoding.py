@@ -108,7 +108,7 @@ class Encoder:
 
     def prompt(self, problem: Problem) -> list[int]:
         """What a run begins with: the question, as question_ids writes it, and <bot>."""
-        return [*question_ids(self.tokenizer, problem.question, self.config), self.config.bot_id]
+        return [*question_ids(self.tokenizer, problem.question, self.config), *self.config.fed_before]
 
     def step_texts(self, problem: Problem) -> list[str]:
         """Each reasoning step as it is trained."""
@@ -176,7 +176,7 @@ class Encoder:
         """The sequence of a problem at a stage of the curriculum."""
         thoughts, remaining = self.thoughts(problem, stage), self.in_words(problem, stage)
         start = len(problem.prompt)
-        ids = [*problem.prompt, *[self.config.latent_id] * thoughts, self.config.eot_id]
+        ids = [*problem.prompt, *[self.config.latent_id] * thoughts, *self.config.fed_behind]
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
         asked = self._asked(problem, thoughts)

@@ -9,6 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.loading import load
+from coconut_core.markers import add_markers
 from coconut_core.model import CoconutModel
 from coconut_core.problems.families import is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
@@ -57,9 +58,11 @@ def _fresh(recipe: Recipe) -> CoconutModel:
 def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
     opened = load(recipe.model.base, device="cpu", dtype="float32")
-    if opened.config.feedback == "mixture":
-        raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
     fresh_markers = not opened.config.trained and not opened.config.recipe
+    if fresh_markers and opened.config.bot_id is None:
+        opened.config = add_markers(opened.base_lm, opened.tokenizer, opened.config)
+    if opened.config.feedback == "mixture" and not fresh_markers:
+        raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
     told = _told(recipe, opened.config) | (
         {"chat": None, "system": None} if fresh_markers else {}
     )  # the question alone
@@ -122,7 +125,8 @@ def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
 
 def _start_rows_from(model: CoconutModel, token: str) -> None:
     source = model.token_id(token)
-    markers = [model.config.bot_id, model.config.eot_id, model.config.latent_id]
+    config = model.config
+    markers = [each for each in (config.bot_id, config.eot_id, config.latent_id) if each is not None]
     with torch.no_grad():
         for embeddings in (model.base_lm.get_input_embeddings(), model.base_lm.get_output_embeddings()):
             weight = embeddings.weight

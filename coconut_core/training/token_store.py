@@ -84,7 +84,7 @@ def _fingerprint(data: Path, encoder: Encoder) -> str:
         found.st_size,
         found.st_mtime_ns,
         encoder.step_style,
-        config.bot_id,
+        config.fed_before,
         config.answer_prefix,
         vocabulary,
     ]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from coconut_core.answers import final_answer, is_right, wrong_answer
 from coconut_core.generate import Answer
 from coconut_core.interventions import Plan
-from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
 from coconut_core.prompt import encode_text
@@ -111,6 +110,5 @@ def _least_sure(start: Session, plan: Plan, answer: Sequence[int]) -> int:
 def _after_thinking(start: Session, plan: Plan) -> Session:
     run = start.fork()
     run.apply(plan)
-    while run.mode is Mode.THINKING and run.step() is not None:
-        pass
+    run.finish_thinking()
     return run

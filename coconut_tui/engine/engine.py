@@ -127,7 +127,7 @@ class Engine:
 
     def think_all(self, breakpoints: Sequence[Breakpoint] = ()) -> None:
         """Run until the model is about to speak, to a breakpoint, or until stop()."""
-        self._run_on("thinking", breakpoints, lambda run: not run.thinking)
+        self._run_on("thinking", breakpoints, lambda run: run.at_a_word)
 
     def go_to_thought(self, thought: int, breakpoints: Sequence[Breakpoint] = ()) -> None:
         """Run on to a thought, or go back to it."""
@@ -345,6 +345,7 @@ class Engine:
             feedback=choice.feedback,
             chat=choice.chat,
             system=choice.system,
+            markers=choice.markers,
         )
         limit = CACHE_LIMIT if cache_limit is None else cache_limit
         another = self._bench is not None

@@ -9,7 +9,8 @@ from coconut_core.interventions import Intervention, Plan
 from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
-from coconut_core.session import Session, Step
+from coconut_core.session import Session
+from coconut_core.steps import Step
 from coconut_core.trace import StepRecord, record_step
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
 from coconut_tui.state import RECORDED_TOKENS
@@ -64,7 +65,12 @@ class LiveRun:
     @property
     def thinking(self) -> bool:
         """Whether a thought can be taken next."""
-        return self.session.mode is Mode.THINKING
+        return self.session.may_think
+
+    @property
+    def at_a_word(self) -> bool:
+        """Whether a word comes next, or nothing."""
+        return self.session.next_move in (Move.SPEAK, Move.NOTHING)
 
     @property
     def next_thought(self) -> Place:
@@ -105,6 +111,12 @@ class LiveRun:
         self.session = ahead.session
         self._records.append(ahead.record)
 
+    def end_thinking(self) -> None:
+        """Take all that stands behind the thoughts; where nothing does, say a word, which ends thinking too."""
+        self.take(MARKER)
+        while self.session.mode is Mode.THINKING and not self.thinking:
+            self.take(MARKER)
+
     def look_ahead(self) -> None:
         """Take the step that step() would take, in a fork, so that it has it at once. Nothing of it shows."""
         move = _MOVES.get(self.session.next_move)
@@ -144,13 +156,18 @@ class LiveRun:
             if stop() or not self.thinking or (natural and not self._wants_to_think):
                 break
             self.take(THOUGHT)
-        if MARKER not in rest[thoughts:]:
+        after = rest[thoughts:]
+        if not after:
             return
         while natural and self._wants_to_think and not stop():
             self.take(THOUGHT)
-        if self.thinking and not stop():
-            self.take(MARKER)
-        words = len(rest) - thoughts - 1
+        words = len(after.lstrip(MARKER))
+        for _ in range(len(after) - words):
+            if not stop() and self.session.mode is Mode.THINKING:
+                self.take(MARKER)
+        if words and not stop() and self.session.may_speak:  # which may be what ends thinking
+            self.take(WORD)
+            words -= 1
         while (finished or words > 0) and not stop() and self.step():
             words -= 1
 
@@ -161,8 +178,7 @@ class LiveRun:
 
     def _take(self, session: Session, move: str) -> None:
         if move == THOUGHT:
-            thinking = session.mode is Mode.THINKING
-            session.think(self.edits.get(_next_thought(session)) if thinking else None)
+            session.think(self.edits.get(_next_thought(session)) if session.may_think else None)
         elif move == MARKER:
             session.end_thinking()
         else:

@@ -15,7 +15,7 @@ from coconut_core.analysis.tuned_lens import TunedLens, find_tuned_lens
 from coconut_core.errors import CoconutError
 from coconut_core.layers import Seen, watching
 from coconut_core.readout import Readout
-from coconut_core.session import Step
+from coconut_core.steps import Step
 from coconut_core.trace import TokenRecord
 from coconut_tui.branches import THOUGHT, WORD, Decisions
 from coconut_tui.engine.live import LiveRun, Stop
@@ -34,7 +34,7 @@ from coconut_tui.looks import (
     Point,
     Trajectory,
 )
-from coconut_tui.state import RECORDED_TOKENS
+from coconut_tui.state import RECORDED_TOKENS, marker_name
 
 KEPT = 512  # columns of the lens that are not computed again
 TOGETHER = 64  # states read by the LM head at once; it can be stopped between two
@@ -271,7 +271,7 @@ def name_of(step: Step, *, short: bool = False) -> str:
     if step.kind == "thought":
         number = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
         return number if short else f"thought {number}"
-    return "⟨eot⟩" if step.kind == "marker" else step.token
+    return marker_name(step) if step.kind == "marker" else step.token
 
 
 def in_two_dimensions(states: Tensor) -> tuple[Tensor, tuple[float, float]]:

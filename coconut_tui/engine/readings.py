@@ -13,9 +13,9 @@ from coconut_core.generate import generate
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.problems.base import Problem
 from coconut_core.readout import Readout
-from coconut_core.session import Step
+from coconut_core.steps import Step
 from coconut_core.trace import StepRecord
-from coconut_tui.branches import MARKER, THOUGHT
+from coconut_tui.branches import THOUGHT
 from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import LiveRun, Place, Stop
 from coconut_tui.state import ComparedStep, Comparison, Preview, Variant, WhatIf
@@ -33,7 +33,7 @@ def peek(bench: "Workbench", position: int, stop: Stop) -> None:
     run.rewind(min(position, len(run.session.steps)))
     key = replace(bench.decisions.upto(len(run.session.steps)), thoughts=None)
     if run.thinking:
-        run.take(MARKER)
+        run.end_thinking()
     run.go_to_the_end(stop)
     if not stop():
         bench.peeks.pop(key, None)
@@ -130,10 +130,9 @@ def what_if(
 def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:
     """How many thoughts the current run takes, None where its rule says, and what is done to them."""
     moves, decisions = bench.run.moves, bench.decisions
-    first = moves.partition(MARKER)[0]
-    by_hand = bench.ended_by_hand and set(first) <= {THOUGHT}
+    first = len(moves) - len(moves.lstrip(THOUGHT))
     edits = {thought: edit for (segment, thought), edit in bench.edits_of(decisions).items() if segment == 0}
-    return len(first) if by_hand else decisions.thoughts, edits
+    return first if bench.ended_by_hand else decisions.thoughts, edits
 
 
 # -- comparing ---------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped
 from coconut_tui.engine.worker import Post
 from coconut_tui.export.reading import verdict_line
-from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.state import ModelFacts, RunView, around_thoughts
 
 
 class Replay:
@@ -104,6 +104,7 @@ class Replay:
             thoughts=thoughts if isinstance(thoughts, int) else len(self.trace.thoughts()),
             mode="finished" if said.finished else "speaking" if ended else "thinking",
             said=said,
+            around=around_thoughts(self.trace.settings.get("markers")),
         )
         self._post(RunChanged(lambda: view, replayed=True))
 

@@ -12,6 +12,7 @@ from coconut_core.halting import BY_HAND
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import bind, read_commands
+from coconut_core.markers import markers_record
 from coconut_core.model import CoconutModel
 from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
@@ -19,7 +20,7 @@ from coconut_core.trace import Trace, trace_session, watched_tokens
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop, with_fresh_readout
-from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView
+from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView, around_thoughts
 
 CACHE_LIMIT = 512 * 2**20  # bytes that the runs held in memory may take
 
@@ -111,6 +112,7 @@ class Workbench:
             thoughts=run.session.thoughts,
             mode=str(run.session.mode),
             said=self.said(run),
+            around=around_thoughts(markers_record(self.model.config, self.model.tokenizer)),
             peeks={
                 len(key.moves): said
                 for key, said in self.peeks.items()
@@ -233,7 +235,7 @@ class Workbench:
     def end_thinking(self) -> None:
         """Feed <eot> now."""
         with self._changing():
-            self.run.take(MARKER)
+            self.run.end_thinking()
 
     def one_more(self) -> None:
         """One thought more, planned or not; where thinking has ended, in the place of what came after it."""
@@ -376,8 +378,8 @@ class Workbench:
         new_number = decisions.thoughts != before.thoughts
         natural = new_number or (run.session.ending.rule is not None and not self.ended_by_hand)
         position = before.shared(decisions)
-        if new_number and MARKER in before.moves:
-            position = min(position, before.moves.index(MARKER))
+        if new_number:
+            position = min(position, len(before.moves) - len(before.moves.lstrip(THOUGHT)))
         if new_number and decisions.thoughts is not None:
             position = min(position, decisions.thoughts)
         finished = run.session.finished
@@ -400,5 +402,6 @@ def _at_thought(run: LiveRun, thought: int) -> bool:
 
 
 def _end_of_thinking(moves: str) -> int:
-    """How many steps there are in front of the last <eot>."""
-    return max(0, moves.rfind(MARKER))
+    """How many steps there are in front of what ended thinking last: <eot>, a text, or a word."""
+    marker = moves.rfind(MARKER)
+    return moves.rfind(THOUGHT) + 1 if marker < 0 else len(moves[: marker + 1].rstrip(MARKER))

@@ -247,6 +247,6 @@ def _spent(side: Side) -> Text:
 def _verdict(side: Side) -> Text:
     if side.facts is None:
         return Text()
-    text = usage_text(side.facts)
+    text = usage_text(side.facts, None if side.view is None else side.view.thoughts)
     text.no_wrap, text.overflow = False, "fold"
     return text

@@ -13,6 +13,7 @@ from textual.widgets import TabbedContent, TabPane
 from coconut_core.trace import UNREADABLE
 from coconut_tui.drawing import EDIT_STYLE, shortened
 from coconut_tui.looks import Ask
+from coconut_tui.state import marker_name
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.views import all_views
@@ -118,7 +119,7 @@ def _told(sight: Sight) -> Text:
     if step.kind == "thought":
         text = Text(f"thought {step.index} of {run.thoughts}", "bold")
     elif step.kind == "marker":
-        text = Text("⟨eot⟩", "bold") + Text(" what it would say in its place", "dim")
+        text = Text(marker_name(step), "bold") + Text(" what it would say in its place", "dim")
     else:
         text = Text(f"word {step.index} ", "bold") + Text(repr(step.token), "bold")
     if step.edit:

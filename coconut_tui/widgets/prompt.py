@@ -27,7 +27,7 @@ class PromptPane(VerticalScroll):
         if view is not None:
             question = _marked(view.question, view)
         self.query_one("#question", TextView).show(question)
-        self.query_one("#model-facts", TextView).show(_facts(facts))
+        self.query_one("#model-facts", TextView).show(_facts(facts, None if view is None else view.thoughts))
 
 
 def asked_line(view: RunView | None) -> Text:
@@ -51,7 +51,7 @@ def _marked(text: str, view: RunView) -> Text:
     return marked
 
 
-def _facts(facts: ModelFacts | None) -> Text:
+def _facts(facts: ModelFacts | None, thoughts: int | None) -> Text:
     if facts is None:
         return Text()
     text = Text(f"\n{facts.name}", "dim")
@@ -60,5 +60,5 @@ def _facts(facts: ModelFacts | None) -> Text:
     if facts.replayed:
         text.append("\nreplayed from a saved trace", "dim")
     if not facts.trained:
-        text.append(f"\n! {untrained_label(facts.feedback)}", "bold")
+        text.append(f"\n! {untrained_label(facts.feedback, thoughts)}", "bold")
     return text

@@ -26,10 +26,10 @@ def status_line(
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
-def usage_text(facts: ModelFacts | None) -> Text:
-    """Whether the model's thoughts are known to be used."""
+def usage_text(facts: ModelFacts | None, thoughts: int | None = None) -> Text:
+    """Whether the model's thoughts are known to be used. thoughts: how many the run shown takes, at most."""
     if facts is not None and not facts.trained:
-        return Text(untrained_label(facts.feedback), "bold", no_wrap=True, overflow="ellipsis")
+        return Text(untrained_label(facts.feedback, thoughts), "bold", no_wrap=True, overflow="ellipsis")
     usage, colon, why = ("" if facts is None else facts.verdict).partition(":")
     text = Text("thoughts used? ", no_wrap=True, overflow="ellipsis")
     return text.append(usage or "…", "bold").append(colon + why)

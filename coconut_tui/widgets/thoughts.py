@@ -10,7 +10,7 @@ from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
-from coconut_tui.state import RunView
+from coconut_tui.state import RunView, marker_name
 from coconut_tui.widgets.rows import Row, RowsView
 
 NAME_WIDTH = 8
@@ -70,7 +70,7 @@ class ThoughtsPane(RowsView):
         assert self._view is not None
         step, selected = self._view.steps[key], key == self._selected
         if step.kind == "marker":
-            return Text("◉ ⟨eot⟩" if selected else "  ⟨eot⟩", "bold" if selected else "dim")
+            return Text(f"{'◉' if selected else ' '} {marker_name(step)}", "bold" if selected else "dim")
         return self._thought(step, selected, stop=key in self._stops)
 
     def source_of(self, key: int) -> object:
@@ -99,7 +99,7 @@ class ThoughtsPane(RowsView):
             ]
             if len(to_come) > _FOLLOWING:
                 rows.append(Row(text=Text(f"○ … {view.thoughts}", "dim")))
-            rows.append(Row(text=Text("  ⟨eot⟩", "dim")))
+            rows += _around(view.around[1])
         elif view.words():
             lines = self._wrapped(_answer(view.said, view.expected))
             rows += [Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]
@@ -110,7 +110,7 @@ class ThoughtsPane(RowsView):
         width, before = self.scrollable_content_region.width, self._steps_drawn
         known, rows = len(before.steps), before.rows
         if before != _Drawn(view.steps[:known], view.peeks, width, rows) or not rows:
-            known, rows = 0, [Row(text=Text("  ⟨bot⟩", "dim")), *self._peek(view, 0)]
+            known, rows = 0, [*_around(view.around[0]), *self._peek(view, 0)]
         for number, step in enumerate(view.steps[known:], start=known):
             if step.kind != "token":
                 rows += [Row(number), *self._peek(view, number + 1)]
@@ -147,6 +147,11 @@ class ThoughtsPane(RowsView):
             row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))
             row.append("  ")
         return row
+
+
+def _around(text: str) -> list[Row]:
+    """What stands in front of the thoughts or behind them, where anything does."""
+    return [Row(text=Text(f"  {text}", "dim"))] if text else []
 
 
 def _answer(said: Said, expected: str | None) -> Text:

@@ -70,9 +70,9 @@ def test_ask_ends_thinking_by_entropy(coconut: Run, ordinary: Path, tmp_path: Pa
 def test_ask_puts_the_question_in_the_chat_template(coconut: Run, ordinary: Path) -> None:
     ask = ("ask", "--model", ordinary, "--feedback", "mixture", "--max-new-tokens", 1, "--json", QUESTION)
     record = json.loads(coconut(*ask, "--system", "Think.").stdout)
-    # A byte is one token, and so are <|im_start|> (three times), <|im_end|> (twice) and <bot>.
+    # A byte is one token, and so are <|im_start|> (three times) and <|im_end|> (twice).
     texts = ("system\nThink.", "\n", f"user\n{QUESTION}", "\n", "assistant\n")
-    assert record["tokens"]["prompt"] == sum(map(len, texts)) + 3 + 2 + 1
+    assert record["tokens"]["prompt"] == sum(map(len, texts)) + 3 + 2
 
 
 def test_eval_and_info_label_it(coconut: Run, ordinary: Path, problems: Path) -> None:
@@ -83,7 +83,7 @@ def test_eval_and_info_label_it(coconut: Run, ordinary: Path, problems: Path) ->
     assert coconut(*evaluate).stdout.splitlines()[-1] == f"{ordinary}: {LABEL}"
     facts = json.loads(coconut("info", ordinary, "--json").stdout)
     assert facts["trained_to_think_in_latents"] is False
-    assert facts["thoughts_used"] == f"UNKNOWN: {LABEL}: {DOUBT}"
+    assert facts["thoughts_used"] == f"UNKNOWN: {LABEL}"
     assert facts["chat"] is True
 
 
@@ -125,3 +125,27 @@ def test_tied_embeddings_are_told_of_where_the_linear_map_is_chosen(coconut: Run
     )
     assert json.loads(result.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"
     assert "its embeddings are tied, so the linear map changes only a thought's length" in result.stderr
+
+
+def test_what_stands_around_the_thoughts_is_chosen_and_told(
+    coconut: Run, ordinary: Path, tmp_path: Path
+) -> None:
+    ask = ("ask", "--model", ordinary, "--max-new-tokens", 2, "--thoughts", 2, QUESTION)
+    plain, texts = (
+        json.loads(coconut(*ask, "--json", *more).stdout) for more in ((), ("--markers", "Hm:,\\n"))
+    )
+    assert texts["tokens"]["prompt"] == plain["tokens"]["prompt"] + 3
+    assert plain["thinking_ended"] == texts["thinking_ended"] == ["number"]
+    facts = json.loads(coconut("info", ordinary, "--json").stdout)
+    assert facts["feedback"] == "mixture:temperature=0.6,top_p=0.95"
+    assert (facts["markers"]["in_front"], facts["markers"]["behind"]) == ("", "")
+    shown = coconut("info", ordinary, "--markers", "Hm:,\\n").stdout
+    assert "in front  'Hm:'" in shown
+    assert "behind  '\\n'" in shown
+
+
+def test_no_doubt_where_no_hidden_state_is_fed(coconut: Run, ordinary: Path) -> None:
+    ask = ("ask", "--model", ordinary, "--feedback", "hidden", "--max-new-tokens", 1, "--json", QUESTION)
+    result = coconut(*ask, "--thoughts", 0)
+    assert (DOUBT in result.stderr, DOUBT in result.stdout) == (False, False)
+    assert json.loads(result.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"

@@ -243,14 +243,14 @@ def test_words_of_a_chat_prompt_stand_where_its_tokens_stand(tmp_path: Path, sys
         "😀",
         "?",
     ]
-    for word in words[:-1]:
+    for word in words:
         assert model.tokenizer.decode([ids[place] for place in word.positions]).strip(" ") == word.text.strip(
             " "
         )
     template = [word.text for word in words if word.template]
     said = ["<|im_start|>", "system", "\n", *("Think." if system else "Be brief.").replace(".", " .").split()]
     assert [text for text in template if text != " "][: len(said)] == said
-    assert template[-6:] == ["<|im_end|>", "\n", "<|im_start|>", "assistant", "\n", "<bot>"]
+    assert template[-5:] == ["<|im_end|>", "\n", "<|im_start|>", "assistant", "\n"]
 
 
 def test_shares_of_a_chat_prompt_add_up_to_one(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_words_of_a_prompt_with_another_end(question_end: str) -> None:
 def test_what_the_tokenizer_puts_in_front_is_an_entry_of_its_own(tmp_path: Path) -> None:
     words = prompt_words(chat_model(tmp_path, chat=False), "Why?")
     assert [(word.text, word.template) for word in words] == [
-        ("<s>", True), ("Why", False), ("?", False), ("\n", True), ("<bot>", True),
+        ("<s>", True), ("Why", False), ("?", False), ("\n", True),
     ]  # fmt: skip
 
 

@@ -35,11 +35,10 @@ def instruct(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prompt(model: CoconutModel, question: str = QUESTION) -> str:
-    """What stands in front of <bot>, which is there once."""
-    ids = model.encode_prompt(question)
-    assert ids[-1] == model.config.bot_id
-    assert ids.count(model.config.bot_id) == 1
-    return str(model.tokenizer.decode(ids[:-1]))
+    """What stands in front of the thoughts, without the marker of a model that has one, which is there once."""
+    ids, marker = model.encode_prompt(question), model.config.bot_id
+    assert marker is None or ids.count(marker) == 1
+    return str(model.tokenizer.decode(ids if marker is None else ids[:-1]))
 
 
 def test_the_question_is_a_users_turn_and_thinking_begins_where_the_answer_would(instruct: Path) -> None:
@@ -47,7 +46,7 @@ def test_the_question_is_a_users_turn_and_thinking_begins_where_the_answer_would
     assert model.config.chat is True
     assert prompt(model, f" {QUESTION}\n") == TURNS
     session = Session(model, QUESTION, thoughts=2, max_new_tokens=2)
-    assert model.tokenizer.decode(session.prompt_ids[:-1]) == TURNS
+    assert model.tokenizer.decode(session.prompt_ids) == TURNS
 
 
 def test_a_system_prompt_stands_in_front(instruct: Path) -> None:
@@ -91,7 +90,7 @@ def test_new_markers_are_the_mean_row_also_where_the_vocabulary_was_padded(tmp_p
     weight = model.base_lm.get_input_embeddings().weight
     assert isinstance(weight, torch.Tensor)
     assert weight.shape[0] == 300
-    torch.testing.assert_close(weight[model.config.bot_id], weight[:259].mean(dim=0))
+    torch.testing.assert_close(weight[model.config.latent_id], weight[:259].mean(dim=0))
     assert weights.read_bytes() == stored  # which are mapped into memory
 
 
@@ -128,7 +127,9 @@ def test_a_trace_tells_how_was_asked(instruct: Path) -> None:
     settings = session.trace().settings
     assert (settings["chat"], settings["system"]) == (True, "Think.")
     assert (settings["feedback"], settings["feedback_options"]) == ("mixture", {"top_k": 3})
-    plain = Session(load(instruct, device="cpu", chat=False), QUESTION, thoughts=1, max_new_tokens=1)
+    plain = Session(
+        load(instruct, device="cpu", chat=False, feedback="hidden"), QUESTION, thoughts=1, max_new_tokens=1
+    )
     assert not {"chat", "system", "feedback_options"} & plain.trace().settings.keys()
 
 

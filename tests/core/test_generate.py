@@ -12,7 +12,6 @@ from coconut_core.decoding import pick_token
 from coconut_core.errors import CoconutError
 from coconut_core.generate import Answer, generate
 from coconut_core.halting import EntropyRule
-from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
 from coconut_core.prompt import encode_text
@@ -25,8 +24,7 @@ def answer_alone(model: CoconutModel, question: str, *, answer_only: bool = Fals
     """What a Session says to one question."""
     session = Session(model, question, **options)
     if answer_only:
-        while session.mode is Mode.THINKING:
-            session.step()
+        session.finish_thinking()
         for token in encode_text(model.tokenizer, model.config.answer_prefix):
             session.speak(token)
     text = session.finish()
@@ -38,6 +36,7 @@ def answer_alone(model: CoconutModel, question: str, *, answer_only: bool = Fals
         len(session.thought_steps()),
         ended,
         [step.ended for step in session.steps if step.ended is not None],
+        closing=len(model.config.fed_behind),
     )
 
 
@@ -74,7 +73,7 @@ def test_answer_only_puts_the_prefix_first(model: CoconutModel, temperature: flo
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_model_may_say_bot_again(architecture: str) -> None:
-    bot = tiny_model(architecture).config.bot_id
+    (bot,) = tiny_model(architecture).config.fed_before
     model = talkative_model(architecture, bot, thoughts=2)
     answers = assert_batch_equals_single(model, temperature=1.0, max_new_tokens=16)
     assert any(answer.thoughts > 2 for answer in answers), "no row came to a second segment"

@@ -126,7 +126,7 @@ def test_thinking_may_be_ended_by_hand_or_go_on_past_the_rule() -> None:
 @pytest.mark.parametrize("ending", RULES)
 def test_each_latent_segment_ends_by_itself(ending: str) -> None:
     ruled = ending_model("qwen2", ending)
-    talkative = talkative_model("qwen2", ruled.config.bot_id, factor=4.0, dtype=ruled.dtype)
+    talkative = talkative_model("qwen2", ruled.config.fed_before[0], factor=4.0, dtype=ruled.dtype)
     model = CoconutModel(talkative.base_lm, ruled.tokenizer, ruled.config).eval()
     model.halting = ruled.halting
     options: dict[str, Any] = {"temperature": 1.0, "max_new_tokens": 16}
@@ -222,7 +222,7 @@ def test_the_head_reads_in_training_what_it_reads_in_a_run(architecture: str) ->
     prompts = [model.encode_prompt(question) for question in QUESTIONS]
     rows = [
         (
-            [*prompt, *[config.latent_id] * config.thoughts, config.eot_id, 20],
+            [*prompt, *[config.latent_id] * config.thoughts, *config.fed_behind, 20],
             [IGNORE] * (len(prompt) + config.thoughts + 1) + [20],
         )
         for prompt in prompts

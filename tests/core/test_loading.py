@@ -211,7 +211,7 @@ def test_a_coconut_json_that_is_no_object(folder: Path, content: str | bytes) ->
     "changes",
     [
         {"bot_id": "3"},
-        {"eot_id": None},
+        {"eot_id": [4]},
         {"latent_id": 5.0},
         {"bot_id": True},
         {"thoughts": "six"},

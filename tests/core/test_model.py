@@ -31,7 +31,7 @@ def make_row(model: CoconutModel, prompt: int, segments: Sequence[int], spoken: 
 
     ids, labels = words(prompt), [IGNORE] * prompt
     for thoughts in segments:
-        marked = [model.config.bot_id, *[model.config.latent_id] * thoughts, model.config.eot_id]
+        marked = [*model.config.fed_before, *[model.config.latent_id] * thoughts, *model.config.fed_behind]
         said = words(spoken)
         ids += marked + said
         labels += [IGNORE] * len(marked) + said
@@ -137,7 +137,7 @@ def test_thoughts_carry_gradients_to_the_prompt(llama: CoconutModel) -> None:
     model = tiny_model("llama", dtype=torch.float64)
     ids, mask, labels = pad([make_row(model, 6, [3], 4, seed=1)], [0])
     with_thoughts = model(ids, mask, labels).loss.item()
-    replaced = ids.masked_fill(ids == model.config.latent_id, model.config.eot_id)
+    replaced = ids.masked_fill(ids == model.config.latent_id, model.config.fed_behind[0])
     assert model(replaced, mask, labels).loss.item() != pytest.approx(with_thoughts, abs=1e-3)
     labels[:, :-1] = IGNORE  # only the last word
     model(ids, mask, labels).loss.backward()

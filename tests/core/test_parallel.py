@@ -258,14 +258,14 @@ def training_rows(model: CoconutModel) -> tuple[Tensor, Tensor, Tensor]:
     config, rows = model.config, []
     for question, count, words in zip(QUESTIONS, (3, 1, 0), ([20, 21], [22, 23, 24], [25]), strict=False):
         prompt = model.encode_prompt(question)
-        rows.append((prompt, [config.latent_id] * count + [config.eot_id, *words]))
+        rows.append((prompt, [config.latent_id] * count + [*config.fed_behind, *words]))
     left, right = max(len(prompt) for prompt, _ in rows), max(len(rest) for _, rest in rows)
     ids = torch.full((3, left + right), 1)
     mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
     for row, (prompt, rest) in enumerate(rows):
         ids[row, left - len(prompt) : left + len(rest)] = torch.tensor([*prompt, *rest])
         mask[row, left - len(prompt) : left + len(rest)] = 1
-        said = slice(left + rest.index(config.eot_id) + 1, left + len(rest))
+        said = slice(left + rest.index(config.fed_behind[0]) + 1, left + len(rest))
         labels[row, said] = ids[row, said]
     return ids, mask, labels
 

@@ -90,7 +90,7 @@ def test_less_is_computed() -> None:
     seen.clear()
     with prompt_shortcut(model):
         model(batch.input_ids, batch.attention_mask, batch.labels)
-    prompt = int((batch.input_ids[0] == model.config.bot_id).int().argmax()) + 1
+    prompt = int((batch.input_ids[0] == model.config.fed_before[0]).int().argmax()) + 1
     assert whole - sum(seen) == prompt - 1
 
 

@@ -15,6 +15,7 @@ from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model
+from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.precision import EXACT, tolerance
 from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
@@ -43,18 +44,18 @@ def apply_operation(session: Session, name: str, number: int) -> Session:
     thoughts = session.thought_steps()
     if name == "step":
         session.step()
-    elif name == "think" and session.mode is Mode.THINKING:
+    elif name == "think" and session.may_think:
         session.think()
-    elif name == "think edited" and session.mode is Mode.THINKING:
+    elif name == "think edited" and session.may_think:
         session.think(an_edit(number))
     elif name == "end thinking" and session.mode is Mode.THINKING:
         session.end_thinking()
-    elif name == "speak" and session.mode is Mode.SPEAKING:
+    elif name == "speak" and session.may_speak:
         session.speak()
-    elif name == "say" and session.mode is Mode.SPEAKING:
+    elif name == "say" and session.may_speak:
         session.speak(17 + number % 55)
-    elif name == "say bot" and session.mode is Mode.SPEAKING:
-        session.speak(session.model.config.bot_id)
+    elif name == "say bot" and session.may_speak:
+        session.speak(session.model.config.bot_id or 20)
     elif name == "rewind":
         session.rewind(number % (len(session.steps) + 1))
     elif name == "fork":
@@ -135,6 +136,17 @@ def test_any_sequence_of_operations_equals_a_fresh_run_under_a_rule(
     session = Session(ENDING_MODELS[architecture, ending], question)
     assert session.ending.rule is not None
     assert_operations_are_exact(session, chosen)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@settings(max_examples=25)
+@given(chosen=operations, thoughts=st.sampled_from([0, 2]))
+def test_any_sequence_of_operations_equals_a_fresh_run_in_any_layout(
+    architecture: str, layout: str, chosen: Sequence[tuple[str, int]], thoughts: int
+) -> None:
+    model = in_layout(MODELS[architecture], layout)
+    assert_operations_are_exact(Session(model, QUESTIONS[0], thoughts=thoughts), chosen)
 
 
 def assert_operations_are_exact(session: Session, chosen: Sequence[tuple[str, int]]) -> None:

@@ -7,7 +7,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from coconut_core.analysis.insight import prompt_words
 from coconut_core.config import CoconutConfig
+from coconut_core.generate import generate
+from coconut_core.loading import load
 from coconut_core.prompt import question_ids, unknown_words
+from tests.core.test_markers import own_words
 from tests.core.tiny_models import tiny_model
 
 pytestmark = pytest.mark.smollm2
@@ -53,3 +56,13 @@ def test_attention_stands_under_the_words_of_the_question(tokenizer: PreTrainedT
     assert [word.text for word in asked] == ["What", "is", "the", "capital", "of", "France", "?"]
     assert [word.spaced for word in asked] == [False, True, True, True, True, True, False]
     assert [word.text for word in words[:3]] == ["<|im_start|>", "system", "\n"]
+
+
+def test_with_no_thoughts_it_is_its_own_generate(smollm2_folder: Path) -> None:
+    model = load(smollm2_folder, device="cpu")
+    questions = [QUESTION, "Ann has 30 nuts, finds 12 and eats 5. How many are left?"]
+    expected = [own_words(smollm2_folder, model, question, 24) for question in questions]
+    assert [
+        answer.token_ids for answer in generate(model, questions, thoughts=0, max_new_tokens=24)
+    ] == expected
+    assert "Paris" in str(model.tokenizer.decode(expected[0]))

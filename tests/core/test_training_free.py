@@ -137,7 +137,7 @@ def test_training_goes_through_it(folder: Path, text: str) -> None:
     model = load(folder, device="cpu", feedback=text)
     model.requires_grad_(True)
     latent, config = model.config.latent_id, model.config
-    ids = torch.tensor([[*b"abc", config.bot_id, latent, latent, config.eot_id, *b"de"]])
+    ids = torch.tensor([[*b"abc", *config.fed_before, latent, latent, *config.fed_behind, *b"de"]])
     labels = torch.full_like(ids, -100)
     labels[0, -2:] = ids[0, -2:]
     output = model(ids, labels=labels)

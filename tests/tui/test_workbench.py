@@ -17,6 +17,7 @@ from coconut_tui.engine.readings import compare, peek, preview
 from coconut_tui.engine.workbench import Workbench
 from coconut_tui.state import RunView
 from tests.core.ending_models import ending_model
+from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.tiny_models import QUESTIONS
 from tests.tui.benches import PROBLEM, brief_model, fresh_records, go_on, opened, same_numbers, to_the_end
 
@@ -77,6 +78,16 @@ def random_change(bench: Workbench, rng: random.Random) -> None:
 def test_a_random_walk_ends_as_fresh_runs_of_its_decisions_do(
     model: CoconutModel, seed: int, changes: int
 ) -> None:
+    walk(model, seed, changes)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_random_walk_with_something_else_around_the_thoughts(model: CoconutModel, layout: str) -> None:
+    walk(in_layout(model, layout), seed=3, changes=40)
+
+
+def walk(model: CoconutModel, seed: int, changes: int) -> None:
+    """Random changes; now and then, and at the end for all branches, the numbers are those of fresh runs."""
     rng = random.Random(seed)
     bench = opened(model, cache_limit=2 * 10**6)
     for number in range(changes):

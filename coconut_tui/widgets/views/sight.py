@@ -10,7 +10,7 @@ from coconut_tui.drawing import EDIT_BOLD
 from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Dials, Failed, Found
 from coconut_tui.palettes import SHADES
-from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.state import ModelFacts, RunView, marker_name
 
 
 def _nothing(ask: Ask) -> None:
@@ -88,4 +88,4 @@ def step_name(step: StepRecord) -> str:
     """A step in a few letters."""
     if step.kind == "thought":
         return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
-    return "⟨eot⟩" if step.kind == "marker" else step.token
+    return marker_name(step) if step.kind == "marker" else step.token

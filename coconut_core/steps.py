@@ -1,0 +1,45 @@
+"""A step of a run, and how what steps fed is read again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from coconut_core.contexts import Context
+from coconut_core.interventions import Intervention
+from coconut_core.interventions.inside import acting
+from coconut_core.model import CoconutModel
+from coconut_core.readout import Readout
+
+Kind = Literal["thought", "marker", "token"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One position behind the prompt. `state` is what the model computed, `hidden` what was used of it."""
+
+    kind: Kind  # a marker is <eot>, or a token of the text that stands in its place
+    index: int  # of the thought within its segment, the spoken token or the text's token, from 1; 0 for <eot>
+    segment: int  # latent segment that the step belongs to or follows, from 0
+    state: Tensor  # (hidden,), the last hidden state before this step
+    hidden: Tensor  # (hidden,), the same, or what an edit put in its place
+    readout: Readout  # of `hidden`
+    token_id: int | None  # the token fed; None for a thought
+    token: str
+    edit: Intervention | None = None
+    ended: str | None = None  # why thinking ended, at the first step behind it: see Ending.reason; or "by hand"
+
+
+@torch.inference_mode()
+def read_again(model: CoconutModel, prompt_ids: Sequence[int], steps: Sequence[Step]) -> Context:
+    """A fresh context that has read a prompt and what these steps fed, edits included."""
+    context = model.start_context(torch.tensor([list(prompt_ids)], device=model.device))
+    for step in steps:
+        if step.token_id is not None:
+            model.feed(context, model.embed(torch.tensor([[step.token_id]], device=model.device)))
+            continue
+        with acting(model, context, {} if step.edit is None else {0: step.edit}) as visible:
+            model.latent_step(context, step.hidden[None], visible=visible)
+    return context
