@@ -41,7 +41,7 @@ def generate(
     thoughts: int | Sequence[int] | None = None,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     answer_only: bool = False,
     stop: StopRule | None = None,
     plans: Sequence[Plan | None] | None = None,
@@ -57,6 +57,7 @@ def generate(
 
     Thinking ends as the checkpoint says; thoughts asks for exactly so many, of all or of each, stop for a rule
     that may end it before them, each row by itself.
+    seed is that of all questions, or one for each.
     answer_only puts the model's answer prefix behind the thoughts, so that no reasoning can go into words.
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
     ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.parallel.
@@ -82,7 +83,7 @@ def generate(
                 forced=forced,
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
-                seed=seed,
+                seed=seed if isinstance(seed, int) else seed[index],
             )
             for index in chosen
         ]

@@ -226,15 +226,15 @@ class Session:
         self._generator.set_state(self._generators[position])
         del self.steps[position:], self._machines[position:], self._generators[position:]
 
-    def fork(self) -> "Session":
-        """An independent copy at the same point; nothing that can change is shared."""
+    def fork(self, seed: int | None = None) -> "Session":
+        """An independent copy at the same point, nothing that can change is shared; seed: its own from here."""
         twin = copy.copy(self)
         twin._context = self._context.copy()
         twin.steps, twin._edits = list(self.steps), dict(self._edits)
         twin._machine = replace(self._machine)
         twin._machines, twin._generators = list(self._machines), list(self._generators)
-        twin._generator = torch.Generator()
-        twin._generator.set_state(self._generator.get_state())
+        twin.seed = self.seed if seed is None else seed
+        twin._generator = self._generator.clone_state() if seed is None else new_generator(seed)
         return twin
 
     def edit(self, thought: int, intervention: Intervention | None, segment: int = 0) -> None:

@@ -13,7 +13,9 @@ import typer
 from coconut_core.answer_record import answer_record
 from coconut_core.cli import options
 from coconut_core.cli.guard import say
+from coconut_core.cli.samples import count_answers, say_record, say_seed
 from coconut_core.errors import CoconutError
+from coconut_core.seeds import check_samples, seed_behind
 
 if TYPE_CHECKING:
     from coconut_core.explainer import Explanation
@@ -63,6 +65,12 @@ def ask(
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest word, more samples.")] = 0.0,
     seed: Annotated[int, options.seed("Seed of the sampling.")] = 0,
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Draw N answers, with the seeds --seed, --seed + 1, …; needs --temperature."
+        ),
+    ] = 1,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     device_map: options.DeviceMap = None,
@@ -99,10 +107,11 @@ def ask(
         ask_remotely(server, token, context)
         return
     _check(thoughts, top_k, max_new_tokens, temperature)
+    check_samples(samples, temperature)
     if sum(source is not None for source in (question, input_file, example)) != 1:
         raise CoconutError("give one question: as text, as - (stdin), with --example N or with --input FILE")
-    if (do or explain) and input_file is not None:
-        named = "--do" if do else "--explain"
+    if (do or explain or samples > 1) and input_file is not None:
+        named = "--do" if do else "--explain" if explain else "--samples"
         raise CoconutError(f"{named} works on one question: give it as text, as - or with --example N")
     stop = options.entropy_rule(until_entropy, entropy_steps)
     model = options.resolve_source(model, base)
@@ -130,20 +139,27 @@ def ask(
     began = time.perf_counter()
     opened = open_model()
     loaded = time.perf_counter()
-    asked = _run(opened, text, example, thoughts, sampling, commands, data)
+    seeds = [seed_behind(seed, number) for number in range(samples)]
+    drawn = _run(opened, text, example, thoughts, sampling, seeds, commands, data)
     if explain:
-        asked = replace(asked, explained=_explain(asked.run, model))
-    if not (trace or as_json):
-        say(asked.answer)
-        _tell_explained(asked)
-        if asked.before is not None:
-            say(f"note: without {asked.done} it says: {asked.before}", err=True)
-        return
+        drawn = [replace(asked, explained=_explain(asked.run, model)) for asked in drawn]
     timings = {
         "load_seconds": round(loaded - began, 4),
         "answer_seconds": round(time.perf_counter() - loaded, 4),
     }
-    _tell(asked, model, top_k, timings if as_json else None)
+    if as_json:
+        say_record([(asked.run.seed, _record(asked, model, top_k, timings)) for asked in drawn])
+        return
+    for asked in drawn:
+        if trace:
+            say_seed(asked.run.seed, samples)
+            _tell(asked, model, top_k)
+            continue
+        say(asked.answer)
+        _tell_explained(asked)
+        if asked.before is not None:
+            say(f"note: without {asked.done} it says: {asked.before}", err=True)
+    count_answers([asked.answer for asked in drawn], seeds)
 
 
 @dataclass(frozen=True)
@@ -180,27 +196,31 @@ def _run(
     example: int | None,
     thoughts: int | None,
     sampling: dict[str, Any],
+    seeds: list[int],
     commands: "list[Command]",
     data: Path | None,
-) -> _Asked:
-    """Answer a question, given as text or as the number of an example."""
+) -> list[_Asked]:
+    """Answer a question, given as text or as the number of an example, with each seed; it is read once."""
     from coconut_core.problems import example_problem, recognise
 
     problem = recognise(text or "") if example is None else example_problem(model.config.family, example)
     run = model.start(problem.question if text is None and problem else text or "", thoughts, **sampling)
+    plain = [run.fork(seed) for seed in seeds]
+    for each in plain:
+        each.finish()
     if not commands:
-        run.finish()
-        return _Asked(run, problem)
-    plain = run.fork()
-    plain.finish()
+        return [_Asked(each, problem) for each in plain]
     run.apply(_bind(commands, run, problem, data, sampling["seed"]))
-    run.finish()
-    before = answer_of(plain.text, model.config.answer_prefix)
-    return _Asked(run, problem, "; ".join(map(str, commands)), before)
+    drawn = []
+    for left_alone in plain:
+        changed = run.fork(left_alone.seed)
+        changed.finish()
+        before = answer_of(left_alone.text, model.config.answer_prefix)
+        drawn.append(_Asked(changed, problem, "; ".join(map(str, commands)), before))
+    return drawn
 
 
-def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | None) -> None:
-    """Print the trace; with timings, as JSON."""
+def _traced(asked: _Asked, source: str, top_k: int) -> "Trace":
     from coconut_core.trace import trace_session
     from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line
@@ -210,16 +230,23 @@ def _tell(asked: _Asked, source: str, top_k: int, timings: dict[str, float] | No
     seen.settings["verdict"] = (
         usage_line(source) if config.trained else untrained_usage(config.feedback, asked.run.thoughts)
     )
-    if timings is not None:
-        record = answer_record(seen, timings, asked.done, asked.before)
-        if asked.explained is not None:
-            record["explained"] = [
-                {"first": each.first, "last": each.last, "text": each.text} for each in asked.explained
-            ]
-        say(json.dumps(record, ensure_ascii=False))
-        return
+    return seen
+
+
+def _record(asked: _Asked, source: str, top_k: int, timings: dict[str, float]) -> dict[str, Any]:
+    record = answer_record(_traced(asked, source, top_k), timings, asked.done, asked.before)
+    if asked.explained is not None:
+        record["explained"] = [
+            {"first": each.first, "last": each.last, "text": each.text} for each in asked.explained
+        ]
+    return record
+
+
+def _tell(asked: _Asked, source: str, top_k: int) -> None:
+    """Print the trace."""
     from coconut_core.cli.show import print_trace
 
+    seen = _traced(asked, source, top_k)
     print_trace(seen, asked.run.model.config.answer_prefix)
     _tell_explained(asked)
     if asked.before is not None:
@@ -300,8 +327,9 @@ def _answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: di
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar,
     ):
         task = bar.add_task("answering", total=total)
-        for batch in _batches(lines):
-            for record in _answer_batch(model, batch, thoughts, sampling):
+        for number, batch in enumerate(_batches(lines)):
+            seeds = [seed_behind(sampling["seed"], BATCH * number + place) for place in range(len(batch))]
+            for record in _answer_batch(model, batch, thoughts, {**sampling, "seed": seeds}):
                 say(json.dumps(record, ensure_ascii=False))
             bar.advance(task, len(batch))
 
@@ -323,16 +351,22 @@ def _answer_batch(
     from coconut_core.generate import generate
 
     records: list[dict[str, Any]] = []
-    for line in lines:
+    drawn = sampling["temperature"] > 0
+    for line, seed in zip(lines, sampling["seed"], strict=True):
         try:
             question = _question_of(line)
             model.encode_prompt(question)
-            records.append({"question": question})
+            records.append({"question": question, **({"seed": seed} if drawn else {})})
         except CoconutError as error:
             records.append({"error": str(error)})
     good = [record for record in records if "error" not in record]
+    seeds = [seed for seed, record in zip(sampling["seed"], records, strict=True) if "error" not in record]
     answers = generate(
-        model, [record["question"] for record in good], thoughts=thoughts, raising=False, **sampling
+        model,
+        [record["question"] for record in good],
+        thoughts=thoughts,
+        raising=False,
+        **{**sampling, "seed": seeds},
     )
     for record, answer in zip(good, answers, strict=True):
         if answer.error:

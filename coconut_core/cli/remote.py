@@ -2,10 +2,12 @@
 
 import json
 import sys
+from typing import Any
 
 import typer
 
 from coconut_core.cli.guard import say
+from coconut_core.cli.samples import count_answers, say_seed
 from coconut_core.errors import CoconutError
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
@@ -32,10 +34,11 @@ def ask_remotely(url: str, token: str | None, context: typer.Context) -> None:
         until_entropy=chosen["until_entropy"],
         entropy_steps=chosen["entropy_steps"],
         trace=chosen["trace"] and not chosen["as_json"],
+        samples=chosen["samples"],
     )
     record = server.ask(ask)
     try:
-        _tell(record, chosen["as_json"], ask.trace, url)
+        _tell(record, chosen["as_json"], ask, url)
     except (KeyError, TypeError, AttributeError) as error:
         raise CoconutError(f"{url} is no coconut server: its answer is damaged ({error!r})") from error
 
@@ -60,25 +63,35 @@ def _question(server: Server, text: str | None, example: int | None) -> str:
     return example_problem(server.model().get("family"), example).question
 
 
-def _tell(record: dict[str, object], as_json: bool, with_trace: bool, url: str) -> None:
+def _tell(record: dict[str, Any], as_json: bool, ask: Ask, url: str) -> None:
+    drawn = record["samples"] if ask.samples > 1 else [{"seed": ask.seed, **record}]
+    if not drawn[0]["trained"]:
+        label = str(drawn[0]["thoughts_used"]).removeprefix("UNKNOWN: ")
+        say(f"note: {drawn[0]['model']} was {label}", err=True)
+    if as_json:
+        say(json.dumps(record, ensure_ascii=False))
+        return
+    for each in drawn:
+        if ask.trace:
+            say_seed(each["seed"], ask.samples)
+        _tell_one(each, ask.trace, url)
+    count_answers([each["answer"] for each in drawn], [each["seed"] for each in drawn])
+
+
+def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
     from coconut_core.cli.ask import thinking_line
     from coconut_core.cli.show import print_trace
     from coconut_core.trace import Trace
 
-    if not record["trained"]:
-        label = str(record["thoughts_used"]).removeprefix("UNKNOWN: ")
-        say(f"note: {record['model']} was {label}", err=True)
     without = f"without {record['done']}" if "done" in record else ""
-    if as_json:
-        say(json.dumps(record, ensure_ascii=False))
-    elif with_trace:
+    if with_trace:
         seen = Trace.from_json(record["trace"], url)
         print_trace(seen, seen.answer_prefix)
         if without:
             say(f"{without}: {record['answer_without']}")
         say(thinking_line(seen))
         say(f"thoughts used? {seen.settings['verdict']}")
-    else:
-        say(record["answer"])
-        if without:
-            say(f"note: {without} it says: {record['answer_without']}", err=True)
+        return
+    say(record["answer"])
+    if without:
+        say(f"note: {without} it says: {record['answer_without']}", err=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from coconut_core.errors import CoconutError
-from coconut_core.seeds import LARGEST_SEED
+from coconut_core.seeds import LARGEST_SEED, check_samples, seed_behind
 
 NUMBERS: dict[str, tuple[type, float, float]] = {  # by field: whole or not, smallest, largest
     "thoughts": (int, 0, 100_000),
@@ -58,22 +58,14 @@ class Ask:
             raise CoconutError('"entropy_steps" goes with "until_entropy": give that as well')
         if len(ask.do) > LONGEST_DO:
             raise CoconutError(f'"do" has {len(ask.do)} characters, and may have {LONGEST_DO}: change less')
-        check_samples(ask.samples, ask.temperature, ask.seed)
+        check_samples(ask.samples, ask.temperature)
         if ask.samples > 1 and ask.stream:
             raise CoconutError('"stream" tells the steps of one answer: leave it out, or "samples"')
         return ask
 
     def each(self) -> list["Ask"]:
         """One ask for each sample, with the seeds that follow one another from its own."""
-        return [replace(self, seed=self.seed + number, samples=1) for number in range(self.samples)]
-
-
-def check_samples(samples: int, temperature: float, seed: int) -> None:
-    """Raise CoconutError where there are not so many samples to be drawn."""
-    if samples > 1 and temperature == 0:
-        raise CoconutError(f"{samples} samples without a temperature are all the same: give one above 0")
-    if seed + samples - 1 > LARGEST_SEED:
-        raise CoconutError(f"the seeds of {samples} samples go beyond {LARGEST_SEED}: give a smaller seed")
+        return [replace(self, seed=seed_behind(self.seed, number), samples=1) for number in range(self.samples)]
 
 
 def _check(name: str, value: Any) -> None:

@@ -83,6 +83,8 @@ def url(checkpoint: Path) -> Iterator[str]:
         ["--temperature", "0.9", "--seed", "4", "--max-new-tokens", "7"],
         ["--until-entropy", "0.5"],
         ["--do", "replace twin@all"],
+        ["--samples", "3", "--temperature", "0.9"],
+        ["--samples", "3", "--temperature", "0.9", "--trace", "--do", "zero@1"],
     ],
 )
 def test_a_server_gives_the_output_of_a_local_ask(
