@@ -5,7 +5,7 @@ Every user of the latent loop (training, Session, generate, evaluation) goes thr
 thought is fed back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -393,8 +393,11 @@ class CoconutModel(nn.Module):
 
         return Session(self, question, thoughts=thoughts, **options)
 
-    def generate(self, questions: list[str], thoughts: int | None = None, **options: Any) -> list[str]:
-        """Answers of many questions at once, as text; see coconut_core.generate for the options."""
+    def generate(
+        self, questions: str | Sequence[str], thoughts: int | None = None, **options: Any
+    ) -> list[str]:
+        """Answers of one question or many at once, as text, in order; see coconut_core.generate for options."""
         from coconut_core.generate import generate
 
+        questions = [questions] if isinstance(questions, str) else questions
         return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]

@@ -20,7 +20,7 @@ from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, Markers, 
 from coconut_core.errors import CoconutError
 
 HELP = {"help_option_names": ["-h", "--help"]}
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False)
 commands = typer.Typer(name="coconut-tui", add_completion=False, pretty_exceptions_enable=False)
 
 ConfigFile = Annotated[

@@ -23,7 +23,6 @@ app = typer.Typer(
     name="coconut",
     help="Run, look inside and train models that reason in continuous thoughts (Coconut).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

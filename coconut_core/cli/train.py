@@ -18,9 +18,19 @@ if TYPE_CHECKING:
     from coconut_core.training.trainer import Trainer
 
 
+def _recipes_beginning(text: str) -> list[str]:
+    """For the shell's completion."""
+    from coconut_core.training.recipe import available_recipes
+
+    return [name for name in available_recipes() if name.startswith(text)]
+
+
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's name or TOML file; see `coconut recipes`.")
+        str | None,
+        typer.Argument(
+            help="A recipe's name or TOML file; see `coconut recipes`.", autocompletion=_recipes_beginning
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/ and the recipe's name.")

@@ -5,6 +5,7 @@ Only what needs no run of a model is imported here; see the modules `donors` and
 
 from coconut_core.interventions.edits import (
     Add,
+    Apply,
     Chain,
     HiddenPositions,
     Intervention,
@@ -22,6 +23,7 @@ from coconut_core.interventions.plan import Plan
 
 __all__ = [
     "Add",
+    "Apply",
     "Chain",
     "HiddenPositions",
     "Intervention",

@@ -4,7 +4,7 @@ Each is a small value that knows its text form. Vectors from elsewhere (a donor'
 part of the value; coconut_core.interventions.text makes it from words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -193,6 +193,24 @@ class Chain(Intervention):
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.parts))
+
+
+@dataclass(frozen=True)
+class Apply(Intervention):
+    """A function of the thought, (hidden,) -> (hidden,): what it returns is fed."""
+
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, thought: Tensor) -> Tensor:
+        return _fitting(self.function(thought), thought)
+
+    def __str__(self) -> str:
+        return f"apply {getattr(self.function, '__name__', type(self.function).__name__)}"
+
+
+def as_intervention(edit: Intervention | Callable[[Tensor], Tensor]) -> Intervention:
+    """The same edit; a plain function is done to the vector that is fed."""
+    return edit if isinstance(edit, Intervention) else Apply(edit)
 
 
 def chain(first: Intervention | None, second: Intervention) -> Intervention:

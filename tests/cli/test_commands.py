@@ -1,9 +1,12 @@
 """The other subcommands, end to end, and what a bare --help costs."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from coconut_core.problems import read_problems
 from tests.cli.conftest import Run
@@ -17,6 +20,21 @@ def test_help_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "completion"),
+    [("coconut", "con", "controls"), ("coconut", "train sma", "small"), ("coconut-tui", "--res", "--restore")],
+)
+def test_a_shell_completes_commands_options_and_recipes(program: str, words: str, completion: str) -> None:
+    line = f"{program} {words}"
+    words_of_shell = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    asked = {f"_{program.upper().replace('-', '_')}_COMPLETE": "complete_bash", **words_of_shell}
+    done = subprocess.run(
+        [Path(sys.executable).with_name(program)],
+        env={**os.environ, **asked}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert completion in done.stdout.split()
 
 
 def test_version_and_unknown_command(installed: Run) -> None:

@@ -10,6 +10,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions import (
     Add,
+    Apply,
     HiddenPositions,
     Intervention,
     Nearest,
@@ -334,3 +335,17 @@ def test_a_run_with_inside_interventions_can_go_back_and_fork(model: CoconutMode
     forked.finish()
     assert_same(straight, wandering)
     assert_same(straight, forked)
+
+
+def test_a_function_is_an_intervention() -> None:
+    model = tiny_model("llama", dtype=torch.float64)
+    by_name, by_hand = (
+        run(model, Plan({2: Scale(2.0)})),
+        run(model, Plan({2: Apply(lambda thought: thought * 2)})),
+    )
+    assert torch.equal(by_name.next_readout.logits, by_hand.next_readout.logits)
+    assert str(by_hand.steps[1].edit) == "apply <lambda>"
+    answers = generate(model, [QUESTIONS[0]], plans=[Plan({2: Apply(torch.zeros_like)})], keep="thoughts")
+    assert float(answers[0].recording.thoughts[1].abs().max()) == 0
+    with pytest.raises(CoconutError, match="the vector has shape"):
+        run(model, Plan({1: Apply(lambda thought: thought[:5])}))
