@@ -21,7 +21,7 @@ from coconut_core.config import check_passes
 from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.halting import Ending
-from coconut_core.interventions.edits import Intervention
+from coconut_core.interventions.edits import Edit, Intervention, as_intervention
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -138,6 +138,16 @@ def changing(edits: Sequence[Mapping[int, Intervention]]) -> Callable[[Tensor], 
         return changed
 
     return change
+
+
+def allow_edit(model: "CoconutModel", edit: Edit, passes: int) -> Intervention:
+    """The same edit; a function is one, too. Raises CoconutError where nothing can be done to a run's thoughts,
+    or not this."""
+    if model.config.feedback == "pause":
+        raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
+    intervention = as_intervention(edit)
+    check_edit(intervention, passes)
+    return intervention
 
 
 def check_edit(edit: Intervention, passes: int) -> None:

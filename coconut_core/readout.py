@@ -20,6 +20,13 @@ class TokenProbability:
     probability: float
 
 
+def ordinary(hidden: Tensor) -> Tensor:
+    """The same numbers as a tensor that may take part in a gradient, for probes and the like; runs are taken
+    without (torch.inference_mode), and what comes of that may not."""
+    with torch.inference_mode(False):
+        return hidden.clone() if hidden.is_inference() else hidden
+
+
 class Readout:
     """What a hidden state would say: softmax(h · W_lm_head). Computed when first asked for.
 

@@ -18,12 +18,12 @@ from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
 from coconut_core.finite import check_run
 from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
-from coconut_core.interventions import Intervention, Plan
+from coconut_core.interventions import Edit, Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
-from coconut_core.readout import Readout
+from coconut_core.parallel import allow_edit, changing, choose_passes, find_thoughts
+from coconut_core.readout import Readout, ordinary
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
 from coconut_core.steps import Kind, Step, read_again
@@ -108,7 +108,7 @@ class Session:
         """Readout of the state that the next step will use."""
         goes_on = self.may_think and self._machine.taken < self.thoughts
         found = self._found_ahead(self._edits) if goes_on else None
-        return self._readout if found is None else Readout(self.model, found)
+        return self._readout if found is None else Readout(self.model, ordinary(found))
 
     @property
     def next_move(self) -> Move:
@@ -148,7 +148,7 @@ class Session:
         return self.speak() if move is Move.SPEAK else None
 
     @torch.inference_mode()
-    def think(self, edit: Intervention | None = None) -> Step:
+    def think(self, edit: Edit | None = None) -> Step:
         """Feed one continuous thought, changed by edit if given. May exceed the planned number of thoughts."""
         if not self.may_think:
             raise CoconutError("the model is not thinking now: rewind to where it was to take another thought")
@@ -160,7 +160,7 @@ class Session:
         self._check_room()
         found = self._found_ahead(self._edits if edit is None else {**self._edits, key: edit})
         hidden = hidden if found is None else found
-        readout = readout if hidden is state else Readout(self.model, hidden)
+        readout = readout if hidden is state else Readout(self.model, ordinary(hidden))
         with acting(self.model, self._context, {} if edit is None else {0: edit}) as visible:
             self._before_step()
             self.model.latent_step(self._context, hidden[None], visible=visible)
@@ -237,8 +237,9 @@ class Session:
         twin._generator = self._generator.clone_state() if seed is None else new_generator(seed)
         return twin
 
-    def edit(self, thought: int, intervention: Intervention | None, segment: int = 0) -> None:
-        """Change thought number `thought` (from 1), or with None take an earlier change back.
+    def edit(self, thought: int, intervention: Edit | None, segment: int = 0) -> None:
+        """Change thought number `thought` (from 1) by an intervention or a function, (hidden,) to
+        (hidden,), or with None take an earlier change back.
 
         What followed is computed again from there, up to the same number of thoughts; words said after
         them are taken back, since they may now differ.
@@ -255,7 +256,8 @@ class Session:
             raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
         if intervention is not None:
             # One that does not fit is refused before anything changes.
-            self._check_edit(intervention)(self.steps[place].state)
+            intervention = self._check_edit(intervention)
+            intervention(self.steps[place].state)
             check_fits(self.model, intervention, len(self.prompt_ids) + place)
         again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
         self.rewind(place)
@@ -329,7 +331,7 @@ class Session:
             self._found = _Found(chosen, fed[0])
         return self._found.thoughts[machine.taken]
 
-    def _check_edit(self, edit: Intervention) -> Intervention:
+    def _check_edit(self, edit: Edit) -> Intervention:
         return allow_edit(self.model, edit, self.passes)
 
     def _check_room(self) -> None:
@@ -352,7 +354,7 @@ class Session:
         hidden = self._context.hidden
         if self._next is None or self._next[0] is not hidden:
             with torch.inference_mode():
-                self._next = hidden, Readout(self.model, hidden[0])
+                self._next = hidden, Readout(self.model, ordinary(hidden[0]))
         return self._next[1]
 
     @torch.inference_mode()
@@ -389,11 +391,3 @@ class Session:
         if len(self.steps) > kept:
             self.steps[-1 - kept].readout.forget()
         return step
-
-
-def allow_edit(model: CoconutModel, edit: Intervention, passes: int) -> Intervention:
-    """The same edit. Raises CoconutError where nothing can be done to a run's thoughts, or not this."""
-    if model.config.feedback == "pause":
-        raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
-    check_edit(edit, passes)
-    return edit

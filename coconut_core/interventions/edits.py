@@ -208,7 +208,10 @@ class Apply(Intervention):
         return f"apply {getattr(self.function, '__name__', type(self.function).__name__)}"
 
 
-def as_intervention(edit: Intervention | Callable[[Tensor], Tensor]) -> Intervention:
+Edit = Intervention | Callable[[Tensor], Tensor]  # what a run takes
+
+
+def as_intervention(edit: Edit) -> Intervention:
     """The same edit; a plain function is done to the vector that is fed."""
     return edit if isinstance(edit, Intervention) else Apply(edit)
 
