@@ -207,7 +207,7 @@ class Explorer(InspectingApp):
             self.selected = count - 1 if count else None
         example = view.tree.example
         if example is not None and view.said.right is not None and view.tree.here.parent is None:
-            self.problems.note({example: view.said.right})
+            self.problems.note({example: view.said})
         self._draw_soon()
 
     def on_stopped(self, message: Stopped) -> None:
@@ -242,7 +242,7 @@ class Explorer(InspectingApp):
 
     def on_judged(self, message: Judged) -> None:
         """Note which problems were answered rightly."""
-        self.problems.note(message.verdicts)
+        self.problems.note(message.said)
         if isinstance(self.screen, ProblemsScreen):
             self.screen.show()
 
@@ -379,7 +379,7 @@ class Explorer(InspectingApp):
         hops = 1 if self.facts is None else self.facts.first_thought_hops
         self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, hops)
         self.draw_inspect()
-        self.keeper.note_screen(self.selected, self.breakpoints)
+        self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)
 
     @property
     def _has_panes(self) -> bool:
@@ -389,7 +389,7 @@ class Explorer(InspectingApp):
     def _draw_status(self) -> None:
         if not self._has_panes:
             return
-        self.keeper.note_screen(self.selected, self.breakpoints)
+        self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)
         self.query_one("#status", TextView).show(
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )

@@ -1,14 +1,33 @@
 """The problems that are gone through: those of a file, or the examples of the model's family."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
+from coconut_tui.branches import Said
 from coconut_tui.controlled import Swaps
 
+MOST_KEPT = 500  # problems whose answers a session keeps
 LISTED_EXAMPLES = 50  # a family has examples without end; so many are listed
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is known of a problem, and a digest of its question, by which it is known again."""
+
+    number: int
+    question: str
+    said: Said | None = None
+    swaps: Swaps | None = None
+
+
+def digest(problem: Problem) -> str:
+    """A few letters that tell a question from others."""
+    return sha256(problem.question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Collection:
@@ -18,8 +37,9 @@ class Collection:
         """problems of a file; where there is none, the examples of a family, if it has any."""
         self._problems = problems
         self._family = family
-        self.verdicts: dict[int, bool] = {}
+        self.said: dict[int, Said] = {}  # what the model answered, judged
         self.swaps: dict[int, Swaps] = {}  # what became of answers with other problems' thoughts
+        self.answered: tuple[Answered, ...] = ()  # the same as it is kept, the newest
 
     def __bool__(self) -> bool:
         return self._problems is not None or self._family is not None
@@ -43,13 +63,40 @@ class Collection:
             return enumerate(self._problems, start=1)
         return ((number, self.problem(number)) for number in range(1, LISTED_EXAMPLES + 1))
 
-    def note(self, verdicts: Mapping[int, bool]) -> None:
-        """Write down which answers were right."""
-        self.verdicts.update(verdicts)
+    def note(self, said: Mapping[int, Said]) -> None:
+        """Write down what was answered."""
+        self.said.update(said)
+        self._keep(said)
 
     def note_swaps(self, swaps: Mapping[int, Swaps]) -> None:
         """Write down what became of answers with other problems' thoughts."""
         self.swaps.update(swaps)
+        self._keep(swaps)
+
+    def take_up(self, answered: Sequence["Answered"]) -> None:
+        """Go on with what is known from before, of problems that are still the same."""
+        for each in answered:
+            try:
+                same = digest(self.problem(each.number)) == each.question
+            except CoconutError:  # the file has fewer problems now
+                continue
+            if same:
+                self.said |= {} if each.said is None else {each.number: each.said}
+                self.swaps |= {} if each.swaps is None else {each.number: each.swaps}
+                self._keep([each.number])
+
+    def verdict(self, number: int) -> bool | None:
+        """Whether a problem was answered rightly; None where it was not answered."""
+        said = self.said.get(number)
+        return None if said is None else said.right
+
+    def _keep(self, numbers: Iterable[int]) -> None:
+        newest = {each.number: each for each in self.answered}
+        for number in numbers:
+            newest.pop(number, None)
+            question = digest(self.problem(number))
+            newest[number] = Answered(number, question, self.said.get(number), self.swaps.get(number))
+        self.answered = tuple(newest.values())[-MOST_KEPT:]
 
     def matching(self, words: str) -> list[int]:
         """Numbers of the problems that fit a filter.
@@ -60,10 +107,7 @@ class Collection:
         return [
             number
             for number, problem in self.listed()
-            if all(
-                _fits(word, problem, self.verdicts.get(number), self.swaps.get(number))
-                for word in words.split()
-            )
+            if all(_fits(word, problem, self.verdict(number), self.swaps.get(number)) for word in words.split())
         ]
 
 

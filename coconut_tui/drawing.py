@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import isnan
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from coconut_core.cli.show import printable
@@ -80,6 +81,12 @@ def shortened(text: str, width: int) -> str:
     """A text in one line of at most so many characters; control characters are escaped."""
     text = visible(text)
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def end_of(text: str, width: int) -> str:
+    """A text in one line of at most so many cells; of a longer one the end."""
+    text = visible(text)
+    return text if cell_len(text) <= width else f"…{set_cell_size(text[::-1], max(0, width - 1))[::-1]}"
 
 
 def megabytes(size: int) -> str:

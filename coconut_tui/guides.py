@@ -158,7 +158,9 @@ GUIDES = {
     ),
     "problems": Guide(
         "Problems",
-        "✓ right, ✗ wrong, · not answered. ctrl+t answers the listed problems with other problems' "
+        "What the model said beside what was expected. ✓ right, ✗ wrong, ≈ the right name in other words, "
+        "which counts as wrong, · not answered; ctrl+a answers the listed problems, ctrl+t "
+        "answers them with other problems' "
         "thoughts, several for each: ● used, more than half of these swaps changed the answer's text; ○ "
         "unused, none did; ◐ partly, between. The figures are the changed answers of the swaps. In the "
         "filter: used, partly, unused, right, wrong, open, 4 or 3-5 reasoning steps, or a word of the "

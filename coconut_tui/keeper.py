@@ -9,6 +9,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import Problem, read_some_problems
 from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.collection import Answered
 from coconut_tui.saved import SavedRun, SavedSession
 from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
@@ -29,6 +30,7 @@ class Keeper:
         self._awaited: Tree | None = None  # of a session that is to go on, until it does
         self._selected: int | None = None
         self._breakpoints: tuple[Breakpoint, ...] = ()
+        self._answered: tuple[Answered, ...] = ()
         self._problem_file = None if problem_file is None else str(problem_file.resolve())
         self._store: SessionStore | None = None
         if folder is not None:
@@ -109,19 +111,24 @@ class Keeper:
                     self._selected,
                     self._breakpoints,
                     self._problem_file,
+                    self._answered,
                 )
                 questions = [tree.question] if touched else []
                 self._change(replace(self._session.remember(questions=questions), run=run))
 
-    def note_screen(self, selected: int | None, breakpoints: tuple[Breakpoint, ...]) -> None:
-        """Another step is selected, or there are other breakpoints."""
+    def note_screen(
+        self,
+        selected: int | None,
+        breakpoints: tuple[Breakpoint, ...],
+        answered: tuple[Answered, ...] = (),
+    ) -> None:
+        """Another step is selected, there are other breakpoints, or more problems have been answered."""
         with self._lock:
-            self._selected, self._breakpoints = selected, breakpoints
+            self._selected, self._breakpoints, self._answered = selected, breakpoints, answered
             run = self._session.run
             if run is not None and self._awaited is None:
-                self._change(
-                    replace(self._session, run=replace(run, selected=selected, breakpoints=breakpoints))
-                )
+                now = replace(run, selected=selected, breakpoints=breakpoints, answered=answered)
+                self._change(replace(self._session, run=now))
 
     # -- saying and leaving --------------------------------------------------------------------------------
 

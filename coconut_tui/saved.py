@@ -14,6 +14,8 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, read_breakpoint
+from coconut_tui.collection import Answered
+from coconut_tui.controlled import Swaps
 from coconut_tui.state import RECORDED_TOKENS, ModelChoice
 
 FORMAT = "coconut-session"
@@ -75,6 +77,7 @@ class SavedRun:
     selected: int | None = None  # step
     breakpoints: tuple[Breakpoint, ...] = ()
     problem_file: str | None = None  # whose problems are gone through
+    answered: tuple[Answered, ...] = ()  # what is known of these problems
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,16 @@ def _run_record(run: SavedRun) -> dict[str, Any]:
         "selected": run.selected,
         "breakpoints": [{"text": str(each), "enabled": each.enabled} for each in run.breakpoints],
         "problem_file": run.problem_file,
+        "answered": [_answered_record(each) for each in run.answered],
+    }
+
+
+def _answered_record(answered: Answered) -> dict[str, Any]:
+    return {
+        "number": answered.number,
+        "question": answered.question,
+        "said": None if answered.said is None else vars(answered.said),
+        "swaps": None if answered.swaps is None else vars(answered.swaps),
     }
 
 
@@ -199,6 +212,17 @@ def _run_from(record: dict[str, Any]) -> SavedRun:
             for each in _records(record, "breakpoints")
         ),
         _take(record, "problem_file", str, None),
+        tuple(map(_answered_from, _records(record, "answered"))) if "answered" in record else (),
+    )
+
+
+def _answered_from(record: dict[str, Any]) -> Answered:
+    said, swaps = _take(record, "said", dict, None), _take(record, "swaps", dict, None)
+    return Answered(
+        _count(record, "number"),
+        _take(record, "question", str),
+        None if said is None else _said_from(said),
+        None if swaps is None else Swaps(_count(swaps, "changed"), _count(swaps, "count")),
     )
 
 

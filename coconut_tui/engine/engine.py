@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
-from coconut_tui.branches import Tree
+from coconut_tui.branches import Said, Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.engine.messages import (
     CompareReady,
@@ -275,11 +275,11 @@ class Engine:
 
             done = 0
 
-            def show(verdicts: Mapping[int, bool]) -> None:
+            def show(said: Mapping[int, Said]) -> None:
                 nonlocal done
-                done += len(verdicts)
+                done += len(said)
                 job.progress(done, len(problems))
-                self._post(Judged(verdicts))
+                self._post(Judged(said))
 
             answer_all(self._open_bench, problems, lambda: job.stopped, show)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from textual.message import Message
 
+from coconut_tui.branches import Said
 from coconut_tui.looks import Ask, Found
 from coconut_tui.state import Comparison, ModelChoice, ModelFacts, Preview, RunView, WhatIf
 
@@ -89,8 +90,8 @@ class LookReady(Message):
 
 
 class Judged(Message):
-    """Problems have been answered: by number, whether rightly."""
+    """Problems have been answered: by number, what was said, judged."""
 
-    def __init__(self, verdicts: Mapping[int, bool]) -> None:
+    def __init__(self, said: Mapping[int, Said]) -> None:
         super().__init__()
-        self.verdicts = verdicts
+        self.said = said

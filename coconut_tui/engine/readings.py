@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from torch.nn.functional import cosine_similarity
 
 from coconut_core.analysis.lens import divergence
-from coconut_core.answers import is_right
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions import Intervention, Plan
@@ -15,7 +14,7 @@ from coconut_core.problems.base import Problem
 from coconut_core.readout import Readout
 from coconut_core.steps import Step
 from coconut_core.trace import StepRecord
-from coconut_tui.branches import THOUGHT
+from coconut_tui.branches import THOUGHT, Said
 from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import LiveRun, Place, Stop
 from coconut_tui.state import ComparedStep, Comparison, Preview, Variant, WhatIf
@@ -186,9 +185,9 @@ def answer_all(
     bench: "Workbench",
     problems: Mapping[int, Problem],
     stop: Stop,
-    show: Callable[[Mapping[int, bool]], None],
+    show: Callable[[Mapping[int, Said]], None],
 ) -> None:
-    """Answer problems as the checkpoint says, a batch at a time; show gets each batch's verdicts."""
+    """Answer problems as the checkpoint says, a batch at a time; show gets each batch's answers, judged."""
     numbers = [number for number, problem in problems.items() if problem.answer]
     for start in range(0, len(numbers), ANSWERED_TOGETHER):
         if stop():
@@ -198,7 +197,7 @@ def answer_all(
         prefix = bench.model.config.answer_prefix
         show(
             {
-                number: is_right(answer.text, problems[number], prefix)
+                number: Said.judged(answer.text, prefix, problems[number], finished=True)
                 for number, answer in zip(chosen, answers, strict=True)
             }
         )

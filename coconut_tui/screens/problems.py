@@ -2,22 +2,38 @@
 
 from collections.abc import Callable, Mapping
 
+from rich.cells import set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from coconut_core.answers import conclusion
 from coconut_core.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_tui.collection import Collection
 from coconut_tui.controlled import Swaps
-from coconut_tui.drawing import shortened
+from coconut_tui.drawing import EDIT_STYLE, end_of, verdict_mark
 
 MOST_LISTED = 2000
+_WHOLE = 20  # with so many cells an answer is shown whole, else what it comes down to
+_HEADS = {
+    "": "",
+    "#": "   #",
+    "steps": "steps",
+    "swaps": "swaps",
+    "said": "said",
+    "expected": "expected",
+    "question": "question, its end",
+}
+_LEGEND = (
+    "✓ right  ✗ wrong  ≈ right name, other wording  · not answered     "
+    "swaps: ● most change the answer  ◐ some  ○ none"
+)
 
 
 class ProblemsScreen(ModalScreen[int | None]):
@@ -55,19 +71,25 @@ class ProblemsScreen(ModalScreen[int | None]):
         self._numbers: list[int] = []
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide") as dialog:
+        with Vertical(classes="dialog full") as dialog:
             dialog.border_title = "Problems"
             dialog.border_subtitle = "enter opens, ctrl+a answers these, ctrl+t tests these, escape closes"
             yield Input(
                 placeholder="filter: 4   3-5   right wrong open   used partly unused   a word of the question",
                 compact=True,
             )
+            yield Static(id="problem-heads")
             yield OptionList()
+            yield Static(Text(_LEGEND, "dim"), id="problem-marks")
         yield Footer()
 
     def on_mount(self) -> None:
         """List all, once it is known how wide the lines are."""
         self.call_after_refresh(self._list_all)
+
+    def on_resize(self) -> None:
+        """The columns follow the width."""
+        self.call_after_refresh(self.show)
 
     def _list_all(self) -> None:
         self.show()
@@ -80,11 +102,13 @@ class ProblemsScreen(ModalScreen[int | None]):
         place = listed.highlighted
         before = None if place is None or place >= len(self._numbers) else self._numbers[place]
         self._numbers = self._problems.matching(self.query_one(Input).value)
+        columns = self._columns
+        self.query_one("#problem-heads", Static).update(Text(_row(_HEADS, columns), "bold"))
         listed.clear_options()
-        listed.add_options([Option(self._line(number)) for number in self._numbers[:MOST_LISTED]])
+        listed.add_options([Option(self._line(number, columns)) for number in self._numbers[:MOST_LISTED]])
         if self._numbers:
             listed.highlighted = self._numbers.index(before) if before in self._numbers[:MOST_LISTED] else 0
-        judged = [self._problems.verdicts.get(number) for number in self._numbers]
+        judged = [self._problems.verdict(number) for number in self._numbers]
         known = sum(verdict is not None for verdict in judged)
         title = f"Problems: {len(self._numbers)}, answered {known}, right {judged.count(True)}"
         tested = [self._problems.swaps.get(number) for number in self._numbers]
@@ -131,16 +155,45 @@ class ProblemsScreen(ModalScreen[int | None]):
         """Close."""
         self.dismiss(None)
 
-    def _line(self, number: int) -> Text:
-        problem = self._problems.problem(number)
-        verdict = self._problems.verdicts.get(number)
-        mark = "·" if verdict is None else "✓" if verdict else "✗"
-        hops = f"{len(problem.steps)} steps" if problem.steps else ""
-        line = Text(f"{mark} {number:>4}  {hops:<8} ")
-        if self._problems.swaps:
-            swaps = self._problems.swaps.get(number)
-            line.append(f"{'' if swaps is None else swaps.mark:<6}")
-        line.append("… ")
-        room = max(20, self.query_one(OptionList).size.width - line.cell_len - 2)
-        line.append(visible(problem.question.rstrip())[-min(room, 60) :])
-        return line.append(f"  {shortened(problem.answer, room - 62)}", "dim") if room > 70 else line
+    @property
+    def _columns(self) -> dict[str, int]:
+        """Cells of each column; answers get a quarter each of what is left, as far as they need it."""
+        columns = {"": 1, "#": 4, "steps": 5} | ({"swaps": 5} if self._problems.swaps else {})
+        width = self.query_one(OptionList).scrollable_content_region.width
+        room = width - sum(columns.values()) - 2 * len(columns)
+        answer = max(10, min(32, room // 4))
+        return columns | {"said": answer, "expected": answer, "question": max(10, room - 2 * answer - 4)}
+
+    def _line(self, number: int, columns: Mapping[str, int]) -> Text:
+        problem, said = self._problems.problem(number), self._problems.said.get(number)
+        swaps = self._problems.swaps.get(number)
+        short = columns["said"] < _WHOLE
+        cells = {
+            "": "·" if said is None or said.right is None else verdict_mark(said).strip(),
+            "#": f"{number:>4}",
+            "steps": f"{len(problem.steps) or '':>5}",
+            "swaps": "" if swaps is None else swaps.mark,
+            "said": "" if said is None else (_short(said.answer, short) or "nothing"),
+            "expected": _short(problem.answer, short),
+            "question": visible(problem.question.rstrip()),
+        }
+        wrong = said is not None and said.right is False
+        styles = {"said": EDIT_STYLE if wrong else "", "expected": "" if wrong else "dim"}
+        line = Text()
+        for name, width in columns.items():
+            line.append(_cell(cells[name], width), styles.get(name, "")).append("  ")
+        line.rstrip()
+        return line
+
+
+def _row(cells: Mapping[str, str], columns: Mapping[str, int]) -> str:
+    return "  ".join(_cell(cells[name], width) for name, width in columns.items())
+
+
+def _cell(text: str, width: int) -> str:
+    """A text in so many cells; of a longer one the end, which tells most."""
+    return set_cell_size(end_of(text, width), width)
+
+
+def _short(answer: str, short: bool) -> str:
+    return conclusion(answer) if short else answer

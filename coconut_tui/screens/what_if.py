@@ -1,6 +1,5 @@
 """The what-if table."""
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -8,8 +7,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from coconut_core.errors import visible
-from coconut_tui.drawing import chance_text, place_headings, place_told, shortened, verdict_mark
+from coconut_tui.drawing import chance_text, end_of, place_headings, place_told, shortened, verdict_mark
 from coconut_tui.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
 
@@ -104,15 +102,9 @@ def _cells(variant: Variant, room: int, columns: int) -> list[Text]:
     if variant.said is None:
         return [Text(variant.text), Text("…", "dim"), Text(), *none]
     mark = verdict_mark(variant.said)
-    answer = Text(_end(variant.said.answer or "nothing", room - len(mark))).append(mark)
+    answer = Text(end_of(variant.said.answer or "nothing", room - len(mark))).append(mark)
     aloud = f"  +{variant.aloud} word{'' if variant.aloud == 1 else 's'}" if variant.aloud else ""
     answer.append(aloud if answer.cell_len + len(aloud) <= room else "", "dim")
     changed = Text("≠ yes", "bold") if variant.changed else Text("= no", "dim")
     chances = [Text(chance_text(chance)) for chance in variant.probabilities] or none
     return [Text(variant.text), answer, changed, *chances]
-
-
-def _end(answer: str, width: int) -> str:
-    """An answer in one line; where it does not fit its end, which tells most."""
-    answer = visible(answer)
-    return answer if cell_len(answer) <= width else f"…{set_cell_size(answer[::-1], width - 1)[::-1]}"

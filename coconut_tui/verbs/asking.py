@@ -103,7 +103,7 @@ def cpu(app: "Explorer", argument: str) -> None:
     tree = app.require_view().tree
     assert app.choice is not None  # of the model that is there
     choice = replace(app.choice, device="cpu")
-    app.saved = SavedRun(choice, tree)
+    app.saved = SavedRun(choice, tree, answered=app.problems.answered)
     app.start_engine(choice)
 
 
@@ -113,6 +113,7 @@ def open_first(app: "Explorer") -> None:
     saved, app.saved = app.saved, None
     try:
         if saved is not None:
+            app.problems.take_up(saved.answered)
             app.engine.reopen(saved.tree)
         elif app.view is not None and app.replay is None:
             ask_again(app, app.view.tree)

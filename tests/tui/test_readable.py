@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from textual.containers import VerticalScroll
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 
 from coconut_core.plots import Line, draw_lines
 from coconut_core.problems import example_problem
@@ -12,8 +12,11 @@ from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.collection import Collection
+from coconut_tui.controlled import Swaps
 from coconut_tui.drawing import verdict_mark
 from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.state import ComparedStep, Comparison, RunView
 from coconut_tui.widgets.inspect import _step_facts
 from coconut_tui.widgets.prompt import asked_line
@@ -21,7 +24,7 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import graph, numbers, top
 from coconut_tui.widgets.views.sight import Sight
 from tests.tui.conftest import GRAPH, PROBLEM, shown, until
-from tests.tui.test_snapshots import RIGHT, opened, said, with_branches
+from tests.tui.test_snapshots import RIGHT, WRONG, opened, said, with_branches
 from tests.tui.test_views import sight_of
 
 
@@ -230,3 +233,47 @@ async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:
         assert [row[:4].split()[1] for row in rows if row[:1] in "●◉○"] == ["1*", "2", "3*"]
         app.set_breakpoints(())
         assert not any("*" in row.plain[:5] for row in app.query_one(ThoughtsPane).texts())
+
+
+def browser(count: int = 3) -> tuple[Collection, ProblemsScreen]:
+    problems = Collection([PROBLEM] * count, None)
+    problems.note({1: said(RIGHT), 2: said(WRONG), 3: said("### Alex is a gorpus...")})
+    return problems, ProblemsScreen(problems, 1, lambda chosen: None, lambda chosen, screen: None)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_problem_browser_says_what_was_said_and_what_was_expected(
+    trace: Trace, size: tuple[int, int]
+) -> None:
+    async with opened(trace).run_test(size=size) as pilot:
+        app = await with_branches(pilot, trace)
+        app.push_screen(browser()[1])
+        await until(pilot, lambda app: app.screen.query_one(OptionList).option_count == 3)
+        lines = ["".join(piece.text for piece in line) for line in app.screen._compositor.render_strips()]
+        heads = next(line for line in lines if "expected" in line and "said" in line)
+        wrong = next(line for line in lines if "✗" in line and "bompus" in line)
+        expected = heads.index("expected")
+        assert "bompus" in wrong[heads.index("said") : expected]
+        assert "gorpus" in wrong[expected : heads.index("question")]
+        assert "≈ right name" in "".join(lines), "the marks are explained"
+        dialog = app.screen.query_one(".dialog")
+        assert dialog.size.width >= 0.9 * size[0]
+        before = dialog.region
+        for key in "zz":
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.screen.query_one(OptionList).option_count == 0
+            assert dialog.region == before, "the box stays as it is while one types"
+
+
+def test_what_was_answered_is_kept_where_the_problem_is_still_the_same() -> None:
+    problems, _ = browser()
+    problems.note_swaps({2: Swaps(4, 6)})
+    later = Collection([PROBLEM, PROBLEM], None)
+    later.take_up(problems.answered)  # the third problem has gone
+    assert {number: later.verdict(number) for number in (1, 2)} == {1: True, 2: False}
+    assert later.said[2].answer == "Alex is a bompus."
+    assert later.swaps == {2: Swaps(4, 6)}
+    others = Collection([replace(PROBLEM, question="Is it?")] * 3, None)
+    others.take_up(problems.answered)
+    assert (others.said, others.swaps, others.answered) == ({}, {}, ())

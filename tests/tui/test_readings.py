@@ -12,6 +12,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
 from coconut_core.prompt import encode_text
 from coconut_core.readout import Readout
+from coconut_tui.branches import Said
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
 from coconut_tui.state import DecidingPlace, WhatIf
 from coconut_tui.what_if import ablations_of, sweep_of
@@ -168,9 +169,10 @@ def test_answering_many_problems_gives_the_verdicts_of_generate(model: CoconutMo
     problems = dict(enumerate(generate_problems("prosqa", 20, seed=3), start=1))
     expected = generate(model, [problem.question for problem in problems.values()])
     right = {3: replace(problems[3], answer=final_answer(expected[2].text, "###"))}
-    verdicts: dict[int, bool] = {}
-    answer_all(bench, problems | right, go_on, verdicts.update)
-    assert verdicts == {number: number == 3 for number in problems}
+    said: dict[int, Said] = {}
+    answer_all(bench, problems | right, go_on, said.update)
+    assert {number: each.right for number, each in said.items()} == {number: number == 3 for number in problems}
+    assert [each.text for each in said.values()] == [answer.text for answer in expected]
 
 
 def test_no_step_keeps_a_vocabulary_of_numbers(model: CoconutModel) -> None:

@@ -275,7 +275,7 @@ def test_breakpoints(snap_both: Snap, trace: Trace) -> None:
 @SIZES
 def test_problems(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     problems = Collection([PROBLEM, replace(PROBLEM, steps=("one",)), PROBLEM], None)
-    problems.note({1: True, 3: False})
+    problems.note({1: said(RIGHT), 3: said(WRONG)})
 
     async def drive(pilot: Pilot[None]) -> None:
         app = await with_branches(pilot, trace)

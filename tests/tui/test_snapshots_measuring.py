@@ -84,7 +84,7 @@ def test_controls(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
 @SIZES
 def test_problems_tested_for_use(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     problems = Collection([PROBLEM, replace(PROBLEM, steps=("one",)), PROBLEM, PROBLEM], None)
-    problems.note({1: True, 3: False})
+    problems.note({1: said(RIGHT), 3: said(WRONG)})
     problems.note_swaps({1: Swaps(6, 6), 2: Swaps(2, 6), 3: Swaps(0, 6)})
 
     async def drive(pilot: Pilot[None]) -> None:

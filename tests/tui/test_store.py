@@ -19,6 +19,8 @@ from coconut_core.whole_files import written_aside
 from coconut_tui import saved, store
 from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint
+from coconut_tui.collection import Answered
+from coconut_tui.controlled import Swaps
 from coconut_tui.saved import Owner, SavedRun, SavedSession
 from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
@@ -41,6 +43,10 @@ RUN = SavedRun(
         Breakpoint(),
     ),
     problem_file="/data/problems.json",
+    answered=(
+        Answered(3, "0123abcd", Said("### Alex", "Alex", True, False, True), Swaps(2, 6)),
+        Answered(7, "", None, Swaps(0, 6)),
+    ),
 )
 SESSION = SavedSession(RUN, ("models/prosqa", "other"), ("a", "b"))
 
@@ -290,6 +296,9 @@ def _with(**entries: Any) -> Callable[[dict[str, Any]], object]:
         lambda record: record["run"].update(branches=[3]),
         lambda record: record["run"].update(current=4),
         lambda record: record["run"].update(breakpoints=[{"text": "whenever", "enabled": True}]),
+        lambda record: record["run"].update(answered=[{"number": -1, "question": ""}]),
+        lambda record: record["run"].update(answered=[{"number": 1, "question": "", "said": {}}]),
+        lambda record: record["run"].update(answered=[{"number": 1, "question": "", "swaps": {"changed": 1}}]),
         lambda record: record["run"].update(breakpoints=[{"text": "thought 2", "enabled": 1}]),
         lambda record: record["run"].update(problem={"question": 3}),
         lambda record: record.update(owner={"host": "x", "process": 1, "started": 10**400}),
