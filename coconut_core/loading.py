@@ -28,6 +28,7 @@ from coconut_core.feedback import TABLE, check_feedback, read_feedback
 from coconut_core.hub import check_source, is_hub_id, reach_hub
 from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
 from coconut_core.model import EXTRA_FILE, CoconutModel
+from coconut_core.paths import user_path
 from coconut_core.placing import check_room, read_device_map, weight_files
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -54,7 +55,7 @@ def load(
     placed = None if device_map is None else read_device_map(device_map)
     asked = None if feedback is None else read_feedback(feedback)
     source = bundled_model(source) or source
-    name = str(source).rstrip("/")
+    source = name = str(source) and str(user_path(source))
     source = reach_hub(name) if is_hub_id(source) else source
     found = _find(source)
     if found is not None:

@@ -86,32 +86,28 @@ def _new_run(name: str | None, settings: list[str] | None, out: Path | None) -> 
         raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
     chosen = load_recipe(name, settings)
     folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
-    if folder.steps():
-        raise _taken(folder)
+    folder.check_new()
     return folder, chosen
-
-
-def _taken(folder: "RunFolder") -> CoconutError:
-    return CoconutError(f"{folder.path} already holds a run: go on with --resume, or choose another --out")
 
 
 def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> None:
     from accelerate import PartialState
 
+    from coconut_core.training.recipe import with_absolute_paths
+
     first = PartialState(cpu=device == "cpu").is_main_process
     with folder.held() if first else nullcontext():
         if first and not resume:
-            if folder.steps():
-                raise _taken(folder)  # by a run that has ended since we looked
-            folder.write_recipe(recipe.to_json())
+            folder.check_new()  # another run may have come and gone since we looked
+            folder.write_recipe(with_absolute_paths(recipe).to_json())
         _train(recipe, folder, resume, device, first)
 
 
 def _train(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str, first: bool) -> None:
-    from coconut_core.training.start import build_model
+    from coconut_core.training.start import build_model, reopen_model
     from coconut_core.training.trainer import Trainer
 
-    model = build_model(recipe)
+    model = reopen_model(folder) if resume else build_model(recipe)
     if first:
         say("reading problems", err=True)
     trainer = Trainer(model, recipe, folder, device=device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from coconut_core.errors import CoconutError
-from coconut_core.training.ranges import MANY, Range
+from coconut_core.training.ranges import AtLeast0, AtLeast1, Range
 
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 
@@ -24,22 +24,14 @@ class Curriculum:
     """The settings of the paper, in steps of the optimizer or in epochs (passes over the training file)."""
 
     unit: str = "steps"  # "steps" or "epochs": what the lengths below count
-    lookup: Annotated[int, Range(0, MANY)] = (
-        0  # length of the look-up warm-up in front (graph problems, see training.lookup)
-    )
-    first: Annotated[int, Range(0, MANY)] = (
-        0  # length of stage 0, the full chain of thought; 0: the same as per_stage
-    )
-    per_stage: Annotated[int, Range(1, MANY)] = (
-        300  # length of each later stage but the last, which goes on to the end
-    )
+    lookup: AtLeast0 = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
+    first: AtLeast0 = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
+    per_stage: AtLeast1 = 300  # length of each later stage but the last, which goes on to the end
     stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
-    total: Annotated[int, Range(1, MANY)] = 3000  # length of the whole run, warm-up included
+    total: AtLeast1 = 3000  # length of the whole run, warm-up included
     final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
     thoughts_per_step: Annotated[int, Range(1, ALL)] = 1  # the paper's c
-    tokens_per_stage: Annotated[int, Range(1, ALL)] = (
-        1  # for icot: how many tokens of the steps go at each stage
-    )
+    tokens_per_stage: Annotated[int, Range(1, ALL)] = 1  # for icot: tokens of the steps that go at each stage
     pad_to_longest: bool = True  # once no step is in words, a problem with few steps still gets k·c thoughts
     other_stages: Annotated[float, Range(0, 1)] = 0.0  # share of batches of an earlier stage; see mix
     mix: str = "batch"  # or "example": that share of examples, each of any stage up to its number of steps

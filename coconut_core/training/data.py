@@ -9,13 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import Graph, Problem, read_some_problems
+from coconut_core.paths import user_path
+from coconut_core.problems import Graph, Problem, read_problems, read_some_problems, write_problems
 from coconut_core.problems.families import family_named
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
 from coconut_core.training.limits import check_lengths
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.recipe import DataChoice, Recipe
+from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
@@ -132,10 +134,17 @@ def draw_graphs(choice: DataChoice) -> list[Graph]:
     return sorted(graphs, key=lambda graph: len(graph.edges))
 
 
-def held_out_problems(choice: DataChoice, count: int) -> list[Problem]:
-    """Problems to select checkpoints by: those of the validation file, or from another seed than the pool."""
+def held_out_problems(choice: DataChoice, count: int, run: RunFolder) -> list[Problem]:
+    """Problems to select checkpoints by: those of the validation file, or from another seed than the pool.
+
+    Those of a file are kept in the run's folder, and a resumed run takes them from there.
+    """
     if choice.validation:
-        return read_some_problems(choice.validation, count)
+        if run.steps() and run.held_out.is_file():
+            return read_problems(run.held_out)
+        problems = read_some_problems(user_path(choice.validation), count)
+        write_problems(run.held_out, problems)
+        return problems
     if choice.train:
         return []  # never those trained on
     return _generated(choice, random.Random(f"held out {choice.seed}"), count)
@@ -164,7 +173,8 @@ class Batches:
         self.recipe, self.encoder = recipe, encoder
         self.source: Source
         if recipe.data.train:
-            store = open_store(Path(recipe.data.train), encoder, folder / "tokens")
+            run, data = RunFolder(folder), user_path(recipe.data.train)
+            store = open_store(data, encoder, run.tokens, resuming=bool(run.steps()))
             check_lengths(
                 _long_ones(store, recipe.stages, most), encoder, recipe.stages, most, recipe.data.train
             )

@@ -1,6 +1,7 @@
 """What the numbers of a recipe may be, said beside their types."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from coconut_core.errors import CoconutError
 
@@ -24,3 +25,7 @@ class Range:
         if self.most == MANY:
             return f"{self.least} or more"
         return f"from {self.least} to {'below ' if self.below else ''}{self.most}"
+
+
+AtLeast0 = Annotated[int, Range(0, MANY)]
+AtLeast1 = Annotated[int, Range(1, MANY)]

@@ -1,15 +1,15 @@
 """A recipe: everything that decides a training run, as a small TOML file."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.seeds import LARGEST_SEED
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
-from coconut_core.training.ranges import MANY, Range
+from coconut_core.training.ranges import MANY, AtLeast0, AtLeast1, Range
 
 SEED = Range(-LARGEST_SEED, LARGEST_SEED)
 
@@ -34,9 +34,8 @@ class DataChoice:
     family: str = "prosqa"  # names the examples of the model, and the generator where there is no file
     train: str = ""  # problem file; empty: generated problems
     validation: str = ""  # problem file to select by; empty: generated ones, never those trained on
-    problems: Annotated[int, Range(1, 10_000_000)] = (
-        40_000  # generated graphs; each use tells one anew: names, order, candidates, path
-    )
+    # Generated graphs; each use tells one anew: names, order, candidates, path.
+    problems: Annotated[int, Range(1, 10_000_000)] = 40_000
     seed: Annotated[int, SEED] = 11
     bucket: bool = True  # problems of about the same length to a batch; false: a plain shuffle
     nodes: tuple[int, int] = (18, 28)
@@ -51,7 +50,7 @@ class OptimizerChoice:
     betas: Annotated[tuple[float, float], Range(0, 1, below=True)] = (0.9, 0.98)
     weight_decay: Annotated[float, Range(0, 1000)] = 0.05
     decays: str = "matrices"  # or "all", biases and gains of norms too
-    warmup_steps: Annotated[int, Range(0, MANY)] = 100
+    warmup_steps: AtLeast0 = 100
     schedule: str = "cosine"  # or "constant", as in the paper
     clip: Annotated[float, Range(0, MANY)] = 1.0  # longest gradient; 0: as long as it is
 
@@ -63,12 +62,10 @@ class Thinking:
     ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
     threshold: Annotated[float, Range(0, MANY)] = 0.5  # a probability, nats, or a difference of probabilities
     window: Annotated[int, Range(2, ALL)] = 2  # for "stable": how many readouts must agree
-    projection: Annotated[int, Range(0, 100_000)] = (
-        0  # width of a projection of what is fed back; 0: none, or as model.base has it
-    )
-    passes: Annotated[int, Range(0, ALL)] = (
-        0  # parallel passes that find the thoughts; 0: one by one, or as model.base has it
-    )
+    # Width of a projection of what is fed back; 0: none, or as model.base has it.
+    projection: Annotated[int, Range(0, 100_000)] = 0
+    # Parallel passes that find the thoughts; 0: one by one, or as model.base has it.
+    passes: Annotated[int, Range(0, ALL)] = 0
 
 
 @dataclass(frozen=True)
@@ -79,17 +76,16 @@ class Recipe:
     method: str = "coconut"
     seed: Annotated[int, SEED] = 1
     batch_size: Annotated[int, Range(1, 100_000)] = 64  # examples of one optimizer step, all processes together
-    micro_batch: Annotated[int, Range(0, 100_000)] = (
-        0  # examples that go through the model at once in a process; 0: all of its share
-    )
+    # Examples that go through the model at once in a process; 0: all of its share.
+    micro_batch: Annotated[int, Range(0, 100_000)] = 0
     gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     step_style: str = "sentence"
     label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
-    checkpoint_every: Annotated[int, Range(1, MANY)] = 250
-    keep: Annotated[int, Range(1, MANY)] = 2  # newest checkpoints that are kept, besides the best
+    checkpoint_every: AtLeast1 = 250
+    keep: AtLeast1 = 2  # newest checkpoints that are kept, besides the best
     publish: str = "last"  # or "best": which checkpoint becomes RUN/checkpoint
-    evaluate_every: Annotated[int, Range(1, MANY)] = 500
+    evaluate_every: AtLeast1 = 500
     evaluate_unit: str = "steps"  # or "epochs": what evaluate_every counts
     evaluation_problems: Annotated[int, Range(1, 1_000_000)] = 300
     model: ModelShape = field(default_factory=ModelShape)
@@ -122,6 +118,19 @@ class Recipe:
         return "\n".join([*values, *tables]) + "\n"
 
 
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """The same recipe for any working folder: its files and folders by absolute paths."""
+    data, base = recipe.data, recipe.model.base
+    data = replace(data, train=_absolute(data.train), validation=_absolute(data.validation))
+    if user_path(base).is_dir():  # else a hub id, or nothing
+        base = _absolute(base)
+    return replace(recipe, data=data, model=replace(recipe.model, base=base))
+
+
+def _absolute(path: str) -> str:
+    return str(user_path(path).absolute()) if path else path
+
+
 def available_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     folder = resources.files("coconut_core") / "recipes"
@@ -134,7 +143,7 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
         text = (resources.files("coconut_core") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
     else:
         try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
+            text = user_path(name_or_path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             known = ", ".join(available_recipes())
             raise CoconutError(f"no recipe '{name_or_path}': name a TOML file or one of {known}") from error

@@ -3,6 +3,8 @@
 recipe.json                  the recipe, with every default
 metrics.jsonl                what was logged
 step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
+tokens/                      the problems of data.train as tokens, and the hash of the file they are of
+held-out.json                the problems of data.validation that it is evaluated on
 best.json                    the best checkpoint of the last stage, on held-out problems
 checkpoint/                  the model at the end of the run
 run.lock                     held by the process that trains; empty
@@ -10,6 +12,7 @@ run.lock                     held by the process that trains; empty
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +23,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from coconut_core.errors import CoconutError
+from coconut_core.training.metrics import FILE_NAME as METRICS
+from coconut_core.training.recipe import recipe_from_table
 from coconut_core.whole_files import (
     folder_written_aside,
     refusals_told,
@@ -41,6 +46,26 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint"
         self.recipe = self.path / "recipe.json"
         self.best = self.path / "best.json"
+        self.held_out = self.path / "held-out.json"
+        self.tokens = self.path / "tokens"
+
+    def check_new(self) -> None:
+        """Raise CoconutError where no run can begin: one is here, or files by the names of a run's that are
+        somebody's own."""
+        if self.steps():
+            raise CoconutError(f"{self.path} already holds a run: go on with --resume, or choose another --out")
+        ours = (self.recipe, self.best, self.held_out, self.checkpoint, self.tokens, self.path / METRICS)
+        foreign = [path.name for path in ours if os.path.lexists(path)]
+        if foreign and not self._has_recipe():
+            raise CoconutError(f"{self.path} holds {foreign[0]}, which is of no run: choose another --out")
+
+    def _has_recipe(self) -> bool:
+        try:
+            record = self.read_recipe()
+            recipe_from_table(record)
+        except CoconutError:
+            return False
+        return record.keys() >= {"method", "curriculum", "data"}
 
     def create(self) -> None:
         """Make the folder. Raises CoconutError where that is refused."""

@@ -15,12 +15,24 @@ from coconut_core.problems.families import is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import Recipe
+from coconut_core.training.run_folder import RunFolder
 
 
 def build_model(recipe: Recipe) -> CoconutModel:
     """The model of a recipe before its first step. Raises CoconutError where its base cannot be opened."""
     torch.manual_seed(recipe.seed)
     return _from_base(recipe) if recipe.model.base else _fresh(recipe)
+
+
+def reopen_model(run: RunFolder) -> CoconutModel:
+    """The model of a run as its newest checkpoint has it, to be gone on with; the base it began with is not
+    needed. Raises CoconutError where there is none."""
+    steps = run.steps()
+    if not steps:
+        raise CoconutError(f"nothing to resume in {run.path}: start it without --resume")
+    model = load(run.folder_of(steps[-1]), device="cpu", dtype="float32")
+    model.requires_grad_(True)
+    return model
 
 
 def _fresh(recipe: Recipe) -> CoconutModel:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 from coconut_core.training.limits import check_words
 from coconut_core.whole_files import folder_written_aside
+
+MARK = "made-from.json"  # in a store's folder
 
 
 class TokenStore:
@@ -52,18 +54,30 @@ def _read(file: BinaryIO, start: int, end: int) -> list[int]:
     return numbers
 
 
-def open_store(data: Path, encoder: Encoder, folder: Path) -> TokenStore:
+def open_store(data: Path, encoder: Encoder, folder: Path, *, resuming: bool = False) -> TokenStore:
     """The store of a problem file, made in folder if it is not there or belongs to other data.
 
-    Raises CoconutError where the file cannot be read, or holds no problem or unknown words.
+    resuming: the run has trained on the store that is there. Then another file is refused, and one that is gone
+    is not missed. Raises CoconutError for that, and where the file cannot be read, or holds no problem or
+    unknown words.
     """
-    mark = folder / "made-from.json"
-    made_from = {"data": str(data.resolve()), "tokens": _fingerprint(data, encoder)}
-    if not mark.is_file() or json.loads(mark.read_text(encoding="utf-8")) != made_from:
+    made_from, tokens = _read_mark(folder), _fingerprint(encoder)
+    content = made_from.get("content") if resuming and not data.exists() else _hash(data)
+    if resuming and made_from.get("content") not in (None, content):
+        raise CoconutError(
+            f"{data} has changed since the run was begun: put back what it was, or begin a run of its own with "
+            "another --out"
+        )
+    if content is None:
+        raise CoconutError(f"cannot read problems from {data}: there is no such file")
+    if made_from.get("content") != content or made_from.get("tokens") != tokens:
+        if folder.exists() and not made_from and any(folder.iterdir()):
+            raise CoconutError(f"{folder} is not of a training: choose another --out")
+        made_from = {"data": str(data.absolute()), "content": content, "tokens": tokens}
         try:
             with folder_written_aside(folder) as aside:
                 _build(data, encoder, aside)
-                (aside / mark.name).write_text(json.dumps(made_from), encoding="utf-8")
+                (aside / MARK).write_text(json.dumps(made_from), encoding="utf-8")
         except OSError as error:
             raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
     store_is_empty = (folder / "starts.i64").stat().st_size <= 16
@@ -72,22 +86,29 @@ def open_store(data: Path, encoder: Encoder, folder: Path) -> TokenStore:
     return TokenStore(folder)
 
 
-def _fingerprint(data: Path, encoder: Encoder) -> str:
-    """Changes with the file, the tokenizer and whatever else decides the tokens."""
+def _read_mark(folder: Path) -> dict[str, Any]:
+    """What a store was made from; empty where there is none, or it does not say."""
     try:
-        found = data.stat()
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _hash(data: Path) -> str:
+    """Of the file's content, whatever its name and time."""
+    try:
+        with data.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CoconutError(f"cannot read problems from {data}: {error}") from error
+
+
+def _fingerprint(encoder: Encoder) -> str:
+    """Changes with the tokenizer and whatever else decides the tokens of a file."""
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
     config = encoder.config
-    told = [
-        found.st_size,
-        found.st_mtime_ns,
-        encoder.step_style,
-        config.fed_before,
-        config.answer_prefix,
-        vocabulary,
-    ]
+    told = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

@@ -63,7 +63,7 @@ class Trainer:
         assert isinstance(model.tokenizer.pad_token_id, int)
         self.pad_id = model.tokenizer.pad_token_id
         self.most_positions = model.max_positions
-        self.validation = Validation(recipe, model, encoder)
+        self.validation = Validation(recipe, model, encoder, folder)
         with self.accelerator.main_process_first():  # it makes the token store, the others read it
             self.batches = Batches(recipe, encoder, folder.path, self.most_positions)
         optimizer = build_optimizer(model, recipe.optimizer)

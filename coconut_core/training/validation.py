@@ -16,6 +16,7 @@ from coconut_core.training.data import held_out_problems
 from coconut_core.training.encoding import Batch, Encoder, TokenizedProblem, collate
 from coconut_core.training.limits import check_lengths, check_words
 from coconut_core.training.recipe import Recipe
+from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.summary import StepSummary
 
 SAMPLES = 2
@@ -25,10 +26,10 @@ AT_ONCE = 64  # problems whose loss is worked out in one pass
 class Validation:
     """The held-out problems of a run; there may be none."""
 
-    def __init__(self, recipe: Recipe, model: CoconutModel, encoder: Encoder) -> None:
+    def __init__(self, recipe: Recipe, model: CoconutModel, encoder: Encoder, run: RunFolder) -> None:
         """Raises CoconutError for a problem that the model cannot read."""
         self.encoder = encoder
-        self.problems = held_out_problems(recipe.data, recipe.evaluation_problems)
+        self.problems = held_out_problems(recipe.data, recipe.evaluation_problems, run)
         where = recipe.data.validation or "the held-out problems"
         self._tokenized: list[TokenizedProblem] = []
         for number, problem in enumerate(self.problems, start=1):
