@@ -194,14 +194,14 @@ def _path_from(text: str | None) -> Path | None:
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any] | None:
     """A config file's entries; None where there is no file and none was named."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         if must_exist:
             raise CoconutError(f"there is no config file {path}") from error
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read the config file {path}: {error}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise CoconutError(f"the config file {path} is not valid TOML: {error}") from error
 
 
@@ -218,7 +218,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _as_toml(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 

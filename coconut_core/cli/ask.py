@@ -4,9 +4,10 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -43,7 +44,8 @@ def ask(
     ] = False,
     as_json: options.Json = False,
     input_file: Annotated[
-        Path | None, typer.Option("--input", help="Answer a JSONL file; one JSON line out per line in.")
+        Path | None,
+        typer.Option("--input", help="Answer a JSONL file, - for stdin; one JSON line out per line in."),
     ] = None,
     example: Annotated[
         int | None, typer.Option(help="Ask example question number N of the model's problem family.")
@@ -314,24 +316,36 @@ def thinking_line(trace: "Trace") -> str:
 
 def _answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: dict[str, Any]) -> None:
     """One JSON line out for each line in, in order; a bad line gets an error object."""
-    if not path.is_file():
-        raise CoconutError(f"there is no file {path}")
-    model: CoconutModel = open_model()
     from rich.console import Console
     from rich.progress import Progress
 
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        total = sum(1 for _ in lines)
     with (
-        path.open(encoding="utf-8", errors="replace") as lines,
+        _opened(path) as lines,
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar,
     ):
+        total = None
+        if lines.seekable():
+            total = sum(1 for _ in lines)
+            lines.seek(0)
+        model: CoconutModel = open_model()
         task = bar.add_task("answering", total=total)
         for number, batch in enumerate(_batches(lines)):
             seeds = [seed_behind(sampling["seed"], BATCH * number + place) for place in range(len(batch))]
             for record in _answer_batch(model, batch, thoughts, {**sampling, "seed": seeds}):
                 say(json.dumps(record, ensure_ascii=False))
             bar.advance(task, len(batch))
+
+
+def _opened(path: Path) -> AbstractContextManager[TextIO]:
+    """A file or pipe of questions, read once; - is stdin."""
+    if str(path) == "-":
+        return nullcontext(sys.stdin)
+    try:
+        return path.open(encoding="utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        raise CoconutError(f"there is no file {path}") from None
+    except OSError as error:
+        raise CoconutError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
@@ -384,10 +398,12 @@ def _answer_batch(
 
 def _question_of(line: str) -> str:
     """A JSON object with "question", or a JSON text."""
+    from coconut_core.problems.files import not_json
+
     try:
-        value = json.loads(line)
+        value = json.loads(line.removeprefix("\ufeff"))  # the byte order mark, which stdin keeps
     except (ValueError, RecursionError) as error:
-        raise CoconutError(f"not valid JSON: {error}") from error
+        raise CoconutError(not_json(error)) from error
     question = value.get("question") if isinstance(value, dict) else value
     if not isinstance(question, str):
         raise CoconutError('a line must be {"question": "…"} or a JSON text')

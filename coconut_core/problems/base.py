@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.files import JsonReader
+from coconut_core.problems.files import JsonReader, not_json
 from coconut_core.whole_files import written_aside
 
 
@@ -90,36 +90,60 @@ def read_some_problems(path: str | Path, count: int | None = None) -> list[Probl
 
 
 def stream_problems(path: str | Path) -> Iterator[Problem]:
-    """Read a JSON list of problems, or JSON lines of them (a name ending in .jsonl), one at a time.
+    """Read a JSON list of problems, or JSON lines of them, one at a time; what comes first tells which it is.
 
-    Holds one problem in memory, however long the file. Raises CoconutError where the file cannot be read or
-    is not in the official layout; of a damaged list, the problems in front of the damage come first.
+    Holds one problem in memory, however long the file, and reads it once: it may be a pipe. Raises
+    CoconutError, naming the line or the number of the problem, where the file cannot be read or is not in the
+    official layout; the problems in front of the damage come first.
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8") as file:
-            records = _lines(file) if path.suffix == ".jsonl" else _list_items(path, JsonReader(file))
-            yield from map(Problem.from_json, records)
+        with path.open(encoding="utf-8-sig") as file:
+            reader = JsonReader(file)
+            if not reader.peek_mark() and path.suffix != ".jsonl":
+                raise CoconutError(
+                    f"{path} is empty: it must hold a JSON list of problems, or one on each line"
+                )
+            records = _list_items(path, reader) if reader.peek_mark() == "[" else _lines(path, reader)
+            for where, record in records:
+                try:
+                    problem = Problem.from_json(record)
+                except CoconutError as error:
+                    raise CoconutError(f"{where}: {error}") from error
+                yield problem
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read problems from {path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise CoconutError(f"{path} is not valid JSON: {error}") from error
 
 
-def _lines(file: TextIO) -> Iterator[Any]:
-    return (json.loads(line) for line in file if not line.isspace())
+def _lines(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
+    """The value of each line that is not empty, and where it is."""
+    for number, line in reader.take_lines():
+        where = f"{path}, line {number}"
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise CoconutError(f"{where}: {not_json(error)}") from error
+        yield where, record
 
 
-def _list_items(path: Path, reader: JsonReader) -> Iterator[Any]:
-    if reader.take_mark() != "[":
-        raise CoconutError(f"{path} must hold a JSON list of problems")
-    mark = reader.take_mark() if reader.peek_mark() == "]" else ","
+def _list_items(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
+    """The values of a list, and where they are."""
+    reader.take_mark()
+    mark, number = reader.take_mark() if reader.peek_mark() == "]" else ",", 0
     while mark == ",":
-        yield reader.take_value()
+        number += 1
+        where = f"{path}, problem {number}"
+        try:
+            record = reader.take_value()
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise CoconutError(f"{where}, line {reader.line}: {not_json(error)}") from error
+        yield where, record
         mark = reader.take_mark()
     if mark != "]" or reader.take_mark():
         raise CoconutError(
-            f"{path} is not valid JSON: after a problem comes neither a comma nor the list's end"
+            f"{path}, line {reader.line}: after a problem comes neither a comma nor the list's end"
         )
 
 

@@ -1,11 +1,22 @@
-"""Long JSON lists, read piece by piece."""
+"""Long JSON lists and lines, read piece by piece."""
 
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, TextIO
+
+from coconut_core.errors import one_line
 
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
+
+
+def not_json(error: Exception) -> str:
+    """What is wrong with a text that is no JSON, by its column: it may be one line of many."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON: {error.msg} at column {error.colno}"
+    return f"not valid JSON: {one_line(error)}"
 
 
 class JsonReader:
@@ -19,6 +30,21 @@ class JsonReader:
         self.piece = piece  # characters read at a time
         self.text = ""
         self.at = 0
+        self.lines_behind = 0  # in what is no longer kept
+
+    @property
+    def line(self) -> int:
+        """Number, from 1, of the line that is read next."""
+        return 1 + self.lines_behind + self.text.count("\n", 0, self.at)
+
+    def take_lines(self) -> Iterator[tuple[int, str]]:
+        """All lines from here on that are not empty, and their numbers."""
+        number = self.line
+        *whole, rest = self.text[self.at :].split("\n")
+        for line in itertools.chain(whole, (rest + self.file.readline(),), self.file):
+            if line and not line.isspace():
+                yield number, line
+            number += 1
 
     def peek_mark(self) -> str:
         """The next character that is not white space; empty at the end of the file."""
@@ -54,6 +80,7 @@ class JsonReader:
     def _read(self, size: int) -> bool:
         more = self.file.read(size)
         if more:
+            self.lines_behind += self.text.count("\n", 0, self.at)
             self.text, self.at = self.text[self.at :] + more, 0
         return bool(more)
 

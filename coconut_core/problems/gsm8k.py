@@ -34,7 +34,7 @@ def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
     Empty lines are passed over. Raises CoconutError where the file cannot be read.
     """
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.isspace():
                     continue

@@ -72,6 +72,19 @@ def test_file_is_answered_in_order_and_bad_lines_do_not_stop_it(
     assert records[39]["answer"] == single
 
 
+@pytest.mark.parametrize("source", ["-", "/dev/stdin", "a file"])
+def test_questions_come_from_a_pipe_and_with_a_byte_order_mark(
+    coconut: Run, checkpoint: Path, tmp_path: Path, source: str
+) -> None:
+    lines = "\ufeff" + json.dumps({"question": QUESTION}) + "\noops\n"
+    (tmp_path / "in.jsonl").write_text(lines, encoding="utf-8")
+    named = tmp_path / "in.jsonl" if source == "a file" else source
+    result = coconut("ask", "--model", checkpoint, "--input", named, text=lines)
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first["question"] == QUESTION, result.stderr
+    assert second == {"error": "not valid JSON: Expecting value at column 1"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

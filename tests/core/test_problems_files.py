@@ -66,7 +66,7 @@ def test_a_damaged_value_is_noticed_before_the_rest_is_read() -> None:
     "content",
     ["[", '[{"question": "a"}', '[{"question": "a"},]', '[{"question": "a"}] x', '[{"question": "a"} {}]',
      '[{"question": "a', '[{"question": "a"},{"question": "b" 1}]', "[" + "9" * 5000 + "]", "[1e999]",
-     "\ufeff[]", "[]]", "7"],
+     "[]]", "7"],
 )  # fmt: skip
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 def test_more_damage_is_refused_in_one_line(tmp_path: Path, content: str, suffix: str) -> None:
@@ -75,6 +75,55 @@ def test_more_damage_is_refused_in_one_line(tmp_path: Path, content: str, suffix
     with pytest.raises(CoconutError) as caught:
         read_problems(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("oops", "not valid JSON: Expecting value at column 1"),
+        ('{"question": "Is it so?", "answer": 72}', "a problem's 'answer' must be text"),
+        ('{"question": 1}', "a problem needs a 'question' that is text"),
+    ],
+)
+def test_what_is_wrong_is_said_of_its_line(tmp_path: Path, line: str, said: str) -> None:
+    lines = [json.dumps(problem.to_json()) for problem in made_up(400)]  # more than is read in one piece
+    lines[200] = line
+    path = tmp_path / "lines"
+    path.write_text("\n\n" + "\n".join(lines))
+    with pytest.raises(CoconutError) as caught:
+        read_problems(path)
+    assert str(caught.value) == f"{path}, line 203: {said}"
+    path.write_text("[\n" + ",\n".join(lines) + "\n]")
+    with pytest.raises(CoconutError) as caught:
+        read_problems(path)
+    where = f"{path}, problem 201, line 202: " if line == "oops" else f"{path}, problem 201: "
+    assert str(caught.value) == where + said
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("form", ["lines", "a list", "a list in one line"])
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl", "data"])
+def test_what_comes_first_tells_a_list_from_lines(tmp_path: Path, mark: str, form: str, name: str) -> None:
+    problems = list(made_up(300))
+    path = tmp_path / name
+    if form == "a list":
+        write_problems(path, problems)
+        text = path.read_text(encoding="utf-8")
+    else:
+        lines = [json.dumps(problem.to_json()) for problem in problems]
+        text = "\n".join(lines) if form == "lines" else f"[{','.join(lines)}]"
+    path.write_text(mark + text, encoding="utf-8")
+    assert read_problems(path) == problems
+
+
+def test_problems_come_from_a_pipe(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        file.writelines(json.dumps(problem.to_json()) + "\n" for problem in made_up(5))
+    try:
+        assert read_problems(f"/dev/fd/{reading}") == list(made_up(5))
+    finally:
+        os.close(reading)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -163,7 +212,7 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", code, str(path)])
     try:
         deadline = time.monotonic() + 30
-        while not any(other.stat().st_size > 100_000 for other in tmp_path.iterdir()):
+        while not any(other.stat().st_size > 100_000 for other in tmp_path.rglob("new")):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.01)
