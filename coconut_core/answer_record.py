@@ -20,7 +20,15 @@ def answer_record(
         "thoughts": [
             {
                 "index": step.index,
-                "top": [{"token": item.token, "probability": round(item.probability, 6)} for item in step.top],
+                "top": [
+                    {
+                        "token": item.token,
+                        "id": item.id,
+                        "name": item.name,
+                        "probability": round(item.probability, 6),
+                    }
+                    for item in step.top
+                ],
                 "entropy": round(step.entropy, 6),
                 "norm": round(step.norm, 6),
                 **({} if step.edit is None else {"edit": step.edit}),

@@ -7,7 +7,7 @@ thought is fed back.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,11 @@ from coconut_core.contexts import (
     longest_sequence,
     new_context,
 )
-from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting import HaltingHead, require_head
 from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
-from coconut_core.prompt import encode_prompt, encode_text, unknown_words
+from coconut_core.prompt import encode_prompt
+from coconut_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
@@ -164,19 +164,18 @@ class CoconutModel(nn.Module):
         dtype: torch.dtype = self.base_lm.dtype
         return dtype
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Names of tokens, and what names mean."""
+        return Vocabulary(self.tokenizer, self.base_lm.get_input_embeddings().weight.shape[0])
+
     def token_text(self, token_id: int) -> str:
-        """The text of one token."""
+        """The text of one token decoded alone: not what it adds to a text, nor a name; see vocabulary."""
         return str(self.tokenizer.decode([token_id]))
 
     def token_id(self, text: str) -> int:
-        """The id of a text that is exactly one token, with or without a space before it."""
-        for variant in (text, f" {text}"):
-            ids = encode_text(self.tokenizer, variant)
-            if len(ids) == 1 and not (
-                ids[0] == self.tokenizer.unk_token_id and unknown_words(self.tokenizer, variant)
-            ):
-                return ids[0]
-        raise CoconutError(f"'{text}' is not a single token of this model's vocabulary")
+        """The id of a token by its name, or its text with or without a space before it; see Vocabulary.find."""
+        return self.vocabulary.find(text)
 
     @property
     def eos_ids(self) -> frozenset[int]:

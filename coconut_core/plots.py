@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from coconut_core.cells import cells, padded, shortened
 from coconut_core.errors import CoconutError
 from coconut_core.whole_files import written_aside
 
@@ -318,12 +319,13 @@ class GridPanel:
             ["", *self.columns],
             *([name, *row] for name, row in zip(self.rows, told, strict=True)),
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
         lines = [
-            "  ".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))[:width].rstrip()
+            "  ".join(padded(cell, size, right=True) for cell, size in zip(row, widths, strict=True)).rstrip()
             for row in table
         ]
-        return "\n".join([self.title, f"{self.y_label} against {self.x_label}", *lines])
+        about = f"{self.y_label} against {self.x_label}"
+        return "\n".join([self.title, about, *(shortened(line, width) for line in lines)])
 
 
 @dataclass(frozen=True)
@@ -400,7 +402,7 @@ def _finish_text(plot: Any, title: str, what: str, keys: Sequence[str], width: i
     """The plot's text without escape codes, its title above (plotext drops a long one), its signs below."""
     legend = [""]
     for key in keys:
-        if legend[-1] and len(legend[-1]) + 3 + len(key) > width:
+        if legend[-1] and cells(legend[-1]) + 3 + cells(key) > width:
             legend.append("")
         legend[-1] += f"   {key}"
     plotted = str(plot.uncolorize(plot.build())).splitlines()

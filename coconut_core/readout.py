@@ -15,9 +15,10 @@ from coconut_core.model import CoconutModel
 class TokenProbability:
     """One token and its probability (or, for neighbours, its cosine)."""
 
-    token: str
+    token: str  # its text, decoded alone
     token_id: int
     probability: float
+    name: str  # visible, another one for each token
 
 
 def ordinary(hidden: Tensor) -> Tensor:
@@ -34,14 +35,20 @@ class Readout:
     so one computation answers "what would it say" and "which names are superposed in it".
     """
 
-    def __init__(self, model: CoconutModel, hidden: Tensor) -> None:
-        """hidden is (hidden,), after the final norm."""
+    def __init__(
+        self, model: CoconutModel, hidden: Tensor, among: "tuple[_Together, int] | None" = None
+    ) -> None:
+        """hidden is (hidden,), after the final norm; among, see readouts."""
         self._model = model
         self.hidden = hidden
+        self._among = among
 
     @cached_property
     def logits(self) -> Tensor:
         """(vocabulary,), float32."""
+        if self._among is not None:
+            together, row = self._among
+            return together.logits[row]
         with torch.inference_mode():
             return self._model.logits(self.hidden[None].to(self._model.dtype))[0].float()
 
@@ -89,11 +96,34 @@ class Readout:
         values, ids = cosines.topk(min(check_top_k(k), cosines.shape[0]))
         return self._named(ids.tolist(), values.tolist())
 
+    def name(self, token_id: int) -> str:
+        """The visible name of a token."""
+        return self._model.vocabulary.name(token_id)
+
     def _named(self, ids: list[int], values: list[float]) -> list[TokenProbability]:
         return [
-            TokenProbability(self._model.token_text(number), number, value)
+            TokenProbability(self._model.token_text(number), number, value, self._model.vocabulary.name(number))
             for number, value in zip(ids, values, strict=True)
         ]
+
+
+class _Together:
+    """States whose logits are computed in one product, when those of one are first asked for."""
+
+    def __init__(self, model: CoconutModel, states: Tensor) -> None:
+        self._model, self._states = model, states
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(states, vocabulary), float32."""
+        with torch.inference_mode():
+            return self._model.logits(self._states.to(self._model.dtype)).float()
+
+
+def readouts(model: CoconutModel, states: Tensor) -> tuple[Readout, ...]:
+    """Readouts of states (count, hidden), after the final norm, that share one product with the LM head."""
+    together = _Together(model, states)
+    return tuple(Readout(model, state, (together, row)) for row, state in enumerate(states))
 
 
 def check_top_k(k: int) -> int:

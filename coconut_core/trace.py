@@ -1,14 +1,17 @@
 """Trace: everything seen in a run as plain data, kept as versioned JSON. Needs no model and no torch."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coconut_core.answers import final_answer
-from coconut_core.errors import CoconutError
+from coconut_core.errors import CoconutError, visible
 from coconut_core.problems.base import Problem
+from coconut_core.quoting import unquoted
+from coconut_core.token_names import SPACE, content_of, plain_name
 from coconut_core.untrained import untrained_label
 from coconut_core.whole_files import written_aside
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
     from coconut_core.halting import Ending
     from coconut_core.model import CoconutModel
+    from coconut_core.readout import TokenProbability
     from coconut_core.session import Session
     from coconut_core.steps import Step
 
@@ -28,14 +32,33 @@ class HasModel(Protocol):
     """A run of a model: a Session, or what else was run."""
 
     model: "CoconutModel"
+    prompt_ids: list[int]
 
 
 @dataclass(frozen=True)
 class TokenRecord:
     """A token and its probability."""
 
-    token: str
+    token: str  # its text, decoded alone; several tokens may have the same
     probability: float
+    id: int | None = None  # None in traces of before ids were kept
+    name: str = ""  # visible, another one for each token; from the text, where it was not kept
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", visible(self.name) or plain_name(self.token))
+
+    @property
+    def key(self) -> int | str:
+        """What tells it from other tokens of its trace."""
+        return self.name if self.id is None else self.id
+
+    def means(self, typed: str) -> bool:
+        """Whether a typed word may mean it: its name, its text with or without the spaces around it; in quotes
+        its text alone."""
+        literal = unquoted(typed)
+        if literal is None:
+            return typed in (self.name, self.name.strip(SPACE), self.token.strip(" "))
+        return literal == self.token or literal.encode("utf-8", "replace") == content_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -45,7 +68,7 @@ class StepRecord:
     kind: str  # "thought", "marker" or "token"
     index: int
     segment: int
-    token: str  # what was fed, empty for a thought
+    token: str  # the text of what was fed, empty for a thought
     top: tuple[TokenRecord, ...]  # empty where the state is not readable
     entropy: float  # nats
     norm: float
@@ -53,6 +76,17 @@ class StepRecord:
     edit: str | None = None
     watched: dict[str, float] = field(default_factory=dict)  # probability of each name of the problem's graph
     ended: str | None = None  # why thinking ended, at the marker: see coconut_core.halting
+    token_id: int | None = None  # of what was fed; None for a thought, and in traces of before ids were kept
+    name: str = ""  # visible, of what was fed; empty for a thought
+
+    def __post_init__(self) -> None:
+        name = visible(self.name) or (plain_name(self.token) if self.token else "")
+        object.__setattr__(self, "name", name)
+
+    @property
+    def key(self) -> int | str:
+        """What tells the token that was fed from others; as a TokenRecord's."""
+        return self.name if self.token_id is None else self.token_id
 
     @property
     def readable(self) -> bool:
@@ -79,6 +113,7 @@ class Trace:
     finished: bool
     settings: dict[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
+    prompt_ids: tuple[int, ...] = ()  # empty in traces of before ids were kept
 
     def thoughts(self) -> list[StepRecord]:
         """The thoughts among the steps."""
@@ -169,6 +204,7 @@ class Trace:
             finished=bool(record["finished"]),
             settings=dict(record.get("settings") or {}),
             problem=None if problem is None else Problem.from_json(problem),
+            prompt_ids=tuple(map(int, record.get("prompt_ids") or ())),
         )
 
 
@@ -181,14 +217,29 @@ def _step_from_record(record: dict[str, Any]) -> StepRecord:
         index=int(record["index"]),
         segment=int(record.get("segment", 0)),
         token=str(record["token"]),
-        top=tuple(TokenRecord(str(item["token"]), float(item["probability"])) for item in record["top"]),
+        top=tuple(map(_token_from_record, record["top"])),
         entropy=_number(record["entropy"]),
         norm=_number(record["norm"]),
         cosine=None if cosine is None else float(cosine),
         edit=None if edit is None else str(edit),
         watched={str(name): float(value) for name, value in dict(record.get("watched") or {}).items()},
         ended=None if ended is None else str(ended),
+        token_id=_id(record.get("token_id")),
+        name=str(record.get("name") or ""),
     )
+
+
+def _token_from_record(record: dict[str, Any]) -> TokenRecord:
+    return TokenRecord(
+        str(record["token"]),
+        float(record["probability"]),
+        _id(record.get("id")),
+        str(record.get("name") or ""),
+    )
+
+
+def _id(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _number(value: Any) -> float:
@@ -206,14 +257,21 @@ def record_step(
         index=step.index,
         segment=step.segment,
         token=step.token,
-        top=tuple(TokenRecord(item.token, item.probability) for item in likeliest),
+        top=recorded(likeliest),
         entropy=readout.entropy,
         norm=readout.norm,
         cosine=None if before is None or not likeliest else readout.cosine(before.readout),
         edit=None if step.edit is None else str(step.edit),
         watched={name: readout.probability(number) for name, number in (watched or {}).items() if likeliest},
         ended=step.ended,
+        token_id=step.token_id,
+        name="" if step.token_id is None else readout.name(step.token_id),
     )
+
+
+def recorded(tokens: Iterable["TokenProbability"]) -> tuple[TokenRecord, ...]:
+    """Tokens of a readout as plain data."""
+    return tuple(TokenRecord(item.token, item.probability, item.token_id, item.name) for item in tokens)
 
 
 def trace_session(session: "Session", top_k: int = 10, problem: Problem | None = None) -> Trace:
@@ -241,6 +299,7 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
             max_new_tokens=session.max_new_tokens,
         ),
         problem=problem,
+        prompt_ids=tuple(session.prompt_ids),
     )
 
 
@@ -276,7 +335,7 @@ def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in problem.graph.names:
         try:
-            found[name] = run.model.token_id(name)
+            found[name] = run.model.vocabulary.find(name, run.prompt_ids)
         except CoconutError:
             continue
     return found

@@ -8,6 +8,7 @@ from math import isfinite
 from coconut_core.errors import CoconutError
 from coconut_core.graph_reading import graph_mass
 from coconut_core.problems.base import Graph
+from coconut_core.quoting import words
 from coconut_core.trace import StepRecord
 
 USAGES = (
@@ -22,7 +23,7 @@ USAGES = (
     "wrong",
 )
 _NUMBER = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]{1,3})?"
-_COMPARED = re.compile(rf"(entropy|norm|cosine|frontier|p\((\S+)\)) ?([<>]) ?({_NUMBER})")
+_COMPARED = re.compile(rf"""(entropy|norm|cosine|frontier|p\((\S+|'.+'|".+")\)) ?([<>]) ?({_NUMBER})""")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Moment:
         if not step.readable:
             return None
         if measure == "p":
-            found = [item.probability for item in step.top if item.token.strip() == name]
+            found = [item.probability for item in step.top if item.means(name)]
             return step.watched.get(name, max(found, default=0.0))  # less than any of the likeliest
         if measure == "frontier":
             graph, hops = self.graph, self.first_thought_hops
@@ -87,10 +88,10 @@ class Breakpoint:
             value = moment.measured(self.measure, self.token)
             return value is not None and (value > self.limit if self.above else value < self.limit)
         if self.token:
-            return any(item.token.strip() == self.token for item in step.top[: self.top])
+            return any(item.means(self.token) for item in step.top[: self.top])
         if before is None or not before.top:
             return False
-        return not step.top or before.top[0].token != step.top[0].token
+        return not step.top or before.top[0].key != step.top[0].key
 
 
 def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:
@@ -98,30 +99,34 @@ def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:
 
     most_tokens is how many of the likeliest tokens are known of a step.
     """
-    words = " ".join(text.split())
-    if found := re.fullmatch(r"thought ([0-9]{1,9})", words):
+    given = words(text)
+    if len(given) in (2, 5) and given[0] == "token" and (given[2:4] == ["in", "top"] or not given[2:]):
+        return _token_breakpoint(given[1], given[4] if given[4:] else "1", most_tokens)
+    line = " ".join(given)
+    if found := re.fullmatch(r"thought ([0-9]{1,9})", line):
         if int(found[1]) < 1:
             raise CoconutError("thoughts are numbered from 1")
         return Breakpoint(thought=int(found[1]))
-    if found := _COMPARED.fullmatch(words):
+    if found := _COMPARED.fullmatch(line):
         name, token, sign, limit = found.groups()
         if not isfinite(float(limit)):
             raise CoconutError(f"{limit} is too large a number")
         return Breakpoint(
             measure="p" if token else name, above=sign == ">", limit=float(limit), token=token or ""
         )
-    if found := re.fullmatch(r"token (\S+)(?: in top ([0-9]{1,4}))?", words):
-        top = int(found[2] or 1)
-        if not 1 <= top <= most_tokens:
-            raise CoconutError(
-                f"the {most_tokens} likeliest tokens are known of a step: write top 1 to {most_tokens}"
-            )
-        return Breakpoint(token=found[1], top=top)
-    if words == "top changes":
+    if line == "top changes":
         return Breakpoint()
-    if words in ("wrong", "answer wrong"):
+    if line in ("wrong", "answer wrong"):
         return Breakpoint(wrong=True)
     raise CoconutError(f"'{text}' is no breakpoint: write {', '.join(USAGES[:-1])} or {USAGES[-1]}")
+
+
+def _token_breakpoint(token: str, top: str, most_tokens: int) -> Breakpoint:
+    if not re.fullmatch(r"[0-9]{1,4}", top) or not 1 <= int(top) <= most_tokens:
+        raise CoconutError(
+            f"the {most_tokens} likeliest tokens are known of a step: write top 1 to {most_tokens}"
+        )
+    return Breakpoint(token=token, top=int(top))
 
 
 def first_hit(breakpoints: Sequence[Breakpoint], moment: Moment) -> Breakpoint | None:

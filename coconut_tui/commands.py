@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.quoting import masked, parts, words
 from coconut_tui.state import FormFacts
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ def completions(
 
 def _with_arguments(text: str, form: FormFacts, known: Mapping[str, Sequence[str]]) -> list[str]:
     """An intervention with its last argument written out, as far as its values are known."""
-    before, _, last = text.rpartition(" ")
-    place = len(before.split()) - 1
+    start = masked(text).rfind(" ") + 1
+    before, last = text[: max(0, start - 1)], text[start:]
+    place = len(words(before)) - 1
     argument = form.arguments[place] if place < len(form.arguments) else ""
     end = "" if place + 1 < len(form.arguments) else "@" if form.takes_places else ""
     return [f"{before} {value}{end}" for value in known.get(argument, ()) if value.startswith(last)]
@@ -107,6 +109,8 @@ def with_places(text: str, forms: Sequence[FormFacts], thought: int) -> str:
 
     def place(part: str) -> str:
         form = by_name.get(re.split(r"[ @]", part)[0])
-        return f"{part}@{thought}" if form is not None and form.takes_places and "@" not in part else part
+        return (
+            f"{part}@{thought}" if form is not None and form.takes_places and "@" not in masked(part) else part
+        )
 
-    return "; ".join(place(part.strip()) for part in text.split(";") if part.strip())
+    return "; ".join(place(part.strip()) for part in parts(text, ";") if part.strip())

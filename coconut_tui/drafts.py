@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coconut_core.quoting import partition, words
+from coconut_core.token_names import typed_name
 from coconut_core.trace import StepRecord
 from coconut_tui.state import FormFacts, ModelFacts, RunView
 
@@ -90,8 +92,8 @@ class Workshop:
 
     def read(self, text: str) -> Draft | None:
         """The draft that a text is, as far as it has a known form; missing arguments are left out."""
-        words, at, places = text.strip().partition("@")
-        name, *values = words.split() or [""]
+        before, at, places = partition(text.strip(), "@")
+        name, *values = words(before) or [""]
         form = self.form(name)
         if form is None:
             return None
@@ -136,8 +138,8 @@ class Workshop:
         if name == "LAYER.HEAD":
             pairs = ((layer, head) for layer in range(self.facts.layers) for head in range(self.facts.heads))
             return [(f"{layer}.{head}", "layer and head, counted from 0") for layer, head in pairs]
-        words = [(token, "where that word stands in the question") for token in self._names_asked]
-        return [("prompt", "the whole question"), ("thoughts", "the thoughts before"), *words]
+        asked = [(token, "where that word stands in the question") for token in self._names_asked]
+        return [("prompt", "the whole question"), ("thoughts", "the thoughts before"), *asked]
 
     @property
     def _names_asked(self) -> Sequence[str]:
@@ -146,9 +148,10 @@ class Workshop:
     @property
     def _tokens(self) -> list[str]:
         """Tokens at hand: what the selected thought would say, and the names of the graph."""
-        said = [] if self.step is None else [item.token.strip() for item in self.step.top[:10]]
-        words = [word for word in (*said, *self._names_asked) if re.fullmatch(r"[^\s;@]+", word)]
-        return list(dict.fromkeys(words))
+        marked = self.facts.spaces_shown
+        said = [] if self.step is None else [typed_name(item.name, marked) for item in self.step.top[:10]]
+        asked = [name for name in self._names_asked if re.fullmatch(r"[^\s;@]+", name)]
+        return list(dict.fromkeys((*said, *asked)))
 
 
 def _names(form: FormFacts) -> tuple[str, ...]:

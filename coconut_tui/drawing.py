@@ -6,8 +6,9 @@ from math import isnan
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from coconut_core.cli.show import printable
+from coconut_core import cells
 from coconut_core.errors import visible
+from coconut_core.token_names import plain_name
 from coconut_core.trace import TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.state import DecidingPlace
@@ -45,7 +46,7 @@ def place_headings(place: DecidingPlace | None) -> list[str]:
     if place is None:
         return []
     marks = (" ✓", " ✗") if place.judged else ("", "")
-    return [f"p({printable(word)}{mark})" for word, mark in zip(place.words, marks, strict=False)]
+    return [f"p({plain_name(word)}{mark})" for word, mark in zip(place.words, marks, strict=False)]
 
 
 def place_told(place: DecidingPlace | None) -> str:
@@ -62,11 +63,10 @@ def flat(top: Sequence[TokenRecord]) -> bool:
     return len(top) > 2 and top[0].probability <= top[-1].probability * (1 + 1e-5)
 
 
-def token_bar(token: str, share: float, name_width: int, bar_width: int) -> Text:
-    """A token, its bar and its probability."""
-    name = shortened(printable(token), name_width)
+def token_bar(name: str, share: float, name_width: int, bar_width: int) -> Text:
+    """A token by its name, its bar and its probability."""
     return (
-        Text(f"{name:<{name_width}} ")
+        Text(f"{fitted(name, name_width)} ")
         + Text(bar(share, bar_width), BAR_STYLE)
         + Text(f" {share_text(share)}", "dim" if share < 0.05 else "")
     )
@@ -78,9 +78,13 @@ def verdict_mark(said: Said) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text in one line of at most so many characters; control characters are escaped."""
-    text = visible(text)
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    """A text in one line of at most so many cells; control characters are escaped."""
+    return cells.shortened(visible(text), width)
+
+
+def fitted(text: str, width: int) -> str:
+    """A text in one line of exactly so many cells."""
+    return cells.padded(shortened(text, width), width)
 
 
 def end_of(text: str, width: int) -> str:

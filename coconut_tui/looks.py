@@ -92,6 +92,7 @@ class Courses:
 
     probabilities: Mapping[str, tuple[float, ...]]
     unknown: tuple[str, ...] = ()  # what is no single token
+    names: Mapping[str, str] = field(default_factory=dict)  # of the tokens that were taken, by what was typed
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coconut_core.errors import visible
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.trace import StepRecord
+from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said, Tree
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class ModelFacts:
     verdict: str = ""  # whether its thoughts are known to be used; empty while that is not known yet
     donors: tuple[tuple[str, str], ...] = ()  # names of what can stand for a thought, with a description
     feedback: str = "hidden"  # kind of what is fed back at a thought
+    spaces_shown: bool = False  # whether names of tokens show spaces, see Vocabulary.marked
     chat: bool = False  # whether a question is put in a chat template
 
 
@@ -156,6 +157,7 @@ class Preview:
     after: tuple[StepRecord, ...] = ()
     said_before: Said | None = None  # what is said if nothing is changed
     said_after: Said | None = None
+    notes: tuple[str, ...] = ()  # what a word was taken for, of several tokens
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,10 @@ class ComparedStep:
     divergence: float | None = None  # KL(first ‖ second) of the readouts, nats
     cosine: float | None = None  # between the two states
 
-    def rank_before(self, token: str) -> int | None:
+    def rank_before(self, token: TokenRecord) -> int | None:
         """The rank (from 1) that a token of the second run has in the first; None where it is not known."""
         top = () if self.first is None else self.first.top
-        return next((rank for rank, item in enumerate(top, start=1) if item.token == token), None)
+        return next((rank for rank, item in enumerate(top, start=1) if item.key == token.key), None)
 
 
 @dataclass(frozen=True)

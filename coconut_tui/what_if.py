@@ -3,6 +3,7 @@
 import re
 
 from coconut_core.errors import CoconutError
+from coconut_core.quoting import masked
 
 ABLATIONS = ("zero", "mean", "noise", "pause", "nearest", "drop", "replace twin", "replace random")
 MOST_VARIANTS = 41
@@ -18,7 +19,7 @@ def ablations_of(thought: int) -> tuple[str, ...]:
 
 def is_sweep(text: str) -> bool:
     """Whether a text says a range of strengths."""
-    return _RANGE.search(text) is not None
+    return _RANGE.search(masked(text)) is not None
 
 
 def sweep_of(text: str, thought: int) -> tuple[str, ...]:
@@ -26,13 +27,13 @@ def sweep_of(text: str, thought: int) -> tuple[str, ...]:
 
     Where it does not say at which thoughts, it is at the given one. Raises CoconutError for no or a bad range.
     """
-    found = _RANGE.search(text)
+    found = _RANGE.search(masked(text))
     if found is None:
         raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
     low, high, count = float(found[1]), float(found[2]), int(found[3] or _USUAL_COUNT)
     if not 2 <= count <= MOST_VARIANTS:
         raise CoconutError(f"a sweep has 2 to {MOST_VARIANTS} strengths, not {count}")
-    places = "" if "@" in text else f"@{thought}"
+    places = "" if "@" in masked(text) else f"@{thought}"
     return tuple(
         f"{text[: found.start()]}{low + (high - low) * step / (count - 1):.4g}{text[found.end() :]}{places}"
         for step in range(count)

@@ -10,7 +10,7 @@ from coconut_core.analysis.lens import Lens
 from coconut_core.layers import Seen, watching
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import read_prompt
-from coconut_core.readout import Readout
+from coconut_core.readout import Readout, readouts
 from coconut_core.session import Session
 from coconut_core.special_tokens import Encoded, PlacedToken
 from coconut_core.steps import Step, read_again
@@ -81,7 +81,7 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
             use,
             state=through[-1],
             layers=seen.layers[0],
-            lens=tuple(Readout(session.model, each) for each in through),
+            lens=readouts(session.model, through),
             attention=None if weights is None else weights[0],
         )
         for read, use, seen, through, weights in zip(reads, gives, passes, states, looked, strict=True)

@@ -212,13 +212,16 @@ def _run(
         each.finish()
     if not commands:
         return [_Asked(each, problem) for each in plain]
-    run.apply(_bind(commands, run, problem, data, sampling["seed"]))
+    plan = _bind(commands, run, problem, data, sampling["seed"])
+    for note in plan.notes:
+        say(f"note: {note}", err=True)
+    run.apply(plan)
     drawn = []
     for left_alone in plain:
         changed = run.fork(left_alone.seed)
         changed.finish()
         before = answer_of(left_alone.text, model.config.answer_prefix)
-        drawn.append(_Asked(changed, problem, "; ".join(map(str, commands)), before))
+        drawn.append(_Asked(changed, problem, str(plan), before))
     return drawn
 
 

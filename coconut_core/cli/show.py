@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coconut_core.answers import final_answer
+from coconut_core.cells import cells, padded
 from coconut_core.errors import visible
 from coconut_core.graph_reading import graph_mass
 from coconut_core.trace import UNREADABLE, StepRecord, Trace
@@ -40,21 +41,17 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
 
 
 def _bars(step: StepRecord, mark: str) -> Group:
-    names = [printable(item.token) for item in step.top]
-    width = max(map(len, names), default=0)
+    names = [item.name for item in step.top]
+    width = max(map(cells, names), default=0)
     lines = [] if step.readable else [Text(UNREADABLE)]
     for name, item in zip(names, step.top, strict=True):
         filled = round(item.probability * BAR)
-        lines.append(Text(f"{name:<{width}} ") + Text(mark * filled, "cyan") + Text(f" {item.probability:.2f}"))
+        lines.append(
+            Text(f"{padded(name, width)} ") + Text(mark * filled, "cyan") + Text(f" {item.probability:.2f}")
+        )
     return Group(*lines, Text())
 
 
 def cell(text: str, style: str = "") -> Text:
     """A text that Rich shows as it stands: nothing in it is markup, and control characters are escaped."""
     return Text(visible(text, "\n"), style)
-
-
-def printable(token: str) -> str:
-    """A token as one visible word: white space and control characters shown escaped."""
-    stripped = token.strip(" ")
-    return visible(stripped) or repr(token)

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,9 @@ from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions.plan import check_numbers
 from coconut_core.problems.base import Problem
+from coconut_core.quoting import partition
 from coconut_core.rows import Recording
+from coconut_core.token_names import typed_name
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -68,6 +70,7 @@ class Sources:
     thoughts: int | None = None
     seed: int = 0
     interrupt: Callable[[], None] = lambda: None
+    notes: dict[str, None] = field(default_factory=dict)  # what a word was taken for, in order
 
     @cached_property
     def own(self) -> Recording:
@@ -136,15 +139,51 @@ class Sources:
             f"'{text}' names no vector: write token:NAME, token:NAME-NAME, thought:3, thought:3-2 or file:PATH"
         )
 
+    def exact_token(self, name: str) -> str:
+        """A token's name, written so that it means one token. Of several it may mean, it is one that stands in
+        the question, else the one that the thoughts say rather; `notes` then says which.
+
+        Raises CoconutError where it is no single token.
+        """
+        vocabulary = self.model.vocabulary
+        meanings = vocabulary.meanings(name)
+        if len(meanings) < 2:
+            vocabulary.find(name)
+            return name
+        prompt = self.model.encode_prompt(self.question)
+        standing = [number for number in prompt if number in meanings]
+        chosen = standing[0] if standing else self._likeliest(meanings)
+        other = next(number for number in meanings if number != chosen)
+        why = "which stands in the question" if standing else "which its thoughts say rather"
+        exact, else_ = (typed_name(vocabulary.name(number), marked=True) for number in (chosen, other))
+        self.notes[f"{name} is taken for {exact}, {why}; the other one is {else_}"] = None
+        return exact
+
+    def exact_vector(self, words: str) -> str:
+        """A vector's name with its tokens as exact_token has them; any other as it is."""
+        kind, mark, name = words.partition(":")
+        if kind != "token" or not mark:
+            return words
+        return f"token:{'-'.join(map(self.exact_token, self._tokens_of(name)))}"
+
+    def _tokens_of(self, name: str) -> list[str]:
+        """The tokens of NAME or NAME-NAME."""
+        first, _, second = partition(name, "-")
+        return [first, second] if first and second and not self.model.vocabulary.meanings(name) else [name]
+
+    def _likeliest(self, tokens: Sequence[int]) -> int:
+        """The token that this run's thoughts give the largest share, on the whole."""
+        thoughts = self.own.thoughts.to(self.model.device, self.model.dtype)
+        if not thoughts.shape[0]:
+            return tokens[0]
+        with torch.inference_mode():
+            shares = torch.softmax(self.model.logits(thoughts).float(), dim=-1).sum(dim=0)[list(tokens)]
+        return tokens[int(shares.argmax())]
+
     def _token_direction(self, name: str) -> Tensor:
         """The embedding of a token, or the difference of two: NAME or NAME-NAME."""
-        try:
-            return self.embedding(self.model.token_id(name))
-        except CoconutError:
-            first, mark, second = name.partition("-")
-            if not (first and mark and second):
-                raise
-        return self.embedding(self.model.token_id(first)) - self.embedding(self.model.token_id(second))
+        first, *second = (self.embedding(self.model.token_id(each)) for each in self._tokens_of(name))
+        return first - second[0] if second else first
 
     @cached_property
     def _donors(self) -> dict[str, Recording]:

@@ -20,6 +20,7 @@ class Plan:
     edits: Mapping[int, Intervention] = field(default_factory=lambda: MappingProxyType({}))
     thoughts: int | None = None
     text: str = ""
+    notes: tuple[str, ...] = ()  # what a word in the text was taken for, where it may mean several tokens
 
     def __post_init__(self) -> None:
         if any(number < 1 for number in self.edits):

@@ -6,7 +6,7 @@ words refer to (donors, tokens, files) and gives the Plan.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -29,6 +29,7 @@ from coconut_core.interventions.edits import (
     chain,
 )
 from coconut_core.interventions.plan import Plan, shuffled, without
+from coconut_core.quoting import partition, parts, words
 from coconut_core.rows import Recording
 
 Build = Callable[[Sources, Sequence[str], int], Intervention]
@@ -126,8 +127,7 @@ def _knockout(sources: Sources, words: Sequence[str], place: int) -> Interventio
     elif re.fullmatch(r"[\d,-]+", words[0]):
         positions = _numbers(words[0], "a position")
     else:
-        token = sources.model.token_id(words[0])
-        positions = [position for position, each in enumerate(prompt) if each == token]
+        positions = sources.model.vocabulary.places(words[0], prompt)
         if not positions:
             raise CoconutError(f"'{words[0]}' does not stand in the question")
     return HiddenPositions(tuple(positions), words[0])
@@ -197,7 +197,7 @@ FORMS = (
     ),
     Form(
         "knockout WHAT@THOUGHTS",
-        "no attention to positions (3-9), to a word, to the prompt or to earlier thoughts",
+        "no attention to positions (3-9), to a word wherever it stands, to the prompt or to earlier thoughts",
         "knockout thoughts@3",
         _knockout,
     ),
@@ -211,14 +211,19 @@ _BY_NAME = {form.name: form for form in FORMS}
 
 def read_commands(text: str) -> list[Command]:
     """Read interventions separated by ";". Raises CoconutError in one line for what is misspelt."""
-    commands = [_read_command(part.strip()) for part in text.split(";") if part.strip()]
+    commands = [_read_command(part.strip()) for part in parts(text, ";") if part.strip()]
     if not commands:
         raise CoconutError(f"no intervention in '{text}': write one such as zero@2")
     return commands
 
 
 def bind(commands: Sequence[Command], sources: Sources) -> Plan:
-    """The plan for one question. Raises CoconutError for a donor, token, layer or thought that is not there."""
+    """The plan for one question; its text and notes say which token a word is taken for, of several.
+
+    Raises CoconutError for a donor, token, layer or thought that is not there.
+    """
+    sources.notes.clear()
+    commands = [_exact(command, sources) for command in commands]
     planned = sources.model.config.thoughts if sources.thoughts is None else sources.thoughts
     slots: list[Intervention | None] = [None] * planned
     for command in commands:
@@ -233,12 +238,22 @@ def bind(commands: Sequence[Command], sources: Sources) -> Plan:
             slots[place - 1] = chain(slots[place - 1], command.form.build(sources, command.arguments, place))
     edits = {place: each for place, each in enumerate(slots, start=1) if each is not None}
     thoughts = len(slots) if len(slots) != planned else None
-    return Plan(edits, thoughts, "; ".join(map(str, commands)))
+    return Plan(edits, thoughts, "; ".join(map(str, commands)), tuple(sources.notes))
 
 
 def parse_plan(text: str, sources: Sources) -> Plan:
     """The plan that words describe, for one question; see FORMS for what can be said."""
     return bind(read_commands(text), sources)
+
+
+def _exact(command: Command, sources: Sources) -> Command:
+    """The same with words that may be several tokens written so that they are one."""
+    exact = {"TOKEN": sources.exact_token, "VECTOR": sources.exact_vector}
+    names = (argument.strip("[]") for argument in command.form.arguments)
+    pairs = zip(names, command.arguments, strict=False)
+    return replace(
+        command, arguments=tuple(exact[name](word) if name in exact else word for name, word in pairs)
+    )
 
 
 def _rearrange(
@@ -273,8 +288,8 @@ def _as_recorded(thought: Tensor, intervention: Intervention | None, label: str)
 
 
 def _read_command(text: str) -> Command:
-    words, at, places = text.partition("@")
-    name, *arguments = words.split() or [""]
+    before, at, places = partition(text, "@")
+    name, *arguments = words(before) or [""]
     form = _BY_NAME.get(name)
     if form is None:
         raise CoconutError(f"'{text}' is no intervention: there are {', '.join(_BY_NAME)}")

@@ -170,8 +170,8 @@ class Job:
             )
         if any(word.startswith("file:") for command in commands for word in command.arguments):
             raise CoconutError("a server opens no files for those who ask it: leave out file:…")
-        self.done = "; ".join(map(str, commands))
         plan = bind(commands, sources)
+        self.done = str(plan)
         if (plan.thoughts or 0) > limits.steps:
             raise CoconutError(
                 f"'{self.done:.60}': this server takes at most {limits.steps} thoughts: ask for fewer"

@@ -28,7 +28,7 @@ class Parting:
     def place(self, model: CoconutModel) -> DecidingPlace:
         """The same in words."""
         behind = model.tokenizer.decode(list(self.words)).strip()
-        return DecidingPlace(behind, tuple(model.token_text(token) for token in self.tokens), self.judged)
+        return DecidingPlace(behind, tuple(model.vocabulary.name(token) for token in self.tokens), self.judged)
 
 
 def parting(
@@ -93,7 +93,7 @@ def _ids(model: CoconutModel, answer: str, like: Answer) -> tuple[int, ...]:
     """
     lead = f"{model.config.answer_prefix} "
     if not model.config.answer_prefix:
-        spaced = bool(like.token_ids) and model.token_text(like.token_ids[0]).startswith(" ")
+        spaced = bool(like.token_ids) and model.vocabulary.content(like.token_ids[0]).startswith(b" ")
         lead = " " if spaced else ""
     return (*encode_text(model.tokenizer, f"{lead}{answer}"), model.tokenizer.eos_token_id)
 

@@ -25,5 +25,6 @@ def facts_of(model: CoconutModel) -> ModelFacts:
         ),
         donors=tuple(DONORS.items()),
         feedback=config.feedback,
+        spaces_shown=model.vocabulary.marked,
         chat=bool(config.chat),
     )

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -14,9 +14,9 @@ from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import TunedLens, find_tuned_lens
 from coconut_core.errors import CoconutError
 from coconut_core.layers import Seen, watching
-from coconut_core.readout import Readout
+from coconut_core.readout import Readout, readouts
 from coconut_core.steps import Step
-from coconut_core.trace import TokenRecord
+from coconut_core.trace import TokenRecord, recorded
 from coconut_tui.branches import THOUGHT, WORD, Decisions
 from coconut_tui.engine.live import LiveRun, Stop
 from coconut_tui.engine.workbench import Workbench
@@ -81,13 +81,15 @@ class Looker:
         values, ids = log_shares.exp().topk(min(RECORDED_TOKENS, len(log_shares)))
         top = zip(ids.tolist(), values.tolist(), strict=True)
         return Heated(
-            tuple(TokenRecord(self._model.token_text(number), share) for number, share in top),
+            tuple(
+                TokenRecord(self._model.token_text(number), share, number, self._model.vocabulary.name(number))
+                for number, share in top
+            ),
             entropy=float(-(log_shares.exp() * log_shares).sum()),
         )
 
     def _nearest(self, ask: Ask, stop: Stop) -> Found:
-        near = Readout(self._model, self._last_step(ask).hidden).nearest(RECORDED_TOKENS)
-        return Neighbours(tuple(TokenRecord(item.token, item.probability) for item in near))
+        return Neighbours(recorded(Readout(self._model, self._last_step(ask).hidden).nearest(RECORDED_TOKENS)))
 
     def _attention(self, ask: Ask, stop: Stop) -> Found | None:
         place = len(ask.decisions.moves) - 1
@@ -135,13 +137,7 @@ class Looker:
                 if stop():
                     return None
                 states = lens.states(passes[place - missing[0]].layers[0])
-                column = tuple(
-                    tuple(
-                        TokenRecord(item.token, item.probability)
-                        for item in Readout(self._model, state).top(LENS_TOKENS)
-                    )
-                    for state in states
-                )
+                column = tuple(recorded(each.top(LENS_TOKENS)) for each in readouts(self._model, states))
                 self._columns[keys[place]] = column
             while len(self._columns) > KEPT:
                 self._columns.popitem(last=False)
@@ -157,12 +153,13 @@ class Looker:
         unknown = []
         for token in ask.tokens:
             try:
-                ids[token] = self._model.token_id(token)
+                ids[token] = self._model.vocabulary.find(token, self._at_hand(len(ask.decisions.moves)))
             except CoconutError:
                 unknown.append(token)
+        names = {token: self._model.vocabulary.name(number) for token, number in ids.items()}
         steps = self._bench.run.session.steps[: len(ask.decisions.moves)]
         places = [number for number, step in enumerate(steps) if step.kind != "token"]
-        known = self._known_courses(ask)
+        known = self._known_courses(ask, names)
         shares = {token: list(known.get(token, ())) for token in ids}
         begun = min((len(each) for each in shares.values()), default=0)
         for start in range(begun, len(places), TOGETHER):
@@ -174,18 +171,28 @@ class Looker:
                 found = torch.softmax(logits, dim=-1)[:, list(ids.values())].T.tolist()
             for token, more in zip(ids, found, strict=True):
                 shares[token][start:] = more
-        courses = Courses({token: tuple(each) for token, each in shares.items()}, tuple(unknown))
+        courses = Courses({token: tuple(each) for token, each in shares.items()}, tuple(unknown), names)
         self._last_courses = ask, courses
         return courses
 
-    def _known_courses(self, ask: Ask) -> dict[str, tuple[float, ...]]:
-        """What the last answer says of the steps that both runs have in common."""
+    def _at_hand(self, steps: int) -> Iterator[int]:
+        """Tokens that a word may be taken for: of the question first, then what the steps would say."""
+        yield from self._bench.run.session.prompt_ids
+        for record in self._bench.run.records()[:steps]:
+            yield from (item.id for item in record.top if item.id is not None)
+
+    def _known_courses(self, ask: Ask, names: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+        """What the last answer says of the same tokens at the steps that both runs have in common."""
         if self._last_courses is None or self._last_courses[0].question != ask.question:
             return {}
         before, courses = self._last_courses
         moves = ask.decisions.moves[: ask.decisions.shared(before.decisions)]
         count = len(moves) - moves.count(WORD)
-        return {token: shares[:count] for token, shares in courses.probabilities.items()}
+        return {
+            token: shares[:count]
+            for token, shares in courses.probabilities.items()
+            if courses.names[token] == names.get(token)
+        }
 
     def _trajectory(self, ask: Ask, stop: Stop) -> Found | None:
         states: list[Tensor] = []
@@ -271,7 +278,11 @@ def name_of(step: Step, *, short: bool = False) -> str:
     if step.kind == "thought":
         number = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
         return number if short else f"thought {number}"
-    return marker_name(step) if step.kind == "marker" else step.token
+    return (
+        marker_name(step)
+        if step.token_id is None or step.kind == "marker"
+        else step.readout.name(step.token_id)
+    )
 
 
 def in_two_dimensions(states: Tensor) -> tuple[Tensor, tuple[float, float]]:

@@ -57,6 +57,7 @@ def preview(bench: "Workbench", text: str, segment: int, stop: Stop) -> Preview 
         after=_thoughts(after),
         said_before=bench.said(before),
         said_after=bench.said(after),
+        notes=bench.plan(text, bench.decisions.thoughts).notes,
     )
 
 

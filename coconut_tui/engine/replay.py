@@ -110,6 +110,14 @@ class Replay:
 
     def _said(self, position: int) -> Said:
         whole = position == len(self.trace.steps)
-        words = [step.token for step in self.trace.steps[:position] if step.kind == "token"]
-        text = self.trace.text if whole else "".join(words)
+        text = self.trace.text if whole else self._text_upto(position)
         return Said.judged(text, self.trace.answer_prefix, self.trace.problem, finished=whole)
+
+    def _text_upto(self, position: int) -> str:
+        """The text of the words said so far: a token adds more than its own text, spaces say."""
+        end = 0
+        for step in self.trace.steps[:position]:
+            word = step.token.strip() if step.kind == "token" else ""
+            place = self.trace.text.find(word, end) if word else -1
+            end = place + len(word) if place >= 0 else end  # a marker, or half a character
+        return self.trace.text[:end]

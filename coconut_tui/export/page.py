@@ -14,7 +14,6 @@ from importlib import resources
 from string import Template
 
 from coconut_core import __version__
-from coconut_core.cli.show import printable
 from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord, Trace
 from coconut_tui.export.graph import draw_graph
 from coconut_tui.export.reading import (
@@ -87,7 +86,7 @@ def _steps(trace: Trace) -> str:
 def _row(number: int, step: StepRecord) -> str:
     thought = step.kind == "thought"
     likeliest = "".join(_token(item) for item in step.top[:ROW_TOKENS]) if step.readable else UNREADABLE
-    tokens = likeliest if thought else escape(printable(step.token))
+    tokens = likeliest if thought else escape(step.name)
     changed = "" if step.edit is None else f'<span class="changed">✎ {escape(visible(step.edit))}</span>'
     return (
         f'<button type="button" class="row" data-step="{number}" aria-label="{escape(_label(step))}">'
@@ -99,23 +98,23 @@ def _row(number: int, step: StepRecord) -> str:
 def _word(number: int, step: StepRecord) -> str:
     return (
         f'<button type="button" class="word" data-step="{number}" aria-label="{escape(_label(step))}">'
-        f"{escape(printable(step.token))}</button>"
+        f"{escape(step.name)}</button>"
     )
 
 
 def _label(step: StepRecord) -> str:
     """A step for a screen reader, and beside the buttons."""
-    fed = "" if step.kind == "thought" else f" {printable(step.token)}"
+    fed = "" if step.kind == "thought" else f" {step.name}"
     edited = "" if step.edit is None else f", edited: {visible(step.edit)}"
     likeliest = step.top[0] if step.top else None
-    said = f", would say {printable(likeliest.token)} {likeliest.probability:.2f}" if likeliest else ""
+    said = f", would say {likeliest.name} {likeliest.probability:.2f}" if likeliest else ""
     said = said if step.readable else f", {UNREADABLE}"
     return step_name(step) + fed + edited + said
 
 
 def _token(item: TokenRecord) -> str:
     return (
-        f'<span class="token"><b>{escape(printable(item.token))}</b>{_bar(item.probability)}'
+        f'<span class="token"><b>{escape(item.name)}</b>{_bar(item.probability)}'
         f"<span>{item.probability:.2f}</span></span>"
     )
 
@@ -144,7 +143,7 @@ def _detail(trace: Trace, number: int, step: StepRecord) -> str:
     if step.ended is not None:
         facts["thinking ended by"] = step.ended
     listed = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
-    tokens = [(printable(item.token), item.probability) for item in step.top[:DETAIL_TOKENS]]
+    tokens = [(item.name, item.probability) for item in step.top[:DETAIL_TOKENS]]
     tables = _table("likeliest tokens", tokens)
     if (found := mass(trace, step)) is not None:
         tables += _table(

@@ -11,11 +11,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from coconut_core.cli.show import printable
 from coconut_core.errors import visible
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, share_text, shortened, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, fitted, share_text, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
 from coconut_tui.widgets.text import plain_title
 
@@ -107,7 +106,7 @@ def _figures(step: ComparedStep, dense: bool) -> Text:
     if step.first is None or step.second is None:
         return Text(f"≠ {name}{between}on one side", "bold")
     if step.divergence is None:
-        unequal = [item.token for item in step.first.top[:1]] != [item.token for item in step.second.top[:1]]
+        unequal = [item.key for item in step.first.top[:1]] != [item.key for item in step.second.top[:1]]
     else:
         unequal = step.divergence > _SAME
     text = Text(f"{'≠' if unequal else '='} {name}", "bold" if unequal else "")
@@ -123,7 +122,7 @@ def _left(step: StepRecord | None, dense: bool) -> Text:
 def _right(step: ComparedStep, dense: bool) -> Text:
     lines = []
     for rank, item in enumerate(() if step.second is None else step.second.top[:_TOKENS], start=1):
-        before = step.rank_before(item.token)
+        before = step.rank_before(item)
         moved = (
             ""
             if step.first is None or before == rank
@@ -140,7 +139,7 @@ def _right(step: ComparedStep, dense: bool) -> Text:
 
 def _token(item: TokenRecord, dense: bool) -> Text:
     width = 8 if dense else 12
-    return Text(f"{shortened(printable(item.token), width):<{width}} {share_text(item.probability)}")
+    return Text(f"{fitted(item.name, width)} {share_text(item.probability)}")
 
 
 def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:

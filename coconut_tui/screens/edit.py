@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,8 +13,8 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_core.cli.show import printable
 from coconut_core.errors import visible
+from coconut_core.quoting import parts
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import Said
 from coconut_tui.commands import with_places
@@ -106,7 +107,9 @@ class EditScreen(ModalScreen[str | None]):
         if preview.text != self._whole_text:
             return
         self.query_one("#preview-text", Static).update(
-            Text(f"✗ {preview.error}", "bold") if preview.error else draw_preview(preview)
+            Text(f"✗ {preview.error}", "bold")
+            if preview.error
+            else Group(*(Text(note, "dim") for note in preview.notes), draw_preview(preview))
         )
 
     @property
@@ -117,7 +120,7 @@ class EditScreen(ModalScreen[str | None]):
     def _draft(self) -> Draft | None:
         """The last of the interventions in the text; dials are about that one."""
         text = self.query_one(Input).value if self.is_mounted else self._text
-        return self._workshop.read(text.rpartition(";")[2])
+        return self._workshop.read(parts(text, ";")[-1])
 
     @property
     def _missing(self) -> str:
@@ -128,8 +131,8 @@ class EditScreen(ModalScreen[str | None]):
     def _write(self, last: str) -> None:
         """Put another intervention in the place of the last one."""
         line = self.query_one(Input)
-        before, mark, _ = line.value.rpartition(";")
-        line.value = f"{before}{mark} {last}".strip()
+        before = parts(line.value, ";")[:-1]
+        line.value = ";".join([*before, f" {last}"]).strip()
         line.cursor_position = len(line.value)
 
     async def _text_changed(self, text: str) -> None:
@@ -203,11 +206,7 @@ def draw_preview(preview: Preview) -> Table:
 def _likeliest(step: StepRecord | None) -> Text:
     if step is None:
         return Text("—", "dim")
-    return Text(
-        " ".join(
-            f"{shortened(printable(item.token), 8)} {share_text(item.probability)}" for item in step.top[:2]
-        )
-    )
+    return Text(" ".join(f"{shortened(item.name, 8)} {share_text(item.probability)}" for item in step.top[:2]))
 
 
 def _answer(said: Said | None) -> Text:

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList
 from textual.widgets.option_list import Option
 
-from coconut_core.cli.show import printable
+from coconut_core.token_names import plain_name
 
 
 class RecentScreen(ModalScreen[str | None]):
@@ -77,7 +77,7 @@ class RecentScreen(ModalScreen[str | None]):
         ]
         listed.clear_options()
         listed.add_options(
-            [Option(Text(printable(item), no_wrap=True, overflow="ellipsis")) for item in self._listed]
+            [Option(Text(plain_name(item), no_wrap=True, overflow="ellipsis")) for item in self._listed]
         )
         if self._listed and not self._new:
             listed.highlighted = 0

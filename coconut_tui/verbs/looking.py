@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.token_names import typed_name
 from coconut_tui.action import Action
 from coconut_tui.looks import MOST_PINS, TEMPERATURES
 from coconut_tui.widgets.inspect import InspectPane
@@ -93,7 +94,8 @@ def _token_in_question(app: "Explorer") -> str:
     if sight.step is None:
         raise CoconutError("there is no step to pin a token of: take one (s), or write :pin and the token")
     cell = lens_view.cell(sight) if app.shown_view == "lens" else None
-    return (sight.step.top if cell is None else cell[2])[0].token.strip()
+    token = (sight.step.top if cell is None else cell[2])[0]
+    return typed_name(token.name, sight.facts is not None and sight.facts.spaces_shown)
 
 
 def cooler(app: "Explorer", argument: str) -> None:

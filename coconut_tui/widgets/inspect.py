@@ -121,7 +121,7 @@ def _told(sight: Sight) -> Text:
     elif step.kind == "marker":
         text = Text(marker_name(step), "bold") + Text(" what it would say in its place", "dim")
     else:
-        text = Text(f"word {step.index} ", "bold") + Text(repr(step.token), "bold")
+        text = Text(f"word {step.index} ", "bold") + Text(step.name, "bold")
     if step.edit:
         text.append(f"  ✎ {shortened(step.edit, max(4, sight.width - text.cell_len - 4))}", EDIT_STYLE)
     if not step.readable:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 from textual import events
 
+from coconut_core.cells import cells
 from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, stops_at
@@ -13,8 +14,12 @@ from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, t
 from coconut_tui.state import RunView, marker_name
 from coconut_tui.widgets.rows import Row, RowsView
 
-NAME_WIDTH = 8
-_CHUNK = NAME_WIDTH + 7  # cells of one token besides its bar: the name, a space, ' .46', and a gap
+NAME_WIDTH = 8  # least cells of a token's name
+_LONGEST = 16  # most cells of it
+_BAR = 12  # the longest bar
+_BESIDE = 7  # cells of one token besides its name and bar: a space, ' .46', and a gap
+_CHUNK = NAME_WIDTH + _BESIDE
+_FEWEST, _MOST = 3, 6  # tokens of a thought: three with short bars, more where all of them is shown
 _FOLLOWING = 24  # rows for thoughts that are still to come
 
 
@@ -26,6 +31,7 @@ class _Drawn:
     peeks: Mapping[int, Said]
     width: int
     rows: list[Row] = field(default_factory=list)
+    longest: int = NAME_WIDTH  # cells of the longest name among the likeliest tokens of thoughts
 
 
 class ThoughtsPane(RowsView):
@@ -74,9 +80,14 @@ class ThoughtsPane(RowsView):
         return self._thought(step, selected, stop=key in self._stops)
 
     def source_of(self, key: int) -> object:
-        """The step, and whether it is selected."""
+        """The step, whether it is selected, and how wide names are."""
         assert self._view is not None
-        return self._view.steps[key], key == self._selected, key in self._stops
+        return (
+            self._view.steps[key],
+            key == self._selected,
+            key in self._stops,
+            self._steps_drawn.longest,
+        )
 
     # -- inside --------------------------------------------------------------------------------------------
 
@@ -108,13 +119,16 @@ class ThoughtsPane(RowsView):
     def _rows_of_steps(self, view: RunView) -> list[Row]:
         """A run that has only grown keeps the rows that it has."""
         width, before = self.scrollable_content_region.width, self._steps_drawn
-        known, rows = len(before.steps), before.rows
-        if before != _Drawn(view.steps[:known], view.peeks, width, rows) or not rows:
+        known, rows, longest = len(before.steps), before.rows, before.longest
+        if before != _Drawn(view.steps[:known], view.peeks, width, rows, longest) or not rows:
+            longest = NAME_WIDTH
             known, rows = 0, [*_around(view.around[0]), *self._peek(view, 0)]
         for number, step in enumerate(view.steps[known:], start=known):
             if step.kind != "token":
                 rows += [Row(number), *self._peek(view, number + 1)]
-        self._steps_drawn = _Drawn(view.steps, view.peeks, width, rows)
+            if step.kind == "thought":
+                longest = max([longest, *(cells(item.name) for item in step.top[:_FEWEST])])
+        self._steps_drawn = _Drawn(view.steps, view.peeks, width, rows, longest)
         return rows
 
     def _peek(self, view: RunView, position: int) -> list[Row]:
@@ -140,13 +154,23 @@ class ThoughtsPane(RowsView):
             return row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
         if flat(step.top):
             return row.append(f"{FLAT} every token {share_text(step.top[0].probability)}", "dim")
-        room = max(20, self.scrollable_content_region.width - len(row.plain) - 2)
-        columns = min(3, max(1, room // (_CHUNK + 3)), len(step.top))
-        bar_width = max(3, min(12, room // max(1, columns) - _CHUNK))
+        room = self.scrollable_content_region.width - row.cell_len - 2
+        columns, name_width, bar_width = _layout(room, min(_LONGEST, self._steps_drawn.longest))
         for item in step.top[:columns]:
-            row.append_text(token_bar(item.token, item.probability, NAME_WIDTH, bar_width))
+            row.append_text(token_bar(item.name, item.probability, name_width, bar_width))
             row.append("  ")
         return row
+
+
+def _layout(room: int, longest: int) -> tuple[int, int, int]:
+    """How many tokens of a thought there is room for, and the cells of a name and of a bar.
+
+    A bar gives way to a name that is longer than usual, but for the last three cells.
+    """
+    room = max(20, room)
+    columns = max(1, min(_FEWEST, room // (_CHUNK + 3)), min(_MOST, room // (longest + _BAR + _BESIDE)))
+    name_width = max(NAME_WIDTH, min(longest, room // columns - _BESIDE - 3))
+    return columns, name_width, max(3, min(_BAR, room // columns - _BESIDE - name_width))
 
 
 def _around(text: str) -> list[Row]:

@@ -12,7 +12,7 @@ END = "<|endoftext|>"
 TEXT = [
     "Ann has 30 nuts, finds 12 and eats 5. How many are left? ### 37\n<<30+12=42>> <<42-5=37>>",
     "Every lempus is a rompus. Alex is a lempus. Is Alex a rompus or yumpus?",
-    "The capital of France is Paris. (France) (Paris) x = y \\ z · <E6>\t\t    東京都 Grüße",
+    "The capital of France is Paris. (France) (Paris) x = y \\ z · <E6>\t\t    (東) (京) 東京都 ü Grüße",
 ] * 50
 
 
@@ -21,15 +21,20 @@ def _trained_byte_level() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=420, initial_alphabet=alphabet, special_tokens=[END])
+    trainer = trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, special_tokens=[END])
     tokenizer.train_from_iterator(TEXT, trainer)
     return tokenizer
+
+
+def trained_byte_level() -> PreTrainedTokenizerBase:
+    """A new one, to be changed."""
+    return PreTrainedTokenizerFast(tokenizer_object=_trained_byte_level(), eos_token=END)
 
 
 @cache
 def byte_level() -> PreTrainedTokenizerBase:
     """Byte-level BPE as most models have it."""
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_trained_byte_level(), eos_token=END)
+    tokenizer = trained_byte_level()
     tokenizer.add_tokens(["<think>", "    x"])
     return tokenizer
 

@@ -12,6 +12,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
 from coconut_core.prompt import encode_text
 from coconut_core.readout import Readout
+from coconut_core.trace import TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
 from coconut_tui.state import DecidingPlace, WhatIf
@@ -160,8 +161,8 @@ def test_a_comparison_holds_the_divergence_and_cosine_of_each_thought(model: Coc
         Readout(model, bench.run_of(number).session.steps[1].hidden).probabilities.double() for number in (1, 2)
     )
     assert found.steps[1].divergence == pytest.approx(float((mine * (mine / other).log()).sum()), rel=1e-4)
-    assert found.steps[1].rank_before(found.steps[1].first.top[3].token) == 4
-    assert found.steps[1].rank_before("no such token") is None
+    assert found.steps[1].rank_before(found.steps[1].first.top[3]) == 4
+    assert found.steps[1].rank_before(TokenRecord("no such token", 0.5)) is None
 
 
 def test_answering_many_problems_gives_the_verdicts_of_generate(model: CoconutModel) -> None:

@@ -2,20 +2,27 @@
 
 from rich.text import Text
 
-from coconut_tui.drawing import share_text
+from coconut_tui.drawing import fitted, share_text
 from coconut_tui.widgets.views.sight import Sight
+
+_NAME = 14  # cells of a word, where there is room
+_GAP = 2
+_SHARE = 4 + _GAP  # cells of a probability and of the gap behind it
+_WIDE = 46  # with so many cells two words that came next stand beside each one
 
 
 def draw(sight: Sight) -> Text:
-    """A line for each word, with the two that came next."""
+    """A line for each word, with what came next: two words, or where there is no room for them, one."""
     words = [] if sight.run is None else sight.run.words()
     if not words:
         return Text("Nothing has been said yet.", "dim")
+    columns = 3 if sight.width >= _WIDE else 2
+    width = min(_NAME, (sight.width - columns * _SHARE + _GAP) // columns)
     lines = []
     for step in words:
-        said = next((item.probability for item in step.top if item.token == step.token), 0.0)
-        line = Text(f"{step.token!r:<14} {share_text(said)}")
-        others = [item for item in step.top if item.token != step.token][:2]
-        line.append("".join(f"  {item.token!r} {share_text(item.probability)}" for item in others), "dim")
+        said = next((item.probability for item in step.top if item.key == step.key), 0.0)
+        others = [item for item in step.top if item.key != step.key][: columns - 1]
+        line = Text(f"{fitted(step.name, width)} {share_text(said)}")
+        line.append("".join(f"  {fitted(i.name, width)} {share_text(i.probability)}" for i in others), "dim")
         lines.append(line)
     return Text("\n").join(lines)

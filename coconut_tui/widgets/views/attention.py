@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from coconut_core.cli.show import printable
-from coconut_tui.drawing import BAR_STYLE, bar, share_text, shortened
+from coconut_core.token_names import plain_name
+from coconut_tui.drawing import BAR_STYLE, bar, fitted, share_text
 from coconut_tui.looks import Ask, Attention
 from coconut_tui.widgets.views.sight import Sight, in_place_of, shade
 
@@ -25,7 +25,7 @@ def draw(sight: Sight) -> Text:
         return in_place_of(sight, found)
     layer, head = _within(sight.dials.layer, found.layers), _within(sight.dials.head, found.heads)
     shares = found.row(layer, head)
-    text = Text(f"reads {printable(found.reads)}, makes {printable(found.gives)}\n")
+    text = Text(f"reads {plain_name(found.reads)}, makes {plain_name(found.gives)}\n")
     text.append(f"{_which('layer', layer, found.layers)}, {_which('head', head, found.heads)}\n\n", "bold")
     order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[
         : max(3, min(len(_RANKS), sight.height // 3))
@@ -34,8 +34,9 @@ def draw(sight: Sight) -> Text:
     width = max(4, min(24, sight.width - 20))
     top = shares[order[0]]
     for entry, rank in ranks.items():
-        name = shortened(printable(found.entries[entry]), 12)
-        text.append(f"{rank} {name:<12} ").append(bar(shares[entry] / top, width), BAR_STYLE)
+        text.append(f"{rank} {fitted(plain_name(found.entries[entry]), 12)} ").append(
+            bar(shares[entry] / top, width), BAR_STYLE
+        )
         text.append(f" {share_text(shares[entry])}\n")
     text.append(f"bars and shades: parts of the largest, {share_text(top)}\n", "dim")
     text.append(f"{share_text(sum(shares[found.words :]))} in all behind the prompt\n\n", "dim")
@@ -51,7 +52,7 @@ def _prompt(found: Attention, shares: list[float], ranks: dict[int, str]) -> Tex
             text.append("\n")
         elif entry in found.spaced or (entry > found.words and (word[:1].isalnum() or word[:1] == "<")):
             text.append(" ")
-        plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else printable(word)
+        plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else plain_name(word)
         shown = Text(plain, shade((shares[entry] / top) ** 0.5))
         if entry in found.template:
             shown.stylize("italic")

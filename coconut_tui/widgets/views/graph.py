@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from coconut_core.cells import padded
 from coconut_core.graph_reading import GraphMass, graph_layers, graph_mass
 from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord
@@ -92,7 +93,7 @@ def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> T
     share = shares.get(name, 0.0)
     mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
     line = Text(f"   {mark} ", "bold")
-    line.append(f"{name:<10}", "bold" if share >= 0.1 else "" if share >= _SHOWN else "dim")
+    line.append(padded(name, 10), "bold" if share >= 0.1 else "" if share >= _SHOWN else "dim")
     if share >= _SHOWN:
         line.append(bar(share, 8), BAR_STYLE).append(f" {share_text(share)}")
     return line.append("\n")

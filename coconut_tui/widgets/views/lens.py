@@ -5,9 +5,9 @@ from dataclasses import replace
 from rich.style import Style
 from rich.text import Text
 
-from coconut_core.cli.show import printable
+from coconut_core.cells import padded
 from coconut_core.trace import TokenRecord
-from coconut_tui.drawing import share_text, shortened, token_bar
+from coconut_tui.drawing import fitted, share_text, shortened, token_bar
 from coconut_tui.looks import LENS_STEPS, Ask, LensColumn, LensGrid
 from coconut_tui.widgets.views.sight import Sight, in_place_of, shade
 
@@ -58,7 +58,7 @@ def draw(sight: Sight) -> Text:
         text.append(f"held out: {tuned:.2f} nats from the last layer (plain {plain:.2f})\n", "dim")
     bars = max(4, min(24, sight.width - 18))
     shown = top[: sight.token_count]
-    text.append_text(Text("\n").join(token_bar(item.token, item.probability, 12, bars) for item in shown))
+    text.append_text(Text("\n").join(token_bar(item.name, item.probability, 12, bars) for item in shown))
     return text.append(f"\n! {found.note}", "dim") if found.note else text
 
 
@@ -73,7 +73,7 @@ def _grid(sight: Sight, grid: LensGrid, chosen: LensColumn, layer: int) -> Text:
     for column in columns:
         here = column.step == chosen.step
         head = shortened(("▾" if here else "") + column.name, width - 1)
-        text.append(f"{head:<{width}}", "bold" if here else "dim")
+        text.append(padded(head, width), "bold" if here else "dim")
     for number in range(len(chosen.layers), 0, -1):
         text.append(f"\n{number:>{_LABEL - 1}} ", "bold" if number == layer else "dim")
         cells = [(column, column.layers[number - 1][0]) for column in columns]
@@ -95,7 +95,7 @@ def _grid(sight: Sight, grid: LensGrid, chosen: LensColumn, layer: int) -> Text:
 
 
 def _cell(item: TokenRecord, part: str, name: int) -> str:
-    token, share = f"{shortened(printable(item.token), name):<{name}}", share_text(item.probability)
+    token, share = f"{fitted(item.name, name)}", share_text(item.probability)
     return f"{token} {share}" if part == "both" else token if part == "token" else f"{share:<{name}}"
 
 

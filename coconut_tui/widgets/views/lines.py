@@ -6,6 +6,7 @@ from math import isfinite, nan
 
 from rich.text import Text
 
+from coconut_core.cells import padded
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import BAR_STYLE
 from coconut_tui.looks import MOST_PINS, Ask, Courses
@@ -53,7 +54,9 @@ def draw(sight: Sight) -> Text:
     first = max(0, len(steps) - _MOST)
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
     if drawn:
-        text.append(_plot(sight, drawn, first, selected))
+        names = found.names if isinstance(found, Courses) else {}
+        told = {_marked(sight, pin, names.get(pin, pin)): each for pin, each in drawn.items()}
+        text.append(_plot(sight, told, first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
     missing = [pin for pin in shares if pin not in drawn]
@@ -77,25 +80,26 @@ def _plot(sight: Sight, shares: Mapping[str, Sequence[float]], first: int, selec
 
     count = len(next(iter(shares.values())))
     x = list(range(first + 1, first + count + 1))
-    lines = [Line(_marked(sight, pin), x, each) for pin, each in shares.items()]
+    lines = [Line(name, x, each) for name, each in shares.items()]
     marks = [(selected + 1.0, "selected")] if selected is not None and selected >= first else []
     figure = draw_lines(lines, "Probability", "thought, last ⟨eot⟩", "p", marks, (0.0, 1.0))
     drawn = figure.to_text(sight.width, max(8, min(20, sight.height - 8)))
     return drawn.partition("\n")[2]  # its title is the tab's
 
 
-def _marked(sight: Sight, pin: str) -> str:
+def _marked(sight: Sight, pin: str, name: str) -> str:
+    """The name of a line, with a mark where it is a candidate."""
     graph = None if sight.run is None else sight.run.graph
     if graph is None or pin not in (graph.names[graph.target], graph.names[graph.wrong]):
-        return pin
-    return f"{pin} {'✓' if pin == graph.names[graph.target] else '✗'}"
+        return name
+    return f"{name} {'✓' if pin == graph.names[graph.target] else '✗'}"
 
 
 def _sparkline(name: str, values: Sequence[float | None], selected: int | None, width: int) -> Text:
     """The selected number and the range, and a bar for each thought, from the least to the largest."""
     values = [value if value is not None and isfinite(value) else None for value in values]
     known = [value for value in values if value is not None]
-    text = Text(f"{name:<{_LABEL}}")
+    text = Text(padded(name, _LABEL))
     if not known:
         return text.append("–\n", "dim")
     low, high = min(known), max(known)

@@ -2,8 +2,7 @@
 
 from rich.text import Text
 
-from coconut_core.cli.show import printable
-from coconut_tui.drawing import BAR_STYLE, bar, shortened
+from coconut_tui.drawing import BAR_STYLE, bar, fitted
 from coconut_tui.looks import Ask, Neighbours
 from coconut_tui.widgets.views.sight import Sight, in_place_of
 
@@ -24,6 +23,6 @@ def draw(sight: Sight) -> Text:
     width = max(4, min(24, sight.width - 19))
     text = Text().append("cosine to the token embedding\n", "dim")
     for item in found.top[: sight.token_count]:
-        text.append(f"\n{shortened(printable(item.token), 12):<12} ")
+        text.append(f"\n{fitted(item.name, 12)} ")
         text.append(bar(item.probability, width), BAR_STYLE).append(f" {item.probability:.2f}")
     return text

@@ -88,4 +88,4 @@ def step_name(step: StepRecord) -> str:
     """A step in a few letters."""
     if step.kind == "thought":
         return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
-    return marker_name(step) if step.kind == "marker" else step.token
+    return marker_name(step) if step.kind == "marker" else step.name

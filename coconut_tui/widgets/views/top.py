@@ -37,7 +37,7 @@ def draw(sight: Sight) -> Text:
     bars = max(4, min(24, sight.width - 17 - _LOG))
     text.append(f"{'':<12} {'':<{bars}}   p{'ln p':>{_LOG}}\n", "dim")
     lines = [
-        token_bar(item.token, item.probability, 12, bars).append(f"{_log(item.probability):>{_LOG}}", "dim")
+        token_bar(item.name, item.probability, 12, bars).append(f"{_log(item.probability):>{_LOG}}", "dim")
         for item in top[: sight.token_count]
     ]
     return text.append_text(Text("\n").join(lines))
