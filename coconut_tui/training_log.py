@@ -1,6 +1,5 @@
 """A training run's log, followed as it grows: what is read is what was appended. Needs no torch."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import BinaryIO
 from coconut_core.cli.progress import RunState, duration
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Figure, Line, LinePanel, Panel, draw_lines
-from coconut_core.training.metrics import FILE_NAME, Row, draw_run
+from coconut_core.training.metrics import FILE_NAME, Row, draw_run, row_of
 
 _TALLEST, _LOWEST = 36, 12  # lines of one plot
 _SIDE_BY_SIDE = 50  # columns that a plot needs beside others
@@ -105,21 +104,12 @@ class TrainingLog:
             if not line.endswith(b"\n"):
                 break
             self._end, self._last = self._end + len(line), line
-            row = _row(line)
+            row = row_of(line)
             if row is None:
                 self.unreadable += 1
             else:
                 self.rows.append(row)
                 self.state.update(row)
-
-
-def _row(line: bytes) -> Row | None:
-    """A line as a row; None where it is none."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 # -- the figure --------------------------------------------------------------------------------------------

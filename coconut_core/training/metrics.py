@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -109,14 +109,60 @@ def _read(path: Path) -> list[tuple[Row, int]]:
         end += len(line)
         if not line.endswith(b"\n"):
             break  # the last one, cut off by a kill or not yet written in full
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        if (row := row_of(line)) is None:
             raise CoconutError(f"{path}, line {number}, is not a row of a training log: remove that line")
         rows.append((row, end))
     return rows
+
+
+def row_of(line: bytes) -> Row | None:
+    """A line as a row; None where it is none, as one is written or drawn."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if _fits(row, ROW) and "step" in row else None
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 10**15
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= 1e100  # NaN is not
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _fits(record: Any, checks: Mapping[str, Callable[[Any], bool]]) -> bool:
+    """Whether a record is an object whose known entries are what they should be."""
+    return isinstance(record, dict) and all(
+        checks[name](value) for name, value in record.items() if name in checks
+    )
+
+
+SAMPLE: Mapping[str, Callable[[Any], bool]] = {
+    "question": lambda value: isinstance(value, str),
+    "thoughts": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "said": lambda value: isinstance(value, str),
+    "expected": lambda value: isinstance(value, str),
+    "right": lambda value: isinstance(value, bool),
+}
+EVALUATION: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("thoughts", "n"), _is_whole),
+    **dict.fromkeys(("accuracy", "loss", "chain_exact"), _is_number),
+    **dict.fromkeys(("by_hops", "loss_by_part"), _are_numbers),
+}
+ROW: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("step", "of", "stage", "stages", "batch_stage", "thoughts"), _is_whole),
+    **dict.fromkeys(("loss", "learning_rate", "tokens_per_second", "padding", "seconds_left"), _is_number),
+    "stage_name": lambda value: isinstance(value, str),
+    "loss_by_part": _are_numbers,
+    "evaluation": lambda value: _fits(value, EVALUATION),
+    "samples": lambda value: isinstance(value, list) and all(_fits(each, SAMPLE) for each in value),
+}
 
 
 def _kept_bytes(path: Path, step: int, owes_evaluation: bool) -> int:

@@ -195,3 +195,33 @@ def test_plot_run(tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 70
     assert "│ 25 1 thought" in text
     assert "nothing to draw yet" in plot_run(write(tmp_path / "new", []).parent, None, 70)
+
+
+NO_NUMBER: tuple[object, ...] = (None, "x", [1], {}, True, float("nan"), float("inf"), -(10**18), 10**400)
+NO_ROWS = [
+    *({"step": value} for value in NO_NUMBER),
+    *({"step": 1, "stage": value, "batch_stage": value} for value in NO_NUMBER),
+    *({"step": 1, "stage": 0, "loss_by_part": {"answer": value}} for value in NO_NUMBER[:7]),
+    *({"step": 1, "evaluation": {"accuracy": value}} for value in NO_NUMBER[:7]),
+    *({"step": 1, name: "x"} for name in ("of", "loss_by_part", "evaluation", "samples", "padding")),
+    {"step": 1, "stage_name": 7},
+    {"step": 1, "evaluation": {"by_hops": {"3": None}}},
+    {"step": 1, "samples": ["x"]},
+    {"step": 1, "samples": [{"right": []}]},
+    {"step": 1, "samples": [{"thoughts": "x"}]},
+]
+
+
+@pytest.mark.parametrize("row", NO_ROWS, ids=lambda row: repr(row)[:60])
+def test_a_line_that_is_no_row_is_named(tmp_path: Path, row: Row) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 2.0}\n' + json.dumps(row) + "\n")
+    with pytest.raises(CoconutError, match="line 2, is not a row of a training log"):
+        plot_run(tmp_path, None, 80)
+
+
+def test_what_a_row_says_but_nobody_knows_is_left_alone(tmp_path: Path) -> None:
+    rows = [{"step": 1}, {"step": 2, "stage": 0, "evaluation": {}, "by_a_plugin": [None]}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_metrics(tmp_path / "metrics.jsonl") == rows
+    assert plot_run(tmp_path, None, 80)

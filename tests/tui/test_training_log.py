@@ -17,6 +17,7 @@ from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.training import TrainingScreen
 from coconut_tui.training_log import TrainingLog, draw_training
+from tests.core.test_metrics import NO_ROWS
 from tests.tui.conftest import explorer, settled, shown, typed, until
 
 LENGTH = 100  # steps of the run
@@ -229,3 +230,12 @@ asyncio.run(look())
 assert not {{"torch", "transformers"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+
+
+def test_lines_that_are_no_row_are_counted_and_the_rest_is_drawn(tmp_path: Path) -> None:
+    path = write(tmp_path, [step_row(1)])
+    with path.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in NO_ROWS)
+    log = opened(path)
+    assert (log.rows, log.unreadable) == ([step_row(1)], len(NO_ROWS))
+    assert draw_training(log.rows, 100, 30)
