@@ -25,11 +25,14 @@ from coconut_core.bundled import bundled_model
 from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.feedback import TABLE, check_feedback, read_feedback
+from coconut_core.gguf_files import check_unpacked_room, gguf_file, reading, unpacked, unpacking
 from coconut_core.hub import check_source, is_hub_id, reach_hub
+from coconut_core.lora_adapters import find_adapter, merged
 from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
 from coconut_core.model import EXTRA_FILE, CoconutModel
 from coconut_core.paths import user_path
 from coconut_core.placing import check_room, read_device_map, weight_files
+from coconut_core.special_tokens import tokenizer_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIXTURE = {"temperature": 0.6, "top_p": 0.95}  # an untrained model goes on sensibly behind it: docs/MODELS.md
@@ -56,17 +59,25 @@ def load(
     asked = None if feedback is None else read_feedback(feedback)
     source = bundled_model(source) or source
     source = name = str(source) and str(user_path(source))
-    source = reach_hub(name) if is_hub_id(source) else source
+    adapter = find_adapter(source)
+    source = source if adapter is None else str(adapter.base)
+    source = reach_hub(source) if is_hub_id(source) else source
+    packed = gguf_file(source)
     found = _find(source)
     if found is not None:
         _check_feedback(found, source)
     transformers_logging.disable_progress_bar()
     enable_progress_bars()  # of downloads, which the line above turns off as well
     transformers_logging.set_verbosity_error()
-    tokenizer = load_tokenizer(source)
+    tokenizer = load_tokenizer(source if adapter is None else adapter.tokenizer or source)
     if placed is None:
-        check_room(source, wanted, target)
+        if packed is None:
+            check_room(source, wanted, target)
+        else:
+            check_unpacked_room(packed, wanted, target)
     base = _load_base(source, wanted, {"": target} if placed is None else placed)
+    if adapter is not None:
+        base = merged(base, adapter, len(tokenizer) if adapter.tokenizer else 0)
     config = _untrained_config(base, tokenizer) if found is None else found
     _check_markers(config, base.get_input_embeddings().weight.shape[0], source)
     asked = ("mixture", MIXTURE) if asked is None and found is None else asked
@@ -111,8 +122,10 @@ def check_folder(folder: Path) -> None:
     check_source(folder)
     if not folder.is_dir():
         raise CoconutError(f"{folder} is a file: give the folder that holds it")
-    if (folder / "adapter_config.json").is_file():  # names a base that PEFT, where installed, would download
-        raise CoconutError(f"{folder} holds a PEFT adapter, not a whole model: merge it into its base first")
+    if (folder / "adapter_config.json").is_file():  # transformers would open the model with the adapter
+        raise CoconutError(
+            f"{folder} holds a PEFT adapter beside a model: keep the adapter in a folder of its own"
+        )
     config = folder / "config.json"
     if not config.is_file():
         raise CoconutError(f"{folder} is not a model: it has no config.json")
@@ -138,6 +151,8 @@ def check_folder(folder: Path) -> None:
 def _find(source: str | Path) -> CoconutConfig | None:
     """Check that a folder or hub id is there, and read its coconut.json where it has one."""
     folder = Path(source).expanduser()
+    if gguf_file(source) is not None:
+        return CoconutConfig.load(folder) if folder.is_dir() else None
     if not is_hub_id(source):
         check_folder(folder)
         return CoconutConfig.load(folder)
@@ -151,16 +166,15 @@ def _find(source: str | Path) -> CoconutConfig | None:
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub id; code that it brings along is never run."""
-    try:
+    """The tokenizer of a folder, hub id or GGUF file; code that it brings along is never run."""
+    with tokenizer_errors(f"the tokenizer of {source} cannot be loaded"):
         # AutoTokenizer puts a model type's own class (Qwen2's) in place of the generic one that the folder
         # names, and with it other rules of splitting words.
-        named = get_tokenizer_config(source).get("tokenizer_class")
+        folder, file = reading(source)
+        named = None if file else get_tokenizer_config(folder).get("tokenizer_class")
         generic = named in ("TokenizersBackend", "PreTrainedTokenizerFast")
         kind = PreTrainedTokenizerFast if generic else AutoTokenizer
-        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # transformers and tokenizers raise bare Exceptions here
-        raise CoconutError(f"the tokenizer of {source} cannot be loaded: {one_line(error)}") from error
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(folder, trust_remote_code=False, **file)
     try:
         tokenizer.unk_token_id  # noqa: B018  # an unknown token has this id, and so has it, where it is unknown
     except RecursionError as error:
@@ -169,9 +183,12 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 
 
 def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) -> Any:
+    folder, file = reading(source)
     try:
         base, report = AutoModelForCausalLM.from_pretrained(
-            source,
+            folder,
+            **file,
+            **unpacking(bool(file)),
             dtype=dtype,
             device_map=device_map,
             use_safetensors=True,
@@ -189,7 +206,7 @@ def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) ->
     if report["missing_keys"]:
         names = ", ".join(sorted(report["missing_keys"])[:3])
         raise CoconutError(f"the weights of {source} are incomplete, missing: {names}")
-    return base
+    return unpacked(base) if file else base
 
 
 def _check_feedback(config: CoconutConfig, source: str | Path) -> None:

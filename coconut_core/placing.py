@@ -53,10 +53,16 @@ def check_room(source: str | Path, dtype: torch.dtype | str, device: torch.devic
     if not files:
         return
     assert folder is not None
-    needed, free = weight_bytes(files, _kept_dtype(folder, dtype)), free_bytes(device)
+    needed = weight_bytes(files, _kept_dtype(folder, dtype))
+    require_room(source, needed, weight_bytes(files, torch.bfloat16), device)
+
+
+def require_room(source: str | Path, needed: int, smaller: int, device: torch.device) -> None:
+    """Raise CoconutError where a model's weights need more bytes than are free on the device. smaller: what
+    they need as bfloat16."""
+    free = free_bytes(device)
     if needed <= free:
         return
-    smaller = weight_bytes(files, torch.bfloat16)
     ways = [
         *(["--device cpu"] if device.type != "cpu" else []),
         *(["--dtype bfloat16"] if smaller < needed else []),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 UNTRAINED = "Models that were not trained to think in latents"
 
-MODEL_HELP = "Checkpoint folder or hub id; official:PATH and the like with --base."
+MODEL_HELP = "Checkpoint folder, hub id or GGUF file; official:PATH and the like with --base."
 Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)]
 Base = Annotated[
     str | None,

@@ -10,6 +10,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import Problem
 from tests.cli.conftest import Run
 from tests.core.ordinary_models import CHATML, ordinary_folder
+from tests.core.tiny_gguf import write_gguf
 
 LABEL = "not trained to think in latents"
 DOUBT = "its own hidden states are no inputs that it knows, so feeding them back is expected to fail"
@@ -149,3 +150,13 @@ def test_no_doubt_where_no_hidden_state_is_fed(coconut: Run, ordinary: Path) -> 
     result = coconut(*ask, "--thoughts", 0)
     assert (DOUBT in result.stderr, DOUBT in result.stdout) == (False, False)
     assert json.loads(result.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"
+
+
+def test_a_gguf_file_is_asked_described_and_exported(coconut: Run, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    asked = coconut("ask", "--model", file, "--thoughts", 1, "--max-new-tokens", 2, "--json", "Ann has 3")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"
+    assert coconut("info", tmp_path).returncode == 0
+    made = coconut("export", file, "--out", tmp_path / "out")
+    assert (made.returncode, (tmp_path / "out" / "model.safetensors").is_file()) == (0, True), made.stderr
