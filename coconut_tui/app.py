@@ -376,8 +376,7 @@ class Explorer(InspectingApp):
 
     def _draw_selected(self) -> None:
         """Draw what follows the cursor and nothing else: after a key that moves it somebody waits."""
-        hops = 1 if self.facts is None else self.facts.first_thought_hops
-        self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, hops)
+        self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts)
         self.draw_inspect()
         self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)
 

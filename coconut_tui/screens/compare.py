@@ -14,7 +14,7 @@ from textual.widgets import Static
 from coconut_core.errors import visible
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, fitted, share_text, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, fitted, flat, share_text, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
 from coconut_tui.widgets.text import plain_title
 
@@ -45,7 +45,7 @@ class CompareScreen(ModalScreen[None]):
         with Vertical(classes="dialog wide") as dialog:
             dialog.border_title = plain_title(f"{self._comparison.first}  |  {self._comparison.second}")
             dialog.border_subtitle = "escape closes"
-            yield Static(draw_answers(self._comparison))
+            yield Static(draw_answers(self._comparison), id="compared-answers")
             with VerticalScroll():
                 yield Static(draw_comparison(self._comparison))
 
@@ -145,6 +145,8 @@ def _token(item: TokenRecord, dense: bool) -> Text:
 def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:
     if step is None:
         return Text("—", "dim")
+    if flat(step.top):
+        lines = [Text(f"{FLAT} every token {share_text(step.top[0].probability)}")]
     edit = [Text(f"✎ {visible(step.edit)}", EDIT_STYLE)] if step.edit else []
     return Text("  " if dense else "\n").join([*edit, *lines])
 

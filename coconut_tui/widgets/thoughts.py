@@ -11,7 +11,7 @@ from coconut_core.trace import UNREADABLE, StepRecord
 from coconut_tui.branches import Said
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
-from coconut_tui.state import RunView, marker_name
+from coconut_tui.state import ModelFacts, RunView, marker_name
 from coconut_tui.widgets.rows import Row, RowsView
 
 NAME_WIDTH = 8  # least cells of a token's name
@@ -52,7 +52,7 @@ class ThoughtsPane(RowsView):
         view: RunView | None,
         selected: int | None,
         breakpoints: Sequence[Breakpoint] = (),
-        first_thought_hops: int = 1,
+        facts: ModelFacts | None = None,
     ) -> None:
         """Draw a run, with the cursor on one of its steps, and * where a breakpoint stops it."""
         self._view, self._selected, self._breakpoints = view, selected, tuple(breakpoints)
@@ -60,7 +60,7 @@ class ThoughtsPane(RowsView):
         if view is not None and breakpoints:
             before = (None, *(step if step.kind == "thought" else None for step in view.steps))
             moments = (
-                Moment(step, previous, view.graph, first_thought_hops)
+                Moment(step, previous, view.graph, 1 if facts is None else facts.first_thought_hops)
                 for step, previous in zip(view.steps, before, strict=False)
             )
             hits = (number for number, each in enumerate(moments) if first_hit(breakpoints, each) is not None)

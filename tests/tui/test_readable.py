@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
 
@@ -15,7 +16,7 @@ from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
 from coconut_tui.controlled import Swaps
 from coconut_tui.drawing import verdict_mark
-from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.screens.compare import CompareScreen, draw_comparison
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.state import ComparedStep, Comparison, RunView
 from coconut_tui.widgets.inspect import _step_facts
@@ -114,6 +115,16 @@ async def test_a_readout_that_prefers_nothing_is_said_to_be_flat(trace: Trace) -
         drawn = pane.text_of(1).plain
         assert "(flat)" in drawn
         assert "Alex" not in drawn
+
+
+def test_a_comparison_says_flat_too(trace: Trace) -> None:
+    step = flat_step(trace.steps[1])
+    comparison = Comparison("main", "zero@2", 1, (compared_step(step, 2, 0.0),), said(RIGHT), said(WRONG))
+    console = Console(width=80)
+    with console.capture() as written:
+        console.print(draw_comparison(comparison))
+    assert written.get().count("(flat)") == 2
+    assert "jelpus" not in written.get()
 
 
 def test_the_tail_of_a_readout_is_told_apart(trace: Trace) -> None:
