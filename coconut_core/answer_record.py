@@ -17,6 +17,7 @@ def answer_record(
         "answer": trace.answer,
         "text": trace.text,
         "finished": trace.finished,
+        "stopped_by": trace.stopped_by,
         "thoughts": [
             {
                 "index": step.index,
@@ -42,7 +43,7 @@ def answer_record(
         "model": trace.model,
         "trained": trace.settings["trained"],
         "thoughts_used": trace.settings["verdict"],
-        **({} if expected is None else {"expected": expected, "right": trace.answer == expected}),
+        **({} if expected is None else {"expected": expected, "right": trace.right}),
     }
     if without is not None:
         record |= {"done": done, "answer_without": without, "changed": without != trace.answer}

@@ -9,6 +9,7 @@ from coconut_core.decoding import check_temperature
 from coconut_core.errors import describe_error
 from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
+from coconut_core.machine import END
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import encode_text
 from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
@@ -21,10 +22,13 @@ class Answer:
     text: str = ""  # what was said, without markers
     token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
     thoughts: int = 0  # continuous thoughts taken
-    finished: bool = False  # False: cut off by max_new_tokens or by the model's context
+    finished: bool = False  # whether the end of text was said
     ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment: see Ending.reason
     recording: Recording | None = None  # where it was asked for
     error: str = ""  # what ended it, where something went wrong; then nothing else is to be relied on
+    stopped_by: str | None = (
+        None  # "end", or what cut it off: "words" (max_new_tokens) or the model's "context"
+    )
     closing: int = 1  # tokens that stand behind the thoughts, such as <eot>
 
     @property
@@ -104,7 +108,8 @@ def answer_of(model: CoconutModel, row: Row, keep: Keep = "nothing") -> Answer:
         text=model.tokenizer.decode(row.token_ids, skip_special_tokens=True).strip(),
         token_ids=row.token_ids,
         thoughts=row.taken,
-        finished=bool(row.token_ids) and row.token_ids[-1] in model.eos_ids,
+        finished=row.machine.stopped_by == END,
+        stopped_by=row.machine.stopped_by,
         ended=row.ended,
         recording=None if keep == "nothing" else row.recording(),
         error="" if row.error is None else describe_error(row.error),

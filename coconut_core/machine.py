@@ -24,6 +24,10 @@ class Move(StrEnum):
     NOTHING = "nothing"  # the run is over
 
 
+# Why a run says no more: the end of text was said, or there was no more patience or room for another word.
+END, WORDS, CONTEXT = "end", "words", "context"
+
+
 @dataclass
 class Machine:
     """Begins behind a prompt, at the first thought. A model that says <bot> again enters a new latent segment.
@@ -40,6 +44,7 @@ class Machine:
     closing: int = 0  # tokens of `behind` fed in it
     segment: int = 0  # number of the current or last latent segment, from 0
     spoken: int = 0  # words said, markers that the model says itself included
+    stopped_by: str | None = None  # END, WORDS or CONTEXT; None while it goes on, and where it was only ended
 
     @property
     def may_think(self) -> bool:
@@ -88,8 +93,9 @@ class Machine:
             self.mode, self.taken, self.closing = Mode.THINKING, 0, 0
             self.segment += 1
         elif token_id in self.eos_ids:
-            self.mode = Mode.FINISHED
+            self.finish(END)
 
-    def finish(self) -> None:
-        """End the run here, for want of room or of patience."""
-        self.mode = Mode.FINISHED
+    def finish(self, stopped_by: str | None = None) -> None:
+        """End the run here, where it has not ended before."""
+        if self.mode is not Mode.FINISHED:
+            self.mode, self.stopped_by = Mode.FINISHED, stopped_by

@@ -24,7 +24,7 @@ from coconut_core.interventions.edits import Intervention
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.interventions.plan import Plan
 from coconut_core.layers import Seen, watching
-from coconut_core.machine import Machine, Mode, Move
+from coconut_core.machine import CONTEXT, WORDS, Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
@@ -212,8 +212,11 @@ def _step_and_keep(
 def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:
     """End the rows that may say no more, or are only to think and have; the numbers of those that go on."""
     for row in rows:
-        silenced = not speak and row.machine.mode is Mode.SPEAKING
-        if row.room <= 0 or len(row.token_ids) >= row.max_new_tokens or silenced:
+        if row.room <= 0:
+            row.machine.finish(CONTEXT)
+        elif len(row.token_ids) >= row.max_new_tokens:
+            row.machine.finish(WORDS)
+        elif not speak and row.machine.mode is Mode.SPEAKING:
             row.machine.finish()
     return [index for index, row in enumerate(rows) if row.machine.mode is not Mode.FINISHED]
 

@@ -20,7 +20,7 @@ from coconut_core.finite import check_run
 from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
 from coconut_core.interventions import Edit, Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
-from coconut_core.machine import Machine, Mode, Move
+from coconut_core.machine import CONTEXT, END, WORDS, Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import allow_edit, changing, choose_passes, find_thoughts
 from coconut_core.readout import Readout, ordinary
@@ -113,14 +113,23 @@ class Session:
     @property
     def next_move(self) -> Move:
         """What step() will do."""
-        if not self._has_room() or self._machine.spoken >= self.max_new_tokens:
-            return Move.NOTHING
-        return self._machine.next_move(self._reason_to_end() is not None)
+        return Move.NOTHING if self.over else self._machine.next_move(self._reason_to_end() is not None)
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why it is over: "end" (of text), "words" (max_new_tokens) or the model's "context"; else None."""
+        limit = WORDS if self._machine.spoken >= self.max_new_tokens else None
+        return self._machine.stopped_by or (limit if self._has_room() else CONTEXT)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.stopped_by is not None
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do: end of text, max_new_tokens or the model's context reached."""
-        return self.next_move is Move.NOTHING
+        """Whether the end of text was said."""
+        return self.stopped_by == END
 
     def storages(self) -> dict[int, int]:
         """The memory behind its cache, see Context.storages: what forks share has the same address."""
@@ -151,7 +160,7 @@ class Session:
     def think(self, edit: Edit | None = None) -> Step:
         """Feed one continuous thought, changed by edit if given. May exceed the planned number of thoughts."""
         if not self.may_think:
-            raise CoconutError("the model is not thinking now: rewind to where it was to take another thought")
+            raise CoconutError("the model is not thinking now: rewind to where it was to think again")
         key = (self._machine.segment, self._machine.taken + 1)
         edit = self._edits.get(key) if edit is None else self._check_edit(edit)
         readout = self._readout
@@ -176,10 +185,9 @@ class Session:
             raise CoconutError("the model is not thinking now, so there is no thinking to end")
         if not self._machine.behind:
             return self.speak()
-        ended = self._why_ended()
         self._check_room()
         self._before_step()
-        return self._feed_token("marker", self._machine.closing_token, ended)
+        return self._feed_token("marker", self._machine.closing_token, self._why_ended())
 
     def speak(self, token: int | None = None) -> Step:
         """Say one word: the given token, or the one that greedy or sampled decoding picks."""
@@ -189,14 +197,13 @@ class Session:
         if token is not None and not 0 <= token < vocabulary:
             raise CoconutError(f"token {token} is outside the vocabulary of {vocabulary} tokens")
         logits = self._readout.logits if token is None else None
-        ended = self._why_ended()
         check_run(self.model, self._context.hidden, self.steps)
         self._check_room()
         self._before_step()
         if logits is not None:
             token = pick_token(logits, self.model.config.latent_id, self.temperature, self._generator)
         assert token is not None
-        return self._feed_token("token", token, ended)
+        return self._feed_token("token", token, self._why_ended())
 
     def finish_thinking(self) -> None:
         """Take all steps in front of the first word."""

@@ -7,8 +7,9 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from coconut_core.answers import final_answer
+from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, visible
+from coconut_core.machine import CONTEXT, END, WORDS
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
 from coconut_core.token_names import SPACE, content_of, plain_name
@@ -110,7 +111,7 @@ class Trace:
     prompt: tuple[str, ...]  # the prompt's tokens
     steps: tuple[StepRecord, ...]
     text: str  # what was said
-    finished: bool
+    stopped_by: str | None  # "end", or what cut it off: "words" or "context"; None where it was going on
     settings: dict[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
     prompt_ids: tuple[int, ...] = ()  # empty in traces of before ids were kept
@@ -118,6 +119,23 @@ class Trace:
     def thoughts(self) -> list[StepRecord]:
         """The thoughts among the steps."""
         return [step for step in self.steps if step.kind == "thought"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end of text was said."""
+        return self.stopped_by == END
+
+    @property
+    def cut_off(self) -> str | None:
+        """What cut the answer off, in words; None where it came to its end, or was going on."""
+        return cut_off_by(self.stopped_by, self.settings.get("max_new_tokens"))
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the answer is right; None where the expected one is not known, or the run is not over."""
+        if self.stopped_by is None or self.problem is None or not self.problem.answer:
+            return None
+        return is_right(self.text, self.problem, self.answer_prefix)
 
     @property
     def ended(self) -> list[str]:
@@ -156,7 +174,7 @@ class Trace:
             "steps": [step.to_json() for step in self.steps],
             "problem": None if self.problem is None else self.problem.to_json(),
         }
-        return {"format": FORMAT, "version": VERSION, **record}
+        return {"format": FORMAT, "version": VERSION, "finished": self.finished, **record}
 
     def json_text(self) -> str:
         """The text of a trace file."""
@@ -195,17 +213,44 @@ class Trace:
     @classmethod
     def _from_record(cls, record: dict[str, Any]) -> "Trace":
         problem = record.get("problem")
+        if "stopped_by" not in record:
+            record = record | {"stopped_by": _guessed_stop(record)}
+        stopped_by = record["stopped_by"]
         return cls(
             model=str(record["model"]),
             question=str(record["question"]),
             prompt=tuple(str(token) for token in record["prompt"]),
             steps=tuple(_step_from_record(step) for step in record["steps"]),
             text=str(record["text"]),
-            finished=bool(record["finished"]),
+            stopped_by=None if stopped_by is None else str(stopped_by),
             settings=dict(record.get("settings") or {}),
             problem=None if problem is None else Problem.from_json(problem),
             prompt_ids=tuple(map(int, record.get("prompt_ids") or ())),
         )
+
+
+def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
+    """What cut an answer off, in words; None where nothing did."""
+    if stopped_by == WORDS:
+        return f"cut off after {most_words} tokens"
+    return "cut off where the model's context was full" if stopped_by == CONTEXT else None
+
+
+def _guessed_stop(record: dict[str, Any]) -> str | None:
+    """Why a run ended, in a file of before this was written down: "finished" only said that it was over.
+
+    The end of text is a token that is no part of the text.
+    """
+    if not record["finished"]:
+        return None
+    words = [str(step["token"]) for step in record["steps"] if step["kind"] == "token"]
+    if not words:
+        return CONTEXT
+    last = words[-1].strip()
+    if not last or not str(record["text"]).endswith(last):
+        return END
+    most = dict(record.get("settings") or {}).get("max_new_tokens")
+    return WORDS if isinstance(most, int) and len(words) >= most else CONTEXT
 
 
 def _step_from_record(record: dict[str, Any]) -> StepRecord:
@@ -289,7 +334,7 @@ def trace_session(session: "Session", top_k: int = 10, problem: Problem | None =
         prompt=tuple(model.token_text(number) for number in session.prompt_ids),
         steps=tuple(records),
         text=session.text,
-        finished=session.finished,
+        stopped_by=session.stopped_by,
         settings=run_settings(
             model,
             session.ending,

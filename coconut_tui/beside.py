@@ -37,12 +37,12 @@ class Side:
         if self.view is None or self.facts is None or not self.facts.answer_prefix:
             return ""
         before, prefix, _ = self.view.text.rpartition(self.facts.answer_prefix)
-        return before.strip() if prefix or self.view.finished else self.view.text
+        return before.strip() if prefix or self.view.over else self.view.text
 
     @property
     def answer(self) -> str:
         """What stands behind the answer prefix; empty before it has been said."""
-        if self.view is None or (self.reasoning == self.view.text and not self.view.finished):
+        if self.view is None or (self.reasoning == self.view.text and not self.view.over):
             return ""
         return self.view.said.answer
 

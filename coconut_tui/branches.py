@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
+from coconut_core.machine import END
 from coconut_core.problems.base import Problem
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
@@ -92,20 +93,30 @@ class Said:
 
     text: str
     answer: str  # the part behind the answer prefix
-    finished: bool
+    stopped_by: str | None  # "end", or what cut it off: "words" or "context"; None where it goes on
     right: bool | None = None
     near: bool = False
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to say."""
+        return self.stopped_by is not None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it is over without having come to its end."""
+        return self.over and self.stopped_by != END
+
     @classmethod
-    def judged(cls, text: str, prefix: str, problem: Problem | None, *, finished: bool) -> "Said":
+    def judged(cls, text: str, prefix: str, problem: Problem | None, stopped_by: str | None) -> "Said":
         """A text that was said to a problem, held against its answer, where that is known and the run over."""
         answer = final_answer(text, prefix)
-        if problem is None or not finished or not problem.answer:
-            return cls(text, answer, finished)
+        if problem is None or stopped_by is None or not problem.answer:
+            return cls(text, answer, stopped_by)
         right = is_right(text, problem, prefix)
         said, expected = _WORD.findall(answer), _WORD.findall(problem.answer)
         near = bool(said and expected) and (said[0], said[-1]) == (expected[0], expected[-1])
-        return cls(text, answer, finished, right, near and not right)
+        return cls(text, answer, stopped_by, right, near and not right)
 
 
 @dataclass(frozen=True)

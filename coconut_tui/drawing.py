@@ -73,8 +73,10 @@ def token_bar(name: str, share: float, name_width: int, bar_width: int) -> Text:
 
 
 def verdict_mark(said: Said) -> str:
-    """Whether an answer is right, where that is known; ≈ is the right name in other words than expected."""
-    return "" if said.right is None else " ✓" if said.right else " ≈" if said.near else " ✗"
+    """Whether an answer is right, where that is known; ≈ is the right name in other words than expected. Of one
+    that was cut off this is said, unless it is right."""
+    mark = "" if said.right is None else " ✓" if said.right else " ≈" if said.near else " ✗"
+    return f"{mark} (cut off)" if said.cut_off and not said.right else mark
 
 
 def shortened(text: str, width: int) -> str:

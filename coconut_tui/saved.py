@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coconut_core.errors import CoconutError
+from coconut_core.machine import END
 from coconut_core.problems.base import Problem
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, read_breakpoint
@@ -281,7 +282,7 @@ def _said_from(record: dict[str, Any]) -> Said:
     return Said(
         _take(record, "text", str),
         _take(record, "answer", str),
-        _take(record, "finished", bool),
+        _take(record, "stopped_by", str, END if record.get("finished") else None),
         _take(record, "right", bool, None),
         bool(_take(record, "near", bool, None)),
     )

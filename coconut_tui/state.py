@@ -101,8 +101,9 @@ class RunView:
         return self.problem.answer if self.problem is not None and self.problem.answer else None
 
     @property
-    def finished(self) -> bool:
-        return self.said.finished
+    def over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.said.over
 
     @property
     def text(self) -> str:

@@ -29,7 +29,7 @@ def _has_thought(app: "Explorer") -> bool:
 
 
 def _finished(app: "Explorer") -> bool:
-    return app.view is not None and app.view.finished
+    return app.view is not None and app.view.over
 
 
 def _looked_at_early_thought_on_graph(app: "Explorer") -> bool:

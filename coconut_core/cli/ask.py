@@ -13,6 +13,7 @@ import typer
 
 from coconut_core.answer_record import answer_record
 from coconut_core.cli import options
+from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.guard import say
 from coconut_core.cli.samples import count_answers, say_record, say_seed
 from coconut_core.errors import CoconutError
@@ -151,8 +152,7 @@ def ask(
     }
     if as_json:
         say_record([(asked.run.seed, _record(asked, model, top_k, timings)) for asked in drawn])
-        return
-    for asked in drawn:
+    for asked in () if as_json else drawn:
         if trace:
             say_seed(asked.run.seed, samples)
             _tell(asked, model, top_k)
@@ -161,7 +161,9 @@ def ask(
         _tell_explained(asked)
         if asked.before is not None:
             say(f"note: without {asked.done} it says: {asked.before}", err=True)
-    count_answers([asked.answer for asked in drawn], seeds)
+    if not as_json:
+        count_answers([asked.answer for asked in drawn], seeds)
+    tell_cut_off([(asked.run.stopped_by, asked.run.text) for asked in drawn], max_new_tokens)
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,7 @@ def _tell(asked: _Asked, source: str, top_k: int) -> None:
     from coconut_core.cli.show import print_trace
 
     seen = _traced(asked, source, top_k)
-    print_trace(seen, asked.run.model.config.answer_prefix)
+    print_trace(seen)
     _tell_explained(asked)
     if asked.before is not None:
         say(f"without {asked.done}: {asked.before}")
@@ -395,6 +397,7 @@ def _answer_batch(
         record["thinking_ended"] = answer.ended
         record["tokens"] = answer.tokens
         record["finished"] = answer.finished
+        record["stopped_by"] = answer.stopped_by
         record["trained"] = model.config.trained
     return records
 

@@ -275,6 +275,7 @@ def _write_failures(path: Path, problems: "Sequence[Problem]", results: "Mapping
                 "outcome": outcome,
                 "hops": hops,
                 "finished": answer.finished,
+                "stopped_by": answer.stopped_by,
                 **({"error": answer.error} if answer.error else {}),
             },
             ensure_ascii=False,

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.guard import say
 from coconut_core.cli.samples import count_answers, say_seed
 from coconut_core.errors import CoconutError
@@ -39,8 +40,10 @@ def ask_remotely(url: str, token: str | None, context: typer.Context) -> None:
     record = server.ask(ask)
     try:
         _tell(record, chosen["as_json"], ask, url)
+        runs = [(each.get("stopped_by"), str(each["text"])) for each in record.get("samples", [record])]
     except (KeyError, TypeError, AttributeError) as error:
         raise CoconutError(f"{url} is no coconut server: its answer is damaged ({error!r})") from error
+    tell_cut_off(runs, ask.max_new_tokens)
 
 
 def _check(context: typer.Context) -> None:
@@ -86,7 +89,7 @@ def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
     without = f"without {record['done']}" if "done" in record else ""
     if with_trace:
         seen = Trace.from_json(record["trace"], url)
-        print_trace(seen, seen.answer_prefix)
+        print_trace(seen)
         if without:
             say(f"{without}: {record['answer_without']}")
         say(thinking_line(seen))

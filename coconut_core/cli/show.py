@@ -5,7 +5,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from coconut_core.answers import final_answer
 from coconut_core.cells import cells, padded
 from coconut_core.errors import visible
 from coconut_core.graph_reading import graph_mass
@@ -14,7 +13,7 @@ from coconut_core.trace import UNREADABLE, StepRecord, Trace
 BAR = 20
 
 
-def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None) -> None:
+def print_trace(trace: Trace, console: Console | None = None) -> None:
     """Question, every thought's top tokens as bars, then the answer."""
     console = console or Console()
     console.print(Panel(cell(trace.question), title="question", title_align="left", border_style="dim"))
@@ -31,12 +30,13 @@ def print_trace(trace: Trace, answer_prefix: str, console: Console | None = None
             mass = graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
             row.append(f"{mass.frontier:.2f}")
         table.add_row(*row)
-    said = final_answer(trace.text, answer_prefix)
-    answer = cell(said, "bold")
-    if trace.problem is not None and trace.problem.answer:
-        right = said == trace.problem.answer
-        expected = f"  ✗ expected: {visible(trace.problem.answer)}"
-        answer.append("  ✓ right" if right else expected, "green" if right else "red")
+    answer = cell(trace.answer, "bold")
+    if trace.right is not None and trace.problem is not None:
+        cut = "" if trace.cut_off is None else f"{trace.cut_off}; "
+        wrong = f"  ✗ {cut}expected: {visible(trace.problem.answer)}"
+        answer.append("  ✓ right" if trace.right else wrong, "green" if trace.right else "red")
+    elif trace.cut_off is not None:
+        answer.append(f"  {trace.cut_off}", "dim")
     console.print(Group(table, Text(), Text("answer  ", style="dim") + answer))
 
 

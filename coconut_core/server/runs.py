@@ -200,7 +200,7 @@ class Job:
             prompt=tuple(map(token_text, run.prompt_ids)),
             steps=tuple(run.records),
             text=run.text,
-            finished=True,
+            stopped_by=row.machine.stopped_by,
             settings=settings | {"verdict": self._usage(verdict)},
             problem=self.problem,
         )

@@ -76,7 +76,7 @@ def control_question(
             ControlRow(name, CONTROLS[name].description, len(draws), "" if draws else _MISSING.get(name, "—"))
             for name, draws in drawn.items()
         ),
-        own=bench.judged(case.answer.text, finished=True),
+        own=bench.judged(case.answer.text, case.answer.stopped_by),
     )
     show(found)
     if stop():
@@ -158,7 +158,7 @@ def _counted(
     donors = [given.donors.get(row.name) for given, _ in drawn[row.name]]
     return replace(
         row,
-        said=tuple(bench.judged(answer.text, finished=True) for answer in said),
+        said=tuple(bench.judged(answer.text, answer.stopped_by) for answer in said),
         changed=sum(text != own for text in texts),
         donors=None
         if not donors or None in donors

@@ -103,9 +103,12 @@ def what_if(
             strict=True,
         )
     )
-    usual, prefix = bench.judged(answers[0].text, finished=True).answer, bench.model.config.answer_prefix
+    usual, prefix = (
+        bench.judged(answers[0].text, answers[0].stopped_by).answer,
+        bench.model.config.answer_prefix,
+    )
     for number, answer in answers.items():
-        said = bench.judged(answer.text, finished=True)
+        said = bench.judged(answer.text, answer.stopped_by)
         aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
         changed = said.answer != usual
         variants[number] = replace(variants[number], said=said, changed=changed, aloud=aloud)
@@ -198,7 +201,7 @@ def answer_all(
         prefix = bench.model.config.answer_prefix
         show(
             {
-                number: Said.judged(answer.text, prefix, problems[number], finished=True)
+                number: Said.judged(answer.text, prefix, problems[number], answer.stopped_by)
                 for number, answer in zip(chosen, answers, strict=True)
             }
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from coconut_core.machine import END
 from coconut_core.trace import Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
@@ -102,7 +103,7 @@ class Replay:
             tree=Tree(self.trace.question, self.trace.problem, None, (branch,)),
             steps=steps,
             thoughts=thoughts if isinstance(thoughts, int) else len(self.trace.thoughts()),
-            mode="finished" if said.finished else "speaking" if ended else "thinking",
+            mode="finished" if said.stopped_by == END else "speaking" if ended else "thinking",
             said=said,
             around=around_thoughts(self.trace.settings.get("markers")),
         )
@@ -111,7 +112,8 @@ class Replay:
     def _said(self, position: int) -> Said:
         whole = position == len(self.trace.steps)
         text = self.trace.text if whole else self._text_upto(position)
-        return Said.judged(text, self.trace.answer_prefix, self.trace.problem, finished=whole)
+        stopped_by = self.trace.stopped_by if whole else None
+        return Said.judged(text, self.trace.answer_prefix, self.trace.problem, stopped_by)
 
     def _text_upto(self, position: int) -> str:
         """The text of the words said so far: a token adds more than its own text, spaces say."""

@@ -89,7 +89,7 @@ class Workbench:
 
     def said(self, run: LiveRun) -> Said:
         """What a run has said, judged where it is over and the answer is known."""
-        return self.judged(run.session.text, run.session.finished)
+        return self.judged(run.session.text, run.session.stopped_by)
 
     @property
     def ended_by_hand(self) -> bool:
@@ -98,9 +98,9 @@ class Workbench:
         forced = any(step.ended == BY_HAND for step in steps)
         return forced or any(step.index > self.run.session.thoughts for step in steps if step.kind == "thought")
 
-    def judged(self, text: str, finished: bool) -> Said:
+    def judged(self, text: str, stopped_by: str | None) -> Said:
         """A text that was said to the question of the tree."""
-        return Said.judged(text, self.model.config.answer_prefix, self.tree.problem, finished=finished)
+        return Said.judged(text, self.model.config.answer_prefix, self.tree.problem, stopped_by)
 
     def view(self) -> RunView:
         """The current run and the tree, to be shown."""
@@ -350,7 +350,7 @@ class Workbench:
         before = records[-2] if len(records) > 1 and records[-2].kind == "thought" else None
         hops = self.model.config.first_thought_hops
         graph = None if self.tree.problem is None else self.tree.problem.graph
-        right = self.said(run).right if run.session.finished else None
+        right = self.said(run).right if run.session.over else None
         return first_hit(breakpoints, Moment(records[-1], before, graph, hops, right))
 
     def _branch_with(self, decisions: Decisions, done: str, stop: Stop) -> None:
@@ -382,7 +382,7 @@ class Workbench:
             position = min(position, len(before.moves) - len(before.moves.lstrip(THOUGHT)))
         if new_number and decisions.thoughts is not None:
             position = min(position, decisions.thoughts)
-        finished = run.session.finished
+        finished = run.session.over
         run.reach(replace(decisions, moves=before.moves[:position]), self.edits_of(decisions))
         run.go_on_like(before.moves[position:], natural, finished, stop)
         if to_the_end:

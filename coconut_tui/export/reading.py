@@ -39,7 +39,7 @@ def settings_line(trace: Trace) -> str:
     if trace.settings.get("temperature"):
         parts.append(f"temperature {trace.settings['temperature']}, seed {trace.settings.get('seed')}")
     if not trace.finished:
-        parts.append("not finished")
+        parts.append(trace.cut_off or "not finished")
     return visible("; ".join(parts))
 
 
@@ -52,11 +52,11 @@ def verdict_line(trace: Trace) -> str:
 
 
 def judgement(trace: Trace) -> tuple[bool, str] | None:
-    """Whether the answer is right, and that in words; None where it is not finished or not known."""
-    if not trace.finished or trace.problem is None or not trace.problem.answer:
+    """Whether the answer is right, and that in words; None where the run is not over or that is not known."""
+    if trace.right is None or trace.problem is None:
         return None
-    right = trace.answer == trace.problem.answer
-    return right, "✓ right" if right else f"✗ expected: {visible(trace.problem.answer)}"
+    cut = "" if trace.cut_off is None else f"{trace.cut_off}; "
+    return trace.right, "✓ right" if trace.right else f"✗ {cut}expected: {visible(trace.problem.answer)}"
 
 
 def frontier_hops(trace: Trace, step: StepRecord) -> int | None:

@@ -25,6 +25,6 @@ def render_text(trace: Trace) -> str:
     )
     written = io.StringIO()
     page = Console(file=written, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    print_trace(shown, trace.answer_prefix, page)
+    print_trace(shown, page)
     lines = [*(f"edited {line}" for line in edits(trace)), settings_line(trace), visible(trace.model)]
     return f"{written.getvalue()}\n" + "\n".join([*lines, f"thoughts used? {verdict_line(trace)}"]) + "\n"

@@ -87,7 +87,7 @@ class BesideScreen(ModalScreen[None]):
         second = self._engines[1]
         second.start(self._choice)
         second.ask(view.question, view.problem, view.tree.example, self._thoughts)
-        second.go_to_step(_TO_THE_END if view.finished else len(view.steps))
+        second.go_to_step(_TO_THE_END if view.over else len(view.steps))
         self._show()
 
     def on_unmount(self) -> None:
@@ -229,8 +229,8 @@ def _answer(side: Side) -> Text:
     if side.view is None:
         return Text("…", "dim")
     if not side.answer:
-        return Text("nothing" if side.view.finished else "not said yet", "dim")
-    text = Text(visible(side.answer), "bold").append("" if side.view.finished else " …")
+        return Text("nothing" if side.view.over else "not said yet", "dim")
+    text = Text(visible(side.answer), "bold").append("" if side.view.over else " …")
     return text.append(verdict_mark(side.view.said))
 
 

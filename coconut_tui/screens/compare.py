@@ -152,5 +152,5 @@ def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:
 
 
 def _answer(said: Said) -> Text:
-    text = Text(visible(said.answer) or ("nothing" if said.finished else "not said yet"), "bold")
-    return text.append("" if said.finished or not said.answer else " …").append(verdict_mark(said))
+    text = Text(visible(said.answer) or ("nothing" if said.over else "not said yet"), "bold")
+    return text.append("" if said.over or not said.answer else " …").append(verdict_mark(said))

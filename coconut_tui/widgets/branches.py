@@ -100,7 +100,7 @@ def _answer(branch: Branch) -> Text:
     if branch.said is None:
         return Text()
     short = conclusion(branch.said.answer) or "nothing"
-    return Text(f"» {short}{'' if branch.said.finished else ' …'}").append(verdict_mark(branch.said))
+    return Text(f"» {short}{'' if branch.said.over else ' …'}").append(verdict_mark(branch.said))
 
 
 def _cut(answer: Text, room: int) -> Text:
@@ -117,7 +117,7 @@ def _facts(view: RunView, branch: Branch) -> Text:
         text.append(f"\n✎ {branch.done}" if text else f"✎ {branch.done}", EDIT_STYLE)
     if branch.said is not None:
         text.append("\n" if text else "").append(f"» {branch.said.answer or 'nothing'}")
-        text.append("" if branch.said.finished else " …").append(verdict_mark(branch.said))
+        text.append("" if branch.said.over else " …").append(verdict_mark(branch.said))
     if view.cache.limit and branch.number not in view.cache.branches:
         text.append("\n○ computed again when you go there", "dim")
     return text

@@ -17,7 +17,7 @@ def status_line(
     if view is not None:
         parts += [f"problem {view.tree.example}"] if view.tree.example is not None else []
         parts += [view.tree.here.name] if len(view.tree.branches) > 1 else []
-        parts.append(view.mode)
+        parts.append("cut off" if view.said.cut_off else view.mode)
     active = sum(each.enabled for each in breakpoints)
     if active:
         parts.append(f"* {active} breakpoint{'' if active == 1 else 's'}")

@@ -179,11 +179,13 @@ def _around(text: str) -> list[Row]:
 
 
 def _answer(said: Said, expected: str | None) -> Text:
-    row = Text().append("» ", "dim").append(said.answer or ("nothing" if said.finished else "…"), "bold")
+    row = Text().append("» ", "dim").append(said.answer or ("nothing" if said.over else "…"), "bold")
+    cut = "cut off; " if said.cut_off else ""
     if said.near:
-        row.append(f"  ≈ right name, other wording; expected: {expected}", EDIT_STYLE)
+        row.append(f"  ≈ right name, other wording; {cut}expected: {expected}", EDIT_STYLE)
     elif said.right is not None:
-        row.append(
-            "  ✓ right" if said.right else f"  ✗ expected: {expected}", "bold" if said.right else EDIT_STYLE
-        )
+        wrong = f"  ✗ {cut}expected: {expected}"
+        row.append("  ✓ right" if said.right else wrong, "bold" if said.right else EDIT_STYLE)
+    elif said.cut_off:
+        row.append("  cut off", "dim")
     return row

@@ -16,7 +16,7 @@ def test_prints_the_answer_and_nothing_else(installed: Run, checkpoint: Path) ->
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 1
     assert result.stdout.strip()
-    assert result.stderr == ""
+    assert result.stderr in ("", "note: cut off after 64 tokens; --max-new-tokens allows more\n")
 
 
 def test_json_object_holds_what_the_trace_holds(coconut: Run, checkpoint: Path) -> None:
@@ -124,3 +124,25 @@ def test_the_bundled_model_is_found_from_anywhere(coconut: Run, tmp_path: Path) 
     result = coconut("ask", "--example", "1", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["text"]
+
+
+def test_an_answer_that_is_cut_off_says_so(coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
+    ask = ("ask", "--model", checkpoint, "--max-new-tokens", 2)
+    plain = coconut(*ask, QUESTION)
+    assert (plain.returncode, plain.stderr) == (
+        0, "note: cut off after 2 tokens; --max-new-tokens allows more\n"
+    )  # fmt: skip
+    record = json.loads(coconut(*ask, "--json", QUESTION).stdout)
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(QUESTION) + "\n", encoding="utf-8")
+    line = json.loads(coconut(*ask, "--input", source).stdout)
+    for each in (record, line):
+        assert (each["finished"], each["stopped_by"]) == (False, "words")
+
+
+def test_no_room_for_a_word_is_an_error(coconut: Run, checkpoint: Path) -> None:
+    result = coconut("ask", "--model", checkpoint, "--thoughts", 2000, "--json", QUESTION)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("error: nothing was said: question and thoughts fill")
+    record = json.loads(result.stdout)
+    assert (record["text"], record["finished"], record["stopped_by"]) == ("", False, "context")

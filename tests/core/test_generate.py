@@ -36,6 +36,7 @@ def answer_alone(model: CoconutModel, question: str, *, answer_only: bool = Fals
         len(session.thought_steps()),
         ended,
         [step.ended for step in session.steps if step.ended is not None],
+        stopped_by=session.stopped_by,
         closing=len(model.config.fed_behind),
     )
 
@@ -190,7 +191,7 @@ def test_a_question_that_fills_the_context() -> None:
     length = len(model.encode_prompt(QUESTIONS[2]))
     model = tiny_model("llama", max_positions=length)
     answers = generate(model, QUESTIONS, thoughts=2)
-    assert answers[2] == Answer("", [], 0, False)
+    assert answers[2] == Answer("", [], 0, False, stopped_by="context")
     assert answers[1] == answer_alone(model, QUESTIONS[1], thoughts=2)
 
 

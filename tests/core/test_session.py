@@ -354,7 +354,7 @@ def test_the_context_limit_ends_the_run() -> None:
     while session.next_move is not Move.NOTHING:
         session.speak(20)
     assert len(session.prompt_ids) + len(session.steps) == 32
-    assert session.finished
+    assert (session.over, session.stopped_by) == (True, "context")
     count = len(session.steps)
     with pytest.raises(CoconutError, match="full"):
         session.speak(20)

@@ -47,7 +47,7 @@ def test_a_trace_says_what_the_session_saw(session: Session) -> None:
     assert trace.question == QUESTIONS[0]
     assert "".join(trace.prompt[:-1]).strip().replace("  ", " ") != ""
     assert len(trace.prompt) == len(session.prompt_ids)
-    assert (trace.text, trace.finished) == (session.text, True)
+    assert (trace.text, trace.stopped_by, trace.finished) == (session.text, "words", False)
     assert [step.kind for step in trace.steps] == [step.kind for step in session.steps]
     assert len(trace.thoughts()) == 3
     assert trace.settings["thoughts"] == 3

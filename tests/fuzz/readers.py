@@ -54,7 +54,7 @@ def _trace() -> dict[str, Any]:
         "kind": "thought", "index": 1, "segment": 0, "token": "", "entropy": 1.0, "norm": 2.0, "cosine": None,
         "top": [{"token": "a", "probability": 0.5}], "watched": {"a": 0.5}, "edit": None, "ended": None,
     }  # fmt: skip
-    trace = Trace("m", "q?", ("q",), (), "a", True, {"thoughts": 1}, example_problem("prosqa", 1)).to_json()
+    trace = Trace("m", "q?", ("q",), (), "a", "end", {"thoughts": 1}, example_problem("prosqa", 1)).to_json()
     return {**trace, "steps": [step]}
 
 

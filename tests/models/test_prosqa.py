@@ -83,7 +83,7 @@ async def test_the_app_steps_it_from_question_to_answer() -> None:
             await until(pilot, lambda app, count=count: len(app.view.steps) == count)  # type: ignore[misc]
         assert shown(pilot).view.mode == "thinking"
         await pilot.press("c")
-        await until(pilot, lambda app: app.view.finished)
+        await until(pilot, lambda app: app.view.over)
         assert shown(pilot).view.text.endswith(example_problem("prosqa", 1).answer)
 
 

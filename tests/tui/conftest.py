@@ -91,7 +91,7 @@ def trace() -> Trace:
             *(_record("token", n + 1, word, {word: 0.98, "Tom": 0.01}) for n, word in enumerate(words)),
         ),
         text="### Alex is a gorpus.",
-        finished=True,
+        stopped_by="end",
         settings={"thoughts": 3, "trained": True, "first_thought_hops": 0, "answer_prefix": "###"},
         problem=PROBLEM,
     )

@@ -43,7 +43,7 @@ async def test_step_back_continue_restart(checkpoint: Path) -> None:
         await press(pilot, "t")
         assert [step.kind for step in app.view.steps] == ["thought"] * 4 + ["marker"]
         await press(pilot, "c")
-        assert app.view.finished
+        assert app.view.over
         assert app.view.text
         await press(pilot, "r")
         assert (app.view.steps, app.selected) == ((), None)
@@ -78,7 +78,7 @@ async def test_the_number_of_thoughts_changes_in_the_middle_of_a_run(checkpoint:
         assert sum(step.kind == "thought" for step in app.view.steps) == 3
         await press(pilot, "right_square_bracket")  # a finished run goes on to its new end
         assert sum(step.kind == "thought" for step in app.view.steps) == 4
-        assert app.view.finished
+        assert app.view.over
         await typed(pilot, "run-to 2")
         await settled(pilot)
         assert [step.index for step in app.view.steps] == [1, 2]
@@ -118,7 +118,7 @@ async def test_breakpoints(checkpoint: Path) -> None:
         assert len(app.view.steps) == 2
         assert "stopped at: thought 2" in notes(app)
         await press(pilot, "c")
-        assert app.view.finished, "it goes on from a breakpoint"
+        assert app.view.over, "it goes on from a breakpoint"
         await press(pilot, "r", "B")
         assert isinstance(app.screen, BreakpointsScreen)
         await pilot.press("space", "escape")

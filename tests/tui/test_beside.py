@@ -87,7 +87,7 @@ async def test_two_checkpoints_of_a_run_step_together(run_folder: Path) -> None:
         await pilot.press("b", "b")
         await until(pilot, taken(1))
         await pilot.press("c")
-        await until(pilot, lambda app: at_rest(app) and app.view.finished and beside(app).second.view.finished)
+        await until(pilot, lambda app: at_rest(app) and app.view.over and beside(app).second.view.over)
         await pilot.press("j", "pagedown", "question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
@@ -110,7 +110,7 @@ async def test_a_model_that_reasons_in_words_stands_beside_one_that_thinks(
         await settled(pilot)
         await press(pilot, "c")
         screen = await opened_beside(pilot, tmp_path)
-        await until(pilot, lambda app: at_rest(app) and screen.second.view.finished)
+        await until(pilot, lambda app: at_rest(app) and screen.second.view.over)
         text = told(screen)
         assert "on one side" in text
         assert "0 thoughts, " in text
@@ -195,7 +195,7 @@ def test_a_side_tells_reasoning_from_answer() -> None:
     facts = ModelFacts("model", True, None, "###")
 
     def side(text: str, answer: str, finished: bool) -> Side:
-        said = Said(text, answer, finished)
+        said = Said(text, answer, "end" if finished else None)
         tree = Tree.planted("question", None, None, None)
         return Side("model", facts, RunView(tree, (), 0, "finished" if finished else "speaking", said))
 

@@ -145,7 +145,7 @@ def test_it_can_be_stopped_and_a_model_without_thoughts_is_refused(model: Coconu
 
 
 def answered(right: int, wrong: int) -> tuple[Said, ...]:
-    return (Said("### a", "a", True, True),) * right + (Said("### b", "b", True, False),) * wrong
+    return (Said("### a", "a", "end", True),) * right + (Said("### b", "b", "end", False),) * wrong
 
 
 def found_with(swapped: int, noisy: int, donors: int = 0, twin: int = 1) -> Controlled:
@@ -213,7 +213,7 @@ def test_swapping_can_be_stopped_between_batches(model: CoconutModel) -> None:
 def test_the_filter_knows_used_partly_and_unused() -> None:
     problems = Collection([PROBLEM, replace(PROBLEM, steps=("one",)), PROBLEM, PROBLEM], None)
     problems.note_swaps({1: Swaps(6, 6), 2: Swaps(2, 6), 3: Swaps(0, 6)})
-    problems.note({1: Said("### a", "a", True, True)})
+    problems.note({1: Said("### a", "a", "end", True)})
     expected = {"used": [1], "partly": [2], "unused": [3], "used right": [1], "unused right": []}
     assert {word: problems.matching(word) for word in expected} == expected
 

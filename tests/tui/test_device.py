@@ -77,7 +77,7 @@ def test_a_session_whose_steps_fail_now_and_then_says_what_it_would_have_said() 
     plain = model.start("Alex is a lempus. Is Alex a lempus?", temperature=1.0, seed=3)
     torn = model.start("Alex is a lempus. Is Alex a lempus?", temperature=1.0, seed=3)
     plain.finish()
-    while not torn.finished:
+    while not torn.over:
         if rng.random() < 0.5:
             with failing(model), pytest.raises(torch.OutOfMemoryError):
                 torn.step()
@@ -111,4 +111,4 @@ async def test_the_explorer_says_it_and_goes_on_with_the_session_on_the_cpu(chec
         assert app.view.tree == before.tree
         assert same_numbers(app.view.steps, list(before.steps))
         await press(pilot, "c")
-        assert app.view.finished
+        assert app.view.over

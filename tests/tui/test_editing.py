@@ -43,7 +43,7 @@ async def test_after_a_run_the_last_thought_is_meant_or_the_one_looked_at(checkp
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
         await press(pilot, "c")
-        assert app.view.finished
+        assert app.view.over
         await press(pilot, "e")
         assert "thought 4," in title(app.screen)
         assert app.screen.query_one(Input).value == "zero@4"
@@ -54,7 +54,7 @@ async def test_after_a_run_the_last_thought_is_meant_or_the_one_looked_at(checkp
         await typed(pilot, "run-to 2")
         await settled(pilot)
         await press(pilot, "up", "down", "c")
-        assert app.view.finished
+        assert app.view.over
         await press(pilot, "z")
         assert app.view.tree.here.done == "zero@2", "the thought that was last looked at"
         await pilot.press("i")

@@ -52,7 +52,7 @@ def hostile(trace: Trace) -> Trace:
         prompt=(),
         steps=(step, word),
         text=EVIL + CONTROL,
-        finished=True,
+        stopped_by="end",
         settings={"verdict": EVIL + CONTROL, "first_thought_hops": 0},
         problem=Problem(EVIL, (), EVIL, graph),
     )
@@ -136,7 +136,7 @@ def test_exports_need_no_torch_and_no_textual(trace: Trace, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("each", EXPORTS, ids=lambda each: each.name)
 def test_a_run_that_has_just_begun_can_be_exported(trace: Trace, each: export.Export) -> None:
-    begun = replace(trace, steps=(), text="", finished=False, problem=None, settings={})
+    begun = replace(trace, steps=(), text="", stopped_by=None, problem=None, settings={})
     assert "Alex" in each.render(begun)
     assert "✗" not in each.render(begun)
 

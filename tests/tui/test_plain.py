@@ -272,7 +272,7 @@ def test_sweeps() -> None:
 def workshop() -> Workshop:
     tree = Tree.planted(PROBLEM.question, PROBLEM, None, None)
     step = thought(2, "rompus", "a b", "lempus")
-    view = RunView(tree, (thought(1, "Alex"), step), 4, "thinking", Said("", "", False))
+    view = RunView(tree, (thought(1, "Alex"), step), 4, "thinking", Said("", "", None))
     return Workshop(FACTS, view, step)
 
 
@@ -316,7 +316,7 @@ def test_dials_offer_what_there_is(workshop: Workshop) -> None:
 def test_problems_are_found_by_hops_by_verdict_and_by_words() -> None:
     problems = generate_problems("prosqa", 30, seed=2)
     found = Collection(problems, None)
-    found.note({1: Said("### a", "a", True, True), 2: Said("### b", "b", True, False)})
+    found.note({1: Said("### a", "a", "end", True), 2: Said("### b", "b", "end", False)})
     assert (found.matching("right"), found.matching("wrong")) == ([1], [2])
     assert found.matching("open") == list(range(3, 31))
     assert found.matching("3-4") == sorted(found.matching("3") + found.matching("4"))

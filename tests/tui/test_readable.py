@@ -140,7 +140,7 @@ def test_the_tail_of_a_readout_is_told_apart(trace: Trace) -> None:
 def test_the_right_name_in_other_words_is_no_other_name() -> None:
     problem = Problem("Is Polly a worpus or jelpus?", ("a",), "Polly is a worpus.")
     marks = {
-        text: verdict_mark(Said.judged(f"### {text}", "###", problem, finished=True))
+        text: verdict_mark(Said.judged(f"### {text}", "###", problem, "end"))
         for text in (
             "Polly is a worpus.",
             "Polly is a worpus...",
@@ -150,7 +150,7 @@ def test_the_right_name_in_other_words_is_no_other_name() -> None:
         )
     }
     assert list(marks.values()) == [" ✓", " ≈", " ✗", " ✗", " ✗"]
-    assert verdict_mark(Said.judged("### Polly", "###", problem, finished=False)) == ""
+    assert verdict_mark(Said.judged("### Polly", "###", problem, None)) == ""
 
 
 async def test_a_finished_run_that_said_nothing_says_so(trace: Trace) -> None:
@@ -158,7 +158,7 @@ async def test_a_finished_run_that_said_nothing_says_so(trace: Trace) -> None:
         app = await with_branches(pilot, trace)
         pane = app.query_one(ThoughtsPane)
         assert app.view is not None
-        pane.show(replace(app.view, said=Said("", "", True, False)), 1)
+        pane.show(replace(app.view, said=Said("", "", "end", False)), 1)
         assert any(row.plain.startswith("» nothing") for row in pane.texts())
 
 
@@ -168,7 +168,7 @@ def compared_step(step: StepRecord, thought: int, divergence: float) -> Compared
 
 async def test_a_comparison_begins_at_the_first_difference_with_the_answers_on_top(trace: Trace) -> None:
     steps = tuple(compared_step(trace.steps[1], thought, 0.5 * (thought > 12)) for thought in range(1, 30))
-    comparison = Comparison("main", "zero@13", 12, steps, said(RIGHT), Said("### x", "x", True, False))
+    comparison = Comparison("main", "zero@13", 12, steps, said(RIGHT), Said("### x", "x", "end", False))
     async with opened(trace).run_test(size=(120, 40)) as pilot:
         app = await with_branches(pilot, trace)
         screen = CompareScreen(comparison)

@@ -86,7 +86,7 @@ FACTS = ModelFacts(
 
 
 def said(text: str) -> Said:
-    return Said(text, text.removeprefix("### "), True, text == RIGHT)
+    return Said(text, text.removeprefix("### "), "end", text == RIGHT)
 
 
 def tree() -> Tree:
@@ -115,7 +115,7 @@ def view(trace: Trace) -> RunView:
         thoughts=3,
         mode="finished",
         said=said(WRONG),
-        peeks={1: Said(RIGHT, "Alex is a gorpus.", True, True)},
+        peeks={1: Said(RIGHT, "Alex is a gorpus.", "end", True)},
         cache=CacheUse(frozenset({1, 2, 3}), 3_400_000, 512 * 2**20),
     )
 

@@ -112,7 +112,7 @@ def test_beside(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
     second = replace(
         first,
         steps=(first.steps[0], other, *first.steps[3:]),
-        said=Said(words, "Alex is a gorpus.", True, True),
+        said=Said(words, "Alex is a gorpus.", "end", True),
     )
 
     async def drive(pilot: Pilot[None]) -> None:

@@ -28,8 +28,8 @@ from tests.tui.conftest import PROBLEM
 
 ZERO, STEER = Edit(0, 2, "zero@2", None), Edit(1, 3, "steer rompus 4@3", 7)
 BRANCHES = (
-    Branch(1, "main", Decisions(None, (), "tttmww"), said=Said("### Alex", "Alex", True, False)),
-    Branch(2, "zero@2", Decisions(None, (ZERO,), "tttm"), 1, 1, "zero@2", Said("", "", False)),
+    Branch(1, "main", Decisions(None, (), "tttmww"), said=Said("### Alex", "Alex", "end", False)),
+    Branch(2, "zero@2", Decisions(None, (ZERO,), "tttm"), 1, 1, "zero@2", Said("", "", None)),
     Branch(5, "both", Decisions(7, (ZERO, STEER), "ttt"), 2, 3, "steer rompus 4@3"),
 )
 RUN = SavedRun(
@@ -44,7 +44,7 @@ RUN = SavedRun(
     ),
     problem_file="/data/problems.json",
     answered=(
-        Answered(3, "0123abcd", Said("### Alex", "Alex", True, False, True), Swaps(2, 6)),
+        Answered(3, "0123abcd", Said("### Alex", "Alex", "end", False, True), Swaps(2, 6)),
         Answered(7, "", None, Swaps(0, 6)),
     ),
 )

@@ -43,7 +43,7 @@ def trace(model: CoconutModel) -> Trace:
 def view_of(trace: Trace) -> RunView:
     moves = "".join({"thought": "t", "marker": "m", "token": "w"}[step.kind] for step in trace.steps)
     tree = Tree(trace.question, None, None, (Branch(1, "main", Decisions(None, (), moves)),))
-    return RunView(tree, trace.steps, 2, "speaking", Said("", "", False))
+    return RunView(tree, trace.steps, 2, "speaking", Said("", "", None))
 
 
 def sight_of(trace: Trace, width: int, **more: object) -> Sight:
@@ -100,7 +100,7 @@ def test_the_words_said_take_a_line_each_with_their_numbers_in_columns(trace: Tr
 def test_wide_letters_shift_no_bar(trace: Trace) -> None:
     console = Console(width=100, record=True, file=None, color_system=None)
     with console.capture() as printed:
-        print_trace(trace, "###", console)
+        print_trace(trace, console)
     bars = [line for line in printed.get().splitlines() if "█" in line]
     assert len(bars) > 3
     assert any("東京都" in line for line in bars)

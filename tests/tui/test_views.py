@@ -52,7 +52,7 @@ from tests.tui.conftest import PROBLEM, WIDE, explorer, notes, press, ready, set
 def run_of(trace: Trace, moves: str = "tttmwwwwww") -> RunView:
     """The trace's run, as it stood after some steps."""
     tree = Tree(PROBLEM.question, PROBLEM, 1, (Branch(1, "main", Decisions(None, (), moves)),))
-    return RunView(tree, trace.steps[: len(moves)], 3, "thinking", Said("", "", False))
+    return RunView(tree, trace.steps[: len(moves)], 3, "thinking", Said("", "", None))
 
 
 def sight_of(trace: Trace, found: Found | None, number: int | None = 1, **more: object) -> Sight:

@@ -114,7 +114,7 @@ def test_an_edit_goes_on_as_far_as_the_run_before_and_leaves_that_as_it_was(mode
     assert bench.view().steps == before.steps
     to_the_end(bench)
     bench.edit("scale 3@1", 0, go_on)
-    assert bench.view().finished
+    assert bench.view().over
     assert (bench.tree.here.parent, bench.tree.here.done) == (1, "scale 3@1")
 
 
@@ -229,7 +229,7 @@ def test_a_step_that_was_worked_out_ahead_is_there_at_once_and_shows_nothing_bef
     model: CoconutModel,
 ) -> None:
     bench, plain = opened(model), opened(model)
-    while not bench.run.session.finished:
+    while not bench.run.session.over:
         before = bench.view()
         passes = model.work.passes
         bench.look_ahead()
@@ -289,7 +289,7 @@ def test_a_run_stops_at_a_breakpoint_and_goes_on_from_it(model: CoconutModel) ->
     assert bench.take(lambda run: False, go_on, stops[:1]) == stops[0]
     assert bench.decisions.moves == "tt"
     assert bench.take(lambda run: False, go_on, stops[:1]) is None
-    assert bench.view().finished
+    assert bench.view().over
     bench.rewind(0)
     while bench.take(lambda run: not run.thinking, go_on, stops[1:]) is not None:
         latest, before = (step.top[0].token for step in reversed(bench.view().steps[-2:]))
