@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 from coconut_core.contexts import cache_argument
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.model import CoconutModel
+from coconut_core.paths import user_path
 
 FOLDER = "explainer"  # in a checkpoint's folder
 ENTRIES = {"thoughts_per_step": 1, "first_position": 0}  # of its config.json; the least that each may be
@@ -83,7 +84,7 @@ class Explainer:
 
 def open_explainer(model: CoconutModel, source: str) -> Explainer:
     """The explainer of a checkpoint, on the device of its model. Raises CoconutError where it has none."""
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     if folder.is_dir() and not (folder / FOLDER).is_dir():
         raise CoconutError(
             f"{source} has no explainer: SIM-CoT checkpoints have one, converted with coconut convert sim-cot"

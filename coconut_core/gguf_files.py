@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GgufConfig
 from transformers.utils import is_gguf_available
 
 from coconut_core.errors import CoconutError, one_line
+from coconut_core.paths import user_path
 from coconut_core.placing import free_bytes, require_room
 
 SUFFIX, MAGIC = ".gguf", b"GGUF"
@@ -20,7 +21,7 @@ def gguf_file(source: str | Path) -> Path | None:
 
     Raises CoconutError for a folder with several, for a file that is none, and where no package reads them.
     """
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.is_dir() and not (path / "config.json").exists() and not (path / "adapter_config.json").exists():
         files = sorted(each for each in path.iterdir() if each.suffix.lower() == SUFFIX and each.is_file())
         if len(files) > 1:

@@ -7,6 +7,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_c
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
 
 from coconut_core.errors import CoconutError, one_line
+from coconut_core.paths import user_path
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 TIMEOUT = 10.0  # seconds to wait for the hub's first answer
@@ -17,13 +18,13 @@ def is_hub_id(source: str | Path) -> bool:
 
     A name like models/prosqa is a path, not a hub id, where its parent is a folder here.
     """
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     return bool(_HUB_ID.fullmatch(str(source))) and not folder.exists() and not folder.parent.is_dir()
 
 
 def check_source(source: str | Path) -> None:
     """Raise CoconutError where source is neither there nor can be a hub id. Asks no network."""
-    if not is_hub_id(source) and not Path(source).expanduser().exists():
+    if not is_hub_id(source) and not user_path(source).exists():
         raise CoconutError(
             f"there is no folder {source}: give a checkpoint folder or a hub id like openai-community/gpt2"
         )

@@ -30,7 +30,7 @@ from coconut_core.hub import check_source, is_hub_id, reach_hub
 from coconut_core.lora_adapters import find_adapter, merged
 from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
 from coconut_core.model import EXTRA_FILE, CoconutModel
-from coconut_core.paths import user_path
+from coconut_core.paths import user_path, user_source
 from coconut_core.placing import check_room, read_device_map, weight_files
 from coconut_core.special_tokens import tokenizer_errors
 
@@ -58,7 +58,7 @@ def load(
     placed = None if device_map is None else read_device_map(device_map)
     asked = None if feedback is None else read_feedback(feedback)
     source = bundled_model(source) or source
-    source = name = str(source) and str(user_path(source))
+    source = name = user_source(str(source)).rstrip("/")
     adapter = find_adapter(source)
     source = source if adapter is None else str(adapter.base)
     source = reach_hub(source) if is_hub_id(source) else source
@@ -150,7 +150,7 @@ def check_folder(folder: Path) -> None:
 
 def _find(source: str | Path) -> CoconutConfig | None:
     """Check that a folder or hub id is there, and read its coconut.json where it has one."""
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     if gguf_file(source) is not None:
         return CoconutConfig.load(folder) if folder.is_dir() else None
     if not is_hub_id(source):
@@ -234,7 +234,7 @@ def _load_extra_weights(model: CoconutModel, source: str | Path, *, feedback: bo
         return
     parts = [part for part in EXTRA_PARTS if any(name.startswith(part) for name in wanted)]
     what = " and ".join(EXTRA_PARTS[part] for part in parts)
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     try:
         found = folder / EXTRA_FILE if folder.is_dir() else hf_hub_download(str(source), EXTRA_FILE)
         weights = load_file(found)

@@ -10,6 +10,7 @@ from transformers.utils import is_peft_available
 
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.hub import is_hub_id
+from coconut_core.paths import user_path
 
 FILE_NAME, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -33,7 +34,7 @@ def find_adapter(source: str | Path) -> Adapter | None:
     Raises CoconutError for one that cannot be opened: damaged, of another kind, pickled, without its base, or
     where PEFT is not installed.
     """
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     file = folder / FILE_NAME
     if not file.is_file() or (folder / "config.json").is_file():
         return None
@@ -51,8 +52,8 @@ def find_adapter(source: str | Path) -> Adapter | None:
             f"{file} does not say what it was trained beside: give base_model_name_or_path there"
         )
     _require_peft(folder)
-    beside = folder / Path(base).expanduser()
-    path = beside if beside.exists() else Path(base).expanduser()
+    beside = folder / user_path(base)
+    path = beside if beside.exists() else user_path(base)
     if not path.exists() and not is_hub_id(base):
         raise CoconutError(
             f"{folder} was trained beside {base}, which is not there: "

@@ -17,6 +17,7 @@ from huggingface_hub import try_to_load_from_cache
 from coconut_core.checkpoints.weights import check_index
 from coconut_core.errors import CoconutError
 from coconut_core.hub import is_hub_id
+from coconut_core.paths import user_path
 
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
@@ -114,7 +115,7 @@ def free_bytes(device: torch.device) -> int:
 def _folder(source: str | Path) -> Path | None:
     """The folder that a model's files lie in; None for a hub id of which nothing was downloaded."""
     if not is_hub_id(source):
-        return Path(source).expanduser()
+        return user_path(source)
     found = try_to_load_from_cache(str(source), "config.json")
     return Path(found).parent if isinstance(found, str) else None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.significance import Pairs, Share, adjusted, wilson_interval
 from coconut_core.whole_files import written_aside
 
@@ -184,7 +185,7 @@ def read_controls(folder: str | Path) -> Controls | None:
 
     Raises CoconutError in one line for a file that cannot be read.
     """
-    path = Path(folder) / FILE_NAME
+    path = user_path(folder) / FILE_NAME
     if not path.is_file():
         return None
     try:
@@ -225,8 +226,8 @@ def usage_line(folder: str | Path) -> str:
 def hash_weights(folder: str | Path) -> str:
     """SHA-256 of a checkpoint's weights and configuration; empty where there are none."""
     digest = hashlib.sha256()
-    files = sorted(Path(folder).glob("*.safetensors"))
-    for path in [*files, *(Path(folder) / name for name in ("config.json", "coconut.json"))]:
+    files = sorted(user_path(folder).glob("*.safetensors"))
+    for path in [*files, *(user_path(folder) / name for name in ("config.json", "coconut.json"))]:
         if path.is_file():
             digest.update(path.name.encode())
             with path.open("rb") as file:

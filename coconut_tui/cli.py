@@ -16,7 +16,17 @@ from typing import Annotated, Any
 import typer
 
 from coconut_core.cli.guard import run_guarded, say
-from coconut_core.cli.options import MODEL_HELP, Base, Chat, Feedback, Markers, System, resolve_source
+from coconut_core.cli.options import (
+    MODEL_HELP,
+    Base,
+    Chat,
+    Feedback,
+    Markers,
+    System,
+    expanded,
+    expanded_source,
+    resolve_source,
+)
 from coconut_core.errors import CoconutError
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -24,7 +34,8 @@ app = typer.Typer(pretty_exceptions_enable=False)
 commands = typer.Typer(name="coconut-tui", add_completion=False, pretty_exceptions_enable=False)
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Settings; default: what coconut-tui config names.")
+    Path | None,
+    typer.Option("--config", help="Settings; default: what coconut-tui config names.", callback=expanded),
 ]
 
 
@@ -33,12 +44,18 @@ ConfigFile = Annotated[
     epilog="Other commands, each with --help: coconut-tui export, coconut-tui config, coconut-tui serve.",
 )
 def explore(
-    trace: Annotated[Path | None, typer.Argument(help="A saved run to replay, without a model.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP)] = None,
+    trace: Annotated[
+        Path | None, typer.Argument(help="A saved run to replay, without a model.", callback=expanded)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help=MODEL_HELP, callback=expanded_source)
+    ] = None,
     base: Base = None,
     question: Annotated[str | None, typer.Option(help="The question to open.")] = None,
     example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A problem file to choose questions from.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A problem file to choose questions from.", callback=expanded)
+    ] = None,
     thoughts: Annotated[int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts.")] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
@@ -132,9 +149,10 @@ FOR_THE_APP = (
 
 @commands.command("export", context_settings=HELP)
 def export(
-    trace: Annotated[Path, typer.Argument(help="A saved run.")],
+    trace: Annotated[Path, typer.Argument(help="A saved run.", callback=expanded)],
     to: Annotated[
-        Path | None, typer.Option(help="The file to write, - for stdout; default: RUN.html beside it.")
+        Path | None,
+        typer.Option(help="The file to write, - for stdout; default: RUN.html beside it.", callback=expanded),
     ] = None,
     form: Annotated[
         str | None,

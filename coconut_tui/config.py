@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_tui.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
@@ -188,7 +189,7 @@ def load_config(
 
 
 def _path_from(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
+    return user_path(text) if text else None
 
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.problems import Problem, read_some_problems
 from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
@@ -176,7 +177,7 @@ class Keeper:
 
 def absolute(source: str) -> str:
     """A model folder by its whole path, so that it is found from another folder; a hub id as it is."""
-    return str(Path(source).expanduser().resolve()) if Path(source).expanduser().is_dir() else source
+    return str(user_path(source).resolve()) if user_path(source).is_dir() else source
 
 
 def _decided(tree: Tree | None) -> object:

@@ -18,6 +18,7 @@ from coconut_core.analysis.runs import gather
 from coconut_core.analysis.study import Table
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
+from coconut_core.paths import user_path
 from coconut_core.seeds import new_generator
 from coconut_core.verdict import hash_weights
 from coconut_core.whole_files import file_written_aside, refusals_told
@@ -169,5 +170,5 @@ def load_tuned_lens(model: CoconutModel, folder: str | Path) -> TunedLens:
 
 def find_tuned_lens(model: CoconutModel) -> TunedLens | None:
     """The one beside the checkpoint that the model was opened from; None where there is none."""
-    folder = Path(model.name).expanduser()
+    folder = user_path(model.name)
     return load_tuned_lens(model, folder) if (folder / FILE_NAME).is_file() else None

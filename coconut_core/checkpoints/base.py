@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from coconut_core.checkpoints.keys import common_dtype
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.hub import is_hub_id, reach_hub
 from coconut_core.loading import load_tokenizer
+from coconut_core.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def open_base(source: str) -> Base:
     """Read configuration and tokenizer of a folder or hub id. Raises CoconutError where they cannot be had."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    if not is_hub_id(source) and not (Path(source).expanduser() / "config.json").is_file():
+    if not is_hub_id(source) and not (user_path(source) / "config.json").is_file():
         raise CoconutError(
             f"--base {source} is no model folder (it has no config.json): give the folder or hub id of the "
             "model that the checkpoint was trained from, such as openai-community/gpt2"
         )
-    location = reach_hub(source) if is_hub_id(source) else str(Path(source).expanduser())
+    location = reach_hub(source) if is_hub_id(source) else str(user_path(source))
     try:
         config: Any = AutoConfig.from_pretrained(location, trust_remote_code=False)
     except Exception as error:  # transformers raises bare OSError, ValueError and more

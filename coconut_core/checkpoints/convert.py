@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from coconut_core.checkpoints.importers import ImportOptions, Report, importer_named
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.whole_files import folder_written_aside, refusals_told
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ def convert(kind: str, path: Path, out: Path, options: ImportOptions, report: Re
     Its coconut.json says under `data` which file it came from. Returns the model; raises CoconutError in one
     line for whatever is wrong with the checkpoint.
     """
-    model = importer_named(kind).read(path.expanduser(), options, report)
+    model = importer_named(kind).read(user_path(path), options, report)
     report("hashing the source")
     origin = {
         "converted_from": kind,
         "file": path.absolute().name,
-        "sha256": _sha256(path.expanduser()),
+        "sha256": _sha256(user_path(path)),
         "base": options.base,
     }
     model.config = replace(model.config, data=origin)
@@ -63,7 +64,7 @@ def convert_into_cache(kind: str, path: Path, options: ImportOptions, report: Re
 
 def _fingerprint(kind: str, path: Path, options: ImportOptions) -> str:
     """Changes where the checkpoint's files, the base's configuration or tokenizer, or the options change."""
-    base = Path(options.base).expanduser()
+    base = user_path(options.base)
     held = (
         [file for file in _files(base) if file.suffix in (".json", ".model", ".txt")] if base.is_dir() else []
     )

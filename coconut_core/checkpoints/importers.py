@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.plugins import Table
 
 if TYPE_CHECKING:
@@ -106,4 +107,4 @@ def split_source(source: str) -> tuple[str, Path] | None:
         return None
     if not path:
         raise CoconutError(f"{source} names no file: write {kind}:PATH")
-    return kind, Path(path).expanduser()
+    return kind, user_path(path)

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
+        ),
+    ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.", callback=options.expanded
+        ),
     ],
     model: options.Model = "models/prosqa",
     base: options.Base = None,

@@ -46,7 +46,11 @@ def ask(
     as_json: options.Json = False,
     input_file: Annotated[
         Path | None,
-        typer.Option("--input", help="Answer a JSONL file, - for stdin; one JSON line out per line in."),
+        typer.Option(
+            "--input",
+            help="Answer a JSONL file, - for stdin; one JSON line out per line in.",
+            callback=options.expanded,
+        ),
     ] = None,
     example: Annotated[
         int | None, typer.Option(help="Ask example question number N of the model's problem family.")
@@ -62,7 +66,13 @@ def ask(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", "-d", help="Problems to take donors and means from, for --do.", metavar="FILE"),
+        typer.Option(
+            "--data",
+            "-d",
+            help="Problems to take donors and means from, for --do.",
+            metavar="FILE",
+            callback=options.expanded,
+        ),
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="Tokens shown of each thought.")] = 5,
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 64,

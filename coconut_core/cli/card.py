@@ -8,6 +8,7 @@ from coconut_core.cli.controls import as_markdown
 from coconut_core.cli.info import model_facts
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.paths import user_path
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -23,7 +24,7 @@ SHOWN = (
 
 def read_own_card(source: str) -> str:
     """The README.md of a checkpoint folder without what an export wrote into it; empty where there is none."""
-    path = Path(source).expanduser() / FILE_NAME
+    path = user_path(source) / FILE_NAME
     if not path.is_file():
         return ""
     try:

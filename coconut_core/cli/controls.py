@@ -33,6 +33,7 @@ def controls_command(
             "-d",
             help=f"Problem file. Default: {DRAWN} problems of the model's family, test split.",
             metavar="FILE",
+            callback=options.expanded,
         ),
     ] = None,
     count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
@@ -51,7 +52,11 @@ def controls_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Keep the result in this file instead of beside the weights.", metavar="FILE"
+            "--out",
+            "-o",
+            help="Keep the result in this file instead of beside the weights.",
+            metavar="FILE",
+            callback=options.expanded,
         ),
     ] = None,
     keep: Annotated[

@@ -31,15 +31,20 @@ MODEL_FILE = r"""(?x)
 
 def convert(
     kind: Annotated[str, typer.Argument(help=f"The format. {FORMATS}.", show_default=False)],
-    path: Annotated[Path, typer.Argument(help="The checkpoint: a file, or a folder of shards.")],
+    path: Annotated[
+        Path, typer.Argument(help="The checkpoint: a file, or a folder of shards.", callback=options.expanded)
+    ],
     base: Annotated[
         str,
         typer.Option(
             "--base",
             help="Folder or hub id of the model it was trained from; its configuration and tokenizer are read.",
+            callback=options.expanded_source,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR", callback=options.expanded)
+    ],
     thoughts: Annotated[
         int | None,
         typer.Option(

@@ -30,7 +30,9 @@ def _root() -> None:
 @app.command("make")
 def make(
     family: Annotated[str, typer.Argument(help="prosqa, prontoqa or symbolic.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, JSON; - for stdout.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write, JSON; - for stdout.", callback=options.expanded)
+    ],
     count: Annotated[int, typer.Option(help="How many problems.")] = 1000,
     seed: Annotated[int, options.seed("The same seed gives the same problems.")] = 0,
     split: Annotated[
@@ -98,8 +100,10 @@ def _with_progress(problems: "Iterable[Problem]", count: int, task: str) -> "Ite
 @app.command("convert")
 def convert(
     source: Annotated[str, typer.Argument(metavar="FORMAT", help="gsm8k.")],
-    file: Annotated[Path, typer.Argument(metavar="SRC", help="JSON lines, or GSM8k-Aug text.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, JSON.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="SRC", help="JSON lines, or GSM8k-Aug text.", callback=options.expanded)
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, JSON.", callback=options.expanded)],
     as_json: options.Json = False,
 ) -> None:
     """Convert other people's problems into the official JSON layout; every sum is checked.
@@ -137,8 +141,10 @@ def convert(
 
 @app.command("stats")
 def stats(
-    file: Annotated[Path, typer.Argument(help="A problem file.")],
-    against: Annotated[Path | None, typer.Option(help="A second file, shown beside the first.")] = None,
+    file: Annotated[Path, typer.Argument(help="A problem file.", callback=options.expanded)],
+    against: Annotated[
+        Path | None, typer.Option(help="A second file, shown beside the first.", callback=options.expanded)
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Shape of a problem file: steps, lengths; of graphs nodes, edges, hops, branching, which candidate

@@ -28,7 +28,12 @@ MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger
 
 
 def evaluate_command(
-    data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
+        ),
+    ],
     model: options.Model = "models/prosqa",
     base: options.Base = None,
     thoughts: Annotated[
@@ -54,10 +59,18 @@ def evaluate_command(
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 64,
     max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer, reasoning included.")] = 128,
     plot: Annotated[
-        str | None, typer.Option(help="Write the figure as SVG; - draws it in the terminal.", metavar="FILE")
+        str | None,
+        typer.Option(
+            help="Write the figure as SVG; - draws it in the terminal.",
+            metavar="FILE",
+            callback=options.expanded_source,
+        ),
     ] = None,
     failures: Annotated[
-        Path | None, typer.Option(help="Write what was answered wrongly, as JSON lines.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Write what was answered wrongly, as JSON lines.", metavar="FILE", callback=options.expanded
+        ),
     ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",

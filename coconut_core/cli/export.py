@@ -13,6 +13,7 @@ from coconut_core.cli import options
 from coconut_core.cli.convert import check_target
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -21,8 +22,10 @@ FORMATS = ("huggingface", "official")
 
 
 def export(
-    model: Annotated[str, typer.Argument(help=options.MODEL_HELP)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR")],
+    model: Annotated[str, typer.Argument(help=options.MODEL_HELP, callback=options.expanded_source)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR", callback=options.expanded)
+    ],
     form: Annotated[
         str,
         typer.Option(
@@ -51,7 +54,7 @@ def export(
         raise CoconutError(f"unknown format '{form}': choose one of {', '.join(FORMATS)}")
     source = split_source(model)
     held = [Path(model) if source is None else source[1], *([] if base is None else [Path(base)])]
-    check_target(out, force, *(path.expanduser() for path in held))
+    check_target(out, force, *(user_path(path) for path in held))
     folder = options.resolve_source(model, base)
     opened = options.open_model(folder, "cpu", "auto")
     if form == "official":

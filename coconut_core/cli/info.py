@@ -13,7 +13,9 @@ from coconut_core.errors import CoconutError
 
 
 def info(
-    model: Annotated[str, typer.Argument(help=options.MODEL_HELP)] = "models/prosqa",
+    model: Annotated[
+        str, typer.Argument(help=options.MODEL_HELP, callback=options.expanded_source)
+    ] = "models/prosqa",
     base: options.Base = None,
     question_length: Annotated[
         int | None, typer.Option(min=1, help="Tell the memory for questions of so many tokens, at most.")

@@ -10,6 +10,7 @@ import typer
 from coconut_core.cli import options
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 
 if TYPE_CHECKING:
     from coconut_core.analysis.tuned_lens import Calibration
@@ -24,9 +25,20 @@ def _group() -> None:
 
 @app.command("train")
 def train(
-    data: Annotated[Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
+        ),
+    ],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Checkpoint folder; the lens is written into it.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Checkpoint folder; the lens is written into it.",
+            callback=options.expanded_source,
+        ),
     ],
     count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps, of 256 states each.")] = 500,
@@ -45,7 +57,7 @@ def train(
 
     if steps < 1 or (count is not None and count < 1):
         raise CoconutError("steps and count must be 1 or more")
-    if not Path(model).expanduser().is_dir():
+    if not user_path(model).is_dir():
         raise CoconutError(f"{model} is no folder: a tuned lens is written beside the weights that it reads")
     questions = [problem.question for problem in read_some_problems(data, count)]
     opened = options.open_model(model, device, dtype, device_map=device_map)
@@ -57,7 +69,7 @@ def train(
             typer.echo(f"\r{line}" if watched else line, err=True, nl=not watched or step == steps)
 
     lens = train_tuned_lens(opened, questions, opened.config.thoughts, steps=steps, seed=seed, progress=report)
-    path = save_tuned_lens(lens, Path(model).expanduser())
+    path = save_tuned_lens(lens, user_path(model))
     say(f"wrote {path}", err=True)
     _show(lens.calibration, as_json)
 

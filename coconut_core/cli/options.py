@@ -1,12 +1,14 @@
 """Options that several subcommands share, and the opening of a model from them."""
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path, user_source
 from coconut_core.seeds import check_seed
 
 if TYPE_CHECKING:
@@ -15,11 +17,24 @@ if TYPE_CHECKING:
 
 UNTRAINED = "Models that were not trained to think in latents"
 
+
+def expanded(path: Path | None) -> Path | None:
+    """A path of the command line, where the shell has not expanded `~`, as in --out=~/run."""
+    return None if path is None else user_path(path)
+
+
+def expanded_source(source: str | None) -> str | None:
+    """The same of a model's folder or hub id."""
+    return source and user_source(source)
+
+
 MODEL_HELP = "Checkpoint folder, hub id or GGUF file; official:PATH and the like with --base."
-Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)]
+Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, callback=expanded_source)]
 Base = Annotated[
     str | None,
-    typer.Option(help="With official:PATH: folder or hub id of the model it was trained from."),
+    typer.Option(
+        help="With official:PATH: folder or hub id of the model it was trained from.", callback=expanded_source
+    ),
 ]
 Thoughts = Annotated[
     int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts; default: what the checkpoint says.")

@@ -33,7 +33,10 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/ and the recipe's name.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Run folder; by default runs/ and the recipe's name.", callback=options.expanded
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Lay a value over the recipe, like --set seed=3.")
@@ -41,9 +44,14 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
     device: options.Device = "auto",
     plot: Annotated[
-        Path | None, typer.Option(help="Draw a run's loss and accuracy by stage, and train nothing.")
+        Path | None,
+        typer.Option(
+            help="Draw a run's loss and accuracy by stage, and train nothing.", callback=options.expanded
+        ),
     ] = None,
-    svg: Annotated[Path | None, typer.Option(help="With --plot: write the figure there, too.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="With --plot: write the figure there, too.", callback=options.expanded)
+    ] = None,
 ) -> None:
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 

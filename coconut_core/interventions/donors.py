@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions.plan import check_numbers
+from coconut_core.paths import user_path
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import partition
 from coconut_core.rows import Recording
@@ -241,7 +241,7 @@ def _from_file(name: str) -> Tensor:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(Path(path), framework="pt") as file:
+        with safe_open(user_path(path), framework="pt") as file:
             keys = list(file.keys())
             if not key and len(keys) != 1:
                 raise CoconutError(f"{path} holds {len(keys)} vectors: write file:{path}#KEY")

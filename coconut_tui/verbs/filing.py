@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_core.trace import Trace
 from coconut_core.whole_files import written_aside
 from coconut_tui.action import Action
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def save(app: "Explorer", argument: str) -> None:
     """Save the run as a trace."""
     app.require_model()
-    path = Path(argument).expanduser()
+    path = user_path(argument)
     _refuse_existing(path)
 
     def write(trace: Trace) -> None:
@@ -31,7 +32,7 @@ def save(app: "Explorer", argument: str) -> None:
 
 def export(app: "Explorer", argument: str) -> None:
     """Write the run down for others, in the form that the file's name asks for."""
-    path = Path(argument).expanduser()
+    path = user_path(argument)
     form = export_for(path)
     _refuse_existing(path)
 
@@ -44,7 +45,7 @@ def export(app: "Explorer", argument: str) -> None:
 
 def write_picture(app: "Explorer", argument: str) -> None:
     """The view that has the focus as a picture or a text."""
-    path = Path(argument).expanduser()
+    path = user_path(argument)
     _refuse_existing(path)
     text = pane_text(app.query_one(f"#{app.focused_pane}"))
     if path.suffix == ".svg":
@@ -59,7 +60,7 @@ def write_picture(app: "Explorer", argument: str) -> None:
 
 def write_screenshot(app: "Explorer", argument: str) -> None:
     """The whole screen as a picture."""
-    path = Path(argument).expanduser() if argument else _picture_of_now()
+    path = user_path(argument) if argument else _picture_of_now()
     _refuse_existing(path)
     _write(path, app.export_screenshot(title=app.title))
     app.tell(f"screen written to {path}")
@@ -113,7 +114,7 @@ def close_trace(app: "Explorer", argument: str) -> None:
 
 def open_trace(app: "Explorer", argument: str) -> None:
     """Open a saved run."""
-    app.open_replay(Trace.load(Path(argument).expanduser()))
+    app.open_replay(Trace.load(user_path(argument)))
 
 
 ACTIONS = (

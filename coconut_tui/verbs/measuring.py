@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
+from coconut_core.paths import user_path
 from coconut_tui.action import Action
 from coconut_tui.beside import Side
 from coconut_tui.engine.finding import CONTROLS, control
@@ -47,7 +48,7 @@ def training(app: "Explorer", argument: str) -> None:
     from coconut_tui.training_log import TrainingLog
 
     if argument:
-        app.push_screen(TrainingScreen(TrainingLog.of(Path(argument).expanduser())))
+        app.push_screen(TrainingScreen(TrainingLog.of(user_path(argument))))
         return
     try:
         if app.choice is None:
