@@ -81,7 +81,11 @@ def draw_comparison(comparison: Comparison) -> RenderableType:
     """All thoughts of both."""
     table = comparison_table(comparison.first, comparison.second, comparison.steps)
     table.show_header = False
-    return Group(table, Text(f"\nThe first {comparison.shared} steps are the same. {_ABOUT}", "dim"))
+    shared = comparison.shared
+    same = (
+        "No step is" if not shared else "The first step is" if shared == 1 else f"The first {shared} steps are"
+    )
+    return Group(table, Text(f"\n{same} the same. {_ABOUT}", "dim"))
 
 
 def comparison_table(first: str, second: str, steps: Sequence[ComparedStep], *, dense: bool = False) -> Table:

@@ -162,6 +162,16 @@ async def test_a_finished_run_that_said_nothing_says_so(trace: Trace) -> None:
         assert any(row.plain.startswith("» nothing") for row in pane.texts())
 
 
+@pytest.mark.parametrize(
+    ("shared", "told"), [(0, "No step is the same"), (1, "The first step is the"), (2, "The first 2 steps are")]
+)
+def test_a_comparison_counts_the_steps_that_are_the_same(shared: int, told: str) -> None:
+    console = Console(width=100)
+    with console.capture() as written:
+        console.print(draw_comparison(Comparison("main", "zero@2", shared, (), said(RIGHT), said(WRONG))))
+    assert told in written.get()
+
+
 def compared_step(step: StepRecord, thought: int, divergence: float) -> ComparedStep:
     return ComparedStep(0, thought, step, step, divergence, 1.0)
 

@@ -65,4 +65,6 @@ def _within(number: int | None, count: int) -> int | None:
 
 
 def _which(what: str, number: int | None, count: int) -> str:
-    return f"mean of {count} {what}s" if number is None else f"{what} {number} of {count}"
+    if number is None:
+        return f"the one {what}" if count == 1 else f"mean of {count} {what}s"
+    return f"{what} {number} of {count}"

@@ -47,7 +47,7 @@ def draw(sight: Sight) -> Text:
         text.append(shortened(branch.name, sight.width - 4), "bold" if here else "")
     left_out = len(tree.branches) - len(found.ways)
     if left_out:
-        text.append(f"\n{left_out} branches are not drawn", "dim")
+        text.append(f"\n{left_out} branch{' is' if left_out == 1 else 'es are'} not drawn", "dim")
     return text
 
 
