@@ -13,7 +13,7 @@ FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
 ENDINGS = ("fixed", "halting", "entropy", "stable")
 LATER_ENTRIES = (  # in the file only where they were chosen
-    *("ending", "ending_threshold", "ending_window", "chat", "system"),
+    *("ending", "ending_threshold", "ending_window", "chat", "chat_template", "system"),
     *("feedback_options", "feedback_package", "passes", "question_end", "before_ids", "behind_ids"),
 )
 TOKEN_LISTS = ("before_ids", "behind_ids")
@@ -44,6 +44,7 @@ class CoconutConfig:
     ending_window: int = 2  # stable: how many readouts in a row must agree
     chat: bool | None = None  # whether a question becomes a user's turn in the chat template; None: not said
     system: str | None = None  # the system prompt in front of it
+    chat_template: str | None = None  # which one, where the tokenizer has several by name
     feedback_options: dict[str, Any] = field(default_factory=dict)  # see coconut_core.feedback.RULES
     feedback_package: str | None = None  # where a plugin's feedback comes from; saved with it
     passes: int = 0  # parallel passes in which thoughts are found, see coconut_core.parallel; 0: one by one
@@ -138,6 +139,7 @@ class CoconutConfig:
             "ending_threshold": (int, float, type(None)),
             "ending_window": (int,),
             "chat": (bool, type(None)),
+            "chat_template": (str, type(None)),
             "system": (str, type(None)),
             "feedback_options": (dict,),
             "feedback_package": (str, type(None)),

@@ -45,7 +45,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     feedback: str | None = None,
-    chat: bool | None = None,
+    chat: bool | str | None = None,
     system: str | None = None,
     device_map: str | None = None,
     markers: str | None = None,
@@ -289,19 +289,39 @@ def _with_chat(
     config: CoconutConfig,
     tokenizer: PreTrainedTokenizerBase,
     source: str | Path,
-    chat: bool | None,
+    chat: bool | str | None,
     system: str | None,
 ) -> CoconutConfig:
     """How a question is put, which a checkpoint that was trained to think says itself."""
-    if config.trained and (chat not in (None, bool(config.chat)) or system not in (None, config.system)):
+    name = chat if isinstance(chat, str) else config.chat_template
+    is_chat = bool(config.chat) if chat is None else chat is not False
+    other = (is_chat, name) != (bool(config.chat), config.chat_template) or system not in (None, config.system)
+    if config.trained and other:
         how = "with its chat template" if config.chat else "without a chat template"
         raise CoconutError(f"{source} was trained {how}: leave out --chat, --no-chat and --system")
-    chat = config.chat if chat is None else chat
-    system = config.system if system is None and chat else system
-    config = replace(config, chat=chat, system=system)
-    if config.chat and tokenizer.chat_template is None:
+    if is_chat:
+        _check_template(tokenizer, source, name)
+    return replace(
+        config,
+        chat=config.chat if chat is None else is_chat,
+        chat_template=name if is_chat else None,
+        system=config.system if system is None and is_chat else system,
+    )
+
+
+def _check_template(tokenizer: PreTrainedTokenizerBase, source: str | Path, name: str | None) -> None:
+    """Raise CoconutError where the tokenizer has no such chat template, or several and none is named."""
+    templates = tokenizer.chat_template
+    if templates is None:
         raise CoconutError(f"the tokenizer of {source} has no chat template: ask without --chat")
-    return config
+    if not isinstance(templates, dict):
+        if name is not None:
+            raise CoconutError(f"the tokenizer of {source} has one chat template: ask without --chat-template")
+    elif (name or "default") not in templates:
+        raise CoconutError(
+            f"the tokenizer of {source} has no chat template '{name or 'default'}' but "
+            f"{', '.join(sorted(templates))}: give one of these as --chat-template, or --no-chat"
+        )
 
 
 def _check_markers(config: CoconutConfig, vocabulary: int, source: str | Path) -> None:

@@ -97,7 +97,7 @@ class CoconutModel(nn.Module):
         device: str = "auto",
         dtype: str = "auto",
         feedback: str | None = None,
-        chat: bool | None = None,
+        chat: bool | str | None = None,
         system: str | None = None,
         device_map: str | None = None,
         markers: str | None = None,
@@ -106,9 +106,9 @@ class CoconutModel(nn.Module):
 
         device_map spreads the weights over several devices, main memory or the disk, see coconut_core.placing.
         For models that were not trained to think in latents: feedback is what is fed back, perhaps with options
-        as in "mixture:temperature=0.6,top_k=30"; chat is whether a question is put in the chat template, None
-        to do so where there is one; system is the system prompt in front;
-        markers is what stands around the thoughts, see coconut_core.markers.with_markers.
+        as in "mixture:temperature=0.6,top_k=30"; chat is whether a question is put in the chat template, a text
+        the name of one, None where there is one; system is the system prompt in front; markers is what stands
+        around the thoughts, see coconut_core.markers.with_markers.
         Raises CoconutError in one line for whatever is wrong.
         """
         from coconut_core.loading import load

@@ -70,7 +70,10 @@ def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig"
     messages = [] if config.system is None else [{"role": "system", "content": config.system}]
     messages.append({"role": "user", "content": PLACE})
     with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        filled = tokenizer.apply_chat_template(
+            messages, chat_template=config.chat_template, tokenize=False, add_generation_prompt=True
+        )
+    text = str(filled)
     if config.bot_id is None:
         return text
     opening = str(tokenizer.convert_ids_to_tokens(config.bot_id))

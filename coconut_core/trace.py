@@ -361,7 +361,7 @@ def run_settings(model: "CoconutModel", ending: "Ending", passes: int, **samplin
         **sampling,
         "feedback": config.feedback,
         "markers": markers_record(config, model.tokenizer),
-        **_where_set(config, "feedback_options", "chat", "system"),
+        **_where_set(config, "feedback_options", "chat", "chat_template", "system"),
         **({"passes": passes} if passes else {}),
         "trained": config.trained,
         "first_thought_hops": config.first_thought_hops,

@@ -20,9 +20,11 @@ from coconut_core.cli.options import (
     MODEL_HELP,
     Base,
     Chat,
+    ChatTemplate,
     Feedback,
     Markers,
     System,
+    chosen_chat,
     expanded,
     expanded_source,
     resolve_source,
@@ -62,6 +64,7 @@ def explore(
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16.")] = None,
     feedback: Feedback = None,
     chat: Chat = None,
+    chat_template: ChatTemplate = None,
     system: System = None,
     markers: Markers = None,
     config: ConfigFile = None,
@@ -107,14 +110,15 @@ def explore(
     from coconut_tui.store import default_folder
     from coconut_tui.tour import first_time
 
-    choice = ModelChoice(source, settings.device, settings.dtype, feedback, chat, system, markers)
+    how_asked = chosen_chat(chat, chat_template)
+    choice = ModelChoice(source, settings.device, settings.dtype, feedback, how_asked, system, markers)
     keeper = Keeper(default_folder() if settings.remember else None, data)
     if restore is False:
         keeper.give_up_crashed()
     elif not chosen and (saved := keeper.resume(source if model else None, even_if_left=restore is True)):
         more |= {"saved": saved, "problems": keeper.problems()}
         how: dict[str, Any] = {"device": device, "dtype": dtype, "feedback": feedback}
-        how |= {"chat": chat, "system": system, "markers": markers}
+        how |= {"chat": how_asked, "system": system, "markers": markers}
         choice = replace(saved.choice, **{name: value for name, value in how.items() if value is not None})
     elif restore:
         raise CoconutError("there is no saved session to go on with")

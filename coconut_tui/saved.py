@@ -199,7 +199,7 @@ def _run_from(record: dict[str, Any]) -> SavedRun:
             _take(record, "device", str),
             _take(record, "dtype", str),
             _take(record, "feedback", str, None),
-            _take(record, "chat", bool, None),
+            _chat_from(record),
             _take(record, "system", str, None),
             _take(record, "markers", str, None),
         ),
@@ -289,6 +289,12 @@ def _said_from(record: dict[str, Any]) -> Said:
 
 
 _NEEDED: Any = object()
+
+
+def _chat_from(record: dict[str, Any]) -> bool | str | None:
+    if isinstance(record.get("chat"), str):
+        return _take(record, "chat", str)
+    return _take(record, "chat", bool, None)
 
 
 def _take(record: dict[str, Any], name: str, kind: type[T], default: Any = _NEEDED) -> T:

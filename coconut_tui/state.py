@@ -24,7 +24,7 @@ class ModelChoice:
     device: str = "auto"
     dtype: str = "auto"
     feedback: str | None = None
-    chat: bool | None = None
+    chat: bool | str | None = None  # a text: the chat template of that name
     system: str | None = None
     markers: str | None = None
 

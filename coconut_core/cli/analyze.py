@@ -49,6 +49,7 @@ def analyze(
     device_map: options.DeviceMap = None,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
+    chat_template: options.ChatTemplate = None,
     system: options.System = None,
     markers: options.Markers = None,
 ) -> None:
@@ -72,7 +73,15 @@ def analyze(
     make_folder(out)
     source = options.resolve_source(model, base)
     opened = options.open_model(
-        source, device, dtype, feedback, chat, system, device_map=device_map, thoughts=thoughts, markers=markers
+        source,
+        device,
+        dtype,
+        feedback,
+        options.chosen_chat(chat, chat_template),
+        system,
+        device_map=device_map,
+        thoughts=thoughts,
+        markers=markers,
     )
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)

@@ -91,6 +91,7 @@ def ask(
     entropy_steps: options.EntropySteps = 1,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
+    chat_template: options.ChatTemplate = None,
     system: options.System = None,
     markers: options.Markers = None,
     server: Annotated[
@@ -136,7 +137,7 @@ def ask(
             device,
             dtype,
             feedback,
-            chat,
+            options.chosen_chat(chat, chat_template),
             system,
             passes,
             device_map,

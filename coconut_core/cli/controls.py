@@ -72,6 +72,7 @@ def controls_command(
     compiled: options.Compiled = False,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
+    chat_template: options.ChatTemplate = None,
     system: options.System = None,
     markers: options.Markers = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -92,7 +93,8 @@ def controls_command(
     if as_json and markdown:
         raise CoconutError("choose --json or --markdown")
     model = options.resolve_source(model, base)
-    choices = (data, count, only, thoughts, feedback, chat, system, free or None)
+    chosen = options.chosen_chat(chat, chat_template)
+    choices = (data, count, only, thoughts, feedback, chosen, system, free or None)
     is_look = any(choice is not None for choice in choices)
     target = _target(Path(model), out, keep, is_look)
     if target is not None and out is None and not Path(model).is_dir():
@@ -103,7 +105,7 @@ def controls_command(
         device,
         dtype,
         feedback,
-        chat,
+        chosen,
         system,
         device_map=device_map,
         compiled=compiled,

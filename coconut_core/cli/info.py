@@ -97,7 +97,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         **({} if config.ending == "fixed" else {"ending_threshold": config.ending_threshold}),
         "goes_back": "by recomputing" if model.recurrent else "by cropping the cache",
         "feedback": feedback_text(config),
-        **({"chat": True} if config.chat else {}),
+        **({"chat": config.chat_template or True} if config.chat else {}),
         **({} if config.system is None else {"system": config.system}),
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,

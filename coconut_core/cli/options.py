@@ -86,6 +86,15 @@ Chat = Annotated[
         rich_help_panel=UNTRAINED,
     ),
 ]
+ChatTemplate = Annotated[
+    str | None,
+    typer.Option(
+        help="Which of several chat templates, by name. Default: the one named default.",
+        rich_help_panel=UNTRAINED,
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 System = Annotated[
     str | None,
     typer.Option(help="System prompt in front of the question.", rich_help_panel=UNTRAINED, metavar="TEXT"),
@@ -115,12 +124,19 @@ def seed(description: str) -> Any:
     return typer.Option(help=description, callback=check_seed)
 
 
+def chosen_chat(chat: bool | None, template: str | None) -> bool | str | None:
+    """What --chat, --no-chat and --chat-template say together: a name, yes, no, or nothing."""
+    if chat is False and template is not None:
+        raise CoconutError("--no-chat uses no chat template: leave out --chat-template")
+    return chat if template is None else template
+
+
 def open_model(
     model: str,
     device: str,
     dtype: str,
     feedback: str | None = None,
-    chat: bool | None = None,
+    chat: bool | str | None = None,
     system: str | None = None,
     passes: int | None = None,
     device_map: str | None = None,

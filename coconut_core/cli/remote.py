@@ -15,7 +15,7 @@ from coconut_core.server.client import Server
 
 THE_SERVERS = (  # options of `ask` that `coconut serve` was told, or that need this machine's model or files
     *("model", "base", "passes", "input_file", "data", "device", "dtype", "device_map"),
-    *("feedback", "chat", "system", "markers", "explain"),
+    *("feedback", "chat", "chat_template", "system", "markers", "explain"),
 )
 
 

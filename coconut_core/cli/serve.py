@@ -44,6 +44,7 @@ def serve_command(
     passes: options.Passes = None,
     feedback: options.Feedback = None,
     chat: options.Chat = None,
+    chat_template: options.ChatTemplate = None,
     system: options.System = None,
     markers: options.Markers = None,
 ) -> None:
@@ -69,7 +70,16 @@ def serve_command(
         ) from error
     source = options.resolve_source(model, base)
     opened = options.open_model(
-        source, device, dtype, feedback, chat, system, passes, device_map, compiled, markers=markers
+        source,
+        device,
+        dtype,
+        feedback,
+        options.chosen_chat(chat, chat_template),
+        system,
+        passes,
+        device_map,
+        compiled,
+        markers=markers,
     )
     import asyncio
 

@@ -76,7 +76,7 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if opened.config.feedback == "mixture" and not fresh_markers:
         raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
     told = _told(recipe, opened.config) | (
-        {"chat": None, "system": None} if fresh_markers else {}
+        {"chat": None, "chat_template": None, "system": None} if fresh_markers else {}
     )  # the question alone
     model = CoconutModel(opened.base_lm, opened.tokenizer, replace(opened.config, **told))
     if (told["feedback"], told["feedback_options"]) == (opened.config.feedback, opened.config.feedback_options):

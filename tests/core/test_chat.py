@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from coconut_core.cli.options import chosen_chat
 from coconut_core.config import CoconutConfig
 from coconut_core.contexts import longest_sequence
 from coconut_core.errors import CoconutError
@@ -131,6 +132,41 @@ def test_a_trace_tells_how_was_asked(instruct: Path) -> None:
         load(instruct, device="cpu", chat=False, feedback="hidden"), QUESTION, thoughts=1, max_new_tokens=1
     )
     assert not {"chat", "system", "feedback_options"} & plain.trace().settings.keys()
+
+
+def test_one_of_several_chat_templates_is_chosen_by_name(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path / "m", template={"rag": WITH_BEGIN, "tool_use": CHATML})  # type: ignore[arg-type]
+    message = refusal(lambda: load(folder, device="cpu"))
+    assert message.endswith(
+        "has no chat template 'default' but rag, tool_use: give one of these as --chat-template, or --no-chat"
+    )
+    assert "has no chat template 'Rag' but rag, tool_use" in refusal(lambda: load(folder, chat="Rag"))
+    assert prompt(load(folder, device="cpu", chat=False)) == f"<s>{QUESTION}\n"
+    model = load(folder, device="cpu", chat="tool_use", system="Think.")
+    assert prompt(model) == TURNS.replace("Be brief.", "Think.")
+    assert prompt(load(folder, device="cpu", chat="rag")) == f"<s>{TURNS}"
+    session = Session(model, QUESTION, thoughts=1, max_new_tokens=1)
+    session.finish()
+    assert session.trace().settings["chat_template"] == "tool_use"
+    model.config = replace(model.config, trained=True)
+    model.save_pretrained(tmp_path / "saved")
+    saved = load(tmp_path / "saved", device="cpu")
+    assert (saved.config.chat_template, prompt(saved)) == ("tool_use", prompt(model))
+    assert "leave out --chat" in refusal(lambda: load(tmp_path / "saved", chat="rag"))
+    change_json(tmp_path / "saved" / "coconut.json", chat_template="{{ messages }}")
+    assert "has no chat template '{{ messages }}'" in refusal(lambda: load(tmp_path / "saved", device="cpu"))
+
+
+def test_the_template_named_default_is_taken(tmp_path: Path) -> None:
+    templates: Any = {"default": CHATML, "rag": WITH_BEGIN}
+    assert prompt(load(ordinary_folder(tmp_path, template=templates), device="cpu")) == TURNS
+
+
+def test_a_name_where_there_is_one_template(instruct: Path) -> None:
+    assert "has one chat template: ask without --chat-template" in refusal(lambda: load(instruct, chat="rag"))
+    with pytest.raises(CoconutError, match="--no-chat uses no chat template"):
+        chosen_chat(False, "rag")
+    assert (chosen_chat(True, "rag"), chosen_chat(None, None), chosen_chat(False, None)) == ("rag", None, False)
 
 
 # -- checkpoints -------------------------------------------------------------------------------------------
