@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from coconut_core.trace import Trace
+from coconut_core.trace import StepRecord, Trace
 
 
 def answer_record(
@@ -18,24 +18,7 @@ def answer_record(
         "text": trace.text,
         "finished": trace.finished,
         "stopped_by": trace.stopped_by,
-        "thoughts": [
-            {
-                "index": step.index,
-                "top": [
-                    {
-                        "token": item.token,
-                        "id": item.id,
-                        "name": item.name,
-                        "probability": round(item.probability, 6),
-                    }
-                    for item in step.top
-                ],
-                "entropy": round(step.entropy, 6),
-                "norm": round(step.norm, 6),
-                **({} if step.edit is None else {"edit": step.edit}),
-            }
-            for step in trace.thoughts()
-        ],
+        "thoughts": [thought_record(step) for step in trace.thoughts()],
         "tokens": {"prompt": len(trace.prompt), "thoughts": len(trace.thoughts()), "answer": spoken},
         "thinking": trace.settings["thinking"],
         "thinking_ended": trace.ended,
@@ -48,3 +31,22 @@ def answer_record(
     if without is not None:
         record |= {"done": done, "answer_without": without, "changed": without != trace.answer}
     return record
+
+
+def thought_record(step: StepRecord) -> dict[str, Any]:
+    """A thought in it."""
+    return {
+        "index": step.index,
+        "top": [
+            {
+                "token": item.token,
+                "id": item.id,
+                "name": item.name,
+                "probability": round(item.probability, 6),
+            }
+            for item in step.top
+        ],
+        "entropy": round(step.entropy, 6),
+        "norm": round(step.norm, 6),
+        **({} if step.edit is None else {"edit": step.edit}),
+    }

@@ -1,7 +1,7 @@
 """From a question to the token ids that a run starts with."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
     from coconut_core.model import CoconutModel
 
-PLACE = "\ue000question\ue001"  # in a filled template; characters that no text uses, and no template changes
+# In a filled template; characters that no text uses, and no template changes.
+PLACE, SYSTEM_PLACE = "\ue000question\ue001", "\ue000system\ue001"
 
 
 def encode_text(
@@ -38,36 +39,39 @@ def _markers(config: "CoconutConfig | None") -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class PromptText:
-    """What stands in front of <bot>, as text, and where in it the question stands."""
+    """What stands in front of <bot>, as text, and where in it the question and the system prompt stand."""
 
     text: str
     questions: tuple[Span, ...]
     begins: bool  # behind what the tokenizer starts a text with
+    systems: tuple[Span, ...] = ()
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> PromptText:
     """The question and its end, or with config.chat the tokenizer's chat template up to where the assistant
-    begins. The template is filled around the question: it cannot look into it.
+    begins. The template is filled around the question and the system prompt: it cannot look into them.
 
     Raises CoconutError where the template cannot be filled in, or has no place for a question.
     """
     question = question.strip()
     if not config.chat:
         return PromptText(question + config.question_end, ((0, len(question)),), begins=True)
-    parts = _filled_template(tokenizer, config).split(PLACE)
-    if len(parts) == 1:
+    parts = re.split(f"({PLACE}|{SYSTEM_PLACE})", _filled_template(tokenizer, config))
+    if PLACE not in parts:
         raise CoconutError("the chat template leaves the question out: ask without it (--no-chat)")
-    text, questions = parts[0], []
-    for part in parts[1:]:
-        questions.append((len(text), len(text) + len(question)))
-        text += question + part
+    texts = {PLACE: question, SYSTEM_PLACE: config.system or ""}
+    text, places = "", dict[str, list[Span]]({PLACE: [], SYSTEM_PLACE: []})
+    for part in parts:
+        if part in places:
+            places[part].append((len(text), len(text) + len(texts[part])))
+        text += texts.get(part, part)
     # The template writes the beginning of the text itself, so the tokenizer must not add one.
-    return PromptText(text, tuple(questions), begins=False)
+    return PromptText(text, tuple(places[PLACE]), begins=False, systems=tuple(places[SYSTEM_PLACE]))
 
 
 def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig") -> str:
-    """The chat template with PLACE where the question belongs."""
-    messages = [] if config.system is None else [{"role": "system", "content": config.system}]
+    """The chat template with PLACE where the question belongs, SYSTEM_PLACE where the system prompt does."""
+    messages = [] if config.system is None else [{"role": "system", "content": SYSTEM_PLACE}]
     messages.append({"role": "user", "content": PLACE})
     with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
         filled = tokenizer.apply_chat_template(
@@ -83,10 +87,12 @@ def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig"
 
 
 def read_prompt(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> Encoded:
-    """The tokens in front of <bot> and where they stand in prompt_text. Special tokens that the question spells
-    out stay text. Raises CoconutError where the question cannot be put or read."""
+    """The tokens in front of <bot> and where they stand in prompt_text; the question is its data. Special
+    tokens that question or system prompt spell out stay text. Raises CoconutError for what cannot be read."""
     prompt = prompt_text(tokenizer, question, config)
-    return encode(tokenizer, prompt.text, prompt.questions, begin=prompt.begins, markers=_markers(config))
+    data = sorted((*prompt.questions, *prompt.systems))
+    encoded = encode(tokenizer, prompt.text, data, begin=prompt.begins, markers=_markers(config))
+    return replace(encoded, data=prompt.questions)
 
 
 def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> list[int]:
@@ -94,22 +100,23 @@ def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "Coc
     return read_prompt(tokenizer, question, config).ids
 
 
-def encode_prompt(model: "CoconutModel", question: str) -> list[int]:
-    """question_ids and what stands in front of the thoughts, such as <bot>. Raises CoconutError where the
-    model cannot read the question."""
+def encode_prompt(model: "CoconutModel", question: str, system: str | None = None) -> list[int]:
+    """question_ids and what stands in front of the thoughts, such as <bot>; system is a system prompt in place
+    of the model's. Raises CoconutError where the model cannot read the question."""
+    config = model.config if system is None else replace(model.config, system=system)
     if not question.strip():
         raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
     if not _is_unicode(question):  # bytes of another encoding on a command line, half a pair in JSON
         raise CoconutError("the question has a character that is no Unicode: write it in UTF-8")
-    ids = question_ids(model.tokenizer, question, model.config)
+    ids = question_ids(model.tokenizer, question, config)
+    ids, limit = [*ids, *config.fed_before], model.max_positions
+    if limit is not None and len(ids) > limit:
+        raise CoconutError(f"the question has {len(ids)} tokens, the model reads at most {limit}: shorten it")
     if model.tokenizer.unk_token_id in ids:  # perhaps one that the tokenizer or a template put there
-        texts = [question] if model.config.system is None else [model.config.system, question]
+        texts = [question] if config.system is None else [config.system, question]
         if words := [word for text in texts for word in unknown_words(model.tokenizer, text)]:
             named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
             raise CoconutError(f"the model's vocabulary does not have {named}")
-    ids, limit = [*ids, *model.config.fed_before], model.max_positions
-    if limit is not None and len(ids) > limit:
-        raise CoconutError(f"the question has {len(ids)} tokens, the model reads at most {limit}: shorten it")
     return ids
 
 

@@ -86,11 +86,12 @@ def serve_command(
     from coconut_core.cli.info import model_facts
     from coconut_core.server.batching import Batcher
     from coconut_core.server.runs import Limits
+    from coconut_core.server.service import Service
 
     facts = model_facts(source, opened)
     limits = Limits(max_question, max_steps, seconds=timeout / 4)
     batcher = Batcher(opened, facts["thoughts_used"], limits, rows=rows, queue=queue)
-    service = app.Service(batcher, facts, host, token, timeout, max_body)
+    service = Service(batcher, facts, host, token, timeout, max_body)
 
     def tell() -> None:
         where = f"[{host}]" if ":" in host else host

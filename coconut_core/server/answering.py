@@ -10,9 +10,11 @@ from typing import Any
 from coconut_core.errors import CoconutError, describe_error
 from coconut_core.server.asks import Ask
 from coconut_core.server.batching import Batcher, ClosedError, FullError
+from coconut_core.server.openai_records import UnknownModelError
 from coconut_core.server.runs import Job, TooLongError
 from coconut_core.trace import StepRecord
 
+LONGEST = 1000  # characters of a message: it may quote what was sent
 RETRY_AFTER = 1  # seconds after which one who found the queue full may try again
 
 
@@ -27,11 +29,15 @@ class Told:
 
 @dataclass(frozen=True)
 class Failure:
-    """What an ask that failed is answered with."""
+    """What an ask that failed is answered with; of a longer message, its beginning."""
 
     status: int
     message: str
     headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.message) > LONGEST:
+            object.__setattr__(self, "message", f"{self.message[:LONGEST]}…")
 
 
 def failure(error: BaseException) -> Failure:
@@ -44,6 +50,8 @@ def failure(error: BaseException) -> Failure:
             return Failure(503, "the server is about to end and takes no new questions")
         case TimeoutError():
             return Failure(504, "no answer within the time that a question may take")
+        case UnknownModelError():
+            return Failure(404, str(error))
         case TooLongError():
             return Failure(413, str(error))
         case CoconutError():

@@ -2,44 +2,28 @@
 
 import asyncio
 import hmac
-import json
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.server import openai_routes
 from coconut_core.server.addresses import is_local
-from coconut_core.server.answering import Told, answers, failure
+from coconut_core.server.answering import Failure, Told, answers, failure
 from coconut_core.server.asks import Ask
-from coconut_core.server.batching import Batcher
 from coconut_core.server.logs import LOGGER, hear_loop
+from coconut_core.server.service import READING, Service, Stream, read_json, refuse, reply, respond
 
 SILENCE = 30.0  # seconds that a client may take over its request, or may read nothing of its answer
-READING = 5.0  # seconds that a client has to read what is left of its answer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True)
-class Service:
-    """What is served, and to whom. Without a token everybody who reaches it may ask."""
-
-    batcher: Batcher
-    facts: dict[str, Any]  # of the model
-    host: str  # that it listens on
-    token: str | None
-    timeout: float  # seconds that an ask may take, waiting included
-    body: int  # bytes that a request may have
-
-
 def make_app(service: Service) -> web.Application:
-    """The routes: POST /ask, GET /model, and GET /health, which needs no token."""
+    """The routes: POST /ask, GET /model, those of OpenAI's clients, and GET /health, which needs no token."""
     guards = [web.middleware(partial(guard, service)) for guard in (_errors, _guard)]
     app = web.Application(middlewares=guards, client_max_size=service.body)
     app.add_routes(
@@ -47,6 +31,7 @@ def make_app(service: Service) -> web.Application:
             web.post("/ask", partial(_ask, service)),
             web.get("/model", partial(_model, service)),
             web.get("/health", partial(_health, service)),
+            *openai_routes.routes(service),
         ]
     )
     return app
@@ -112,48 +97,31 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 # -- who may ask, and what is said to whom may not -----------------------------------------------------------
 
 
-def _error(status: int, message: str, **headers: str) -> web.Response:
-    return _json({"error": message}, status, headers)
-
-
-def _json(record: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(record, status=status, headers=headers, dumps=_dumps)
-
-
-def _dumps(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False)
-
-
 async def _errors(service: Service, request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever goes wrong is told as JSON, in one line."""
     try:
         return await handler(request)
     except web.HTTPException as error:  # 404, 405, 413 of aiohttp
         kept = {name: value for name, value in error.headers.items() if name == "Allow"}
+        said = f"{request.method} {request.path}: {error.reason}"
         if error.status == 413:
-            return _error(413, f"the request is longer than {service.body} bytes: shorten it")
-        return _error(error.status, f"{request.method} {request.path}: {error.reason}", **kept)
+            said = f"the request is longer than {service.body} bytes: shorten it"
+        return refuse(request, Failure(error.status, said, kept))
     except Exception as error:
-        return _failed(error)
-
-
-def _failed(error: BaseException) -> web.Response:
-    """What a failed ask is answered with."""
-    failed = failure(error)
-    return _error(failed.status, failed.message, **failed.headers)
+        return refuse(request, failure(error))
 
 
 async def _guard(service: Service, request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse those without the token, and pages of other sites that reach this machine by a name of theirs."""
     if is_local(service.host) and not _names_this_machine(request.host):
-        return _error(403, "this server answers to localhost only: ask it under that name")
+        return refuse(request, Failure(403, "this server answers to localhost only: ask it under that name"))
     if service.token is None or request.path == "/health":
         return await handler(request)
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     sent = given.strip().encode(errors="surrogateescape")  # as a header may hold any bytes
     if kind.lower() != "bearer" or not hmac.compare_digest(sent, service.token.encode()):
-        hint = {"WWW-Authenticate": "Bearer"}
-        return _error(401, "send the token that the server was started with: Authorization: Bearer …", **hint)
+        said = "send the token that the server was started with: Authorization: Bearer …"
+        return refuse(request, Failure(401, said, {"WWW-Authenticate": "Bearer"}))
     return await handler(request)
 
 
@@ -184,69 +152,29 @@ async def _health(service: Service, request: web.Request) -> web.StreamResponse:
         "under_way": batcher.under_way,
         "turn_seconds": round(seconds, 3),
     }
-    return _json(record, 200 if status == "ok" else 503)
+    return reply(record, 200 if status == "ok" else 503)
 
 
 async def _model(service: Service, request: web.Request) -> web.StreamResponse:
-    return _json(service.facts)
+    return reply(service.facts)
 
 
 async def _ask(service: Service, request: web.Request) -> web.StreamResponse:
-    lines = _Lines(request)
-    try:
-        async with asyncio.timeout(service.timeout):
-            ask = await _read_ask(request)
-            each = ask.each()
-            found = await answers(service.batcher, each, lines.tell if ask.stream else None)
-            if ask.samples > 1:
-                samples = [{"seed": one.seed, **record} for one, record in zip(each, found, strict=True)]
-                return _json({"question": ask.question, "samples": samples})
-            if not ask.stream:
-                return _json(found[0])
-            await lines.write(found[0])
-    except (web.HTTPException, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        if lines.response is None:
-            return _failed(error)
-        failed = failure(error)
-        await lines.end({"status": failed.status, "error": failed.message})
-    assert lines.response is not None
-    return lines.response
+    stream = Stream(request)
 
+    async def tell(told: Told) -> None:
+        await stream.write({"step": told.step.to_json(), "text": told.added})
 
-async def _read_ask(request: web.Request) -> Ask:
-    if request.content_type != "application/json":
-        # What a page of another site may send without asking first is of other types.
-        raise web.HTTPUnsupportedMediaType(reason="send JSON as Content-Type: application/json")
-    try:
-        record = json.loads(await request.read())
-    except (ValueError, RecursionError) as error:
-        raise CoconutError(f"the request is no JSON: {one_line(error)}") from error
-    return Ask.from_json(record)
+    async def work() -> web.StreamResponse | None:
+        ask = Ask.from_json(await read_json(request))
+        each = ask.each()
+        found = await answers(service.batcher, each, tell if ask.stream else None)
+        if ask.samples > 1:
+            samples = [{"seed": one.seed, **record} for one, record in zip(each, found, strict=True)]
+            return reply({"question": ask.question, "samples": samples})
+        if not ask.stream:
+            return reply(found[0])
+        await stream.write(found[0])
+        return None
 
-
-class _Lines:
-    """An answer as JSON lines; it begins with the first of them, so that an error before has its own status."""
-
-    def __init__(self, request: web.Request) -> None:
-        self.request = request
-        self.response: web.StreamResponse | None = None
-
-    async def tell(self, told: Told) -> None:
-        await self.write({"step": told.step.to_json(), "text": told.added})
-
-    async def write(self, record: dict[str, Any]) -> None:
-        if self.response is None:
-            self.response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
-            await self.response.prepare(self.request)
-        await self.response.write(_dumps(record).encode() + b"\n")
-
-    async def end(self, record: dict[str, Any]) -> None:
-        """The last line, for which a client that does not read is not waited for."""
-        try:
-            async with asyncio.timeout(READING):
-                await self.write(record)
-        except TimeoutError:
-            if self.request.transport is not None:
-                self.request.transport.abort()
+    return await respond(service, stream, work)

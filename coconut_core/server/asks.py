@@ -16,7 +16,7 @@ NUMBERS: dict[str, tuple[type, float, float]] = {  # by field: whole or not, sma
     "entropy_steps": (int, 1, 100_000),
     "samples": (int, 1, 64),
 }
-TEXTS = ("question", "do")
+TEXTS = ("question", "do", "system")
 LONGEST_DO = 4096  # characters
 
 
@@ -36,6 +36,7 @@ class Ask:
     trace: bool = False  # whether the answer holds the whole trace as well
     stream: bool = False  # whether each step is told when it is taken
     samples: int = 1  # answers drawn, each with a seed of its own
+    system: str | None = None  # the system prompt, where not the server's
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are not as they are by default."""
@@ -58,6 +59,8 @@ class Ask:
             raise CoconutError('"entropy_steps" goes with "until_entropy": give that as well')
         if len(ask.do) > LONGEST_DO:
             raise CoconutError(f'"do" has {len(ask.do)} characters, and may have {LONGEST_DO}: change less')
+        if ask.system is not None and ask.do:
+            raise CoconutError('"do" does not go with a system prompt of your own: leave out "system"')
         check_samples(ask.samples, ask.temperature)
         if ask.samples > 1 and ask.stream:
             raise CoconutError('"stream" tells the steps of one answer: leave it out, or "samples"')

@@ -18,6 +18,7 @@ from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import allow_edit, choose_passes
 from coconut_core.problems import Problem, recognise
+from coconut_core.prompt import encode_prompt
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
 from coconut_core.steps import Kind, Step
@@ -122,7 +123,7 @@ class Job:
         rule = None if ask.until_entropy is None else EntropyRule(ask.until_entropy, ask.entropy_steps)
         ending = choose_ending(model, ask.thoughts, rule)
         self.passes = choose_passes(model, None, ending)
-        prompt = model.encode_prompt(ask.question)
+        prompt = encode_prompt(model, ask.question, ask.system)
         if len(prompt) > limits.question:
             raise TooLongError(
                 f"the question has {len(prompt)} tokens, the server reads at most {limits.question}: shorten it"
@@ -198,10 +199,13 @@ class Job:
             model=model.name,
             question=ask.question,
             prompt=tuple(map(token_text, run.prompt_ids)),
+            prompt_ids=tuple(run.prompt_ids),
             steps=tuple(run.records),
             text=run.text,
             stopped_by=row.machine.stopped_by,
-            settings=settings | {"verdict": self._usage(verdict)},
+            settings=settings
+            | ({} if ask.system is None else {"system": ask.system})
+            | {"verdict": self._usage(verdict)},
             problem=self.problem,
         )
         timings = {

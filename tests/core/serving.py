@@ -14,10 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from coconut_core.model import CoconutModel
-from coconut_core.server.app import Service, start
+from coconut_core.server.app import start
 from coconut_core.server.batching import Batcher
 from coconut_core.server.client import Server
 from coconut_core.server.runs import Limits
+from coconut_core.server.service import Service
 from coconut_core.trace import StepRecord
 
 VERDICT = "UNKNOWN: not measured"

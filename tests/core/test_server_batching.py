@@ -183,7 +183,7 @@ def test_a_failing_model_fails_those_under_way_and_serves_the_next(capsys: pytes
         with pytest.raises(RuntimeError):
             job.answer.result(60)
         weight.data = whole
-        assert batcher.submit(Ask(QUESTIONS[0])).answer.result(60)["finished"]
+        assert batcher.submit(Ask(QUESTIONS[0])).answer.result(60)["answer"]
     assert capsys.readouterr().err.count("\n") == 1
 
 

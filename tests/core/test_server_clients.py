@@ -48,7 +48,9 @@ def say(address: Address, sent: bytes, *, half_close: bool = False) -> bytes:
         HEAD.encode() + b"Content-Length: -1\r\n\r\n{}",
         HEAD.encode() + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        HEAD.encode() + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
     ],
+    ids=range(13),
 )
 def test_what_is_no_request_is_one_line_in_the_log(
     llama: CoconutModel, sent: bytes, capsys: pytest.CaptureFixture[str]
@@ -93,10 +95,9 @@ def test_those_who_say_nothing_are_let_go(
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system does not let go of them")
 def test_one_who_does_not_read_holds_nobody_up(llama: CoconutModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "READING", 0.2)
     monkeypatch.setattr(app, "SILENCE", 0.5)
     body = b'{"question": "%s", "thoughts": 130, "top": 72, "stream": true}' % QUESTIONS[1].encode()
-    with batching(llama) as batcher, serving(batcher, timeout=1.0, sending=1) as address:
+    with batching(llama) as batcher, serving(batcher, sending=1) as address:
         connections = []
         for _ in range(2):
             connection = socket.socket()
