@@ -1,12 +1,13 @@
 """How many answers are right: accuracy with its interval, by number of hops; what the answers cost."""
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coconut_core.answers import is_right
+from coconut_core.answers import has_answer, is_right, is_right_officially
 from coconut_core.generate import Answer, generate
 from coconut_core.halting import StopRule
 from coconut_core.model import CoconutModel, Work
@@ -26,6 +27,7 @@ class Evaluation:
     hops: tuple[int, ...]  # number of reasoning steps
     seconds: float  # wall time
     work: Work  # forward passes and positions, all problems together
+    no_answer: int = 0  # in how many texts nothing could be taken for an answer
 
     @property
     def share(self) -> Share:
@@ -94,6 +96,7 @@ class Evaluation:
             "outcomes": {outcome.value: count for outcome, count in self.outcome_counts.items()},
             "mean_answer_tokens": self.mean_tokens,
             "cut_off": self.cut_off,
+            "no_answer": self.no_answer,
             "failed": len(self.errors),
             "seconds": round(self.seconds, 3),
             "forward_passes": self.work.passes,
@@ -111,19 +114,24 @@ def evaluate(
     batch_size: int = 64,
     stop: StopRule | None = None,
     progress: Callable[[int], None] | None = None,
+    official: bool = False,
 ) -> Evaluation:
     """Greedy answers to all problems; see is_right for which of them are right, and generate for thoughts and
     stop. A problem at which something goes wrong, as numbers that overflow, has no answer and is not right.
 
     answer_only lets nothing but thoughts do the reasoning: the answer prefix follows <eot> at once, with
     and without thoughts alike. Otherwise the model may go on to reason in words.
+    official decodes and scores as the official evaluation does: the model goes on in words, does not think
+    again where it says <bot>, and is_right_officially says which answers are right.
     """
+    if official:
+        model = without_reopening(model)
     began, before = time.perf_counter(), replace(model.work)
     answers = generate(
         model,
         [problem.question for problem in problems],
         thoughts=thoughts,
-        answer_only=answer_only,
+        answer_only=answer_only and not official,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         stop=stop,
@@ -132,17 +140,34 @@ def evaluate(
     )
     seconds = time.perf_counter() - began
     work = Work(model.work.passes - before.passes, model.work.positions - before.positions)
-    return judge(problems, answers, model.config.answer_prefix, seconds, work)
+    return judge(problems, answers, model.config.answer_prefix, seconds, work, official=official)
+
+
+def without_reopening(model: CoconutModel) -> CoconutModel:
+    """The same model, weights shared, that says <bot> like any other word once it speaks."""
+    other, config = copy.copy(model), model.config
+    other.config = replace(config, bot_id=None, before_ids=config.fed_before)
+    return other
 
 
 def judge(
-    problems: Sequence[Problem], answers: Sequence[Answer], answer_prefix: str, seconds: float, work: Work
+    problems: Sequence[Problem],
+    answers: Sequence[Answer],
+    answer_prefix: str,
+    seconds: float,
+    work: Work,
+    *,
+    official: bool = False,
 ) -> Evaluation:
-    """Which of the answers to the problems are right, and of which class each is."""
+    """Which of the answers to the problems are right, and of which class each is. official: see evaluate."""
     right: list[bool] = []
     outcomes: list[Outcome | None] = []
     for problem, answer in zip(problems, answers, strict=True):
-        ok = not answer.error and is_right(answer.text, problem, answer_prefix)
+        ok = not answer.error and (
+            is_right_officially(answer.text, problem)
+            if official
+            else is_right(answer.text, problem, answer_prefix)
+        )
         partial = answer.thoughts > 0
         graph = problem.graph if has_classes(problem) and not answer.error else None
         right.append(ok)
@@ -150,7 +175,12 @@ def judge(
             None if graph is None else classify(answer.text, graph, answer_prefix, right=ok, partial=partial)
         )
     hops = tuple(len(problem.steps) for problem in problems)
-    return Evaluation(tuple(right), tuple(answers), tuple(outcomes), hops, seconds, work)
+    no_answer = sum(
+        not has_answer(answer.text, problem, answer_prefix)
+        for problem, answer in zip(problems, answers, strict=True)
+        if not answer.error
+    )
+    return Evaluation(tuple(right), tuple(answers), tuple(outcomes), hops, seconds, work, no_answer)
 
 
 # -- figures -----------------------------------------------------------------------------------------------

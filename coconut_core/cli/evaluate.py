@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from coconut_core.markdown import markdown_table
 from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
+    from coconut_core.config import CoconutConfig
     from coconut_core.evaluate import Evaluation
     from coconut_core.model import CoconutModel
     from coconut_core.plots import Figure
@@ -57,7 +59,26 @@ def evaluate_command(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 64,
-    max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer, reasoning included.")] = 128,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(help="Most words of an answer, reasoning included. Default: 128.", show_default=False),
+    ] = None,
+    official: Annotated[
+        bool,
+        typer.Option(
+            "--official", help="Decode and score exactly as the paper's own code; compare these figures."
+        ),
+    ] = False,
+    answer_prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model that was not trained to say one says in front of its answer, such as ####. "
+            "Default: the last number of its text counts.",
+            metavar="TEXT",
+            show_default=False,
+            rich_help_panel=options.UNTRAINED,
+        ),
+    ] = None,
     plot: Annotated[
         str | None,
         typer.Option(
@@ -98,6 +119,12 @@ def evaluate_command(
     from coconut_core.untrained import untrained_label
 
     numbers = None if thoughts is None else read_numbers(thoughts)
+    if max_new_tokens is None:  # the official code's own numbers, with which it tells GSM8k by the file's name
+        max_new_tokens = 64 if official and "gsm" in str(data) else 128
+    if official and free is False:
+        raise CoconutError(
+            "the official evaluation lets the model speak: leave out --answer-only or --official"
+        )
     if batch_size < 1 or max_new_tokens < 1 or (limit is not None and limit < 1):
         raise CoconutError("batch-size, max-new-tokens and limit must be 1 or more")
     if as_json and (markdown or plot == "-"):
@@ -120,8 +147,10 @@ def evaluate_command(
         thoughts=max(numbers) if numbers else None,
         markers=markers,
     )
+    if answer_prefix is not None:
+        opened.config = _with_prefix(opened.config, answer_prefix)
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()
-    in_words = is_sweep if free is None else free
+    in_words = official or (is_sweep if free is None else free)
     results = _evaluate_each(
         opened,
         problems,
@@ -130,21 +159,24 @@ def evaluate_command(
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         stop=stop,
+        official=official,
     )
     ending = choose_ending(opened, numbers[0] if numbers else None, stop)
     thinking = str(ending).removeprefix("takes ") + in_passes(opened.config.passes)
     if as_json:
         about: dict[str, Any] = {"model": opened.name, "data": str(data), "trained": opened.config.trained}
+        about |= {"official": True} if official else {}
         about |= {} if is_sweep else {"thinking": thinking}
         say(json.dumps(about | _to_json(results, is_sweep, in_words)))
     elif markdown:
         tables = _tables(results, in_words)
         say("\n\n".join(markdown_table(head, rows) for head, *rows in tables))
     else:
-        _print(results, is_sweep, in_words, thinking)
+        _print(results, is_sweep, in_words, thinking, official)
     if not (as_json or opened.config.trained):
         say(f"\n{opened.name}: {untrained_label(opened.config.feedback, max(results))}")
     _tell_errors(results)
+    _tell_no_answers(results, opened.config.answer_prefix)
     if failures is not None:
         _write_failures(failures, problems, results)
     figure = _figure(results, is_sweep, f"{opened.name} on {data.name}")
@@ -152,6 +184,30 @@ def evaluate_command(
         figure.save_svg(plot)
     elif plot == "-" or (sys.stdout.isatty() and not as_json and not markdown):
         say("\n" + figure.to_text(width=min(100, shutil.get_terminal_size().columns)))
+
+
+def _with_prefix(config: "CoconutConfig", answer_prefix: str) -> "CoconutConfig":
+    """Raises CoconutError for a model that was trained to say another answer prefix."""
+    if config.answer_prefix not in ("", answer_prefix):
+        raise CoconutError(
+            f"this model was trained to say '{config.answer_prefix}' in front of its answers: leave out "
+            "--answer-prefix"
+        )
+    return replace(config, answer_prefix=answer_prefix)
+
+
+def _tell_no_answers(results: "Mapping[int, Evaluation]", answer_prefix: str) -> None:
+    """Warn where nothing in most texts could be taken for an answer."""
+    missing, count = (
+        sum(each) for each in zip(*((r.no_answer, r.count) for r in results.values()), strict=True)
+    )
+    if 2 * missing > count:
+        looked = f"'{answer_prefix}'" if answer_prefix else "a number"
+        say(
+            f"warning: no answer was found in {missing} of {count} texts, where {looked} was looked for: "
+            "--failures writes them to a file; --free and --max-new-tokens let a model say more",
+            err=True,
+        )
 
 
 def read_numbers(text: str) -> list[int]:
@@ -198,12 +254,14 @@ def _to_json(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool
     return {"sweep": records} if is_sweep else records[0]
 
 
-def _print(results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool, thinking: str) -> None:
+def _print(
+    results: "Mapping[int, Evaluation]", is_sweep: bool, in_words: bool, thinking: str, official: bool
+) -> None:
     if is_sweep:
         say("\n\n".join(map(_as_columns, _tables(results, in_words))))
         return
     (result,) = results.values()
-    how = "then free words" if in_words else "thoughts only"
+    how = "official evaluation" if official else "then free words" if in_words else "thoughts only"
     taken = sum(answer.thoughts for answer in result.answers) / result.count
     low, high = result.interval
     say(

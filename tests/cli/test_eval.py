@@ -12,8 +12,9 @@ import pytest
 from coconut_core.cli.evaluate import MOST_NUMBERS, read_numbers
 from coconut_core.errors import CoconutError
 from coconut_core.outcomes import Outcome
-from coconut_core.problems import generate_problems, write_problems
+from coconut_core.problems import Problem, generate_problems, write_problems
 from tests.cli.conftest import ROOT, Run
+from tests.core.ordinary_models import CHATML, ordinary_folder
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,16 @@ def test_a_sweep_as_json_with_figure_and_failures(
         assert sum(not line["finished"] for line in mine) <= record["cut_off"]
         for outcome, count in record["outcomes"].items():
             assert sum(line["outcome"] == outcome for line in mine) <= count
-    assert set(wrong[0]) == {"thoughts", "question", "expected", "said", "outcome", "hops", "finished"}
+    assert set(wrong[0]) == {
+        "thoughts",
+        "question",
+        "expected",
+        "said",
+        "outcome",
+        "hops",
+        "finished",
+        "stopped_by",
+    }
     assert f"wrote {len(wrong)} wrong answers" in result.stderr
 
 
@@ -161,3 +171,27 @@ def test_help_draws_nothing() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)
+
+
+def test_a_language_models_words_are_scored(coconut: Run, tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path / "model", "qwen2", template=CHATML)
+    problems = tmp_path / "problems.json"
+    problems.write_text(json.dumps([Problem("How many?", ("many",), "72").to_json()]), encoding="utf-8")
+    run = ("eval", "--model", folder, "--data", problems, "--thoughts", 1, "--max-new-tokens", 3, "--json")
+    for more, looked in (((), "a number"), (("--answer-prefix", "####"), "'####'")):
+        result = coconut(*run, *more)
+        assert (result.returncode, json.loads(result.stdout)["no_answer"]) == (0, 1)
+        assert f"warning: no answer was found in 1 of 1 texts, where {looked} was looked for" in result.stderr
+
+
+def test_the_official_evaluation_is_asked_for(
+    coconut: Run, checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    run = ("eval", "--model", checkpoint, "--data", data, "--official")
+    assert ", official evaluation)" in coconut(*run, "--max-new-tokens", 2).stdout
+    record = json.loads(coconut(*run, "--max-new-tokens", 2, "--json").stdout)
+    assert (record["official"], record["words_allowed"], record["cut_off"]) == (True, True, 8)
+    refused = coconut(*run, "--answer-only")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    other = coconut("eval", "--model", checkpoint, "--data", data, "--answer-prefix", "####")
+    assert (other.returncode, "was trained to say '###' in front" in other.stderr) == (2, True)

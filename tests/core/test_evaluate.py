@@ -19,8 +19,9 @@ from coconut_core.outcomes import Outcome
 from coconut_core.plots import LinePanel, StackPanel
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.significance import wilson_interval
+from tests.core.reference import states_of, word_embeddings
 from tests.core.test_generate import answer_alone
-from tests.core.tiny_models import QUESTIONS, tiny_model
+from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model
 
 
 @pytest.mark.parametrize(
@@ -229,3 +230,31 @@ def test_figures_show_what_was_measured() -> None:
     assert isinstance(by_hops, LinePanel)
     assert (by_hops.lines[0].x, by_hops.lines[0].y) == ([3, 4], [100.0, 50.0])
     assert len(figure_by_thoughts({0: made_up("0000", [None] * 4)}, "no graphs").panels) == 1
+
+
+def test_the_official_evaluation_decodes_on_behind_bot_and_reads_letter_by_letter() -> None:
+    """The reference is greedy decoding without a cache, in which <bot> is a word like any other."""
+    (bot,) = tiny_model("llama").config.fed_before
+    model = talkative_model("llama", bot, thoughts=2, max_positions=400)
+    problems = [Problem(question, ("a",), "1,200") for question in QUESTIONS]
+    result = evaluate(model, problems, official=True, max_new_tokens=12)
+    assert [answer.thoughts for answer in result.answers] == [2] * len(problems)
+    assert any(bot in answer.token_ids for answer in result.answers), "none said <bot>, so nothing was tested"
+    table = word_embeddings(model)
+    for problem, answer in zip(problems, result.answers, strict=True):
+        fed = [table[token] for token in model.encode_prompt(problem.question)]
+        with torch.inference_mode():
+            for _ in range(2):
+                fed.append(states_of(model, fed)[-1])
+            fed += [table[token] for token in model.config.fed_behind]
+            for token in answer.token_ids:
+                logits = model.logits(states_of(model, fed)[-1])
+                logits[model.config.latent_id] = -torch.inf  # which is never said here
+                assert int(logits.argmax()) == token
+                fed.append(table[token])
+    again = evaluate(model, problems, answer_only=False, max_new_tokens=12)
+    assert any(answer.thoughts > 2 for answer in again.answers)
+    said = [Answer(text=text) for text in ("### 1200", "### $1200", "1200", "# 1,200")]
+    right = judge(problems, said, "###", 0.0, Work(), official=True).right
+    assert right == (True, False, False, True)
+    assert judge(problems, said, "###", 0.0, Work()).right == (True, True, True, True)
