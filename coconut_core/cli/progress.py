@@ -96,8 +96,7 @@ def lines(row: Row, name: str = "") -> list[str]:
     """A row as plain lines: one for its numbers, one for each sample. name is that of its stage."""
     shown = [_evaluation_line(row) if "evaluation" in row else _step_line(row, name)]
     for sample in row.get("samples", []):
-        thoughts = " → ".join(map(one_line, sample.get("thoughts", [])))
-        shown.append(f"  {question_tail(sample)}  thoughts: {thoughts or 'none'}  said: {verdict(sample)}")
+        shown.append(f"  {question_tail(sample)}  thoughts: {thoughts_text(sample)}  said: {verdict(sample)}")
     return shown
 
 
@@ -131,6 +130,11 @@ def stage_text(row: Row, name: str) -> str:
         return name
     number = f"stage {row['stage'] + 1}" + (f" of {row['stages']}" if "stages" in row else "")
     return f"{number}: {name}" if name else number
+
+
+def thoughts_text(sample: dict[str, Any]) -> str:
+    """What each thought of a sample would say; one that would say nothing but space is one all the same."""
+    return " → ".join(one_line(token) or "␣" for token in sample.get("thoughts", [])) or "none"
 
 
 def verdict(sample: dict[str, Any]) -> str:
@@ -227,7 +231,7 @@ def _samples(samples: Sequence[dict[str, Any]]) -> Table:
     for name, ratio in (("question", 3), ("thoughts would say", 4), ("said", 3)):
         table.add_column(name, ratio=ratio)
     for sample in samples:
-        thoughts = Text(" → ".join(map(one_line, sample.get("thoughts", []))) or "none", "cyan")
+        thoughts = Text(thoughts_text(sample), "cyan")
         style = {True: "green", False: "red"}.get(sample.get("right"), "")  # type: ignore[arg-type]
         table.add_row(Text(question_tail(sample)), thoughts, Text(verdict(sample), style))
     return table

@@ -29,6 +29,7 @@ class Curriculum:
     per_stage: AtLeast1 = 300  # length of each later stage but the last, which goes on to the end
     stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
     total: AtLeast1 = 3000  # length of the whole run, warm-up included
+    skipped: Annotated[int, Range(0, ALL)] = 0  # stages that the base has been through before
     final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
     thoughts_per_step: Annotated[int, Range(1, ALL)] = 1  # the paper's c
     tokens_per_stage: Annotated[int, Range(1, ALL)] = 1  # for icot: tokens of the steps that go at each stage
@@ -72,7 +73,8 @@ class Method:
 
 
 def expand(method: str, curriculum: Curriculum) -> tuple[Stage, ...]:
-    """The stages of a method, in order. Raises CoconutError where the lengths do not fit into the total."""
+    """The stages of a method, in order, without those skipped. Raises CoconutError where none is left, or where
+    the lengths do not fit into the total."""
     if method not in METHODS:
         raise CoconutError(f"unknown method '{method}': known are {', '.join(METHODS)}")
     warmup = [Stage(curriculum.lookup, kind="lookup")] if curriculum.lookup else []
@@ -93,7 +95,7 @@ def _gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
     if curriculum.final_stage:
         thoughts = curriculum.stages * thoughts_per_step
         stages.append(Stage(curriculum.per_stage, removed=ALL, thoughts=thoughts))
-    return _to_the_end(stages, curriculum)
+    return _to_the_end(_not_skipped(stages, curriculum), curriculum)
 
 
 def _by_tokens(curriculum: Curriculum) -> list[Stage]:
@@ -102,11 +104,17 @@ def _by_tokens(curriculum: Curriculum) -> list[Stage]:
     for number in range(1, curriculum.stages):
         stages.append(Stage(curriculum.per_stage, removed_tokens=number * curriculum.tokens_per_stage))
     stages.append(Stage(curriculum.per_stage, removed=ALL))
-    return _to_the_end(stages, curriculum)
+    return _to_the_end(_not_skipped(stages, curriculum), curriculum)
 
 
 def _at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Stage]:
     return _to_the_end([Stage(0, removed=removed, thoughts=thoughts)], curriculum)
+
+
+def _not_skipped(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
+    if curriculum.skipped >= len(stages):
+        raise CoconutError(f"curriculum.skipped leaves none of {counted(len(stages), 'stage')}: lower it")
+    return stages[curriculum.skipped :]
 
 
 def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:

@@ -116,12 +116,12 @@ class FileSource:
 
 
 def _long_ones(
-    store: TokenStore, stages: Sequence[Stage], most: int | None
+    store: TokenStore, encoder: Encoder, stages: Sequence[Stage], most: int | None
 ) -> Iterator[tuple[int, TokenizedProblem]]:
     """The problems of a file that may be longer than `most`, and their numbers from 1."""
     if most is None:
         return
-    room = most - max(stage.thoughts for stage in stages) - 1  # <eot>
+    room = most - max(stage.thoughts for stage in stages) - len(encoder.config.fed_behind)
     for number in np.flatnonzero(store.lengths > room):
         yield int(number) + 1, store[int(number)]
 
@@ -176,7 +176,7 @@ class Batches:
             run, data = RunFolder(folder), user_path(recipe.data.train)
             store = open_store(data, encoder, run.tokens, resuming=bool(run.steps()))
             check_lengths(
-                _long_ones(store, recipe.stages, most), encoder, recipe.stages, most, recipe.data.train
+                _long_ones(store, encoder, recipe.stages, most), encoder, recipe.stages, most, recipe.data.train
             )
             self.source = FileSource(recipe, store)
         else:
@@ -223,7 +223,8 @@ class Batches:
     def _any_stage(self, problem: TokenizedProblem, rng: random.Random) -> Stage:
         """A stage from the first up to the one with as many steps gone as a problem has, each as likely."""
         stages = [stage for stage in self.stages if stage.kind == "thoughts"]
-        return stages[min(rng.randint(0, len(problem.steps)), len(stages) - 1)]
+        number = rng.randint(0, len(problem.steps)) - self.recipe.curriculum.skipped
+        return stages[min(max(0, number), len(stages) - 1)]
 
 
 def seed_of(recipe: Recipe, step: int, process: int) -> int:

@@ -61,6 +61,15 @@ def test_a_total_that_is_too_short_is_refused() -> None:
         expand("coconut", replace(SMALL, total=44))
 
 
+def test_stages_that_the_base_has_been_through_are_skipped() -> None:
+    whole = expand("coconut", replace(SMALL, lookup=0, total=90))
+    later = expand("coconut", replace(SMALL, lookup=0, total=90 - whole[0].length - whole[1].length, skipped=2))
+    assert later == whole[2:]
+    assert expand("icot", replace(SMALL, lookup=0, skipped=1))[0].removed_tokens > 0
+    with pytest.raises(CoconutError, match=f"leaves none of {len(whole)} stages"):
+        expand("coconut", replace(SMALL, lookup=0, skipped=len(whole)))
+
+
 def test_every_stage_has_a_name() -> None:
     names = [stage.name for method in METHODS for stage in expand(method, SMALL)]
     assert all(names)
@@ -88,7 +97,7 @@ def test_a_printed_recipe_is_complete(name: str, tmp_path_factory: pytest.TempPa
 @pytest.mark.parametrize(
     ("name", "epochs"),
     [
-        ("gsm8k-gpt2", [3, 3, 3, 3, 13]),
+        ("gsm8k-gpt2", [3, 3, 3, 13]),
         ("prontoqa-gpt2", [5, 5, 5, 5, 5, 5, 20]),
         ("prosqa-gpt2", [5, 5, 5, 5, 5, 5, 20]),
         ("gsm8k-gpt2-cot", [25]),

@@ -140,6 +140,18 @@ def test_generated_problems_longer_than_the_model_are_refused(tmp_path: Path) ->
         trainer_for(recipe, tmp_path / "run")
 
 
+def test_a_sequence_too_long_at_a_step_leaves_what_has_been_trained(tmp_path: Path) -> None:
+    """Of generated problems only the largest are looked at before; here as if another telling were longer."""
+    trainer = trainer_for(sums_recipe(tmp_path, checkpoint_every=100), tmp_path / "run")
+
+    def report(row: dict[str, Any]) -> None:
+        trainer.most_positions = 10
+
+    with pytest.raises(CoconutError, match=r"step 1 has a sequence of .* at most 10.*step 1$"):
+        trainer.run(report)
+    assert trainer.folder.steps() == [1]
+
+
 def test_an_evaluation_that_fails_leaves_what_has_been_trained(tmp_path: Path) -> None:
     recipe = sums_recipe(tmp_path, evaluate_every=2, checkpoint_every=100)
     trainer = trainer_for(recipe, tmp_path / "run")
