@@ -32,6 +32,7 @@ def reopen_model(run: RunFolder) -> CoconutModel:
         raise CoconutError(f"nothing to resume in {run.path}: start it without --resume")
     model = load(run.folder_of(steps[-1]), device="cpu", dtype="float32")
     model.requires_grad_(True)
+    _end_as_tokenizer(model)
     return model
 
 

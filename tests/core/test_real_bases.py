@@ -15,7 +15,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem, read_problems, write_problems
 from coconut_core.training.recipe import Recipe, load_recipe
 from coconut_core.training.run_folder import RunFolder
-from coconut_core.training.start import build_model
+from coconut_core.training.start import build_model, reopen_model
 from tests.core.real_tokenizers import gpt2_tokenizer, opt_tokenizer
 from tests.core.tiny_recipes import problem_file, sums_file, tiny_gpt2, tiny_recipe, train, trainer_for
 
@@ -189,9 +189,11 @@ def test_the_end_that_is_learned_is_one_at_which_the_model_stops(tmp_path: Path)
         data={"train": str(sums_file(tmp_path, 6))},
     )  # fmt: skip
     assert learned in build_model(recipe).eos_ids
-    train(recipe, tmp_path / "run")
-    saved = CoconutModel.from_pretrained(tmp_path / "run" / "checkpoint", device="cpu")
-    assert saved.base_lm.generation_config.eos_token_id == [learned, end]
+    train(recipe, tmp_path / "run", until=3)
+    settings = tmp_path / "run" / "step-000003" / "generation_config.json"
+    written = json.loads(settings.read_text())
+    assert written["eos_token_id"] == [learned, end]
+    saved = CoconutModel.from_pretrained(settings.parent, device="cpu")
     head = saved.base_lm.get_output_embeddings()
     with torch.no_grad():
         head.weight.zero_()
@@ -202,3 +204,6 @@ def test_the_end_that_is_learned_is_one_at_which_the_model_stops(tmp_path: Path)
     ids = torch.tensor([tokenizer.encode("Ann")])
     told = saved.base_lm.generate(ids, max_new_tokens=5, do_sample=False, pad_token_id=end)
     assert told.shape[1] == ids.shape[1] + 1, "transformers' own generation stops there as well"
+    settings.write_text(json.dumps({**written, "eos_token_id": end}))  # as runs of before have it
+    resumed = reopen_model(RunFolder(tmp_path / "run"))
+    assert resumed.base_lm.generation_config.eos_token_id == [learned, end]
