@@ -16,7 +16,7 @@ import torch
 from coconut_core.answers import conclusion, final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import feedback_text
-from coconut_core.generate import Answer, answer_of, generate
+from coconut_core.generate import Answer, answer_of, generate, telling
 from coconut_core.halting import choose_ending
 from coconut_core.interventions.donors import Sources, mean_thoughts
 from coconut_core.interventions.edits import Nearest, Noise
@@ -259,10 +259,16 @@ def compare(
 
 
 def answers_to(
-    study: Study, plans: Sequence[dict[str, Plan | None]], progress: Progress, *, raising: bool = True
+    study: Study,
+    plans: Sequence[dict[str, Plan | None]],
+    progress: Progress,
+    *,
+    raising: bool = True,
+    interrupt: Callable[[], None] | None = None,
+    ended: Callable[[tuple[int, str], Answer], None] | None = None,
 ) -> Iterator[tuple[Case, str, Answer]]:
     """Answer each problem with each of its plans, by name; its prompt is read once for all of them.
-    raising: see generate."""
+    raising, interrupt, ended: see generate; its number is that of the problem with the name of the plan."""
     model = study.model
     ending = choose_ending(model)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if study.answer_only else []
@@ -288,7 +294,13 @@ def answers_to(
             for _, index, _, plan in named
         ]
         context = repeated(base, [place for place, *_ in named])
-        run_rows(model, context, rows)
+        look = interrupt
+        if ended is not None:
+            names = [(index, name) for _, index, name, _ in named]
+            look = telling(model, dict(zip(names, rows, strict=True)), ended, interrupt)
+        run_rows(model, context, rows, interrupt=look)
+        if ended is not None and look is not None:
+            look()
         for (_, index, name, _), row in zip(named, rows, strict=True):
             if raising and row.error is not None:
                 raise row.error

@@ -1,7 +1,8 @@
 """Answers for many questions at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 
@@ -9,10 +10,12 @@ from coconut_core.decoding import check_temperature
 from coconut_core.errors import describe_error
 from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
-from coconut_core.machine import END
+from coconut_core.machine import END, Mode
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import encode_text
 from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass
@@ -56,6 +59,7 @@ def generate(
     progress: Callable[[int], None] | None = None,
     raising: bool = True,
     interrupt: Callable[[], None] | None = None,
+    ended: Callable[[int, Answer], None] | None = None,
 ) -> list[Answer]:
     """Answer every question, in order. The same words as one run at a time with the same seed.
 
@@ -68,7 +72,8 @@ def generate(
     progress is called with the number of questions answered, batch by batch.
     raising: what goes wrong with one question, such as numbers that overflow, is raised; else it stands in its
     answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.
-    interrupt is called before each step: what it raises ends everything.
+    interrupt is called before each step: what it raises ends everything. ended is called with the number of a
+    question, from 0, and its answer as soon as that has ended, in whatever order they do.
     """
     check_temperature(temperature)
     asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
@@ -92,7 +97,13 @@ def generate(
             for index in chosen
         ]
         context = read_prompts(model, [prompts[index] for index in chosen], shortcut=keep == "nothing")
-        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=interrupt)
+        if ended is None:
+            look = interrupt
+        else:
+            look = telling(model, dict(zip(chosen, rows, strict=True)), ended, interrupt, keep)
+        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=look)
+        if ended is not None and look is not None:
+            look()
         for index, row in zip(chosen, rows, strict=True):
             if raising and row.error is not None:
                 raise row.error
@@ -100,6 +111,28 @@ def generate(
         if progress is not None:
             progress(len(chosen))
     return [answer for answer in answers if answer is not None]
+
+
+def telling(
+    model: CoconutModel,
+    rows: Mapping[Name, Row],
+    ended: Callable[[Name, Answer], None],
+    interrupt: Callable[[], None] | None = None,
+    keep: Keep = "nothing",
+) -> Callable[[], None]:
+    """What tells the answers of rows, by name, as soon as they have ended: to be called before each step and
+    once behind the last. It calls interrupt first; rows in which something went wrong are not told."""
+    told: set[Name] = set()
+
+    def look() -> None:
+        if interrupt is not None:
+            interrupt()
+        for name, row in rows.items():
+            if name not in told and row.machine.mode is Mode.FINISHED and row.error is None:
+                told.add(name)
+                ended(name, answer_of(model, row, keep))
+
+    return look
 
 
 def answer_of(model: CoconutModel, row: Row, keep: Keep = "nothing") -> Answer:

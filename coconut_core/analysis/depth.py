@@ -66,7 +66,7 @@ def read_depth(study: Study) -> Section:
         readings = _readings(study, lens)
         record[name] = {what: _without_nan(values) for what, values in readings.items()}
         told = "tuned lens" if name == "depth-tuned" else "plain lens"
-        tables += [_table(f"{told}: {what}", study, names, values) for what, values in readings.items()]
+        tables += [depth_table(f"{told}: {what}", study, names, values) for what, values in readings.items()]
         figures[name] = side_by_side(
             draw_grid(
                 values.tolist(),
@@ -96,12 +96,18 @@ def _readings(study: Study, lens: Lens) -> dict[str, Tensor]:
     return readings | {"share on the frontier, control": lens_frontier(study, lens, control)}
 
 
-def _table(caption: str, study: Study, names: Sequence[str], values: Tensor) -> Table:
-    rows = [
-        [thought, *("–" if value is None else f"{value:.2f}" for value in row)]
-        for thought, row in zip(study.thought_names, _without_nan(values), strict=True)
+def depth_table(caption: str, study: Study, names: Sequence[str], values: Tensor) -> Table:
+    """Thoughts by layers, or where there are more layers than thoughts, the other way round."""
+    told = [
+        ["–" if value is None else f"{value:.2f}" for value in row]
+        for row in _without_nan(values if len(names) <= len(study.thought_names) else values.T)
     ]
-    return Table(caption, ["thought", *names], rows)
+    if len(names) <= len(study.thought_names):
+        rows = [[thought, *row] for thought, row in zip(study.thought_names, told, strict=True)]
+        return Table(caption, ["thought", *names], rows)
+    rows = [[layer, *row] for layer, row in zip(names, told, strict=True)]
+    columns = [f"thought {name}" if name.isdigit() else name for name in study.thought_names]
+    return Table(caption, ["layer", *columns], rows)
 
 
 def _without_nan(values: Tensor) -> list[list[float | None]]:

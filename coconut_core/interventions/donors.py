@@ -139,9 +139,9 @@ class Sources:
             f"'{text}' names no vector: write token:NAME, token:NAME-NAME, thought:3, thought:3-2 or file:PATH"
         )
 
-    def exact_token(self, name: str) -> str:
+    def exact_token(self, name: str, places: Sequence[int] | None = None) -> str:
         """A token's name, written so that it means one token. Of several it may mean, it is one that stands in
-        the question, else the one that the thoughts say rather; `notes` then says which.
+        the question, else the one that the thoughts at these places (None: all) say rather; `notes` says which.
 
         Raises CoconutError where it is no single token.
         """
@@ -152,30 +152,32 @@ class Sources:
             return name
         prompt = self.model.encode_prompt(self.question)
         standing = [number for number in prompt if number in meanings]
-        chosen = standing[0] if standing else self._likeliest(meanings)
+        chosen = standing[0] if standing else self._likeliest(meanings, places)
         other = next(number for number in meanings if number != chosen)
         why = "which stands in the question" if standing else "which its thoughts say rather"
         exact, else_ = (typed_name(vocabulary.name(number), marked=True) for number in (chosen, other))
         self.notes[f"{name} is taken for {exact}, {why}; the other one is {else_}"] = None
         return exact
 
-    def exact_vector(self, words: str) -> str:
+    def exact_vector(self, words: str, places: Sequence[int] | None = None) -> str:
         """A vector's name with its tokens as exact_token has them; any other as it is."""
         kind, mark, name = words.partition(":")
         if kind != "token" or not mark:
             return words
-        return f"token:{'-'.join(map(self.exact_token, self._tokens_of(name)))}"
+        return f"token:{'-'.join(self.exact_token(each, places) for each in self._tokens_of(name))}"
 
     def _tokens_of(self, name: str) -> list[str]:
         """The tokens of NAME or NAME-NAME."""
         first, _, second = partition(name, "-")
         return [first, second] if first and second and not self.model.vocabulary.meanings(name) else [name]
 
-    def _likeliest(self, tokens: Sequence[int]) -> int:
-        """The token that this run's thoughts give the largest share, on the whole."""
-        thoughts = self.own.thoughts.to(self.model.device, self.model.dtype)
-        if not thoughts.shape[0]:
+    def _likeliest(self, tokens: Sequence[int], places: Sequence[int] | None) -> int:
+        """The token that this run's own thoughts at these places give the largest share, on the whole."""
+        own = self.own.thoughts.to(self.model.device, self.model.dtype)
+        chosen = range(1, len(own) + 1) if places is None else [n for n in places if 1 <= n <= len(own)]
+        if not chosen:
             return tokens[0]
+        thoughts = own[[number - 1 for number in chosen]]
         with torch.inference_mode():
             shares = torch.softmax(self.model.logits(thoughts).float(), dim=-1).sum(dim=0)[list(tokens)]
         return tokens[int(shares.argmax())]

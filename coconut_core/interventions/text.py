@@ -252,7 +252,8 @@ def _exact(command: Command, sources: Sources) -> Command:
     names = (argument.strip("[]") for argument in command.form.arguments)
     pairs = zip(names, command.arguments, strict=False)
     return replace(
-        command, arguments=tuple(exact[name](word) if name in exact else word for name, word in pairs)
+        command,
+        arguments=tuple(exact[name](word, command.places) if name in exact else word for name, word in pairs),
     )
 
 

@@ -18,7 +18,7 @@ from coconut_core.problems.twins import twin_of
 from coconut_core.session import Session
 from coconut_tui.controlled import Controlled, ControlRow, Swaps
 from coconut_tui.engine.deciding import parting, probabilities
-from coconut_tui.engine.live import Stop
+from coconut_tui.engine.live import Stop, Stopped, stopping
 from coconut_tui.engine.readings import ANSWERED_TOGETHER
 
 if TYPE_CHECKING:
@@ -81,11 +81,21 @@ def control_question(
     show(found)
     if stop():
         return
-    answers = _answered_with(study, case, drawn)
-    if stop():
+
+    def tell(answers: Mapping[str, Sequence[Answer]]) -> None:
+        nonlocal found
+        rows = (
+            _counted(bench, row, case, drawn, answers) if row.name in answers and not row.said else row
+            for row in found.rows
+        )
+        found = replace(found, rows=tuple(rows))
+        show(found)
+
+    try:
+        answers = _answered_with(study, case, drawn, stop, tell)
+    except Stopped:
         return
-    found = replace(found, rows=tuple(_counted(bench, row, case, drawn, answers) for row in found.rows))
-    show(found)
+    tell(answers)
     _add_probabilities(bench.model, case, drawn, answers, found, stop, show)
 
 
@@ -135,13 +145,30 @@ def _draws(study: Study, case: Case, name: str) -> list[_Draw]:
     return [(each, plan) for each, plan in plans if plan is not None]
 
 
-def _answered_with(study: Study, case: Case, drawn: Mapping[str, Sequence[_Draw]]) -> dict[str, list[Answer]]:
-    """The answers of each control, a draw each, all in one batch."""
+def _answered_with(
+    study: Study,
+    case: Case,
+    drawn: Mapping[str, Sequence[_Draw]],
+    stop: Stop,
+    tell: Callable[[Mapping[str, Sequence[Answer]]], None],
+) -> dict[str, list[Answer]]:
+    """The answers of each control, a draw each, all in one batch; tell gets those of a control once all its
+    draws have ended. Raises Stopped."""
+    by_key: dict[str, Answer] = {}
+
+    def ended(key: tuple[int, str], answer: Answer) -> None:
+        by_key[key[1]] = answer
+        name = key[1].rpartition(" ")[0]
+        keys = [f"{name} {number}" for number in range(len(drawn[name]))]
+        if all(each in by_key for each in keys):
+            tell({name: [by_key[each] for each in keys]})
+
     plans: dict[str, Plan | None] = {
         f"{name} {number}": plan for name, draws in drawn.items() for number, (_, plan) in enumerate(draws)
     }
-    told = answers_to(replace(study, cases=[case]), [plans], lambda count: None)
-    by_key = {key: answer for _, key, answer in told}
+    alone = replace(study, cases=[case])
+    for _ in answers_to(alone, [plans], lambda count: None, interrupt=stopping(stop), ended=ended):
+        pass
     return {name: [by_key[f"{name} {number}"] for number in range(len(draws))] for name, draws in drawn.items()}
 
 

@@ -22,6 +22,20 @@ Stop = Callable[[], bool]  # whether to end as soon as possible
 Place = tuple[int, int]  # latent segment (from 0) and number of the thought in it (from 1)
 
 
+class Stopped(Exception):  # noqa: N818  (it is no error)
+    """What was going on was to end."""
+
+
+def stopping(stop: Stop) -> Callable[[], None]:
+    """What raises Stopped as soon as there is to be an end."""
+
+    def check() -> None:
+        if stop():
+            raise Stopped
+
+    return check
+
+
 def with_fresh_readout(model: CoconutModel, step: Step) -> Step:
     """The step with a readout of its own: what is read from it is not kept, as large as the vocabulary."""
     return replace(step, readout=Readout(model, step.hidden))

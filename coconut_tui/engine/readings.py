@@ -8,7 +8,7 @@ from torch.nn.functional import cosine_similarity
 
 from coconut_core.analysis.lens import divergence
 from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.generate import Answer, generate
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.problems.base import Problem
 from coconut_core.readout import Readout
@@ -16,7 +16,7 @@ from coconut_core.steps import Step
 from coconut_core.trace import StepRecord
 from coconut_tui.branches import THOUGHT, Said
 from coconut_tui.engine.deciding import parting, probabilities
-from coconut_tui.engine.live import LiveRun, Place, Stop
+from coconut_tui.engine.live import LiveRun, Place, Stop, Stopped, stopping
 from coconut_tui.state import ComparedStep, Comparison, Preview, Variant, WhatIf
 
 if TYPE_CHECKING:
@@ -91,32 +91,28 @@ def what_if(
             variants.append(Variant(text))
     show(WhatIf(title, tuple(variants)))
     rows = [number for number, plan in enumerate(plans) if plan is not None]
-    answers = dict(
-        zip(
-            rows,
-            generate(
-                bench.model,
-                [bench.tree.question] * len(rows),
-                thoughts=planned,
-                plans=[plans[number] for number in rows],
-            ),
-            strict=True,
+    answers: dict[int, Answer] = {}
+
+    def ended(place: int, answer: Answer) -> None:
+        answers[rows[place]] = answer
+        if 0 in answers:  # without it nobody knows what has changed
+            for number, each in answers.items():
+                variants[number] = _answered(bench, variants[number], each, answers[0])
+            show(WhatIf(title, tuple(variants)))
+
+    try:
+        generate(
+            bench.model,
+            [bench.tree.question] * len(rows),
+            thoughts=planned,
+            plans=[plans[number] for number in rows],
+            interrupt=stopping(stop),
+            ended=ended,
         )
-    )
-    usual, prefix = (
-        bench.judged(answers[0].text, answers[0].stopped_by).answer,
-        bench.model.config.answer_prefix,
-    )
-    for number, answer in answers.items():
-        said = bench.judged(answer.text, answer.stopped_by)
-        aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
-        changed = said.answer != usual
-        variants[number] = replace(variants[number], said=said, changed=changed, aloud=aloud)
-    show(WhatIf(title, tuple(variants)))
-    if stop():
+    except Stopped:
         return
     start = bench.model.start(bench.tree.question, planned)
-    others = [answer for number, answer in answers.items() if number]
+    others = [answers[number] for number in rows if number]
     at = parting(bench.model, bench.tree.problem, answers[0], others, start, plain)
     place = None if at is None else at.place(bench.model)
     for number in rows:
@@ -128,6 +124,14 @@ def what_if(
         variants[number] = replace(variants[number], probabilities=likely)
         show(WhatIf(title, tuple(variants), place))
     show(WhatIf(title, tuple(variants), place, complete=True))
+
+
+def _answered(bench: "Workbench", variant: Variant, answer: Answer, usual: Answer) -> Variant:
+    """A row with what was said in it, beside what is said where nothing is changed."""
+    said, prefix = bench.judged(answer.text, answer.stopped_by), bench.model.config.answer_prefix
+    aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
+    changed = said.answer != bench.judged(usual.text, usual.stopped_by).answer
+    return replace(variant, said=said, changed=changed, aloud=aloud)
 
 
 def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coconut_core.analysis.depth import lens_distances, lens_frontier, read_depth
+from coconut_core.analysis.depth import depth_table, lens_distances, lens_frontier, read_depth
 from coconut_core.analysis.lens import Lens, Translators, divergence
 from coconut_core.analysis.study import Study
 from coconut_core.analysis.tuned_lens import (
@@ -112,6 +112,16 @@ def test_too_few_problems_are_refused(wordy: CoconutModel, tmp_path: Path) -> No
     lens = train_tuned_lens(wordy, QUESTIONS[:12], 1, steps=1)
     with pytest.raises(CoconutError, match="cannot write"):
         save_tuned_lens(lens, tmp_path)
+
+
+def test_many_layers_go_down_the_page(wordy: CoconutModel) -> None:
+    study = Study(wordy, PROBLEMS[:3], 1)
+    values, names = torch.rand(2, 30), [f"layer {number}" for number in range(1, 31)]
+    table = depth_table("", study, names, values)
+    assert table.head == ["layer", "thought 1", "end"]
+    assert [row[0] for row in table.rows] == names
+    assert table.rows[29] == ["layer 30", *(f"{value:.2f}" for value in values[:, 29].tolist())]
+    assert depth_table("", study, names[:2], values[:, :2]).head == ["thought", "layer 1", "layer 2"]
 
 
 def test_depth_in_the_last_layer_is_the_thought_itself(wordy: CoconutModel, tmp_path: Path) -> None:

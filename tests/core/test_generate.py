@@ -233,3 +233,19 @@ def test_sampling_follows_the_distribution() -> None:
         assert pick_token(logits, 3, temperature, generator) == 0
     hot = [pick_token(logits, 3, 1e30, generator) for _ in range(300)]
     assert set(hot) == {0, 1, 2}
+
+
+def test_an_answer_is_told_as_soon_as_it_has_ended(llama: CoconutModel) -> None:
+    told: list[tuple[int, Answer]] = []
+    asked = [QUESTIONS[0], QUESTIONS[1], QUESTIONS[0]]
+    answers = generate(
+        llama,
+        asked,
+        thoughts=[6, 1, 3],
+        max_new_tokens=1,
+        batch_size=2,
+        ended=lambda number, answer: told.append((number, answer)),
+    )
+    assert sorted(number for number, _ in told) == [0, 1, 2]
+    assert [number for number, _ in told] != [0, 1, 2]
+    assert all(answers[number] == answer for number, answer in told)

@@ -89,6 +89,14 @@ def test_what_if_answers_are_those_of_sessions_with_the_same_plans(
     assert tables[-1].place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
 
 
+def test_what_if_is_stopped_while_its_rows_are_answered() -> None:
+    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    tables: list[WhatIf] = []
+    what_if(bench, "thought 1", ("nearest@1",), lambda: len(tables) > 1, tables.append)
+    assert [variant.said is None for variant in tables[-1].variants] == [False, True]
+    assert not tables[-1].complete
+
+
 def test_what_if_compares_answers_and_reads_both_candidates_in_every_row() -> None:
     """One row speaks its chain in words: its answer is the same, and the numbers are of the same place."""
     bench = opened(CoconutModel.from_pretrained("models/prosqa"))
@@ -96,6 +104,8 @@ def test_what_if_compares_answers_and_reads_both_candidates_in_every_row() -> No
     what_if(bench, "thought 1", ("nearest@1", "noise@1"), go_on, tables.append)
     usual, nearest, noise = tables[-1].variants
     assert len(nearest.said.text) > len(usual.said.text)
+    shown = [[variant.said is not None for variant in table.variants] for table in tables]
+    assert [True, False, False] in shown, "a row is there as soon as its answer has ended"
     assert nearest.said.answer == usual.said.answer == "Polly is a jelpus."
     assert (usual.aloud, nearest.aloud, nearest.changed, noise.changed) == (0, 6, False, True)
     assert tables[-1].place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
