@@ -1,8 +1,7 @@
 """The explorer: panes, keys and the messages between them. No model code; the engine has that."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from textual.app import SystemCommand
@@ -12,7 +11,7 @@ from textual.timer import Timer
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
-from coconut_core.trace import StepRecord, Trace
+from coconut_core.trace import Trace
 from coconut_tui.actions import ACTIONS, all_actions
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
@@ -21,21 +20,20 @@ from coconut_tui.engine import (
     Activity,
     CompareReady,
     Engine,
-    EngineError,
     Judged,
     ModelChoice,
     ModelReady,
     PreviewReady,
-    Replay,
     RunChanged,
     Stopped,
     VerdictRead,
     WhatIfChanged,
 )
-from coconut_tui.inspecting import InspectingApp
 from coconut_tui.keeper import Keeper
 from coconut_tui.keys_first import KeysFirst
+from coconut_tui.opening import OpeningApp
 from coconut_tui.pace import Pace
+from coconut_tui.palette import PaletteProvider, palette_commands
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.beside import BesideScreen
 from coconut_tui.screens.compare import CompareScreen
@@ -43,7 +41,6 @@ from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets import views
@@ -55,10 +52,11 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tour import TourBar
 
 
-class Explorer(InspectingApp):
+class Explorer(OpeningApp):
     """Steps a model, or a saved trace, through its thoughts."""
 
     TITLE = "coconut"
+    COMMANDS = {PaletteProvider}
     CSS_PATH = "styles/explorer.tcss"
     BINDINGS = [
         Binding(
@@ -93,23 +91,18 @@ class Explorer(InspectingApp):
         keys, the memory for branches and look_ahead count here. tour: begin with the tour. saved: a run to go
         on with in place of a question; keeper: keeps what is done.
         """
-        super().__init__()
         config = Config() if config is None else config
+        self.keeper = Keeper() if keeper is None else keeper
+        engine = Engine(self.post_message, self.keeper.note_tree, look_ahead=config.look_ahead)
+        super().__init__(engine, choice, trace, problems, config.branch_memory_mb * 2**20)
         self.theme = config.theme
         self.take_palette(config.palette)
         self.set_keymap(config.keys)
         self.actions = tuple(
             replace(each, keys=config.keys.get(each.name, each.keys)) for each in all_actions()
         )
-        self._cache_limit = config.branch_memory_mb * 2**20
-        self.keeper = Keeper() if keeper is None else keeper
         self.saved = saved
-        self.engine = Engine(self.post_message, self.keeper.note_tree, look_ahead=config.look_ahead)
-        self.replay: Replay | None = None if trace is None else Replay(self.post_message, trace)
-        self.facts: ModelFacts | None = None
-        self._model_facts: ModelFacts | None = None  # while a saved run is on screen, of the model behind it
-        self.view: RunView | None = None
-        self.selected: int | None = None if saved is None else saved.selected
+        self.selected = None if saved is None else saved.selected
         self.activity = ""
         self.token_count = top_k
         self.last_export: Path | None = None
@@ -117,12 +110,10 @@ class Explorer(InspectingApp):
         self._tour = tour
         self.breakpoints: tuple[Breakpoint, ...] = () if saved is None else saved.breakpoints
         self.problems = Collection(problems, None)
-        self._file = problems
         self._draw_timer: Timer | None = None
         self._pace = Pace()
         self._keys_first = KeysFirst(self, self.engine)
         self._thoughts_pane: ThoughtsPane | None = None
-        self.choice = choice
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
     def on_mount(self) -> None:
@@ -136,7 +127,7 @@ class Explorer(InspectingApp):
         self._draw()
         if self._tour:
             self.query_one(TourBar).begin()
-        self.call_after_refresh(self._open)
+        self.call_after_refresh(self.open)
 
     def on_unmount(self) -> None:
         """Let the engine's thread end."""
@@ -162,13 +153,9 @@ class Explorer(InspectingApp):
         self.push_screen(HelpScreen(views.guide_of(view), self.actions))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: Textual's own commands and every action of the table."""
-        yield from (
-            command for command in super().get_system_commands(screen) if command.title not in ("Quit", "Keys")
-        )
-        for action in self.actions:
-            title = f"{action.label} ({action.shown_keys})" if action.keys else action.label
-            yield SystemCommand(title, action.description, partial(self.action_act, action.name))
+        """What the command palette offers."""
+        yield from (each for each in super().get_system_commands(screen) if each.title == "Theme")
+        yield from palette_commands(self)
 
     # -- messages of the engine and the panes --------------------------------------------------------------
 
@@ -197,6 +184,7 @@ class Explorer(InspectingApp):
         if message.replayed is not (self.replay is not None):
             return  # from a run that is no longer the one on screen
         self.view = view
+        self.end_start()
         count = len(view.steps)
         same = before is not None and (before.question, before.tree.current) == (
             view.question,
@@ -217,13 +205,10 @@ class Explorer(InspectingApp):
     def on_activity(self, message: Activity) -> None:
         """Show what the engine is doing."""
         self.activity = message.text
+        self.note_stage(message.text)
         self._draw_status()
         if not message.text:
             self.note_idle()
-
-    def on_engine_error(self, message: EngineError) -> None:
-        """Show an error; the run stays as it is."""
-        self.tell_error(message.text)
 
     def on_preview_ready(self, message: PreviewReady) -> None:
         """Show what an edit would lead to."""
@@ -257,32 +242,6 @@ class Explorer(InspectingApp):
 
     # -- what actions need ---------------------------------------------------------------------------------
 
-    @property
-    def player(self) -> Engine | Replay:
-        """What takes steps."""
-        return self.engine if self.replay is None else self.replay
-
-    def require_model(self) -> None:
-        """Raises CoconutError where there is no model to work with."""
-        if self.replay is not None:
-            raise CoconutError("this is a saved run: open a model with coconut-tui --model DIR to change it")
-        if self.facts is None:
-            raise CoconutError("the model is not loaded yet")
-
-    def require_view(self) -> RunView:
-        """The run. Raises CoconutError where there is none."""
-        if self.view is None:
-            raise CoconutError("no question is open: press q to write one")
-        return self.view
-
-    def require_thought(self) -> StepRecord:
-        """The thought that a change is about. Raises CoconutError where none has been taken."""
-        self.require_model()
-        step = self.meant_thought
-        if step is None:
-            raise CoconutError("there is no thought to change yet: s takes one")
-        return step
-
     def branch_in_question(self) -> int:
         """The branch under the cursor where the tree has the focus, else the current one."""
         tree = self.query_one(BranchTree)
@@ -292,39 +251,6 @@ class Explorer(InspectingApp):
     def problem_number(self) -> int | None:
         """The number of the problem that is open."""
         return None if self.view is None else self.view.tree.example
-
-    def open_replay(self, trace: Trace) -> None:
-        """Replay a saved trace."""
-        self.engine.stop()
-        self.view, self.selected = None, None
-        self.replay = Replay(self.post_message, trace)
-        self.replay.start()
-
-    def open_model(self, source: str) -> None:
-        """Open another model. The one in use stays until it is there."""
-        self.start_engine(ModelChoice(source) if self.choice is None else replace(self.choice, source=source))
-
-    def start_engine(self, choice: ModelChoice) -> None:
-        """Load a model as it is chosen."""
-        self.engine.start(choice, self._file, self._cache_limit)
-
-    def close_replay(self) -> None:
-        """Go back from a saved run to the model. Raises CoconutError where there is none."""
-        if self.replay is None:
-            raise CoconutError("no saved run is open")
-        if self.choice is None:
-            raise CoconutError("there is no model to go back to")
-        self.replay, self.view, self.selected = None, None, None
-        self.facts = self._model_facts
-        self.engine.show()
-
-    def use_trace(self, activity: str, use: Callable[[Trace], None]) -> None:
-        """Call `use` with the run on screen. Raises CoconutError where there is none."""
-        self.require_view()
-        if self.replay is not None:
-            use(self.replay.trace)
-        else:
-            self.engine.use_trace(activity, use)
 
     def highlight(self, rows: RowsView, key: int) -> None:
         """Select the step, or the branch, of a row."""
@@ -340,12 +266,6 @@ class Explorer(InspectingApp):
         self._draw()
 
     # -- opening and drawing -------------------------------------------------------------------------------
-
-    def _open(self) -> None:
-        if self.replay is not None:
-            self.replay.start()
-        elif self.choice is not None:
-            self.start_engine(self.choice)
 
     @property
     def up_to_date(self) -> bool:

@@ -50,7 +50,13 @@ def explore(
         Path | None, typer.Argument(help="A saved run to replay, without a model.", callback=expanded)
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help=MODEL_HELP, callback=expanded_source)
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"{MODEL_HELP} Default: models/prosqa, which comes along.",
+            callback=expanded_source,
+        ),
     ] = None,
     base: Base = None,
     question: Annotated[str | None, typer.Option(help="The question to open.")] = None,
@@ -77,7 +83,23 @@ def explore(
         ),
     ] = None,
 ) -> None:
-    """Step a Coconut model through its thoughts in the terminal."""
+    """Step a Coconut model through its thoughts in the terminal.
+
+    A Coconut model reasons without words before it speaks: for some steps its
+    last hidden state is fed back as its next input. Each such vector is a
+    continuous thought. Here you take them one by one, read what each would say,
+    put something else in its place, and see whether the answer follows.
+
+    Examples:
+
+      coconut-tui                  the model that comes along, and a tour
+
+      coconut-tui --example 4      another of its problems
+
+      coconut-tui --model DIR --question "What is 3 times 14?"
+
+      coconut-tui run.json         replay a saved run
+    """
     from coconut_core.hub import check_source
     from coconut_core.problems import read_some_problems
     from coconut_core.trace import Trace
@@ -108,6 +130,7 @@ def explore(
     from coconut_tui.keeper import Keeper
     from coconut_tui.leaving import end_process, leaving_on_signals
     from coconut_tui.store import default_folder
+    from coconut_tui.terminal import draw_on_terminal
     from coconut_tui.tour import first_time
 
     how_asked = chosen_chat(chat, chat_template)
@@ -134,6 +157,8 @@ def explore(
         keeper=keeper,
         **more,
     )
+    if not served:
+        draw_on_terminal()
     try:
         with leaving_on_signals(keeper.flush, lambda code: explorer.exit(return_code=code)):
             explorer.run()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from coconut_tui.action import Action
 
 
+_EDITORS = {"q": "quit", "q!": "quit", "w": "save"}  # as they are typed in vi
+
+
 @dataclass(frozen=True)
 class Completion:
     """What a line can be completed to."""
@@ -35,7 +38,7 @@ def read_line(text: str, actions: Sequence["Action"], forms: Sequence[FormFacts]
     text = text.strip()
     name, _, argument = text.partition(" ")
     by_name = {action.name: action for action in actions}
-    action = by_name.get(name)
+    action = by_name.get(_EDITORS.get(name, name))
     if action is None:
         if re.split(r"[ @]", text)[0] in {form.name for form in forms}:
             return Line(by_name["edit"], text)

@@ -80,7 +80,7 @@ GUIDES = {
         "layer, { and } a head; else it is the mean over them.",
         "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "
         "the first word often get what a head has no use for. A mean hides heads that do different things. "
-        "Hide positions from a thought (:hide) to see what hangs on them. Layers and heads count from 1 here.",
+        "Hide words from a thought (:knockout) to see what hangs on them. Layers and heads count from 1 here.",
     ),
     "lines": Guide(
         "Lines",

@@ -12,15 +12,18 @@ from coconut_tui.engine.messages import (
     LookReady,
     ModelReady,
     PreviewReady,
+    QuestionRead,
     RunChanged,
     Stopped,
     VerdictRead,
     WhatIfChanged,
 )
+from coconut_tui.engine.opening import LOADING
 from coconut_tui.engine.replay import Replay
 from coconut_tui.state import ModelChoice
 
 __all__ = [
+    "LOADING",
     "Activity",
     "CompareReady",
     "Engine",
@@ -30,6 +33,7 @@ __all__ = [
     "ModelChoice",
     "ModelReady",
     "PreviewReady",
+    "QuestionRead",
     "Replay",
     "RunChanged",
     "Stopped",

@@ -6,22 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from coconut_core.bundled import short_name
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
 from coconut_tui.branches import Said, Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.engine.messages import (
+    Activity,
     CompareReady,
     Judged,
     LookReady,
     ModelReady,
     PreviewReady,
+    QuestionRead,
     RunChanged,
     Stopped,
     VerdictRead,
     WhatIfChanged,
 )
+from coconut_tui.engine.opening import READING, open_bench
 from coconut_tui.engine.worker import Job, Post, Worker
 from coconut_tui.garbage import set_aside, take_back
 from coconut_tui.looks import Ask
@@ -70,7 +74,9 @@ class Engine:
         others: problems that donors may be taken from; cache_limit: bytes for the branches held in memory.
         """
         self._worker.start()
-        self._worker.send(f"loading {choice.source}", lambda job: self._load(choice, others, cache_limit))
+        self._worker.send(
+            f"loading {short_name(choice.source)}", lambda job: self._load(choice, others, cache_limit)
+        )
         self._worker.send("reading what is known of it", lambda job: self._read_verdict(choice))
 
     @property
@@ -106,8 +112,17 @@ class Engine:
         self._do("going on with the session", lambda bench, job: bench.reopen(tree))
 
     def ask(self, question: str, problem: Problem | None, example: int | None, thoughts: int | None) -> None:
-        """Begin a run over a question."""
-        self._do("reading the question", lambda bench, job: bench.ask(question, problem, example, thoughts))
+        """Begin a run over a question; QuestionRead says whether the model could read it."""
+
+        def work(bench: "Workbench", job: Job) -> None:
+            try:
+                bench.ask(question, problem, example, thoughts)
+            except CoconutError as error:
+                self._post(QuestionRead(question, str(error)))
+            else:
+                self._post(QuestionRead(question))
+
+        self._do(READING, work)
 
     def step(self) -> None:
         """Take one step."""
@@ -334,25 +349,15 @@ class Engine:
             self._post(Stopped(str(hit)))
 
     def _load(self, choice: ModelChoice, others: Sequence[Problem] | None, cache_limit: int | None) -> None:
-        from coconut_core.model import CoconutModel
         from coconut_tui.engine.facts import facts_of
-        from coconut_tui.engine.workbench import CACHE_LIMIT, Workbench
 
-        model = CoconutModel.from_pretrained(
-            choice.source,
-            device=choice.device,
-            dtype=choice.dtype,
-            feedback=choice.feedback,
-            chat=choice.chat,
-            system=choice.system,
-            markers=choice.markers,
-        )
-        limit = CACHE_LIMIT if cache_limit is None else cache_limit
         another = self._bench is not None
-        self._bench = Workbench(model, others, cache_limit=limit, changed=self._go_on_showing)
+        self._bench = open_bench(
+            choice, others, cache_limit, self._go_on_showing, lambda stage: self._post(Activity(stage))
+        )
         self._choice, self._verdict, self._looker = choice, "", None
         set_aside(others=another)
-        self._post(ModelReady(facts_of(model), choice))
+        self._post(ModelReady(facts_of(self._bench.model), choice))
 
     def _read_verdict(self, choice: ModelChoice) -> None:
         from coconut_core.verdict import usage_line

@@ -25,6 +25,14 @@ class VerdictRead(Message):
         self.verdict = verdict
 
 
+class QuestionRead(Message):
+    """The model has read a question, or, with an error, could not."""
+
+    def __init__(self, question: str, error: str = "") -> None:
+        super().__init__()
+        self.question, self.error = question, error
+
+
 class RunChanged(Message):
     """The run has a new state. `newest` gives it; a fast run may have gone on since this was posted."""
 

@@ -21,6 +21,7 @@ from coconut_tui.engine import (
     EngineError,
     ModelChoice,
     ModelReady,
+    QuestionRead,
     RunChanged,
     VerdictRead,
 )
@@ -156,6 +157,12 @@ class BesideScreen(ModalScreen[None]):
         message.stop()
         self.second = replace(self.second, activity=message.text)
         self._changed()
+
+    def on_question_read(self, message: QuestionRead) -> None:
+        """The other model cannot read it."""
+        message.stop()
+        if message.error:
+            self.post_message(EngineError(message.error))
 
     def on_engine_error(self, message: EngineError) -> None:
         """The first thing that went wrong explains the rest."""

@@ -1,16 +1,19 @@
 """The question editor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, TextArea
+from textual.widgets import Footer, Static, TextArea
+
+from coconut_core.errors import visible
 
 
-class QuestionScreen(ModalScreen[str | None]):
-    """Asks for a question; gives None when it is left."""
+class QuestionScreen(ModalScreen[None]):
+    """Asks for a question, and stays until it has been read: one that is refused is there to be mended."""
 
     BINDINGS = [
         Binding("ctrl+s,f2", "ask", "ask", priority=True),
@@ -19,19 +22,28 @@ class QuestionScreen(ModalScreen[str | None]):
         Binding("escape", "leave", "cancel", priority=True),
     ]
 
-    def __init__(self, question: str, earlier: Sequence[str] = ()) -> None:
-        """earlier: questions asked before, newest first."""
+    def __init__(
+        self, question: str, earlier: Sequence[str], ask: Callable[[str], None], error: str = ""
+    ) -> None:
+        """earlier: questions asked before, newest first; ask is given what was written, as it was written.
+
+        error: why the question was refused.
+        """
         super().__init__()
+        self._ask = ask
+        self._error, self._refused = error, question
+        self.waits = False  # for the question to be read
         self._texts = [question, *(text for text in earlier if text != question)]
         self._place = 0  # which of them is in the editor
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Question"
-            dialog.border_subtitle = "ctrl+s asks, escape leaves"
+            dialog.border_subtitle = "ctrl+s asks, escape closes"
             if len(self._texts) > 1:
-                dialog.border_subtitle = "ctrl+s asks, up brings earlier questions, escape leaves"
+                dialog.border_subtitle = "ctrl+s asks, up brings earlier questions, escape closes"
             yield TextArea(self._texts[0], soft_wrap=True)
+            yield Static(_told(self._error), id="refused")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -59,9 +71,27 @@ class QuestionScreen(ModalScreen[str | None]):
             area.action_cursor_down()
 
     def action_ask(self) -> None:
-        """Take the question as it stands."""
-        self.dismiss(" ".join(self.query_one(TextArea).text.split()))
+        """Ask the question as it stands, without the space around it."""
+        if not self.waits:
+            self.waits = True
+            self._refused = self.query_one(TextArea).text
+            self.query_one("#refused", Static).update(Text("reading it …", "dim"))
+            self._ask(self._refused.strip())
+
+    def refuse(self, error: str) -> None:
+        """It cannot be asked, and here is why."""
+        self.waits = False
+        self.query_one("#refused", Static).update(_told(error))
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """The error was about another text."""
+        if not self.waits and event.text_area.text != self._refused:
+            self.query_one("#refused", Static).update(Text())
 
     def action_leave(self) -> None:
         """Leave the question as it was."""
         self.dismiss(None)
+
+
+def _told(error: str) -> Text:
+    return Text(f"✗ {visible(error)}" if error else "", "bold")

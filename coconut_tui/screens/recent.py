@@ -7,9 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from coconut_core.errors import visible
 from coconut_core.token_names import plain_name
 
 
@@ -22,19 +23,25 @@ class RecentScreen(ModalScreen[str | None]):
     BINDINGS = [
         Binding("down", "cursor(1)", "down", show=False, priority=True),
         Binding("up", "cursor(-1)", "up", show=False, priority=True),
-        Binding("escape", "leave", "close", priority=True),
+        Binding("escape", "leave", "leave", priority=True),
     ]
 
-    def __init__(self, title: str, items: Sequence[str], new: str = "") -> None:
-        """new: what may be written that is not in the list; empty where nothing may."""
+    def __init__(
+        self, title: str, items: Sequence[str], new: str = "", *, error: str = "", leaving: str = "closes"
+    ) -> None:
+        """new: what may be written that is not in the list; empty where nothing may. error: why the list is
+        shown; leaving: what escape does."""
         super().__init__()
         self._title, self._items, self._new = title, items, new
+        self._error, self._leaving = error, leaving
         self._listed: list[str] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as dialog:
             dialog.border_title = self._title
-            dialog.border_subtitle = "enter opens, up and down pick, escape closes"
+            dialog.border_subtitle = f"enter opens, up and down pick, escape {self._leaving}"
+            if self._error:
+                yield Static(Text(f"✗ {visible(self._error)}\n", "bold"), id="why")
             yield Input(placeholder=self._new or "filter: words that are in it", compact=True)
             yield OptionList()
         yield Footer()

@@ -10,9 +10,9 @@ from coconut_core.problems.base import Problem
 from coconut_tui.action import Action
 from coconut_tui.branches import Tree
 from coconut_tui.engine.finding import SWAPS, swap
+from coconut_tui.opening import A_MODEL
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.verbs.running import whole_number
 
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 def question(app: "Explorer", argument: str) -> None:
     """Write one."""
     app.require_model()
-
-    def written(text: str | None) -> None:
-        if text is not None:
-            ask(app, text, recognise(text), None)
-
-    now = "" if app.view is None else app.view.question
-    app.push_screen(QuestionScreen(now, app.keeper.questions), written)
+    app.write_question("" if app.view is None else app.view.question)
 
 
 def next_problem(app: "Explorer", argument: str) -> None:
@@ -76,7 +70,7 @@ def recent(app: "Explorer", argument: str) -> None:
 
     def chosen(text: str | None) -> None:
         if text is not None:
-            ask(app, text, recognise(text), None)
+            app.ask(text, recognise(text), None)
 
     app.push_screen(RecentScreen("Questions asked lately", app.keeper.questions), chosen)
 
@@ -92,7 +86,7 @@ def model(app: "Explorer", argument: str) -> None:
         chosen(argument)
     else:
         app.push_screen(
-            RecentScreen("Models opened lately", app.keeper.models, "a folder, or a model's id on the hub"),
+            RecentScreen("Models opened lately", app.keeper.models, A_MODEL),
             chosen,
         )
 
@@ -118,7 +112,7 @@ def open_first(app: "Explorer") -> None:
         elif app.view is not None and app.replay is None:
             ask_again(app, app.view.tree)
         elif app.first_question is not None:
-            ask(app, app.first_question, recognise(app.first_question), None)
+            app.ask(app.first_question, recognise(app.first_question), None)
         elif app.problems:
             open_problem(app, app.first_example or 1)
         elif app.first_example is not None:
@@ -132,7 +126,7 @@ def open_first(app: "Explorer") -> None:
 def open_problem(app: "Explorer", number: int) -> None:
     """A problem of the file or the family. Raises CoconutError where there is none."""
     found = app.problems.problem(number)
-    ask(app, found.question, found, number)
+    app.ask(found.question, found, number)
 
 
 def ask_again(app: "Explorer", tree: Tree) -> None:
@@ -140,13 +134,7 @@ def ask_again(app: "Explorer", tree: Tree) -> None:
     number, same = tree.example, False
     if number is not None and app.problems:
         same = app.problems.problem(number) == tree.problem
-    ask(app, tree.question, tree.problem, number if same else None)
-
-
-def ask(app: "Explorer", text: str, problem: Problem | None, example: int | None) -> None:
-    """Open a question; example is its number among the problems that are gone through."""
-    app.selected = app.looked_at = None
-    app.engine.ask(text, problem, example, app.thoughts)
+    app.ask(tree.question, tree.problem, number if same else None)
 
 
 ACTIONS = (

@@ -25,7 +25,7 @@ def save(app: "Explorer", argument: str) -> None:
 
     def write(trace: Trace) -> None:
         trace.save(path)
-        app.tell(f"saved to {path}")
+        app.tell(f"saved to {path.resolve()}")
 
     app.use_trace("saving", write)
 
@@ -38,7 +38,8 @@ def export(app: "Explorer", argument: str) -> None:
 
     def write(trace: Trace) -> None:
         app.last_export = write_export(trace, path, form)
-        app.tell(f"exported to {path.resolve().as_uri() if form.name == 'html' else path}")
+        whole = path.resolve()
+        app.tell(f"exported to {whole.as_uri() if form.name == 'html' else whole}")
 
     app.use_trace("exporting", write)
 
@@ -55,7 +56,7 @@ def write_picture(app: "Explorer", argument: str) -> None:
     else:
         raise CoconutError(f"the name {path} does not say what to write: end it in .svg or .txt")
     _write(path, content)
-    app.tell(f"{app.focused_view} written to {path}")
+    app.tell(f"{app.focused_view} written to {path.resolve()}")
 
 
 def write_screenshot(app: "Explorer", argument: str) -> None:
@@ -63,7 +64,7 @@ def write_screenshot(app: "Explorer", argument: str) -> None:
     path = user_path(argument) if argument else _picture_of_now()
     _refuse_existing(path)
     _write(path, app.export_screenshot(title=app.title))
-    app.tell(f"screen written to {path}")
+    app.tell(f"screen written to {path.resolve()}")
 
 
 def copy(app: "Explorer", argument: str) -> None:
@@ -118,7 +119,7 @@ def open_trace(app: "Explorer", argument: str) -> None:
 
 
 ACTIONS = (
-    Action("save", "w", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
+    Action("save", "w,ctrl+s", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
     Action("open", "o", "open", "Open a saved trace", "File", open_trace, "FILE"),
     Action(
         "export",
@@ -140,9 +141,9 @@ ACTIONS = (
     ),
     Action(
         "screenshot",
-        "ctrl+s",
+        "f9",
         "screenshot",
-        "Write the whole screen as an SVG",
+        "Write the whole screen as an SVG, where no FILE is named into this folder",
         "File",
         write_screenshot,
         "[FILE]",

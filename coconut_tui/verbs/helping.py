@@ -40,6 +40,11 @@ def leave(app: "Explorer", argument: str) -> None:
     app.exit()
 
 
+def suspend(app: "Explorer", argument: str) -> None:
+    """Stop the process until the shell's fg."""
+    app.action_suspend_process()
+
+
 def type_line(app: "Explorer", text: str, error: str = "") -> None:
     """Ask for a line, and do it; one that cannot be done comes back with what is wrong."""
     forms = () if app.facts is None else app.facts.forms
@@ -74,5 +79,6 @@ ACTIONS = (
         in_footer=True,
     ),
     Action("tour", "H", "tour", "Lead through the explorer in six steps, or stop doing so", "Help", tour),
-    Action("quit", "ctrl+q", "quit", "Leave", "Help", leave),
+    Action("suspend", "ctrl+z", "suspend", "Back to the shell; its fg goes on here", "Help", suspend),
+    Action("quit", "ctrl+q", "quit", "Leave (:q does so, too)", "Help", leave),
 )

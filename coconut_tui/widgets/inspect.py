@@ -95,6 +95,9 @@ class InspectPane(FramedPane):
         if view.draw is None:
             self.query_one(NumbersTable).show(sight)
             return
+        if sight.run is None and sight.facts is None:  # there is no model to take a step with
+            self.query_one(f"#view-{view.name}", TextView).show(Text())
+            return
         if view.reads_one and sight.step is not None and not sight.step.readable:
             self.query_one(f"#view-{view.name}", TextView).show(unreadable(sight.step))
             return

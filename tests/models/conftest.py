@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 PATIENCE = 240  # seconds
@@ -21,15 +22,19 @@ class Terminal:
         self.home = home
         self._name = f"coconut-test-{time.time_ns()}"
 
-    def start(self, arguments: str) -> None:
-        """Start coconut-tui."""
+    def start(self, arguments: str, *, in_shell: bool = False) -> None:
+        """Start coconut-tui, alone or as a job of a shell."""
         program = Path(sys.executable).with_name("coconut-tui")
         kept = " ".join(
             f"{name}={shlex.quote(str(self.home / name))}" for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
         )
         # COLUMNS and LINES would say another size than the terminal has.
         command = f"env -u COLUMNS -u LINES {kept} {program} {arguments}"
-        self._do("new-session", "-d", "-x", "120", "-y", "40", command)
+        shell = "bash --norc --noprofile"
+        self._do("new-session", "-d", "-x", "120", "-y", "40", shell if in_shell else command)
+        if in_shell:
+            self.type(command)
+            self.press("Enter")
 
     def press(self, *keys: str) -> None:
         """Press keys, as tmux names them."""
@@ -69,6 +74,13 @@ class Terminal:
         """Wait until the explorer has ended."""
         deadline = time.monotonic() + PATIENCE
         while self._alive():
+            assert time.monotonic() < deadline, f"it did not end:\n{self.screen}"
+            time.sleep(0.1)
+
+    def left_alone(self) -> None:
+        """Wait until the shell has no job any more."""
+        deadline = time.monotonic() + PATIENCE
+        while psutil.Process(self.process).children():
             assert time.monotonic() < deadline, f"it did not end:\n{self.screen}"
             time.sleep(0.1)
 

@@ -54,7 +54,9 @@ def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: 
     terminal.paste(pasted)
     terminal.see("lempus")
     terminal.press("F2")
-    terminal.see("Error")  # the model cannot read so much
+    terminal.see("at most")  # the model cannot read so much, and the text stays
+    terminal.press("Escape")
+    terminal.see("s step")
     terminal.resize(80, 24)
     terminal.resize(200, 60)
     terminal.see("Branches")
@@ -63,3 +65,20 @@ def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: 
     terminal.resize(120, 40)
     terminal.press("C-q")
     terminal.ended()
+
+
+@pytest.mark.terminal
+def test_it_is_suspended_and_goes_on_and_draws_beside_a_log(terminal: Terminal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    terminal.start(f"--model {FOLDER} --device cpu --example 1 2>{log}", in_shell=True)
+    terminal.see("○ 7")
+    terminal.press("s", "C-z")
+    terminal.see("Stopped")
+    terminal.type("fg")
+    terminal.press("Enter")
+    terminal.see("thought 1 of 7")
+    terminal.press("s")
+    terminal.see("thought 2 of 7")
+    terminal.press("C-q")
+    terminal.left_alone()
+    assert log.read_text() == ""

@@ -267,7 +267,9 @@ async def test_questions_and_examples(checkpoint: Path) -> None:
         await pilot.press("q")
         app.screen.query_one(TextArea).text = "What about blorbs?"
         await press(pilot, "ctrl+s")
-        assert "blorbs" in notes(app)
+        assert "blorbs" in str(app.screen.query_one("#refused").render())
+        assert app.screen.query_one(TextArea).text == "What about blorbs?", "it is there to be mended"
+        await pilot.press("escape")
         assert app.view.question == known, "the run before stays"
         await press(pilot, "u")
         assert app.view.question == examples[2], "undo goes back to the question before"
@@ -420,11 +422,16 @@ async def test_save_and_open(checkpoint: Path, tmp_path: Path) -> None:
         assert "no saved run is open" in notes(app)
 
 
-async def test_a_model_that_is_not_there_is_a_message_and_the_app_lives(tmp_path: Path) -> None:
-    async with explorer(tmp_path / "nowhere").run_test(size=WIDE) as pilot:
+async def test_another_model_that_is_not_there_is_a_message_and_the_run_stays(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s")
+        await typed(pilot, f"model {tmp_path / 'nowhere'}")
         await until(pilot, lambda app: "there is no folder" in notes(app))
-        await pilot.press("s")
-        await until(pilot, lambda app: len(app._notifications) >= 2)
+        await press(pilot, "s")
+        assert len(app.view.steps) == 2
         await pilot.press("question_mark")
         assert isinstance(shown(pilot).screen, HelpScreen)
 
@@ -446,6 +453,14 @@ async def test_the_palette_offers_every_action(checkpoint: Path) -> None:
         offered = [command.title for command in app.get_system_commands(app.screen)]
         for action in ACTIONS:
             assert offered.count(f"{action.label} ({action.shown_keys})") == 1
+
+
+@pytest.mark.drives("suspend")
+async def test_without_a_shell_there_is_nothing_to_go_back_to(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "ctrl+z", "s")
+        assert len(shown(pilot).view.steps) == 1
 
 
 @pytest.mark.drives("quit")

@@ -83,7 +83,7 @@ async def test_a_screen_takes_no_others_place_where_its_second_comes_again(
         path.touch()
     async with Explorer(trace=trace).run_test(size=(100, 20)) as pilot:
         await settled(pilot)
-        await press(pilot, "ctrl+s", "ctrl+s")
+        await press(pilot, "f9", "f9")
     assert not any(path.stat().st_size for path in taken)
     new = [path for path in tmp_path.iterdir() if path.stat().st_size]
     assert len(new) == 2

@@ -1,5 +1,6 @@
 """What the explorer knows without a model: the tree, breakpoints, typed lines, drafts, problems."""
 
+import re
 from dataclasses import replace
 from math import nan
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coconut_core.errors import CoconutError
+from coconut_core.interventions.text import FORMS as INTERVENTIONS
 from coconut_core.problems import example_problem, generate_problems
 from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord, TokenRecord
@@ -340,3 +342,10 @@ def test_every_pane_and_view_is_explained() -> None:
     screens = {"edit", "what-if", "compare", "controls", "problems", "beside", "training"}
     assert set(GUIDES) == {"thoughts", "prompt", "branches", *screens, *(view.name for view in VIEWS)}
     assert all(guide.reading and guide.misleading for guide in GUIDES.values())
+
+
+def test_guides_name_what_can_be_typed() -> None:
+    known = {action.name for action in ACTIONS} | {form.name for form in INTERVENTIONS}
+    for guide in GUIDES.values():
+        for name in re.findall(r"(?<!\w):([a-z][\w-]*)", guide.reading + guide.misleading):
+            assert name in known, f"{guide.title}: nobody knows :{name}"

@@ -1,12 +1,22 @@
 """The first minute: what is wrong on the command line, while a model loads, and where it cannot be loaded."""
 
+import threading
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input, OptionList, TextArea
 from typer.testing import CliRunner, Result
 
 from coconut_core.errors import CoconutError
+from coconut_tui.app import Explorer
 from coconut_tui.cli import app
+from coconut_tui.engine import LOADING, ModelChoice
+from coconut_tui.engine.worker import Job
+from coconut_tui.screens.question import QuestionScreen
+from coconut_tui.screens.recent import RecentScreen
+from coconut_tui.screens.start import StartScreen, stages
+from tests.core.ordinary_models import CHATML, ordinary_folder
+from tests.tui.conftest import WIDE, explorer, press, settled, shown, until
 
 
 def started(*arguments: str) -> Result:
@@ -25,3 +35,90 @@ def test_without_arguments_the_bundled_model_is_meant(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     result = started()
     assert "needs a terminal" in str(result.exception), "the model was found"
+
+
+def why(app: Explorer) -> str:
+    """The error that a list of models is shown for."""
+    return "".join(str(each.render()) for each in app.screen.query("#why"))
+
+
+async def test_keys_pressed_while_the_model_loads_wait_for_it(checkpoint: Path) -> None:
+    explored, gate = explorer(checkpoint), threading.Event()
+    explored.engine._worker.start()
+
+    def wait(job: Job) -> None:
+        gate.wait(60)
+
+    explored.engine._worker.send("waiting", wait)  # in front of the loading
+    async with explored.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, StartScreen))
+        await pilot.press("x", "escape", "s", "s")
+        told = str(explored.screen.query_one("#stages").render())
+        assert told.startswith(f"▸ {LOADING[0]}")
+        assert "waiting: s s" in told
+        assert "No question is open" not in str(explored.query_one("#question").render())
+        gate.set()
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) == 2)
+        assert not isinstance(explored.screen, StartScreen)
+        await press(pilot, "s")
+        assert len(explored.view.steps) == 3, "keys are the explorer's again"
+
+
+def test_the_stages_of_loading_are_told() -> None:
+    told = stages(1, [4, 2], ["s", "c"]).plain.splitlines()
+    assert told == [f"✓ {LOADING[0]}  4 s", f"▸ {LOADING[1]}  2 s", f"· {LOADING[2]}", "", "waiting: s c"]
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_a_choice(checkpoint: Path, tmp_path: Path) -> None:
+    failing = explorer(tmp_path)
+    failing.keeper.note_model(ModelChoice(str(checkpoint)))
+    async with failing.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, RecentScreen))
+        assert "is not a model" in why(failing)
+        listed = [str(option.prompt) for option in failing.screen.query_one(OptionList).options]
+        assert listed[0] == str(checkpoint)
+        assert any(each.endswith("models/prosqa") for each in listed)
+        failing.screen.query_one(Input).value = str(tmp_path / "nowhere")
+        await pilot.press("enter")
+        await until(pilot, lambda app: "nowhere" in why(app))
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        assert failing.facts.name == str(checkpoint)
+        await press(pilot, "s")
+        assert len(failing.view.steps) == 1
+
+
+async def test_without_a_model_escape_leaves(tmp_path: Path) -> None:
+    failing = explorer(tmp_path)
+    async with failing.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, RecentScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda app: not app.is_running)
+    assert failing.return_code == 0
+
+
+async def test_a_first_question_that_is_refused_is_in_the_editor(checkpoint: Path) -> None:
+    async with explorer(checkpoint, question="What about blorbs?").run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, QuestionScreen))
+        screen = shown(pilot).screen
+        assert screen.query_one(TextArea).text == "What about blorbs?"
+        assert "blorbs" in str(screen.query_one("#refused").render())
+        screen.query_one(TextArea).text = "Is Alex a lempus or rompus?"
+        await until(pilot, lambda app: not str(screen.query_one("#refused").render()))
+        await pilot.press("ctrl+s")
+        await settled(pilot)
+        assert shown(pilot).view.question == "Is Alex a lempus or rompus?"
+        assert shown(pilot).screen is not screen
+
+
+async def test_a_question_is_asked_as_it_was_written(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path, "qwen2", template=CHATML)
+    written = "A table:\n| a | b |\n  x = 1\n\nWhat is  b?"
+    app = Explorer(ModelChoice(str(folder), "cpu"), question="Is 7 a prime?", thoughts=1)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("q")
+        app.screen.query_one(TextArea).text = f"\n {written} \n"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda app: app.view.question == written)
+        assert app.keeper.questions == () or app.keeper.questions[0] == written
