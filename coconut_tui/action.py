@@ -22,7 +22,6 @@ class Action:
     group: str
     do: "Callable[[Explorer, str], None]"
     argument: str = ""
-    in_footer: bool = False
 
     def act(self, app: "Explorer", argument: str = "") -> None:
         """Do it. Raises CoconutError where it cannot be done."""

@@ -12,6 +12,7 @@ from textual.timer import Timer
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
+from coconut_tui.action import Action
 from coconut_tui.actions import ACTIONS, all_actions
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
@@ -29,6 +30,7 @@ from coconut_tui.engine import (
     VerdictRead,
     WhatIfChanged,
 )
+from coconut_tui.footing import keys_shown
 from coconut_tui.keeper import Keeper
 from coconut_tui.keys_first import KeysFirst
 from coconut_tui.opening import OpeningApp
@@ -63,7 +65,7 @@ class Explorer(OpeningApp):
             action.keys,
             f"act('{action.name}')",
             action.label,
-            show=action.in_footer,
+            show=False,  # the line of keys has its own
             priority=action.name == "quit",  # from any screen
             id=action.name,
         )
@@ -242,6 +244,13 @@ class Explorer(OpeningApp):
 
     # -- what actions need ---------------------------------------------------------------------------------
 
+    def actions_now(self) -> Sequence[Action]:
+        """What the line of keys names."""
+        replayed, loaded = self.replay is not None, self.facts is not None
+        names = keys_shown(self.view, replayed=replayed, loaded=loaded, focused=self.focused_view)
+        by_name = {action.name: action for action in self.actions}
+        return [by_name[name] for name in names]
+
     def branch_in_question(self) -> int:
         """The branch under the cursor where the tree has the focus, else the current one."""
         tree = self.query_one(BranchTree)
@@ -315,6 +324,7 @@ class Explorer(OpeningApp):
         self.query_one("#verdict", TextView).show(
             usage_text(self.facts, None if self.view is None else self.view.thoughts)
         )
+        self.draw_keys()
         for screen in self.screen_stack:
             if isinstance(screen, BesideScreen):
                 screen.show_first(self.view, self.activity)

@@ -104,9 +104,12 @@ def explore(
     from coconut_core.problems import read_some_problems
     from coconut_core.trace import Trace
     from coconut_tui.config import Config, load_config
+    from coconut_tui.keeper import Keeper, kept_theme
+    from coconut_tui.store import default_folder
 
     given = {"model": model, "device": device, "dtype": dtype, "thoughts": thoughts, "top_k": top_k}
-    settings = load_config(config, given).config
+    in_force = load_config(config, given)
+    settings = in_force.config
     if example is not None and example < 1:
         raise CoconutError(f"examples are numbered from 1, not {example}")
     if question is not None and example is not None:
@@ -116,6 +119,8 @@ def explore(
         raise CoconutError("--restore goes on with a session: leave out what else to open")
     loaded = None if trace is None else Trace.load(trace)
     more: dict[str, Any] = {} if data is None else {"problems": read_some_problems(data)}
+    if settings.remember and in_force.sources["theme"] == "default":
+        settings = replace(settings, theme=kept_theme(default_folder()) or settings.theme)
     if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
         more["config"] = settings
     source = settings.model
@@ -127,9 +132,7 @@ def explore(
         raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
     from coconut_tui.app import Explorer
     from coconut_tui.engine import ModelChoice
-    from coconut_tui.keeper import Keeper
     from coconut_tui.leaving import end_process, leaving_on_signals
-    from coconut_tui.store import default_folder
     from coconut_tui.terminal import draw_on_terminal
     from coconut_tui.tour import first_time
 

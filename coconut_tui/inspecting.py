@@ -84,6 +84,7 @@ class InspectingApp(PanedApp):
         self._given_up = None
         super().show_view(name)
         self.draw_inspect()
+        self.draw_keys()
 
     def action_look_at(self, number: int, layer: int) -> None:
         """Select a step and a layer: a cell of the lens has been clicked."""

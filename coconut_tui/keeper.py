@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
 from coconut_core.problems import Problem, read_some_problems
+from coconut_core.whole_files import written_aside
 from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Answered
@@ -131,6 +133,15 @@ class Keeper:
                 now = replace(run, selected=selected, breakpoints=breakpoints, answered=answered)
                 self._change(replace(self._session, run=now))
 
+    def note_theme(self, name: str) -> None:
+        """Another theme has been chosen."""
+        if self._store is not None:
+            path = _theme_file(self._store.folder)
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with written_aside(path) as file:
+                    file.write(name)
+
     # -- saying and leaving --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
@@ -182,3 +193,18 @@ def absolute(source: str) -> str:
 
 def _decided(tree: Tree | None) -> object:
     return tree and (tree.question, [(branch.number, branch.decisions) for branch in tree.branches])
+
+
+def kept_theme(folder: Path) -> str | None:
+    """The theme that was chosen last; folder: where sessions are saved."""
+    from textual.theme import BUILTIN_THEMES
+
+    try:
+        name = _theme_file(folder).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return name if name in BUILTIN_THEMES else None
+
+
+def _theme_file(folder: Path) -> Path:
+    return folder.parent / "theme"

@@ -46,6 +46,10 @@ class OpeningApp(InspectingApp):
         self._file, self._cache_limit = problems, cache_limit
         self._start: StartScreen | None = None
 
+    def on_mount(self) -> None:
+        """Keep the theme that is chosen."""
+        self.theme_changed_signal.subscribe(self, lambda theme: self.keeper.note_theme(theme.name))
+
     # -- opening -------------------------------------------------------------------------------------------
 
     def open(self) -> None:

@@ -13,12 +13,13 @@ from textual.widget import Widget
 from textual.widgets import Tab, Tabs
 
 from coconut_core.errors import visible
+from coconut_tui.action import Action
 from coconut_tui.palettes import palette_theme
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.inspect import InspectPane
-from coconut_tui.widgets.keys import KeysFooter
+from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.prompt import PromptPane, asked_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
@@ -40,6 +41,8 @@ class PanesScreen(Screen[None]):
             for pane in widget.ancestors_with_self:
                 if isinstance(pane, FramedPane):
                     pane.follow_focus()
+        if isinstance(self.app, PanedApp):
+            self.app.draw_keys()
         if now is not None:
             self._keep_in_front(now)
         elif self.app.app_focus:
@@ -64,6 +67,7 @@ class PanesScreen(Screen[None]):
 class PanedApp(App[None]):
     """An app of four panes, side by side or one at a time."""
 
+    NOTE_SECONDS, ERROR_SECONDS = 3.0, 6.0  # that it is shown
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
 
     def get_default_screen(self) -> Screen[None]:
@@ -82,7 +86,16 @@ class PanedApp(App[None]):
             yield InspectPane(id="inspect", classes="pane")
         yield TourBar(id="tour")
         yield TextView(id="verdict")
-        yield KeysFooter()
+        yield KeysLine(id="keys")
+
+    def actions_now(self) -> Sequence[Action]:
+        """What the line of keys names."""
+        raise NotImplementedError
+
+    def draw_keys(self) -> None:
+        """The line of keys follows the focus and the run."""
+        for line in self.query(KeysLine):
+            line.show(self.actions_now())
 
     def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw the question: what it asks in the line on top, all of it in its pane."""
@@ -155,11 +168,11 @@ class PanedApp(App[None]):
 
     def tell(self, text: str) -> None:
         """Say something in passing."""
-        self.notify(visible(text, "\n"), markup=False)
+        self.notify(visible(text, "\n"), markup=False, timeout=self.NOTE_SECONDS)
 
     def tell_error(self, text: str) -> None:
         """Say what went wrong."""
-        self.notify(visible(text, "\n"), title="Error", severity="error", markup=False)
+        self.notify(visible(f"✗ {text}", "\n"), severity="error", markup=False, timeout=self.ERROR_SECONDS)
 
     # -- colours -------------------------------------------------------------------------------------------
 

@@ -1,36 +1,47 @@
-"""A letter at every place that can take the focus; pressing it goes there."""
+"""A letter at every place that can be gone to; pressing it goes there."""
 
-from collections.abc import Sequence
-from string import ascii_lowercase
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_letters
 
 from textual import events
 from textual.app import ComposeResult
-from textual.geometry import Offset
+from textual.geometry import Offset, Region
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Label
 
+Go = Callable[[], object]
 
-class JumpScreen(ModalScreen[Widget | None]):
-    """Gives the widget whose letter was pressed."""
 
-    def __init__(self, targets: Sequence[Widget]) -> None:
+@dataclass(frozen=True)
+class Target:
+    """A place on screen, and how to go there. Its letter stands at its right end, where it hides least."""
+
+    region: Region
+    go: Go
+
+
+class JumpScreen(ModalScreen[Go | None]):
+    """Gives how to go to the target whose letter was pressed, or what else a key stands for."""
+
+    def __init__(self, targets: Sequence[Target], keys: Mapping[str, Go]) -> None:
         super().__init__()
-        self._targets = dict(zip(ascii_lowercase, targets, strict=False))
+        self._targets = dict(zip(ascii_letters, targets, strict=False))
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
         for letter, target in self._targets.items():
             label = Label(f" {letter} ", classes="jump")
-            label.absolute_offset = Offset(target.region.x, target.region.y)
+            label.absolute_offset = Offset(target.region.right - 4, target.region.y)
             yield label
 
     def on_key(self, event: events.Key) -> None:
         """Any other key leaves."""
         event.stop()
-        self.dismiss(self._targets.get(event.key))
+        target = self._targets.get(event.character or "")
+        self.dismiss(self._keys.get(event.key) if target is None else target.go)
 
     def on_click(self, event: events.Click) -> None:
-        """A click goes to what lies there."""
-        self.dismiss(
-            next((each for each in self._targets.values() if each.region.contains(*event.screen_offset)), None)
-        )
+        """A click goes to the smallest place that lies there."""
+        there = [each for each in self._targets.values() if each.region.contains(*event.screen_offset)]
+        self.dismiss(min(there, key=lambda target: target.region.area).go if there else None)

@@ -41,12 +41,16 @@ class WhatIfScreen(ModalScreen[str | None]):
         """The columns."""
         self._head()
         self.query_one("#what-if-state", Static).update("trying …")
+        if self._table.variants:
+            self.show(self._table)
 
     def show(self, table: WhatIf) -> None:
         """Show what is known."""
+        self._table = table
+        if not self.query("#what-if-state"):  # it is not there yet, or not any more
+            return
         rows = self.query_one(DataTable)
         row = rows.cursor_row
-        self._table = table
         headings = self._head()
         widest = max((len(variant.text) for variant in table.variants), default=0)
         taken = widest + len("changed") + sum(map(len, headings)) + 2 * (3 + len(headings))

@@ -138,8 +138,8 @@ def ask_again(app: "Explorer", tree: Tree) -> None:
 
 
 ACTIONS = (
-    Action("question", "q", "question", "Write a question", "Question", question, in_footer=True),
-    Action("next", "n", "next", "Open the next problem", "Question", next_problem, in_footer=True),
+    Action("question", "q", "question", "Write a question", "Question", question),
+    Action("next", "n", "next", "Open the next problem", "Question", next_problem),
     Action("previous", "p", "previous", "Open the problem before", "Question", previous_problem),
     Action("problem", "number_sign", "problem", "Open problem N", "Question", problem, "N"),
     Action(

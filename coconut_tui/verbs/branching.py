@@ -66,16 +66,7 @@ def _move(app: "Explorer", by: int) -> None:
 
 
 ACTIONS = (
-    Action(
-        "fork",
-        "f",
-        "fork",
-        "Begin a branch after the selected step",
-        "Branches",
-        fork,
-        "[NAME]",
-        in_footer=True,
-    ),
+    Action("fork", "f", "fork", "Begin a branch after the selected step", "Branches", fork, "[NAME]"),
     Action("branch", "apostrophe", "branch", "Go to a branch", "Branches", branch, "BRANCH"),
     Action("next-branch", "J", "next branch", "Go to the next branch", "Branches", next_branch),
     Action(

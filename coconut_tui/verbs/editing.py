@@ -89,17 +89,8 @@ ACTIONS = (
         "Edit",
         edit,
         "[EDIT]",
-        in_footer=True,
     ),
-    Action(
-        "zero",
-        "z",
-        "zero",
-        "Replace the selected thought by zeros, in a branch",
-        "Edit",
-        zero,
-        in_footer=True,
-    ),
+    Action("zero", "z", "zero", "Replace the selected thought by zeros, in a branch", "Edit", zero),
     Action(
         "own",
         "Z",
@@ -109,13 +100,7 @@ ACTIONS = (
         own,
     ),
     Action(
-        "what-if",
-        "i",
-        "what if",
-        "Try every ablation of the selected thought, side by side",
-        "Edit",
-        what_if,
-        in_footer=True,
+        "what-if", "i", "what if", "Try every ablation of the selected thought, side by side", "Edit", what_if
     ),
     Action(
         "sweep",
@@ -126,6 +111,6 @@ ACTIONS = (
         sweep,
         "EDIT",
     ),
-    Action("undo", "u", "undo", "Undo the last change", "Edit", undo, in_footer=True),
+    Action("undo", "u", "undo", "Undo the last change", "Edit", undo),
     Action("redo", "U,ctrl+r", "redo", "Do again what was undone", "Edit", redo),
 )

@@ -76,7 +76,6 @@ ACTIONS = (
         "Explain the view that has the focus; show all keys",
         "Help",
         show_help,
-        in_footer=True,
     ),
     Action("tour", "H", "tour", "Lead through the explorer in six steps, or stop doing so", "Help", tour),
     Action("suspend", "ctrl+z", "suspend", "Back to the shell; its fg goes on here", "Help", suspend),

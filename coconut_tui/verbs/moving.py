@@ -1,15 +1,16 @@
 """Moving the cursor within a pane, and the focus between panes."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.containers import ScrollableContainer
-from textual.widget import Widget
 from textual.widgets import Tabs
 
 from coconut_tui.action import Action
-from coconut_tui.screens.jump import JumpScreen
+from coconut_tui.screens.jump import Go, JumpScreen, Target
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.views import VIEWS
 
 if TYPE_CHECKING:
     from coconut_tui.app import Explorer
@@ -80,14 +81,25 @@ def next_pane(app: "Explorer", argument: str) -> None:
 
 
 def jump(app: "Explorer", argument: str) -> None:
-    """A letter for every pane."""
+    """A letter for every pane and every row in sight; a digit for a view."""
 
-    def closed(target: Widget | None) -> None:
-        if target is not None:
-            target.focus()
+    def closed(go: Go | None) -> None:
+        if go is not None:
+            go()
 
-    seen = [widget for widget in app.screen.focus_chain if widget.region]
-    app.push_screen(JumpScreen(seen), closed)
+    panes = [app.query_one(f"#{name}") for name in ACROSS]
+    seen = [pane for pane in panes if pane.region]
+    targets = [Target(pane.region, partial(app.focus_pane, str(pane.id))) for pane in seen]
+    for pane in seen:
+        for rows in pane.query(RowsView) if not isinstance(pane, RowsView) else (pane,):
+            targets += [Target(region, partial(_select, app, rows, key)) for region, key in rows.in_sight()]
+    views = {str(number): partial(app.show_view, view.name) for number, view in enumerate(VIEWS, start=1)}
+    app.push_screen(JumpScreen(targets, views), closed)
+
+
+def _select(app: "Explorer", rows: RowsView, key: int) -> None:
+    rows.focus()
+    app.highlight(rows, key)
 
 
 def _move(app: "Explorer", by: int) -> None:
@@ -123,5 +135,5 @@ ACTIONS = (
     Action("earlier", "comma", "earlier", "Select the step before", "Move", earlier),
     Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),
     Action("next-pane", "v", "next pane", "In a narrow terminal, show the next pane", "Move", next_pane),
-    Action("jump", "ctrl+o", "jump", "Show a letter at every pane, and go to the one pressed", "Move", jump),
+    Action("jump", "ctrl+o", "jump", "Show letters at panes and rows, and go to the one pressed", "Move", jump),
 )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def step(app: "Explorer", argument: str) -> None:
     """Take one step."""
-    app.player.step()
+    if not _at_end(app):
+        app.player.step()
 
 
 def back(app: "Explorer", argument: str) -> None:
@@ -26,7 +27,8 @@ def back(app: "Explorer", argument: str) -> None:
 
 def go_on(app: "Explorer", argument: str) -> None:
     """Run to the end or a breakpoint."""
-    app.player.finish(app.breakpoints)
+    if not _at_end(app):
+        app.player.finish(app.breakpoints)
 
 
 def think_all(app: "Explorer", argument: str) -> None:
@@ -103,6 +105,14 @@ def breakpoints(app: "Explorer", argument: str) -> None:
     app.push_screen(BreakpointsScreen(app.breakpoints, app.set_breakpoints), closed)
 
 
+def _at_end(app: "Explorer") -> bool:
+    """Whether there is no step to take; says so."""
+    at_end = app.view is not None and app.view.over and not app.player.busy
+    if at_end:
+        app.tell("the run is at its end: b goes a step back, r begins again, n opens the next problem")
+    return at_end
+
+
 def whole_number(text: str, what: str, least: int) -> int:
     """A number that was typed. Raises CoconutError for what is none."""
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
@@ -112,24 +122,10 @@ def whole_number(text: str, what: str, least: int) -> int:
 
 ACTIONS = (
     Action(
-        "step",
-        "s,space",
-        "step",
-        "Take the next step: a thought, the end of thinking, or a word",
-        "Run",
-        step,
-        in_footer=True,
+        "step", "s,space", "step", "Take the next step: a thought, the end of thinking, or a word", "Run", step
     ),
-    Action("back", "b,backspace", "back", "Take the last step back", "Run", back, in_footer=True),
-    Action(
-        "continue",
-        "c",
-        "continue",
-        "Run to the end of the answer, or to a breakpoint",
-        "Run",
-        go_on,
-        in_footer=True,
-    ),
+    Action("back", "b,backspace", "back", "Take the last step back", "Run", back),
+    Action("continue", "c", "continue", "Run to the end of the answer, or to a breakpoint", "Run", go_on),
     Action(
         "think-all",
         "t",

@@ -16,13 +16,14 @@ from coconut_tui.looks import Ask
 from coconut_tui.state import marker_name
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
-from coconut_tui.widgets.views import all_views
+from coconut_tui.widgets.view_tabs import ViewTabs
+from coconut_tui.widgets.views import VIEWS, all_views
 from coconut_tui.widgets.views.numbers import NumbersTable
 from coconut_tui.widgets.views.sight import Sight, unreadable
 
 LEAST_WIDTH, LEAST_HEIGHT = 24, 8  # cells that views are drawn for
 _WIDE = 64  # with so many cells the step's figures take one line
-_BAR, _TABS = 1, 3  # cells beside and lines above a view: its scrollbar, the tabs
+_BAR, _GAP = 1, 1  # cells beside and lines above a view: its scrollbar, what parts it from the tabs
 
 
 class InspectPane(FramedPane):
@@ -44,6 +45,10 @@ class InspectPane(FramedPane):
 
     def compose(self) -> ComposeResult:
         yield TextView(id="step-facts")
+        keys = {view.name: f"{number} " for number, view in enumerate(VIEWS, start=1)}
+        yield ViewTabs(
+            [(name, f"{keys.get(name, '')}{view.title}") for name, view in all_views().items()], id="view-tabs"
+        )
         with TabbedContent(id="views"):
             for view in all_views().values():
                 with TabPane(view.title, id=view.name):
@@ -63,6 +68,10 @@ class InspectPane(FramedPane):
         if self._drawn != self.shown:
             self._draw()
 
+    def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
+        """Bring a view to the front."""
+        self.view_tab(event.name)
+
     def on_resize(self, event: events.Resize) -> None:
         """What is drawn follows the room there is."""
         self.call_after_refresh(self._draw)
@@ -71,7 +80,7 @@ class InspectPane(FramedPane):
     def sight(self) -> Sight:
         """What is drawn, and the room there is for it."""
         room = self.query_one(TabbedContent).size  # a view that has just come to the front has no size yet
-        width, height = max(LEAST_WIDTH, room.width - _BAR), max(LEAST_HEIGHT, room.height - _TABS)
+        width, height = max(LEAST_WIDTH, room.width - _BAR), max(LEAST_HEIGHT, room.height - _GAP)
         return replace(self._sight, width=width, height=height)
 
     @property
@@ -90,6 +99,7 @@ class InspectPane(FramedPane):
 
     def _draw(self) -> None:
         self._drawn = self.shown
+        self.query_one(ViewTabs).choose(self._drawn)
         view, sight = all_views()[self._drawn], self.sight
         self.query_one("#step-facts", TextView).show(_step_facts(sight))
         if view.draw is None:

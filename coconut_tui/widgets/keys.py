@@ -1,22 +1,56 @@
 """The line of keys at the bottom."""
 
-from textual.screen import Screen
-from textual.widgets import Footer
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.widget import Widget
+
+from coconut_tui.action import Action
+
+_PALETTE = "▏^p palette "
 
 
-class KeysFooter(Footer):
-    """Put together anew only where there are other keys to show: it is a widget for each, made, styled and laid
-    out, and Textual asks for it whenever the focus moves."""
+class KeysLine(Widget):
+    """Keys with what they do, as many as there is room for; a click presses one. It is drawn as one line:
+    Textual's footer is a widget for each key, and is laid out anew whenever the focus moves."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._shown: list[tuple[object, ...]] | None = None
+    DEFAULT_CSS = """
+    KeysLine { dock: bottom; height: 1; background: $footer-background; color: $footer-foreground; }
+    KeysLine > .keys--key { color: $footer-key-foreground; text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key"}
 
-    def bindings_changed(self, screen: Screen[object]) -> None:
-        """Show other keys, where they are others."""
-        keys = [tuple(each)[1:] for each in screen.active_bindings.values() if each.binding.show]
-        here = screen.app.app_focus and self.is_attached and screen is self.screen
-        if not here or keys != self._shown:
-            super().bindings_changed(screen)
-        if here:
-            self._shown = keys
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._actions: Sequence[Action] = ()
+        self._places: list[tuple[int, int, str]] = []  # from cell to cell, the key
+
+    def show(self, actions: Sequence[Action]) -> None:
+        """Show the keys of actions."""
+        if actions != self._actions:
+            self._actions = actions
+            self.refresh()
+
+    def render(self) -> Text:
+        """The keys that fit, and the palette's."""
+        text, self._places = Text(no_wrap=True), []
+        room = self.size.width - len(_PALETTE)
+        style = self.get_component_rich_style("keys--key", partial=True)
+        for action in self._actions:
+            key = action.shown_keys.split(" or ")[0]
+            if text.cell_len + len(key) + len(action.label) + 3 > room:
+                break
+            start = text.cell_len
+            text.append(f" {key}", style).append(f" {action.label} ")
+            self._places.append((start, text.cell_len, action.keys.split(",")[0]))
+        text.append(" " * (room - text.cell_len))
+        self._places.append((room, self.size.width, self.app.COMMAND_PALETTE_BINDING))
+        return text.append(_PALETTE[:1], "dim").append(_PALETTE[1:3], style).append(_PALETTE[3:])
+
+    def on_click(self, event: events.Click) -> None:
+        """Press the key that was clicked."""
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.app.simulate_key(key)

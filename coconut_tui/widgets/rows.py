@@ -132,6 +132,12 @@ class RowsView(ScrollView, can_focus=True):
         self.key = keys[min(max(here + by, 0), len(keys) - 1)]
         return self.key
 
+    def in_sight(self) -> list[tuple[Region, int]]:
+        """Where on screen the rows are that can be selected, with their keys."""
+        here, top = self.content_region, self.scroll_offset.y
+        rows = enumerate(self._rows[top : top + here.height], start=here.y)
+        return [(Region(here.x, y, here.width, 1), row.key) for y, row in rows if row.key is not None]
+
     def choose(self) -> None:
         """Choose the row under the cursor."""
         if self.key is not None:

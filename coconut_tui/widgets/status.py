@@ -29,7 +29,7 @@ def status_line(
 def usage_text(facts: ModelFacts | None, thoughts: int | None = None) -> Text:
     """Whether the model's thoughts are known to be used. thoughts: how many the run shown takes, at most."""
     if facts is not None and not facts.trained:
-        return Text(untrained_label(facts.feedback, thoughts), "bold", no_wrap=True, overflow="ellipsis")
+        return Text(untrained_label(facts.feedback, thoughts), "bold")
     usage, colon, why = ("" if facts is None else facts.verdict).partition(":")
-    text = Text("thoughts used? ", no_wrap=True, overflow="ellipsis")
+    text = Text("thoughts used? ")
     return text.append(usage or "…", "bold").append(colon + why)

@@ -23,6 +23,13 @@ Snap = Callable[..., bool]
 
 
 @pytest.fixture(autouse=True)
+def _notes_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said in passing can still be read on a machine that is slow."""
+    monkeypatch.setattr(Explorer, "NOTE_SECONDS", 600.0)
+    monkeypatch.setattr(Explorer, "ERROR_SECONDS", 600.0)
+
+
+@pytest.fixture(autouse=True)
 def _actions_named_are_done(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test marked drives("zero") fails unless it did the action "zero"."""
     named = [name for mark in request.node.iter_markers("drives") for name in mark.args]

@@ -377,8 +377,17 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         await pilot.press("escape", "ctrl+o")
         assert isinstance(app.screen, JumpScreen)
         labels = {str(label.render()).strip(): label for label in app.screen.query(".jump")}
-        assert len(labels) == 5
+        rows = len(app.query_one(ThoughtsPane).in_sight())
+        assert len(labels) == 4 + 1 + rows, "panes, the branch, steps"
         await pilot.press("b")
+        assert app.focused_pane == "branches"
+        await pilot.press("ctrl+o", "6")
+        assert app.shown_view == "lines"
+        await pilot.press("ctrl+o")
+        letters = [str(label.render()).strip() for label in app.screen.query(".jump")]
+        await pilot.press(letters[5])
+        assert (app.focused_pane, app.selected) == ("thoughts", 0), "the first row of the thoughts"
+        await pilot.press("G", "ctrl+o", "b", "1")
         assert app.focused_pane == "branches"
         await press(pilot, "f")
         await press(pilot, "k", "enter")

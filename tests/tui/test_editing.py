@@ -57,7 +57,7 @@ async def test_after_a_run_the_last_thought_is_meant_or_the_one_looked_at(checkp
         assert app.view.over
         await press(pilot, "z")
         assert app.view.tree.here.done == "zero@2", "the thought that was last looked at"
-        await pilot.press("i")
+        await press(pilot, "i")
         assert "thought 2" in str(app.screen.query_one(".dialog").border_title)
         assert "select a thought" not in notes(app)
 

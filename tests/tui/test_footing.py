@@ -1,0 +1,111 @@
+"""What the screen says of itself: keys by focus and state, all names of the views, sentences that are whole."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from coconut_core.trace import Trace
+from coconut_tui.app import Explorer
+from coconut_tui.config import Config
+from coconut_tui.keeper import Keeper, kept_theme
+from coconut_tui.widgets.keys import KeysLine
+from coconut_tui.widgets.view_tabs import ViewTabs
+from coconut_tui.widgets.views import VIEWS
+from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
+
+
+def painted(app: Explorer) -> str:
+    """The lines of the screen."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def words(text: str) -> str:
+    """A text without frames and line breaks."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def keys(pilot: Pilot[None]) -> str:
+    return str(shown(pilot).query_one(KeysLine).render())
+
+
+@pytest.mark.drives("step", "continue")
+async def test_the_keys_follow_the_run_and_the_focus(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=(200, 45)) as pilot:
+        await settled(pilot)
+        assert "s step" in keys(pilot)
+        assert "> layer above" not in keys(pilot)
+        await press(pilot, "s", "4", "l")
+        await until(pilot, lambda app: "> layer above" in keys(pilot))
+        assert "} next head" not in keys(pilot)
+        await press(pilot, "5")
+        await until(pilot, lambda app: "} next head" in keys(pilot))
+        await press(pilot, "h", "h")
+        await until(pilot, lambda app: "R rename" in keys(pilot))
+        await press(pilot, "c")
+        await until(pilot, lambda app: "s step" not in keys(pilot))
+        assert "r restart" in keys(pilot)
+        count = len(shown(pilot).view.steps)
+        await press(pilot, "s")
+        assert len(shown(pilot).view.steps) == count
+        assert "the run is at its end" in notes(shown(pilot))
+
+
+async def test_a_replay_names_no_key_that_it_refuses(trace: Trace) -> None:
+    async with Explorer(trace=trace).run_test(size=(200, 45)) as pilot:
+        await settled(pilot)
+        for label in ("edit", "zero", "what if", "question", "fork"):
+            assert f" {label} " not in keys(pilot)
+        assert "c continue" in keys(pilot)
+
+
+async def test_a_key_of_the_line_can_be_clicked(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.click(KeysLine, offset=(2, 0))
+        await until(pilot, lambda app: len(app.view.steps) == 1)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_every_view_is_named_with_its_key(trace: Trace, size: tuple[int, int]) -> None:
+    async with Explorer(trace=trace).run_test(size=size) as pilot:
+        app = await settled(pilot)
+        app.focus_pane("inspect")
+        await until(pilot, lambda app: "1 Top-k" in painted(app))
+        for number, view in enumerate(VIEWS, start=1):
+            assert f"{number} {view.title}" in painted(app)
+        tabs = app.query_one(ViewTabs)
+        place = next(
+            (sum(len(label) + 2 for _, label in line[: [name for name, _ in line].index("lens")]), y)
+            for y, line in enumerate(tabs.lines(tabs.size.width))
+            if "lens" in dict(line)
+        )
+        await pilot.click(ViewTabs, offset=place)
+        await until(pilot, lambda app: app.shown_view == "lens")
+
+
+async def test_sentences_are_whole_at_80_columns(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
+        app = await settled(pilot)
+        verdict = str(app.query_one("#verdict").render())
+        assert words(verdict) in words(painted(app))
+        await typed(pilot, "break blorb > 1")
+        await until(pilot, lambda app: bool(app.screen.query("#command-error")))
+        error = str(app.screen.query_one("#command-error").render())
+        assert "top changes" in error
+        await until(pilot, lambda app: words(error) in words(painted(app)))
+        assert app.screen.query_one(Input).value == "break blorb > 1"
+
+
+async def test_a_theme_that_is_chosen_is_kept(trace: Trace, tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "sessions"
+    assert kept_theme(folder) is None
+    app = Explorer(trace=trace, keeper=Keeper(folder), config=Config(theme="nord"))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        assert kept_theme(folder) is None, "only what is chosen is kept"
+        app.theme = "dracula"
+        await until(pilot, lambda app: kept_theme(folder) == "dracula")
+    (folder.parent / "theme").write_text("no such theme")
+    assert kept_theme(folder) is None
