@@ -7,11 +7,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
+from coconut_core.cells import cells
 from coconut_tui.drawing import chance_text, end_of, place_headings, place_told, shortened, verdict_mark
 from coconut_tui.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
 
-_CHANGED = "changed compares answers alone; +5 words were said in front of one."
+_CHANCE = 5  # cells of a probability
+_ALOUD = "; +5 words were said in front of one"
 
 
 class WhatIfScreen(ModalScreen[str | None]):
@@ -52,8 +54,9 @@ class WhatIfScreen(ModalScreen[str | None]):
         rows = self.query_one(DataTable)
         row = rows.cursor_row
         headings = self._head()
-        widest = max((len(variant.text) for variant in table.variants), default=0)
-        taken = widest + len("changed") + sum(map(len, headings)) + 2 * (3 + len(headings))
+        widest = max((cells(variant.text) for variant in table.variants), default=0)
+        chances = sum(max(_CHANCE, cells(heading)) for heading in headings)
+        taken = widest + len("changed") + chances + 2 * (3 + len(headings))
         room = max(16, self.query_one(".dialog").scrollable_content_region.width - taken)
         for variant in table.variants:
             rows.add_row(*_cells(variant, room, len(headings)))
@@ -76,7 +79,8 @@ class WhatIfScreen(ModalScreen[str | None]):
         variants = self._table.variants
         error = variants[row].error if row < len(variants) else ""
         answered = sum(variant.said is not None for variant in variants)
-        told = f"{_CHANGED} {place_told(self._table.place)}".rstrip()
+        aloud = _ALOUD if any(variant.aloud for variant in variants) else ""
+        told = f"changed compares answers alone{aloud}. {place_told(self._table.place)}".rstrip()
         text = told if self._table.complete else f"trying … {answered} answered, escape stops"
         self.query_one("#what-if-state", Static).update(Text(f"✗ {error}" if error else text, "dim"))
 
@@ -106,7 +110,8 @@ def _cells(variant: Variant, room: int, columns: int) -> list[Text]:
     if variant.said is None:
         return [Text(variant.text), Text("…", "dim"), Text(), *none]
     mark = verdict_mark(variant.said)
-    answer = Text(end_of(variant.said.answer or "nothing", room - len(mark))).append(mark)
+    cut = shortened if variant.said.right is None else end_of  # the end of a known answer decides
+    answer = Text(cut(variant.said.answer or "nothing", room - len(mark))).append(mark)
     aloud = f"  +{variant.aloud} word{'' if variant.aloud == 1 else 's'}" if variant.aloud else ""
     answer.append(aloud if answer.cell_len + len(aloud) <= room else "", "dim")
     changed = Text("≠ yes", "bold") if variant.changed else Text("= no", "dim")

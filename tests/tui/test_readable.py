@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 from textual.containers import VerticalScroll
-from textual.widgets import OptionList, Static
+from textual.widgets import DataTable, OptionList, Static
 
 from coconut_core.plots import Line, draw_lines
 from coconut_core.problems import example_problem
@@ -18,7 +18,8 @@ from coconut_tui.controlled import Swaps
 from coconut_tui.drawing import verdict_mark
 from coconut_tui.screens.compare import CompareScreen, draw_comparison
 from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.state import ComparedStep, Comparison, RunView
+from coconut_tui.screens.what_if import WhatIfScreen
+from coconut_tui.state import ComparedStep, Comparison, DecidingPlace, RunView, Variant, WhatIf
 from coconut_tui.widgets.inspect import _step_facts
 from coconut_tui.widgets.prompt import asked_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
@@ -298,3 +299,23 @@ def test_what_was_answered_is_kept_where_the_problem_is_still_the_same() -> None
     others = Collection([replace(PROBLEM, question="Is it?")] * 3, None)
     others.take_up(problems.answered)
     assert (others.said, others.swaps, others.answered) == ({}, {}, ())
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+async def test_the_what_if_table_fits_whatever_the_words_are(trace: Trace, width: int) -> None:
+    """One letter stands over a probability of five cells; an answer is as long as a language model says."""
+    long = Said("la France, " * 30, "la France, " * 30, None)
+    rows = tuple(Variant(f"zero@{n}", long, changed=True, probabilities=(0.25, 4e-05)) for n in range(3))
+    table = WhatIf("thought 3", rows, DecidingPlace("", ("é", ","), judged=False), complete=True)
+    async with opened(trace).run_test(size=(width, 24)) as pilot:
+        app = await with_branches(pilot, trace)
+        screen = WhatIfScreen("thought 3")
+        app.push_screen(screen)
+        await until(pilot, lambda app: screen.is_mounted and bool(screen.query(DataTable)))
+        screen.show(table)
+        await pilot.pause()
+        drawn = screen.query_one(DataTable)
+        assert drawn.virtual_size.width <= drawn.size.width
+        lines = ["".join(piece.text for piece in line) for line in screen._compositor.render_strips()]
+        assert sum("0.250" in line and "4e-05" in line and "la France" in line for line in lines) == 3
+        assert any("p(é)" in line and "p(,)" in line for line in lines)
