@@ -200,6 +200,7 @@ def export(
 
       coconut-tui export run.json --format markdown --to - | less
     """
+    from coconut_core.paths import check_outputs
     from coconut_core.trace import Trace
     from coconut_tui.export import export_for, export_named, write_export
 
@@ -208,6 +209,7 @@ def export(
         say((chosen or export_named("text")).render(Trace.load(trace)), nl=False)
         return
     path = to or trace.with_suffix((chosen or export_named("html")).extension)
+    check_outputs([path], [trace])
     chosen = chosen or export_for(path)
     say(write_export(Trace.load(trace), path, chosen, replace=force))
 

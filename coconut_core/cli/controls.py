@@ -85,6 +85,7 @@ def controls_command(
 
     docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
     """
+    from coconut_core.paths import check_outputs
     from coconut_core.problems import read_some_problems
     from coconut_core.verdict import hash_weights
 
@@ -92,6 +93,7 @@ def controls_command(
         raise CoconutError("max-new-tokens and count must be 1 or more")
     if as_json and markdown:
         raise CoconutError("choose --json or --markdown")
+    check_outputs([out], [data])
     model = options.resolve_source(model, base)
     chosen = options.chosen_chat(chat, chat_template)
     choices = (data, count, only, thoughts, feedback, chosen, system, free or None)

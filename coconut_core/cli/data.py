@@ -112,11 +112,13 @@ def convert(
     """
     import itertools
 
+    from coconut_core.paths import check_outputs
     from coconut_core.problems import write_problems
     from coconut_core.problems.gsm8k import Conversion, convert_file
 
     if source != "gsm8k":
         raise CoconutError(f"unknown format '{source}': known is gsm8k")
+    check_outputs([out], [file])
     done = Conversion()
     problems = convert_file(file, done)
     first = list(itertools.islice(problems, 1))  # nothing is written where nothing can be converted

@@ -115,6 +115,7 @@ def evaluate_command(
     """
     from coconut_core.halting import choose_ending
     from coconut_core.parallel import in_passes
+    from coconut_core.paths import check_outputs
     from coconut_core.problems import read_some_problems
     from coconut_core.untrained import untrained_label
 
@@ -131,6 +132,7 @@ def evaluate_command(
         raise CoconutError("--json prints nothing but JSON: leave out --markdown, and give --plot a file")
     if plot is not None and plot != "-" and not plot.endswith(".svg"):
         raise CoconutError(f"--plot writes SVG: give it a name that ends in .svg, or -, not '{plot}'")
+    check_outputs([failures, plot], [data])
     problems = read_some_problems(data, limit)
     stop = options.entropy_rule(until_entropy, entropy_steps)
     source = options.resolve_source(model, base)

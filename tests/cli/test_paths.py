@@ -9,11 +9,13 @@ import pytest
 import typer
 
 from coconut_core.cli.app import app as coconut_app
+from coconut_core.errors import CoconutError
 from coconut_core.loading import load
-from coconut_core.paths import user_path
+from coconut_core.paths import check_outputs, user_path
 from coconut_core.training.recipe import recipe_from_table, with_absolute_paths
 from coconut_tui.cli import app as explorer_app
 from coconut_tui.cli import commands
+from tests.abuse.warm import Warm
 from tests.cli.conftest import Run
 
 SOURCES = ("model", "base", "plot")  # folders or hub ids, or - for the terminal: texts to the command line
@@ -84,3 +86,38 @@ def test_a_recipe_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     recipe = with_absolute_paths(asked)
     assert recipe.model.base == str(tmp_path / "base")
     assert (recipe.data.train, recipe.data.validation) == (str(tmp_path / "a.json"), str(Path.cwd() / "b.json"))
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    process = Warm()
+    yield process
+    process.close()
+
+
+COMMANDS = {  # that would write over what they read, IN, or one output over another
+    "eval --failures": ("coconut", "eval", "--model", "MODEL", "--data", "IN", "--failures", "OUT"),
+    "two outputs": ("coconut", "eval", "--data", "IN", "--failures", "x.svg", "--plot", "x.svg"),
+    "controls": ("coconut", "controls", "--model", "MODEL", "--data", "IN", "--out", "OUT"),
+    "data convert": ("coconut", "data", "convert", "gsm8k", "IN", "OUT"),
+    "export of a run": ("coconut-tui", "export", "IN", "--to", "OUT", "--force"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_that_is_read_is_written_over(name: str, warm: Warm, checkpoint: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text('[{"question": "Is it so?", "answer": "yes"}]')
+    (tmp_path / "link.json").symlink_to(mine)
+    for written in ("mine.json", "link.json"):
+        files = {"IN": "mine.json", "OUT": written, "MODEL": checkpoint}
+        done = warm.run(*(files.get(word, word) for word in COMMANDS[name]), cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "would be written over while it is needed" in done.stderr
+    assert mine.read_text().startswith('[{"question": "Is it so?"')
+
+
+def test_streams_and_what_is_not_there_are_no_files(tmp_path: Path) -> None:
+    check_outputs([None, "-", "-", tmp_path / "new.svg"], [None, tmp_path / "missing.json", Path("-")])
+    with pytest.raises(CoconutError, match="would be written over"):
+        check_outputs([tmp_path / "a", tmp_path / "b" / ".." / "a"])
