@@ -394,7 +394,7 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert app.view.tree.here.name == "main"
         await pilot.click(BranchTree, offset=(4, 1))
         await settled(pilot)
-        assert app.view.tree.here.name == "fork@4"
+        assert app.view.tree.here.name == "fork@5"
         await pilot.click(ThoughtsPane, offset=(5, 2))
         await until(pilot, lambda app: app.selected == 0)
 
