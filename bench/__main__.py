@@ -21,6 +21,7 @@ BENCHMARKS = {  # paint first: it starts programs, which takes a process that ha
     "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
     "compile": "a thought through a compiled graph, beside the plain step",
+    "lens": "a column of the lens in one product, beside one layer after the other",
     "start": "`coconut ask` from nothing to its answer, beside what it has to import",
     "serve": "64 clients of `coconut serve` at once, beside one after the other",
 }
@@ -56,7 +57,7 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, compiling, controls, evaluation, paint, serve, start, step, train
+    from bench import ask, compiling, controls, evaluation, lens, paint, serve, start, step, train
     from bench.shapes import SHAPES
 
     compare = {
@@ -66,6 +67,7 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "eval": evaluation.compare,
         "controls": controls.compare,
         "compile": compiling.compare,
+        "lens": lens.compare,
         "start": start.compare,
         "serve": serve.compare,
         "paint": paint.compare,
