@@ -49,7 +49,7 @@ class PromptText:
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> PromptText:
     """The question and its end, or with config.chat the tokenizer's chat template up to where the assistant
-    begins. The template is filled around the question and the system prompt: it cannot look into them.
+    begins. The template is filled around the question: it cannot look into it.
 
     Raises CoconutError where the template cannot be filled in, or has no place for a question.
     """
@@ -70,20 +70,33 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, config: "Coco
 
 
 def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig") -> str:
-    """The chat template with PLACE where the question belongs, SYSTEM_PLACE where the system prompt does."""
-    messages = [] if config.system is None else [{"role": "system", "content": SYSTEM_PLACE}]
-    messages.append({"role": "user", "content": PLACE})
-    with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
-        filled = tokenizer.apply_chat_template(
-            messages, chat_template=config.chat_template, tokenize=False, add_generation_prompt=True
-        )
-    text = str(filled)
+    """The chat template with PLACE where the question belongs, SYSTEM_PLACE where the system prompt does.
+
+    Where a template looks into the system prompt (for "/no_think"), that is filled in itself, and CoconutError
+    is raised if it has special tokens.
+    """
+    system = config.system
+    text = _fill(tokenizer, config, SYSTEM_PLACE if system else system)
+    if system and text.replace(SYSTEM_PLACE, system) != (looked := _fill(tokenizer, config, system)):
+        if any(token in system for token in tokenizer.get_added_vocab()):
+            raise CoconutError("the chat template changes a system prompt with special tokens: leave them out")
+        text = looked
     if config.bot_id is None:
         return text
     opening = str(tokenizer.convert_ids_to_tokens(config.bot_id))
     # Templates of reasoning models may open the thinking themselves; <bot> follows here in any case.
     opened = text.rstrip()
     return opened.removesuffix(opening) if opened.endswith(opening) else text
+
+
+def _fill(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig", system: str | None) -> str:
+    messages = [] if system is None else [{"role": "system", "content": system}]
+    messages.append({"role": "user", "content": PLACE})
+    with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
+        filled = tokenizer.apply_chat_template(
+            messages, chat_template=config.chat_template, tokenize=False, add_generation_prompt=True
+        )
+    return str(filled)
 
 
 def read_prompt(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> Encoded:
