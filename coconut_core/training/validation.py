@@ -1,5 +1,6 @@
 """Held-out problems, and what they say of a run: accuracy, loss, and whether steps are told word for word."""
 
+from math import isfinite
 from typing import Any
 
 import torch
@@ -53,9 +54,10 @@ class Validation:
             "accuracy": result.accuracy,
             "n": result.count,
             "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
-            "loss": round(loss.loss, 4),
-            "loss_by_part": {name: round(part, 4) for name, part in loss.loss_by_part.items()},
         }
+        if isfinite(loss.loss):  # a log holds numbers only
+            seen["loss"] = round(loss.loss, 4)
+            seen["loss_by_part"] = {name: round(part, 4) for name, part in loss.loss_by_part.items()}
         if (exact := self._chain_exact(result, stage)) is not None:
             seen["chain_exact"] = exact
         return {"evaluation": seen, "samples": [_sample(model, each) for each in self.problems[:SAMPLES]]}
