@@ -20,7 +20,7 @@ async def main(example: int) -> None:
         while app.view is None or app.activity:
             await pilot.pause(0.1)
         await pilot.press("c")
-        while app.view is None or not app.view.finished or not app.up_to_date:
+        while app.view is None or not app.view.over or not app.up_to_date:
             await pilot.pause(0.1)
         await pilot.press("home", "down", "down", "2")
         await pilot.pause(0.5)
