@@ -330,10 +330,10 @@ def test_attention_shows_the_template_apart_and_the_words_as_they_are_spaced(
     assert sum(found.row(1, 1)) == pytest.approx(1, abs=1e-5)
     unranked = replace(found, weights=array("f", [0.0] * len(found.weights)))
     drawn = attention.draw(sight_of(trace, unranked))
-    turns = f"<|im_start|>user⏎{ASKED.question}<|im_end|>⏎<|im_start|>assistant⏎<bot>"
+    turns = f"<|im_start|>user⏎{ASKED.question}<|im_end|>⏎<|im_start|>assistant⏎"
     assert turns in drawn.plain
     italic = "".join(drawn.plain[span.start : span.end] for span in drawn.spans if span.style == "italic")
-    assert italic.endswith("<|im_start|>user⏎<|im_end|>⏎<|im_start|>assistant⏎<bot>")
+    assert italic.endswith("<|im_start|>user⏎<|im_end|>⏎<|im_start|>assistant⏎")
 
 
 @pytest.mark.parametrize("temperature", [0.5, 3.0])
