@@ -1,5 +1,6 @@
 """The first minute: what is wrong on the command line, while a model loads, and where it cannot be loaded."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def started(*arguments: str) -> Result:
 def test_a_model_that_is_not_there_is_told_in_the_shell(model: str) -> None:
     result = started("--model", model)
     assert isinstance(result.exception, CoconutError), result.output
-    assert f"there is no folder {model}" in str(result.exception)
+    assert f"there is no folder {os.path.expanduser(model)}" in str(result.exception)
 
 
 def test_without_arguments_the_bundled_model_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
