@@ -11,6 +11,7 @@ from coconut_core.plugins import FEEDBACK_GROUP, package_of, plugins_of
 
 FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
+DEFAULT_THOUGHTS = 6
 ENDINGS = ("fixed", "halting", "entropy", "stable")
 LATER_ENTRIES = (  # in the file only where they were chosen
     *("ending", "ending_threshold", "ending_window", "chat", "chat_template", "system"),
@@ -30,7 +31,7 @@ class CoconutConfig:
     bot_id: int | None  # marker that enters latent mode, in front of the thoughts
     eot_id: int | None  # marker that leaves it, behind them
     latent_id: int  # placeholder of a thought in training sequences; embedded only by the feedback "pause"
-    thoughts: int = 6  # number of continuous thoughts where it is fixed, else the largest number
+    thoughts: int = DEFAULT_THOUGHTS  # number of continuous thoughts where it is fixed, else the largest number
     feedback: str = "hidden"  # what is fed back at a thought, see coconut_core.feedback
     trained: bool = True  # False: an ordinary model that was not trained to think in latents
     stage: int | None = None  # curriculum stage that the weights come from

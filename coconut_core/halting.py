@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from coconut_core.config import check_thoughts
+from coconut_core.config import DEFAULT_THOUGHTS, check_thoughts
 from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
@@ -146,10 +146,12 @@ def choose_ending(model: "CoconutModel", thoughts: int | None = None, stop: Stop
     """How thinking ends where a caller asks for so many thoughts and such a rule; None: not asked for.
 
     With neither it ends as the checkpoint says. A number alone is taken exactly; with stop it is the limit,
-    by default the checkpoint's. Raises CoconutError for a number that is none.
+    by default the checkpoint's, or DEFAULT_THOUGHTS where that takes none. Raises CoconutError for a number
+    that is none.
     """
     rule = checkpoint_rule(model) if thoughts is None and stop is None else stop
-    return Ending(model.config.thoughts if thoughts is None else check_thoughts(thoughts), rule)
+    limit = model.config.thoughts or (0 if stop is None else DEFAULT_THOUGHTS)
+    return Ending(limit if thoughts is None else check_thoughts(thoughts), rule)
 
 
 def checkpoint_rule(model: "CoconutModel") -> StopRule | None:

@@ -7,11 +7,13 @@ REMARKS = {  # by the kind of feedback, where there is something that its reader
 
 
 def untrained_label(feedback: str, thoughts: int | None = None) -> str:
-    """The label, and in the same line what is to be expected of that feedback, unless 0 thoughts are taken.
+    """The label, and in the same line what is to be expected of that feedback, or that 0 thoughts are taken.
 
     thoughts: how many, or at most; None where that is not known.
     """
-    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS and thoughts != 0 else LABEL
+    if thoughts == 0:
+        return f"{LABEL}: no thought is taken unless asked for"
+    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS else LABEL
 
 
 def untrained_usage(feedback: str, thoughts: int | None = None) -> str:

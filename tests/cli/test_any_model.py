@@ -84,7 +84,8 @@ def test_eval_and_info_label_it(coconut: Run, ordinary: Path, problems: Path) ->
     assert coconut(*evaluate).stdout.splitlines()[-1] == f"{ordinary}: {LABEL}"
     facts = json.loads(coconut("info", ordinary, "--json").stdout)
     assert facts["trained_to_think_in_latents"] is False
-    assert facts["thoughts_used"] == f"UNKNOWN: {LABEL}"
+    assert facts["thoughts"] == 0
+    assert facts["thoughts_used"] == f"UNKNOWN: {LABEL}: no thought is taken unless asked for"
     assert facts["chat"] is True
 
 
@@ -124,7 +125,7 @@ def test_tied_embeddings_are_told_of_where_the_linear_map_is_chosen(coconut: Run
     result = coconut(
         "ask", "--model", folder, "--feedback", "linear", "--max-new-tokens", 1, "--json", QUESTION
     )
-    assert json.loads(result.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"
+    assert json.loads(result.stdout)["thoughts_used"].startswith(f"UNKNOWN: {LABEL}: no thought is taken")
     assert "its embeddings are tied, so the linear map changes only a thought's length" in result.stderr
 
 
@@ -149,7 +150,7 @@ def test_no_doubt_where_no_hidden_state_is_fed(coconut: Run, ordinary: Path) -> 
     ask = ("ask", "--model", ordinary, "--feedback", "hidden", "--max-new-tokens", 1, "--json", QUESTION)
     result = coconut(*ask, "--thoughts", 0)
     assert (DOUBT in result.stderr, DOUBT in result.stdout) == (False, False)
-    assert json.loads(result.stdout)["thoughts_used"] == f"UNKNOWN: {LABEL}"
+    assert json.loads(result.stdout)["thoughts_used"].startswith(f"UNKNOWN: {LABEL}: no thought is taken")
 
 
 def test_a_gguf_file_is_asked_described_and_exported(coconut: Run, tmp_path: Path) -> None:

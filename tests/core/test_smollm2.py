@@ -66,3 +66,10 @@ def test_with_no_thoughts_it_is_its_own_generate(smollm2_folder: Path) -> None:
         answer.token_ids for answer in generate(model, questions, thoughts=0, max_new_tokens=24)
     ] == expected
     assert "Paris" in str(model.tokenizer.decode(expected[0]))
+
+
+def test_what_it_is_asked_first_it_answers(smollm2_folder: Path) -> None:
+    model = load(smollm2_folder, device="cpu")
+    assert model.config.thoughts == 0
+    assert model.generate(QUESTION) == ["The capital of France is Paris."]
+    assert load(smollm2_folder, device="cpu", feedback="mixture").config.thoughts == 6, "asked for"
