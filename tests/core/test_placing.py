@@ -24,6 +24,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
+def llama() -> CoconutModel:
+    """The model of saved_folder, in the number format in which it lies there."""
+    return tiny_model("llama")
+
+
+@pytest.fixture
 def sharded(llama: CoconutModel, tmp_path: Path) -> Path:
     """A checkpoint in several files."""
     llama.save_pretrained(tmp_path / "sharded")
