@@ -1,6 +1,10 @@
 """Models in one file as llama.cpp has them (GGUF), read by transformers and unpacked: what comes out is an
 ordinary model, which can be trained and written."""
 
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,13 @@ def reading(source: str | Path) -> tuple[str | Path, dict[str, Any]]:
 def unpacking(is_gguf: bool) -> dict[str, Any]:
     """What from_pretrained of a model is given so that no weight stays in its four bits, which cannot learn."""
     return {"quantization_config": GgufConfig(dequantize=True)} if is_gguf else {}
+
+
+@contextmanager
+def no_bar_in_a_file() -> Iterator[None]:
+    """The library draws a bar as it unpacks and has no way to turn it off; a terminal alone shall see it."""
+    with nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO()):
+        yield
 
 
 def check_unpacked_room(path: Path, dtype: torch.dtype | str, device: torch.device) -> None:

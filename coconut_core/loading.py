@@ -1,6 +1,7 @@
 """Opening a checkpoint: every way in which it can be wrong ends in one line that says what to do."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,14 @@ from coconut_core.bundled import bundled_model
 from coconut_core.config import FILE_NAME, CoconutConfig
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.feedback import TABLE, check_feedback, read_feedback
-from coconut_core.gguf_files import check_unpacked_room, gguf_file, reading, unpacked, unpacking
+from coconut_core.gguf_files import (
+    check_unpacked_room,
+    gguf_file,
+    no_bar_in_a_file,
+    reading,
+    unpacked,
+    unpacking,
+)
 from coconut_core.hub import check_source, is_hub_id, reach_hub
 from coconut_core.lora_adapters import find_adapter, merged
 from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
@@ -192,16 +200,17 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) -> Any:
     folder, file = reading(source)
     try:
-        base, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            **file,
-            **unpacking(bool(file)),
-            dtype=dtype,
-            device_map=device_map,
-            use_safetensors=True,
-            output_loading_info=True,
-            trust_remote_code=False,
-        )
+        with no_bar_in_a_file() if file else nullcontext():
+            base, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                **file,
+                **unpacking(bool(file)),
+                dtype=dtype,
+                device_map=device_map,
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+            )
     except torch.OutOfMemoryError as error:
         raise CoconutError(
             f"{source} does not fit ({one_line(error)}): use --device cpu, a smaller --dtype or --device-map"

@@ -161,3 +161,4 @@ def test_a_gguf_file_is_asked_described_and_exported(coconut: Run, tmp_path: Pat
     assert coconut("info", tmp_path).returncode == 0
     made = coconut("export", file, "--out", tmp_path / "out")
     assert (made.returncode, (tmp_path / "out" / "model.safetensors").is_file()) == (0, True), made.stderr
+    assert not any("it/s" in run.stderr for run in (asked, made)), "a bar in what is no terminal"
