@@ -45,15 +45,16 @@ def written_aside(path: Path) -> Iterator[TextIO]:
 @contextmanager
 def file_written_aside(path: Path) -> Iterator[Path]:
     """The same for what is written by its name: gives the path to write to. The new file may be read by whom
-    the old one could be read."""
+    the old one could be read, or else any new file, whatever mode a library gives it."""
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     with _workspace(path) as place:
         aside = place / NEW
-        if path.is_file():
-            aside.touch()
-            aside.chmod(path.stat().st_mode & 0o777)
+        aside.touch()
+        mode = (path if path.is_file() else aside).stat().st_mode & 0o777
+        aside.chmod(mode)
         yield aside
+        aside.chmod(mode)
         _sync(aside)
         aside.replace(path)
         _sync(path.parent)
@@ -72,10 +73,12 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
     with _workspace(path) as place:
         aside, old, before = place / NEW, place / OLD, _identity(path)
         aside.mkdir()
+        readable = aside.stat().st_mode & 0o444
         if path.is_dir():
             aside.chmod(path.stat().st_mode & 0o777)
         yield aside
         for file in aside.rglob("*"):
+            file.chmod(file.stat().st_mode | readable)  # safetensors makes files that only their owner may read
             _sync(file)
         _sync(aside)
         try:

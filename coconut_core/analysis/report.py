@@ -19,6 +19,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
 from coconut_core.whole_files import written_aside
 
+RECORD, FORMAT = "analysis.json", "coconut-analysis"
 READERS: dict[str, Callable[[Study], Section]] = {  # one for each of READINGS
     "search": read_search,
     "inner-products": read_inner_products,
@@ -53,13 +54,27 @@ def read_all(
 
 
 def make_folder(folder: str | Path) -> Path:
-    """Make the folder of a report. Raises CoconutError where that is refused."""
+    """Make the folder of a report. Raises CoconutError where that is refused, and where it holds files that a
+    report could write over and that are of no earlier one."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        foreign = [] if _is_report(folder / RECORD) else [*folder.glob("analysis.*"), *folder.glob("*.svg")]
     except OSError as error:
         raise CoconutError(f"cannot write into {folder}: {error.strerror or error}") from error
+    if foreign:
+        name = min(path.name for path in foreign)
+        raise CoconutError(f"{folder} holds {name}, which is of no earlier analysis: choose another folder")
     return folder
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is the record of an earlier report; what cannot be read is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.get("format") == FORMAT
 
 
 def write_report(folder: str | Path, about: dict[str, Any], found: dict[str, Section | str]) -> list[Path]:
@@ -70,14 +85,14 @@ def write_report(folder: str | Path, about: dict[str, Any], found: dict[str, Sec
     folder = make_folder(folder)
     sections = {name: each for name, each in found.items() if isinstance(each, Section)}
     record = {
-        "format": "coconut-analysis",
+        "format": FORMAT,
         "version": 1,
         **about,
         "readings": {name: section.record for name, section in sections.items()},
         "left_out": {name: each for name, each in found.items() if isinstance(each, str)},
     }
     texts = {
-        folder / "analysis.json": json.dumps(record, ensure_ascii=False, indent=1) + "\n",
+        folder / RECORD: json.dumps(record, ensure_ascii=False, indent=1) + "\n",
         folder / "analysis.md": _markdown(about, found),
     }
     paths = list(texts)

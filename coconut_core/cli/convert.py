@@ -106,7 +106,7 @@ def check_target(out: Path, force: bool, *sources: Path) -> None:
     """Raise CoconutError unless a folder may be written to out, in place of what is there with --force.
 
     Only a folder that holds one model as we or transformers write it, or nothing, is ever replaced, and never
-    one with a source in it.
+    one with a source in it or the folder that the command runs in.
     """
     from coconut_core.whole_files import remove_leftovers
 
@@ -120,6 +120,8 @@ def check_target(out: Path, force: bool, *sources: Path) -> None:
     ]
     if inside:
         raise CoconutError(f"--out {out} would replace {inside[0]} itself: choose another folder")
+    if Path.cwd().is_relative_to(out.resolve()):  # the shell would be left in the folder that was taken away
+        raise CoconutError(f"--out {out} would replace the folder you are in: choose another folder")
     if (reason := _no_model_folder(out)) is not None:
         raise CoconutError(
             f"{out} is no model folder ({reason}), so --force does not replace it: choose another --out"

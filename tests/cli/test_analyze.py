@@ -44,6 +44,32 @@ def test_it_writes_what_it_prints(coconut: Run, checkpoint: Path, data: Path, tm
     assert "nan" not in paths[1].read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["analysis.json", "analysis.md", "pca.svg"])
+def test_files_of_somebody_else_are_not_written_over(
+    name: str, checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text('["dear"]')
+    arguments = ["analyze", "-m", str(checkpoint), "-d", str(data), "-o", str(tmp_path), "--only", "pca"]
+    result = CliRunner().invoke(app, [*arguments, "--count", "4"])
+    assert isinstance(result.exception, CoconutError)
+    assert str(result.exception).endswith(
+        f"holds {name}, which is of no earlier analysis: choose another folder"
+    )
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: '["dear"]'}
+
+
+def test_an_analysis_takes_the_place_of_an_earlier_one_beside_notes(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("dear")
+    arguments = ["analyze", "-m", str(checkpoint), "-d", str(data), "-o", str(tmp_path), "--only", "pca"]
+    for count in (4, 5):
+        result = CliRunner().invoke(app, [*arguments, "--count", str(count)])
+        assert result.exit_code == 0, result.output
+        assert json.loads((tmp_path / "analysis.json").read_text())["problems"] == count
+    assert (tmp_path / "notes.txt").read_text() == "dear"
+
+
 def test_without_a_choice_it_does_all_that_it_can(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     options = ["--out", str(tmp_path), "--thoughts", "1", "--seed", "3", "--count", "4"]
     result = CliRunner().invoke(app, ["analyze", "--model", str(checkpoint), "--data", str(data), *options])

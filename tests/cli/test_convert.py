@@ -296,6 +296,19 @@ def test_force_replaces_what_we_wrote_and_never_the_source(here: Run, checkpoint
         assert "would replace" in one_error(here("export", *source, "--out", target, "--force"))
 
 
+def test_force_does_not_replace_the_folder_the_command_runs_in(
+    coconut: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert coconut("export", checkpoint, "--out", out).returncode == 0
+    (out / "lens").mkdir()
+    inode = out.stat().st_ino
+    for where, target in ((out, "."), (out / "lens", out)):
+        error = one_error(coconut("export", checkpoint, "--out", target, "--force", cwd=where))
+        assert error == f"error: --out {target} would replace the folder you are in: choose another folder"
+    assert out.stat().st_ino == inode
+
+
 def test_a_card_has_the_verdict_that_was_measured_and_the_models_own_words(here: Run, tmp_path: Path) -> None:
     out, again = tmp_path / "upload", tmp_path / "again"
     assert here("export", "models/prosqa", "--out", out).returncode == 0

@@ -10,8 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from coconut_core.whole_files import MARK, folder_written_aside, remove_folder, remove_leftovers, written_aside
+from coconut_core.whole_files import (
+    MARK,
+    file_written_aside,
+    folder_written_aside,
+    remove_folder,
+    remove_leftovers,
+    written_aside,
+)
 
 
 def fill(folder: Path, text: str) -> None:
@@ -274,6 +283,15 @@ def test_a_link_at_the_path_stays_and_what_it_points_to_is_replaced(tmp_path: Pa
     assert sorted(os.listdir(tmp_path)) == ["elsewhere", "folder"]
 
 
+def test_another_name_of_a_text_keeps_the_old_one(tmp_path: Path) -> None:
+    path, other = tmp_path / "text", tmp_path / "other"
+    path.write_text("old")
+    os.link(path, other)
+    with written_aside(path) as file:
+        file.write("new")
+    assert content(tmp_path) == {"text": "new", "other": "old"}
+
+
 def test_the_new_text_may_be_read_by_whom_the_old_one_could_be(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_text("old")
@@ -281,6 +299,26 @@ def test_the_new_text_may_be_read_by_whom_the_old_one_could_be(tmp_path: Path) -
     with written_aside(path) as file:
         file.write("new")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_weights_may_be_read_by_whom_any_new_file_may_be(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    with folder_written_aside(tmp_path / "folder") as aside:
+        save_file({"weight": torch.zeros(2)}, aside / "weights")
+    with file_written_aside(tmp_path / "weights") as aside:
+        save_file({"weight": torch.zeros(2)}, aside)
+    modes = {path.stat().st_mode for path in tmp_path.rglob("*") if path.is_file()}
+    assert modes == {(tmp_path / "any").stat().st_mode}
+
+
+def test_weights_that_replace_private_ones_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    for mode in (0o600, 0o640):
+        path.touch()
+        path.chmod(mode)
+        with file_written_aside(path) as aside:
+            save_file({"weight": torch.zeros(2)}, aside)
+        assert path.stat().st_mode & 0o777 == mode
 
 
 def test_a_read_only_text_is_not_replaced(tmp_path: Path) -> None:
