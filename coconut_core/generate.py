@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -79,38 +80,33 @@ def generate(
     asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
     endings = [choose_ending(model, number, stop) for number in asked]
     prompts = [model.encode_prompt(question) for question in questions]
-    chosen_plans = [None] * len(prompts) if plans is None else plans
+    given_plans = [None] * len(prompts) if plans is None else plans
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
-    answers: list[Answer | None] = [None] * len(prompts)
-    for chosen in in_batches(prompts, batch_size):
-        rows = [
-            new_row(
-                model,
-                len(prompts[index]),
-                endings[index],
-                plan=chosen_plans[index],
-                forced=forced,
-                max_new_tokens=max_new_tokens,
-                temperature=temperature,
-                seed=seed if isinstance(seed, int) else seed[index],
-            )
-            for index in chosen
-        ]
-        context = read_prompts(model, [prompts[index] for index in chosen], shortcut=keep == "nothing")
-        if ended is None:
-            look = interrupt
-        else:
-            look = telling(model, dict(zip(chosen, rows, strict=True)), ended, interrupt, keep)
-        run_rows(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=look)
+    seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+    begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
+    answers: dict[int, Answer] = {}
+    for numbers in in_batches(prompts, batch_size):
+        rows = {
+            number: begin(len(prompts[number]), endings[number], plan=given_plans[number], seed=seeds[number])
+            for number in numbers
+        }
+        context = read_prompts(model, [prompts[number] for number in numbers], shortcut=keep == "nothing")
+        look = interrupt if ended is None else telling(model, rows, ended, interrupt, keep)
+        run_rows(model, context, [*rows.values()], keep=keep, speak=speak, passes=passes, interrupt=look)
         if ended is not None and look is not None:
             look()
-        for index, row in zip(chosen, rows, strict=True):
-            if raising and row.error is not None:
-                raise row.error
-            answers[index] = answer_of(model, row, keep)
+        answers |= _answers_of(model, rows, keep, raising)
         if progress is not None:
-            progress(len(chosen))
-    return [answer for answer in answers if answer is not None]
+            progress(len(numbers))
+    return [answers[number] for number in range(len(prompts))]
+
+
+def _answers_of(model: CoconutModel, rows: Mapping[int, Row], keep: Keep, raising: bool) -> dict[int, Answer]:
+    """What rows led to, by number; with raising, the error of the first that has one is raised."""
+    for row in rows.values() if raising else ():
+        if row.error is not None:
+            raise row.error
+    return {number: answer_of(model, row, keep) for number, row in rows.items()}
 
 
 def telling(
@@ -122,14 +118,14 @@ def telling(
 ) -> Callable[[], None]:
     """What tells the answers of rows, by name, as soon as they have ended: to be called before each step and
     once behind the last. It calls interrupt first; rows in which something went wrong are not told."""
-    told: set[Name] = set()
+    reported: set[Name] = set()
 
     def look() -> None:
         if interrupt is not None:
             interrupt()
         for name, row in rows.items():
-            if name not in told and row.machine.mode is Mode.FINISHED and row.error is None:
-                told.add(name)
+            if name not in reported and row.machine.mode is Mode.FINISHED and row.error is None:
+                reported.add(name)
                 ended(name, answer_of(model, row, keep))
 
     return look

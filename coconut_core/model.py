@@ -28,8 +28,7 @@ from coconut_core.contexts import (
     new_context,
 )
 from coconut_core.feedback import build_feedback, embedding_table
-from coconut_core.halting import HaltingHead, require_head
-from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
+from coconut_core.halting import HaltingHead
 from coconut_core.prompt import encode_prompt
 from coconut_core.vocabulary import Vocabulary
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
     from coconut_core.explainer import Explainer
     from coconut_core.prompt_shortcut import LastPositionLayer
+    from coconut_core.sequences import CoconutOutput
     from coconut_core.session import Session
 
 EXTRA_FILE = "coconut.safetensors"  # the weights that a checkpoint has besides its base model's
@@ -49,16 +49,6 @@ class Work:
 
     passes: int = 0
     positions: int = 0
-
-
-@dataclass
-class CoconutOutput:
-    """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
-
-    loss: Tensor | None
-    logits: Tensor | None
-    label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
-    halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
 
 
 class CoconutModel(nn.Module):
@@ -343,7 +333,7 @@ class CoconutModel(nn.Module):
         *,
         return_logits: bool = False,
         halt_targets: Tensor | None = None,
-    ) -> CoconutOutput:
+    ) -> "CoconutOutput":
         """Loss over sequences in the official layout: … <bot> <latent>·n <eot> …, (batch, time) each.
 
         Rows are left-padded so that their first latents stand in one column; n may differ between rows.
@@ -358,26 +348,13 @@ class CoconutModel(nn.Module):
         halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
         one after which it should go on, -100 everywhere else.
         """
-        from coconut_core.sequences import read_with_thoughts
+        from coconut_core.sequences import read_and_score
 
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        hidden = read_with_thoughts(self, input_ids, attention_mask, None if return_logits else labels)
-        logits = self.logits(hidden) if return_logits else None
-        halting_loss = None
-        if halt_targets is not None:
-            latent = input_ids == self.config.latent_id
-            halting_loss = halting_cross_entropy(require_head(self), hidden, latent, halt_targets)
-        if labels is None:
-            return CoconutOutput(None, logits, halting_loss=halting_loss)
-        labelled = has_label(labels)[:, 1:]
-        scores = self.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
-        losses = cross_entropy(scores.float(), labels[:, 1:][labelled])
-        loss = losses.mean() if losses.numel() else losses.sum()
-        if next(self.feedback.parameters(), None) is not None:
-            # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
-            loss = loss + self.feedback(hidden[:0, 0]).sum()
-        return CoconutOutput(loss, logits, losses.detach(), halting_loss)
+        return read_and_score(
+            self, input_ids, attention_mask, labels, halt_targets, return_logits=return_logits
+        )
 
     # -- running -------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from coconut_core.cells import cells, padded, shortened
 from coconut_core.errors import CoconutError
+from coconut_core.text_plots import FILLS, SIGNS, finished_text, text_plot, whole_ticks
 from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "///", "---", "\\\\\\", "xxx", "|||", "+++")
-SIGNS = ("o", "x", "+", "*", "#", "@", "%")  # in text, for lines
-FILLS = ("█", "/", ".", "▒", "x", "+", "o")  # in text, for bars
 PANEL_SIZE = (6.4, 4.6)  # inches
 SHADES = "Blues"  # matplotlib's name for the colours of a grid; light is low
 STYLE = {"svg.hashsalt": "coconut", "font.family": "DejaVu Sans", "font.size": 10, "hatch.linewidth": 0.6}
@@ -202,7 +201,7 @@ class LinePanel:
         points = [(x, y) for line in self.lines for x, y in zip(line.x, line.y, strict=True)]
         if not any(isfinite(x) and isfinite(y) for x, y in points):
             return f"{self.title}: nothing to draw yet"
-        plot = _text_plot(width, height)
+        plot = text_plot(width, height)
         for x, _ in self.marks:
             plot.vline(x)
         for line in self.lines:
@@ -221,19 +220,12 @@ class LinePanel:
         if len(ticks) == 1:
             plot.xlim(ticks[0] - 1, ticks[0] + 1)
         if len(ticks) > width // 8 and all(float(tick).is_integer() for tick in ticks):
-            ticks = list(_whole_ticks(round(ticks[0]), round(ticks[-1]), max(2, width // 8)))
+            ticks = list(whole_ticks(round(ticks[0]), round(ticks[-1]), max(2, width // 8)))
         if len(ticks) <= width // 8:
             plot.xticks(ticks, [f"{tick:g}" for tick in ticks])
         keys = [f"{sign} {line.label}" for sign, line in zip(signs, self.lines, strict=True)]
         keys += [f"│ {x:g} {text}" for x, text in self.marks]
-        return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
-
-
-def _whole_ticks(low: int, high: int, most: int) -> range:
-    """Whole numbers from low to high, at most so many, the same round number apart."""
-    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
-    step = next(step for step in steps if high // step - -(-low // step) < most)
-    return range(-(-low // step) * step, high + 1, step)
+        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 @dataclass(frozen=True)
@@ -267,7 +259,7 @@ class StackPanel:
     def to_text(self, width: int, height: int) -> str:
         if not any(value > 0 for stack in self.stacks for value in stack.values):
             return f"{self.title}: nothing to draw yet"
-        plot = _text_plot(width, height)
+        plot = text_plot(width, height)
         middles = list(range(len(self.bars)))
         signs = list(itertools.islice(itertools.cycle(FILLS), len(self.stacks)))
         tops = list(itertools.accumulate(self.stacks, _on_top, initial=[0.0] * len(middles)))[1:]
@@ -280,7 +272,7 @@ class StackPanel:
         plot.ylim(0, max(tops[-1]))
         plot.xticks(middles, list(self.bars))
         keys = [f"{sign} {stack.label}" for sign, stack in zip(signs, self.stacks, strict=True)]
-        return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 @dataclass(frozen=True)
@@ -356,12 +348,12 @@ class CloudPanel:
     def to_text(self, width: int, height: int) -> str:
         if not any(cloud.x for cloud in self.clouds):
             return f"{self.title}: nothing to draw yet"
-        plot = _text_plot(width, height)
+        plot = text_plot(width, height)
         signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.clouds)))
         for sign, cloud in zip(signs, self.clouds, strict=True):
             plot.scatter(list(cloud.x), list(cloud.y), marker=sign)
         keys = [f"{sign} {cloud.label}" for sign, cloud in zip(signs, self.clouds, strict=True)]
-        return _finish_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 def _cell(value: float) -> str:
@@ -386,24 +378,3 @@ def _label(axes: "Axes", title: str, x_label: str, y_label: str, entries: int) -
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=min(3, entries), frameon=False, fontsize=9
         )
-
-
-def _text_plot(width: int, height: int) -> Any:
-    import plotext
-
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.limit_size(False, False)  # or it looks for the terminal's size, and a pipe has none
-    plotext.plot_size(width, height)
-    return plotext
-
-
-def _finish_text(plot: Any, title: str, what: str, keys: Sequence[str], width: int) -> str:
-    """The plot's text without escape codes, its title above (plotext drops a long one), its signs below."""
-    legend = [""]
-    for key in keys:
-        if legend[-1] and cells(legend[-1]) + 3 + cells(key) > width:
-            legend.append("")
-        legend[-1] += f"   {key}"
-    plotted = str(plot.uncolorize(plot.build())).splitlines()
-    return "\n".join(line.rstrip() for line in [title, what, *plotted, *legend])

@@ -1,13 +1,54 @@
-"""Training sequences, read with their thoughts: what stands in front of them, each thought, what follows."""
+"""Training sequences, read with their thoughts (what stands in front of them, each thought, what follows), and
+their losses."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.losses import has_label
+from coconut_core.halting import require_head
+from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import Others, find_thoughts
 from coconut_core.prompt_shortcut import reading_prompt
+
+
+@dataclass
+class CoconutOutput:
+    """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
+
+    loss: Tensor | None
+    logits: Tensor | None
+    label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
+    halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
+
+
+def read_and_score(
+    model: CoconutModel,
+    input_ids: Tensor,
+    mask: Tensor,
+    labels: Tensor | None,
+    halt_targets: Tensor | None,
+    return_logits: bool,
+) -> CoconutOutput:
+    """The forward of a model, which says what it is given; see CoconutModel.forward."""
+    hidden = read_with_thoughts(model, input_ids, mask, None if return_logits else labels)
+    logits = model.logits(hidden) if return_logits else None
+    halting_loss = None
+    if halt_targets is not None:
+        latent = input_ids == model.config.latent_id
+        halting_loss = halting_cross_entropy(require_head(model), hidden, latent, halt_targets)
+    if labels is None:
+        return CoconutOutput(None, logits, halting_loss=halting_loss)
+    labelled = has_label(labels)[:, 1:]
+    scores = model.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
+    losses = cross_entropy(scores.float(), labels[:, 1:][labelled])
+    loss = losses.mean() if losses.numel() else losses.sum()
+    if next(model.feedback.parameters(), None) is not None:
+        # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
+        loss = loss + model.feedback(hidden[:0, 0]).sum()
+    return CoconutOutput(loss, logits, losses.detach(), halting_loss)
 
 
 def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:

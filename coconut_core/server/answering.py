@@ -19,7 +19,7 @@ RETRY_AFTER = 1  # seconds after which one who found the queue full may try agai
 
 
 @dataclass(frozen=True)
-class Told:
+class TakenStep:
     """A step of the ask of this number, and what it adds to the text."""
 
     number: int
@@ -60,7 +60,7 @@ def failure(error: BaseException) -> Failure:
 
 
 async def answers(
-    batcher: Batcher, asks: Sequence[Ask], tell: Callable[[Told], Awaitable[None]] | None = None
+    batcher: Batcher, asks: Sequence[Ask], tell: Callable[[TakenStep], Awaitable[None]] | None = None
 ) -> list[dict[str, Any]]:
     """The answers to asks for one answer each; before them, tell is given each step as it is taken. Whoever
     stops waiting takes the asks out of the batch.
@@ -68,14 +68,14 @@ async def answers(
     Raises FullError, ClosedError and what went wrong with the first of them that failed.
     """
     loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Told | None] = asyncio.Queue()
+    events: asyncio.Queue[TakenStep | None] = asyncio.Queue()
 
-    def hear(event: Told | None) -> None:
+    def hear(event: TakenStep | None) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody listens any more
             loop.call_soon_threadsafe(events.put_nowait, event)
 
     def listen(number: int, step: StepRecord, added: str) -> None:
-        hear(Told(number, step, added))
+        hear(TakenStep(number, step, added))
 
     jobs = [Job(ask, None if tell is None else partial(listen, number)) for number, ask in enumerate(asks)]
     batcher.submit_all(jobs)

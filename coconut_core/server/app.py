@@ -13,7 +13,7 @@ from aiohttp import web
 
 from coconut_core.server import openai_routes
 from coconut_core.server.addresses import is_local
-from coconut_core.server.answering import Failure, Told, answers, failure
+from coconut_core.server.answering import Failure, TakenStep, answers, failure
 from coconut_core.server.asks import Ask
 from coconut_core.server.logs import LOGGER, hear_loop
 from coconut_core.server.service import READING, Service, Stream, read_json, refuse, reply, respond
@@ -162,8 +162,8 @@ async def _model(service: Service, request: web.Request) -> web.StreamResponse:
 async def _ask(service: Service, request: web.Request) -> web.StreamResponse:
     stream = Stream(request)
 
-    async def tell(told: Told) -> None:
-        await stream.write({"step": told.step.to_json(), "text": told.added})
+    async def tell(taken: TakenStep) -> None:
+        await stream.write({"step": taken.step.to_json(), "text": taken.added})
 
     async def work() -> web.StreamResponse | None:
         ask = Ask.from_json(await read_json(request))

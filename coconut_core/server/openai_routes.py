@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from coconut_core.answer_record import thought_record
-from coconut_core.server.answering import Told, answers
+from coconut_core.server.answering import TakenStep, answers
 from coconut_core.server.openai_records import (
     PREFIX,
     Chat,
@@ -56,15 +56,15 @@ async def _complete(service: Service, request: web.Request) -> web.StreamRespons
 
 
 async def _stream(service: Service, stream: Stream, chat: Chat, completion: Completion) -> None:
-    async def tell(told: Told) -> None:
-        if not begun[told.number]:
-            begun[told.number] = True
-            await stream.write(completion.chunk(told.number, {"role": "assistant", "content": ""}))
-        delta: dict[str, Any] = {"content": told.added} if told.added else {}
-        if told.step.kind == "thought":
-            delta["thoughts"] = [thought_record(told.step)]
+    async def tell(taken: TakenStep) -> None:
+        if not begun[taken.number]:
+            begun[taken.number] = True
+            await stream.write(completion.chunk(taken.number, {"role": "assistant", "content": ""}))
+        delta: dict[str, Any] = {"content": taken.added} if taken.added else {}
+        if taken.step.kind == "thought":
+            delta["thoughts"] = [thought_record(taken.step)]
         if delta:
-            await stream.write(completion.chunk(told.number, delta))
+            await stream.write(completion.chunk(taken.number, delta))
 
     begun = [False] * chat.ask.samples
     found = await answers(service.batcher, chat.ask.each(), tell)

@@ -260,7 +260,7 @@ class Looker:
         if number not in known or as_asked(known[number], len(decisions.moves)) != decisions:
             return None
         cut = known[number].upto(len(decisions.moves))
-        edits, held = self._bench.edits_of(cut), self._bench.live.get(number)
+        edits, held = self._bench.plans.edits_of(cut), self._bench.live.get(number)
         if held is not None and held.moves.startswith(cut.moves) and _edits_taken(held, cut.moves) == edits:
             return held
         run = self._bench.new_run(cut.thoughts)

@@ -44,7 +44,7 @@ def peek(bench: "Workbench", position: int, stop: Stop) -> None:
 def preview(bench: "Workbench", text: str, segment: int, stop: Stop) -> Preview | None:
     """What an intervention would make of the current run, thought on and spoken to the end; None if stopped."""
     try:
-        after = bench.derived(bench.edited(text, segment), stop, to_the_end=True)
+        after = bench.derived(bench.plans.edited(bench.decisions, text, segment), stop, to_the_end=True)
     except CoconutError as error:
         return Preview(text, str(error))
     before = bench.run.copy()
@@ -57,7 +57,7 @@ def preview(bench: "Workbench", text: str, segment: int, stop: Stop) -> Preview 
         after=_thoughts(after),
         said_before=bench.said(before),
         said_after=bench.said(after),
-        notes=bench.plan(text, bench.decisions.thoughts).notes,
+        notes=bench.plans.plan(text, bench.decisions.thoughts).notes,
     )
 
 
@@ -82,7 +82,7 @@ def what_if(
     variants = [Variant("nothing changed")]
     for text in texts:
         try:
-            plan = bench.plan(text, planned)
+            plan = bench.plans.plan(text, planned)
         except CoconutError as error:
             plans.append(None)
             variants.append(Variant(text, error=str(error)))
@@ -138,8 +138,9 @@ def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]
     """How many thoughts the current run takes, None where its rule says, and what is done to them."""
     moves, decisions = bench.run.moves, bench.decisions
     first = len(moves) - len(moves.lstrip(THOUGHT))
-    edits = {thought: edit for (segment, thought), edit in bench.edits_of(decisions).items() if segment == 0}
-    return first if bench.ended_by_hand else decisions.thoughts, edits
+    edits = bench.plans.edits_of(decisions).items()
+    in_first_segment = {thought: edit for (segment, thought), edit in edits if segment == 0}
+    return first if bench.ended_by_hand else decisions.thoughts, in_first_segment
 
 
 # -- comparing ---------------------------------------------------------------------------------------------

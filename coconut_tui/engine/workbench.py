@@ -9,17 +9,15 @@ from dataclasses import replace
 
 from coconut_core.errors import CoconutError
 from coconut_core.halting import BY_HAND
-from coconut_core.interventions import Intervention, Plan
-from coconut_core.interventions.donors import Sources
-from coconut_core.interventions.text import bind, read_commands
 from coconut_core.markers import markers_record
 from coconut_core.model import CoconutModel
 from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace, trace_session, watched_tokens
-from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, Edit, History, Said, Tree
+from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, History, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
-from coconut_tui.engine.live import LiveRun, LiveRuns, Place, Stop, with_fresh_readout
+from coconut_tui.engine.live import LiveRun, LiveRuns, Stop, with_fresh_readout
+from coconut_tui.engine.plans import Plans
 from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView, around_thoughts
 
 CACHE_LIMIT = 512 * 2**20  # bytes that the runs held in memory may take
@@ -44,8 +42,7 @@ class Workbench:
         self._others = None if is_family(model.config.family) else others
         self._changed = changed
         self._tree: Tree | None = None
-        self._sources: dict[int | None, Sources] = {}
-        self._plans: dict[tuple[str, int | None], Plan] = {}
+        self._plans: Plans | None = None
         self.peeks: dict[Decisions, Said] = {}  # what would be said there, whatever number was planned
 
     # -- looking -------------------------------------------------------------------------------------------
@@ -56,6 +53,13 @@ class Workbench:
         if self._tree is None:
             raise CoconutError("no question is open: press q to write one")
         return self._tree
+
+    @property
+    def plans(self) -> Plans:
+        """What interventions mean for this question. Raises CoconutError where there is none."""
+        if self._plans is None:
+            self._plans = Plans(self.model, self.tree.question, self.tree.problem, self._others)
+        return self._plans
 
     @property
     def open(self) -> bool:
@@ -78,7 +82,7 @@ class Workbench:
         run = self.live.get(number)
         if run is None or (decisions.thoughts is None and run.planned is not None):
             run = self.new_run(decisions.thoughts)
-        run.reach(decisions, self.edits_of(decisions))
+        run.reach(decisions, self.plans.edits_of(decisions))
         self.live.put(number, run)
         self.live.make_room(self.tree.current)
         return run
@@ -126,40 +130,6 @@ class Workbench:
         session = self.run.copy().session
         session.steps = [with_fresh_readout(self.model, step) for step in session.steps]
         return trace_session(session, RECORDED_TOKENS, self.tree.problem)
-
-    # -- what interventions refer to -----------------------------------------------------------------------
-
-    def plan(self, text: str, thoughts: int | None) -> Plan:
-        """What the text of an intervention means for a run of so many thoughts."""
-        key = (text, thoughts)
-        if key not in self._plans:
-            if thoughts not in self._sources:
-                self._sources[thoughts] = Sources(
-                    self.model, self.tree.question, self.tree.problem, self._others, thoughts
-                )
-            self._plans[key] = bind(read_commands(text), self._sources[thoughts])
-        return self._plans[key]
-
-    def edits_of(self, decisions: Decisions) -> dict[Place, Intervention]:
-        """The interventions of a run by the place of the thought."""
-        return {
-            (edit.segment, edit.thought): self.plan(edit.text, edit.thoughts).edits[edit.thought]
-            for edit in decisions.edits
-        }
-
-    def edited(self, text: str, segment: int) -> Decisions:
-        """The current run's decisions with an intervention in them, and all steps still in them.
-
-        Raises CoconutError for one that cannot be read, cannot be done here, or does nothing.
-        """
-        before = self.decisions
-        plan = self.plan(text, before.thoughts)
-        edits = [Edit(segment, thought, str(plan), before.thoughts) for thought in sorted(plan.edits)]
-        thoughts = before.thoughts if plan.thoughts is None else plan.thoughts
-        after = replace(before.with_edits(*edits), thoughts=thoughts)
-        if after == before:
-            raise CoconutError(f"'{text}' changes nothing here")
-        return after
 
     # -- going on and back ---------------------------------------------------------------------------------
 
@@ -259,13 +229,13 @@ class Workbench:
         with self._changing():
             run = self.run.copy()
             decisions = self.decisions.upto(position)
-            run.reach(decisions, self.edits_of(decisions))
+            run.reach(decisions, self.plans.edits_of(decisions))
             self._branch_off(run, decisions, "", name)
 
     def edit(self, text: str, segment: int, stop: Stop) -> None:
         """Do an intervention in a branch of its own, which goes on as far as the current run had come."""
         with self._changing():
-            decisions = self.edited(text, segment)
+            decisions = self.plans.edited(self.decisions, text, segment)
             self._branch_with(decisions, text, stop)
 
     def restore(self, thought: int, segment: int, stop: Stop) -> None:
@@ -335,7 +305,7 @@ class Workbench:
         """Take a tree of another question; nothing of this one's can be used for it."""
         self._tree = tree
         self.live.clear()
-        self._sources, self._plans, self.peeks = {}, {}, {}
+        self._plans, self.peeks = None, {}
 
     def _return_to(self, tree: Tree) -> None:
         if tree.question != self.tree.question:
@@ -383,7 +353,7 @@ class Workbench:
         if new_number and decisions.thoughts is not None:
             position = min(position, decisions.thoughts)
         finished = run.session.over
-        run.reach(replace(decisions, moves=before.moves[:position]), self.edits_of(decisions))
+        run.reach(replace(decisions, moves=before.moves[:position]), self.plans.edits_of(decisions))
         run.go_on_like(before.moves[position:], natural, finished, stop)
         if to_the_end:
             run.go_to_the_end(stop)

@@ -11,16 +11,15 @@ import pytest
 from coconut_core.errors import CoconutError
 from coconut_core.plots import (
     COLOURS,
-    FILLS,
     HATCHES,
     MARKERS,
-    SIGNS,
     Figure,
     Line,
     Stack,
     draw_lines,
     draw_stacks,
 )
+from coconut_core.text_plots import FILLS, SIGNS
 
 RISING = Line(
     "rising", [0, 1, 2, 3], [10.0, 20.0, 60.0, 90.0], [5.0, 12.0, 50.0, 80.0], [18.0, 30.0, 70.0, 96.0]
