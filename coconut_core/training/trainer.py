@@ -94,7 +94,8 @@ class Trainer:
         if self._whole is not None:
             model = self._whole.gather(self.model) or model
         thoughts = self.batches.stages[self._stage].thoughts
-        model.config = replace(model.config, stage=self._stage, thoughts=thoughts)
+        stage = self._stage + self.recipe.curriculum.skipped
+        model.config = replace(model.config, stage=stage, thoughts=thoughts)
         return model
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.model import CoconutModel
@@ -239,3 +240,11 @@ def test_examples_of_any_stage_are_mixed_in_each_by_itself(tmp_path: Path) -> No
         for number, share in shares.items():
             assert abs(counts[number] / total - share) < 5 * (share * (1 - share) / total) ** 0.5
     assert batches.at(7) == batches.at(7)
+
+
+def test_a_checkpoint_counts_the_stages_that_its_base_has_been_through(tmp_path: Path) -> None:
+    curriculum = {"lookup": 0, "skipped": 1, "per_stage": 3, "stages": 2, "total": 6}
+    train(tiny_recipe(curriculum=curriculum, evaluate_every=1000), tmp_path / "run", until=3)
+    config = CoconutConfig.load(tmp_path / "run" / "step-000003")
+    assert config is not None
+    assert (config.stage, config.thoughts) == (1, 1)
