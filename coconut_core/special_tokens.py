@@ -37,6 +37,7 @@ class Encoded:
 
     @property
     def ids(self) -> list[int]:
+        """Token ids, in order."""
         return [token.id for token in self.tokens]
 
     def is_data(self, token: PlacedToken) -> bool:

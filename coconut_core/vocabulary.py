@@ -48,10 +48,10 @@ class Vocabulary:
 
     def name(self, token_id: int) -> str:
         """The visible name of a token, another one for each; <#123> where the tokenizer has nothing for it."""
-        found = self._names.get(token_id)
-        if found is None:
-            found = self._names[token_id] = (self._full_name if self.marked else self._short_name)(token_id)
-        return found
+        name = self._names.get(token_id)
+        if name is None:
+            name = self._names[token_id] = (self._full_name if self.marked else self._short_name)(token_id)
+        return name
 
     def names(self, token_ids: Iterable[int]) -> tuple[str, ...]:
         """The names of tokens."""
@@ -83,34 +83,34 @@ class Vocabulary:
         if literal is not None:
             content = literal.encode("utf-8", "surrogatepass")
             return tuple([*self._of_content(content), *self._of_name(_shortened(name_of(content)))][:1])
-        found = self._of_name(typed)
-        if self.marked and not typed.startswith(SPACE) and not (found and found[0] in self._added):
-            found += self._of_name(SPACE + typed)
-        found = found or [*self._of_text(typed), *self._of_text(f" {typed}")]
-        found = found or [number for number in [self._of_piece(typed)] if number is not None]
-        return tuple(dict.fromkeys(found or self._spelt_otherwise(typed)))
+        ids = self._of_name(typed)
+        if self.marked and not typed.startswith(SPACE) and not (ids and ids[0] in self._added):
+            ids += self._of_name(SPACE + typed)
+        ids = ids or [*self._of_text(typed), *self._of_text(f" {typed}")]
+        ids = ids or [number for number in [self._of_piece(typed)] if number is not None]
+        return tuple(dict.fromkeys(ids or self._spelt_otherwise(typed)))
 
     def find(self, typed: str, at_hand: Iterable[int] = ()) -> int:
         """The one token that a typed word means: of several the one that comes first in at_hand, else the one
         without a space. Raises CoconutError where it is no single token, and says which ones it is made of."""
-        found = self.meanings(typed)
-        if not found:
+        ids = self.meanings(typed)
+        if not ids:
             text = unquoted(typed)
             spaced = f" {typed}" if text is None and self._byte_level else text or typed
             pieces = self.names(encode_text(self._tokenizer, spaced))
             made_of = f": it is made of {', '.join(pieces)}" if len(pieces) > 1 else ""
             raise CoconutError(f"'{text or typed}' is not a single token of this model's vocabulary{made_of}")
-        if len(found) > 1:
-            return next((number for number in at_hand if number in found), found[0])
-        return found[0]
+        if len(ids) > 1:
+            return next((number for number in at_hand if number in ids), ids[0])
+        return ids[0]
 
     def places(self, typed: str, token_ids: Sequence[int]) -> list[int]:
         """Where a word stands among tokens: the positions of its variants, and of all tokens of it where it is
         several. In quotes, or named with its space, it is one token or text, wherever that stands."""
-        literal, found = unquoted(typed), self.meanings(typed)
-        standing = [place for place, number in enumerate(token_ids) if number in found]
+        literal, ids = unquoted(typed), self.meanings(typed)
+        standing = [place for place, number in enumerate(token_ids) if number in ids]
         exact = literal is not None or typed.startswith(SPACE) or not self.marked
-        if found and exact:
+        if ids and exact:
             return standing
         return self._places_in_text(typed if literal is None else literal, token_ids, exact) or standing
 
@@ -143,11 +143,11 @@ class Vocabulary:
     @cached_property
     def _plain(self) -> dict[str, int] | None:
         """The ids by name, where names that show no space tell all tokens apart; None where they do not."""
-        found: dict[str, int] = {}
+        owners: dict[str, int] = {}
         for number in range(len(self._tokenizer)):
-            if found.setdefault(self._short_name(number), number) != number:
+            if owners.setdefault(self._short_name(number), number) != number:
                 return None
-        return found
+        return owners
 
     def _short_name(self, token_id: int) -> str:
         return _shortened(self._full_name(token_id))
@@ -187,8 +187,8 @@ class Vocabulary:
             writings += [f"<0x{content.hex().upper()}>"] if len(content) == 1 else []
         if self._word_pieces:
             writings.insert(0, text[1:] if text.startswith(" ") else f"##{text}")
-        found = (self._of_piece(writing) for writing in writings if _encodable(writing))
-        return [number for number in found if number is not None and self.content(number) == content]
+        ids = (self._of_piece(writing) for writing in writings if _encodable(writing))
+        return [number for number in ids if number is not None and self.content(number) == content]
 
     def _of_text(self, text: str) -> list[int]:
         return self._of_content(text.encode("utf-8", "surrogatepass"))
@@ -196,14 +196,14 @@ class Vocabulary:
     def _of_name(self, name: str) -> list[int]:
         """The token of this name; any token by its number."""
         if number := _NUMBER.search(name):
-            found = [int(number[1])] if int(number[1]) < self._rows else []
-            return [each for each in found if _NUMBER.fullmatch(name) or self.name(each) == name]
+            ids = [int(number[1])] if int(number[1]) < self._rows else []
+            return [each for each in ids if _NUMBER.fullmatch(name) or self.name(each) == name]
         if self._plain is not None:
             return [self._plain[name]] if name in self._plain else []
-        found = self._of_content(content_of(name))
+        ids = self._of_content(content_of(name))
         if self._word_pieces and (piece := self._of_piece(content_of(name).decode())) is not None:
-            found.append(piece)
-        return [each for each in found if self.name(each) == name]
+            ids.append(piece)
+        return [each for each in ids if self.name(each) == name]
 
     def _spelt_otherwise(self, typed: str) -> list[int]:
         """What the tokenizer makes of it, which may write all letters small, say."""

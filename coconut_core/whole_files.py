@@ -197,10 +197,10 @@ def _clear(place: Path) -> None:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Which file or folder is at a path; None where there is none."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 # -- what the disk says --------------------------------------------------------------------------------------

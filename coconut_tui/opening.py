@@ -149,8 +149,8 @@ class OpeningApp(InspectingApp):
 
     def _choose_model(self, error: str) -> None:
         failed = None if self.choice is None else self.choice.source
-        found = bundled_model(BUNDLED) or Path(BUNDLED)
-        known = dict.fromkeys([*self.keeper.models, *([str(found)] if found.is_dir() else [])])
+        bundled = bundled_model(BUNDLED) or Path(BUNDLED)
+        known = dict.fromkeys([*self.keeper.models, *([str(bundled)] if bundled.is_dir() else [])])
         models = [source for source in known if source != failed]
 
         def chosen(source: str | None) -> None:

@@ -38,8 +38,8 @@ class PaletteProvider(Provider):
         """Commands with the letters of the query in the title, or with its words in what is told of them."""
         matcher, words = self.matcher(query), query.lower().split()
         for title, about, callback, _ in self.app.get_system_commands(self.screen):
-            score, told = matcher.match(title), f"{title} {about}".lower()
-            if all(word in told for word in words):
+            score, wording = matcher.match(title), f"{title} {about}".lower()
+            if all(word in wording for word in words):
                 score = max(score, _BY_DESCRIPTION)
             if score > 0:
                 yield Hit(score, matcher.highlight(title), callback, help=about)

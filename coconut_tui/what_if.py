@@ -27,14 +27,14 @@ def sweep_of(text: str, thought: int) -> tuple[str, ...]:
 
     Where it does not say at which thoughts, it is at the given one. Raises CoconutError for no or a bad range.
     """
-    found = _RANGE.search(masked(text))
-    if found is None:
+    match = _RANGE.search(masked(text))
+    if match is None:
         raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
-    low, high, count = float(found[1]), float(found[2]), int(found[3] or _USUAL_COUNT)
+    low, high, count = float(match[1]), float(match[2]), int(match[3] or _USUAL_COUNT)
     if not 2 <= count <= MOST_VARIANTS:
         raise CoconutError(f"a sweep has 2 to {MOST_VARIANTS} strengths, not {count}")
     places = "" if "@" in masked(text) else f"@{thought}"
     return tuple(
-        f"{text[: found.start()]}{low + (high - low) * step / (count - 1):.4g}{text[found.end() :]}{places}"
+        f"{text[: match.start()]}{low + (high - low) * step / (count - 1):.4g}{text[match.end() :]}{places}"
         for step in range(count)
     )

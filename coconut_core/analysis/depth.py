@@ -32,8 +32,8 @@ def lens_distances(study: Study, lens: Lens) -> Tensor:
     total = torch.zeros(study.runs.layers.shape[1:3], dtype=torch.float64)
     with torch.inference_mode():
         for layers in study.runs.layers:
-            told = lens.logits(layers).cpu()
-            total += divergence(told, told[:, -1:])
+            layer_logits = lens.logits(layers).cpu()
+            total += divergence(layer_logits, layer_logits[:, -1:])
     return total / len(study.runs.layers)
 
 
@@ -65,14 +65,14 @@ def read_depth(study: Study) -> Section:
     for name, lens in lenses.items():
         readings = _readings(study, lens)
         record[name] = {what: _without_nan(values) for what, values in readings.items()}
-        told = "tuned lens" if name == "depth-tuned" else "plain lens"
-        tables += [depth_table(f"{told}: {what}", study, names, values) for what, values in readings.items()]
+        label = "tuned lens" if name == "depth-tuned" else "plain lens"
+        tables += [depth_table(f"{label}: {what}", study, names, values) for what, values in readings.items()]
         figures[name] = side_by_side(
             draw_grid(
                 values.tolist(),
                 study.thought_names,
                 names,
-                f"{what} ({told})",
+                f"{what} ({label})",
                 "layer",
                 "thought",
                 None if what is DISTANCE else 1.0,
@@ -98,14 +98,14 @@ def _readings(study: Study, lens: Lens) -> dict[str, Tensor]:
 
 def depth_table(caption: str, study: Study, names: Sequence[str], values: Tensor) -> Table:
     """Thoughts by layers, or where there are more layers than thoughts, the other way round."""
-    told = [
+    cells = [
         ["–" if value is None else f"{value:.2f}" for value in row]
         for row in _without_nan(values if len(names) <= len(study.thought_names) else values.T)
     ]
     if len(names) <= len(study.thought_names):
-        rows = [[thought, *row] for thought, row in zip(study.thought_names, told, strict=True)]
+        rows = [[thought, *row] for thought, row in zip(study.thought_names, cells, strict=True)]
         return Table(caption, ["thought", *names], rows)
-    rows = [[layer, *row] for layer, row in zip(names, told, strict=True)]
+    rows = [[layer, *row] for layer, row in zip(names, cells, strict=True)]
     columns = [f"thought {name}" if name.isdigit() else name for name in study.thought_names]
     return Table(caption, ["layer", *columns], rows)
 

@@ -95,8 +95,8 @@ def controls_command(
         raise CoconutError("choose --json or --markdown")
     check_outputs([out], [data])
     model = options.resolve_source(model, base)
-    chosen = options.chosen_chat(chat, chat_template)
-    choices = (data, count, only, thoughts, feedback, chosen, system, free or None)
+    chat_setting = options.chosen_chat(chat, chat_template)
+    choices = (data, count, only, thoughts, feedback, chat_setting, system, free or None)
     is_look = any(choice is not None for choice in choices)
     target = _target(Path(model), out, keep, is_look)
     if target is not None and out is None and not Path(model).is_dir():
@@ -107,7 +107,7 @@ def controls_command(
         device,
         dtype,
         feedback,
-        chosen,
+        chat_setting,
         system,
         device_map=device_map,
         compiled=compiled,

@@ -152,10 +152,10 @@ class Sources:
             return name
         prompt = self.model.encode_prompt(self.question)
         standing = [number for number in prompt if number in meanings]
-        chosen = standing[0] if standing else self._likeliest(meanings, places)
-        other = next(number for number in meanings if number != chosen)
+        token_id = standing[0] if standing else self._likeliest(meanings, places)
+        other = next(number for number in meanings if number != token_id)
         why = "which stands in the question" if standing else "which its thoughts say rather"
-        exact, else_ = (typed_name(vocabulary.name(number), marked=True) for number in (chosen, other))
+        exact, else_ = (typed_name(vocabulary.name(number), marked=True) for number in (token_id, other))
         self.notes[f"{name} is taken for {exact}, {why}; the other one is {else_}"] = None
         return exact
 
@@ -174,10 +174,10 @@ class Sources:
     def _likeliest(self, tokens: Sequence[int], places: Sequence[int] | None) -> int:
         """The token that this run's own thoughts at these places give the largest share, on the whole."""
         own = self.own.thoughts.to(self.model.device, self.model.dtype)
-        chosen = range(1, len(own) + 1) if places is None else [n for n in places if 1 <= n <= len(own)]
-        if not chosen:
+        numbers = range(1, len(own) + 1) if places is None else [n for n in places if 1 <= n <= len(own)]
+        if not numbers:
             return tokens[0]
-        thoughts = own[[number - 1 for number in chosen]]
+        thoughts = own[[number - 1 for number in numbers]]
         with torch.inference_mode():
             shares = torch.softmax(self.model.logits(thoughts).float(), dim=-1).sum(dim=0)[list(tokens)]
         return tokens[int(shares.argmax())]

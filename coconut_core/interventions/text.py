@@ -302,8 +302,8 @@ def _read_command(text: str) -> Command:
             _number(word)
         elif argument.strip("[]") in ("SEED", "COUNT", "LAYER"):
             _whole(word, argument.strip("[]").lower())
-    chosen = None if not at or places.strip() == "all" else _numbers(places.strip(), "a thought")
-    return Command(form, tuple(arguments), chosen)
+    numbers = None if not at or places.strip() == "all" else _numbers(places.strip(), "a thought")
+    return Command(form, tuple(arguments), numbers)
 
 
 LARGEST = 10_000  # thoughts or positions; more is a slip of the keyboard
@@ -312,15 +312,15 @@ LARGEST = 10_000  # thoughts or positions; more is a slip of the keyboard
 @lru_cache(maxsize=32)
 def _numbers(text: str, what: str) -> tuple[int, ...]:
     """Numbers and ranges, each number once and in order: 1,3-5."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.split(","):
         first, mark, last = part.partition("-")
         low = _whole(first, what)
         high = _whole(last, what) if mark else low
         if high < low:
             raise CoconutError(f"'{part}' is no range of numbers")
-        found.update(range(low, high + 1))
-    return tuple(sorted(found))
+        numbers.update(range(low, high + 1))
+    return tuple(sorted(numbers))
 
 
 def _whole(text: str, what: str) -> int:

@@ -168,13 +168,13 @@ async def _ask(service: Service, request: web.Request) -> web.StreamResponse:
     async def work() -> web.StreamResponse | None:
         ask = Ask.from_json(await read_json(request))
         each = ask.each()
-        found = await answers(service.batcher, each, tell if ask.stream else None)
+        records = await answers(service.batcher, each, tell if ask.stream else None)
         if ask.samples > 1:
-            samples = [{"seed": one.seed, **record} for one, record in zip(each, found, strict=True)]
+            samples = [{"seed": one.seed, **record} for one, record in zip(each, records, strict=True)]
             return reply({"question": ask.question, "samples": samples})
         if not ask.stream:
-            return reply(found[0])
-        await stream.write(found[0])
+            return reply(records[0])
+        await stream.write(records[0])
         return None
 
     return await respond(service, stream, work)

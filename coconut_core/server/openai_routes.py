@@ -67,9 +67,9 @@ async def _stream(service: Service, stream: Stream, chat: Chat, completion: Comp
             await stream.write(completion.chunk(taken.number, delta))
 
     begun = [False] * chat.ask.samples
-    found = await answers(service.batcher, chat.ask.each(), tell)
-    for number, answer in enumerate(found):
+    records = await answers(service.batcher, chat.ask.each(), tell)
+    for number, answer in enumerate(records):
         await stream.write(completion.last(number, answer))
     if chat.usage:
-        await stream.write(completion.used(found))
+        await stream.write(completion.used(records))
     await stream.write_text("[DONE]")

@@ -216,8 +216,8 @@ class Batches:
         examples = []
         for problem in self.source.draw(step, rng):
             other = each and rng.random() < share
-            chosen = self._any_stage(problem, rng) if other else self.stages[stage]
-            examples.append(self.encoder.encode(problem, chosen))
+            stage_plan = self._any_stage(problem, rng) if other else self.stages[stage]
+            examples.append(self.encoder.encode(problem, stage_plan))
         return Drawn(stage, examples)
 
     def _any_stage(self, problem: TokenizedProblem, rng: random.Random) -> Stage:

@@ -35,15 +35,15 @@ def check_lengths(
     """
     if most is None:
         return
-    found = [
+    too_long = [
         (number, length)
         for number, problem in problems
         if (length := _longest(problem, encoder, stages)) > most
     ]
-    if not found:
+    if not too_long:
         return
-    number, length = found[0]
-    others = f" (and {counted(len(found) - 1, 'other')})" if len(found) > 1 else ""
+    number, length = too_long[0]
+    others = f" (and {counted(len(too_long) - 1, 'other')})" if len(too_long) > 1 else ""
     raise CoconutError(
         f"{where}, problem {number}{others}: {length} tokens with its thoughts, the model reads at most "
         f"{most}: shorten such problems or leave them out, or take another model.base"

@@ -108,8 +108,8 @@ def _fingerprint(encoder: Encoder) -> str:
     """Changes with the tokenizer and whatever else decides the tokens of a file."""
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
     config = encoder.config
-    told = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    settings = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 
 def _build(data: Path, encoder: Encoder, folder: Path) -> None:

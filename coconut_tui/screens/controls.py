@@ -105,10 +105,10 @@ def draw_controls(found: Controlled, verdict: str, width: int) -> RenderableType
         table.add_row(*_cells(row, described, judged, len(headings)))
     if not found.complete and not any(row.said for row in found.rows):
         return Group(table, Text("\ntrying …", "dim"))
-    told = [Text(f"\n{what_it_says(found)}"), _beside(verdict)]
+    notes = [Text(f"\n{what_it_says(found)}"), _beside(verdict)]
     if found.place is not None:
-        told.append(Text(place_told(found.place), "dim"))
-    return Group(table, *told)
+        notes.append(Text(place_told(found.place), "dim"))
+    return Group(table, *notes)
 
 
 def _beside(verdict: str) -> Text:
@@ -150,15 +150,15 @@ def _right(right: int, draws: int) -> Text:
     return Text(f"{'✓' if right else '✗'} {right} of {draws}")
 
 
-def _answers(told: Sequence[tuple[Said, int]], *, whole: bool) -> Text:
+def _answers(answers: Sequence[tuple[Said, int]], *, whole: bool) -> Text:
     """One answer whole, where there is room; of several what each comes down to, and how often it was given."""
     text = Text()
-    for number, (said, count) in enumerate(told):
-        answer = said.answer if whole and len(told) == 1 else conclusion(said.answer)
+    for number, (said, count) in enumerate(answers):
+        answer = said.answer if whole and len(answers) == 1 else conclusion(said.answer)
         text.append(" · " if number else "").append(visible(answer) or "nothing").append(
             verdict_mark(said), "bold"
         )
-        text.append(f" ×{count}" if len(told) > 1 else "", "dim")
+        text.append(f" ×{count}" if len(answers) > 1 else "", "dim")
     return text
 
 

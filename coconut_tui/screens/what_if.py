@@ -80,8 +80,8 @@ class WhatIfScreen(ModalScreen[str | None]):
         error = variants[row].error if row < len(variants) else ""
         answered = sum(variant.said is not None for variant in variants)
         aloud = _ALOUD if any(variant.aloud for variant in variants) else ""
-        told = f"changed compares answers alone{aloud}. {place_told(self._table.place)}".rstrip()
-        text = told if self._table.complete else f"trying … {answered} answered, escape stops"
+        note = f"changed compares answers alone{aloud}. {place_told(self._table.place)}".rstrip()
+        text = note if self._table.complete else f"trying … {answered} answered, escape stops"
         self.query_one("#what-if-state", Static).update(Text(f"✗ {error}" if error else text, "dim"))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:

@@ -55,8 +55,8 @@ def draw(sight: Sight) -> Text:
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
     if drawn:
         names = found.names if isinstance(found, Courses) else {}
-        told = {_marked(sight, pin, names.get(pin, pin)): each for pin, each in drawn.items()}
-        text.append(_plot(sight, told, first, selected))
+        labelled = {_marked(sight, pin, names.get(pin, pin)): each for pin, each in drawn.items()}
+        text.append(_plot(sight, labelled, first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
     missing = [pin for pin in shares if pin not in drawn]
