@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from coconut_core.errors import CoconutError, one_line
 
+BYTE = re.compile("<0x[0-9A-F]{2}>")
 Span = tuple[int, int]  # from a character of a text up to another, which is left out
 
 
@@ -95,8 +96,11 @@ def encode(
 @lru_cache(maxsize=4)
 def _special_tokens(tokenizer: PreTrainedTokenizerBase, size: int, markers: frozenset[int]) -> dict[int, str]:
     """Texts of special tokens and markers by id, kept for a tokenizer of that size: some have thousands."""
-    added = tokenizer.added_tokens_decoder
-    return {number: str(token) for number, token in added.items() if token.special or number in markers}
+    reads_bytes = tokenizer.is_fast and getattr(tokenizer.backend_tokenizer.model, "byte_fallback", False)
+    added = {number: str(token) for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    added |= {number: str(token) for number in markers if (token := tokenizer.added_tokens_decoder.get(number))}
+    # Bytes are what a text is read as, also where a tokenizer was saved with them among its special tokens.
+    return {number: text for number, text in added.items() if not (reads_bytes and BYTE.fullmatch(text))}
 
 
 def _placed(encoding: Encoding, special: Iterable[int]) -> tuple[PlacedToken, ...]:

@@ -115,6 +115,17 @@ def test_the_unknown_token_spelt_out_is_known_to_a_tokenizer_that_reads_bytes(ma
     assert model.token_id("?") != model.tokenizer.unk_token_id
 
 
+def test_bytes_among_the_special_tokens_are_read_as_ever() -> None:
+    tokenizer = llama_tokenizer()
+    names = [f"<0x{byte:02X}>" for byte in range(256)]
+    tokenizer.backend_tokenizer.add_special_tokens(names)
+    assert tokenizer.added_tokens_decoder.keys() >= set(tokenizer.convert_tokens_to_ids(names))
+    text = "Ann has \N{SNOWMAN}"
+    ids = encode(tokenizer, text, [(0, len(text))]).ids
+    assert tokenizer.convert_ids_to_tokens(ids)[-3:] == ["<0xE2>", "<0x98>", "<0x83>"]
+    assert unknown_words(tokenizer, text) == []
+
+
 def test_a_closed_vocabulary_does_not_know_its_unknown_token_spelt_out(llama: CoconutModel) -> None:
     with pytest.raises(CoconutError, match="is not a single token"):
         llama.token_id("unicorn")
