@@ -257,6 +257,12 @@ class Explorer(OpeningApp):
         return tree.key if tree.has_focus and tree.key is not None else self.require_view().tree.current
 
     @property
+    def _asking_for_thoughts(self) -> str:
+        """How one asks for thoughts where a run takes none; a saved run is as it is."""
+        key = next(action.shown_keys for action in self.actions if action.name == "more-thoughts")
+        return "" if self.replay is not None else f"{key} plans one, :thoughts 6 six"
+
+    @property
     def problem_number(self) -> int | None:
         """The number of the problem that is open."""
         return None if self.view is None else self.view.tree.example
@@ -322,7 +328,7 @@ class Explorer(OpeningApp):
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )
         self.query_one("#verdict", TextView).show(
-            usage_text(self.facts, None if self.view is None else self.view.thoughts)
+            usage_text(self.facts, None if self.view is None else self.view.thoughts, self._asking_for_thoughts)
         )
         self.draw_keys()
         for screen in self.screen_stack:

@@ -7,6 +7,7 @@ _REPLAY = ("step", "back", "continue", "restart", "export", "close", "help")
 _RUNNING = ("step", "back", "continue")
 _FINISHED = ("back", "restart")
 _CHANGES = ("edit", "zero", "what-if", "undo", "fork", "question", "next", "help")
+_WITHOUT_THOUGHTS = ("more-thoughts", "question", "undo", "fork", "next", "help")
 _OF_VIEWS = {
     "top": ("cooler", "warmer", "pin"),
     "graph": ("play",),
@@ -25,4 +26,5 @@ def keys_shown(view: RunView | None, *, replayed: bool, loaded: bool, focused: s
     if view is None:
         return ("question", "problems", *_OPENING) if loaded else _OPENING
     moves = _FINISHED if view.over else _RUNNING
-    return (*moves, *_OF_VIEWS.get(focused, ()), *_CHANGES)
+    changes = _WITHOUT_THOUGHTS if view.without_thoughts else _CHANGES
+    return (*moves, *_OF_VIEWS.get(focused, ()), *changes)

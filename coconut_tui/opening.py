@@ -187,6 +187,8 @@ class OpeningApp(InspectingApp):
         """The thought that a change is about. Raises CoconutError where none has been taken."""
         self.require_model()
         step = self.meant_thought
+        if step is None and self.view is not None and self.view.without_thoughts:
+            raise CoconutError("this run takes no thoughts, so there is none to change: ] plans one")
         if step is None:
             raise CoconutError("there is no thought to change yet: s takes one")
         return step

@@ -106,6 +106,11 @@ class RunView:
         return self.said.over
 
     @property
+    def without_thoughts(self) -> bool:
+        """Whether none is planned and none was taken."""
+        return self.thoughts == 0 and not any(step.kind == "thought" for step in self.steps)
+
+    @property
     def text(self) -> str:
         """What was said so far."""
         return self.said.text

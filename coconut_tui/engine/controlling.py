@@ -105,7 +105,9 @@ def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) ->
     thoughts = bench.decisions.thoughts
     case, *of_twin = _cases(bench.model, [problem, *([] if twin is None else [twin])], thoughts)
     if not case.own.thoughts.shape[0]:
-        raise CoconutError("this model takes no thoughts here, so there is nothing to put in their place")
+        raise CoconutError(
+            "this model takes no thoughts here, so there is nothing to put in their place: ] plans one"
+        )
     case = replace(case, donors=dict(zip(("twin",), of_twin, strict=False)))
     pool = [other for other in _pool(bench.model, others) if other.problem.question != problem.question]
     return case, Study(bench.model, [case, *pool], answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)

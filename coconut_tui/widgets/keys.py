@@ -13,8 +13,8 @@ _PALETTE = "▏^p palette "
 
 
 class KeysLine(Widget):
-    """Keys with what they do, as many as there is room for; a click presses one. It is drawn as one line:
-    Textual's footer is a widget for each key, and is laid out anew whenever the focus moves."""
+    """Keys with what they do, as many as there is room for, the last one always; a click presses one. It is
+    drawn as one line: Textual's footer is a widget for each key, laid out anew whenever the focus moves."""
 
     DEFAULT_CSS = """
     KeysLine { dock: bottom; height: 1; background: $footer-background; color: $footer-foreground; }
@@ -38,12 +38,9 @@ class KeysLine(Widget):
         text, self._places = Text(no_wrap=True), []
         room = self.size.width - len(_PALETTE)
         style = self.get_component_rich_style("keys--key", partial=True)
-        for action in self._actions:
-            key = action.shown_keys.split(" or ")[0]
-            if text.cell_len + len(key) + len(action.label) + 3 > room:
-                break
+        for action in _fitting(self._actions, room):
             start = text.cell_len
-            text.append(f" {key}", style).append(f" {action.label} ")
+            text.append(f" {_key(action)}", style).append(f" {action.label} ")
             self._places.append((start, text.cell_len, action.keys.split(",")[0]))
         text.append(" " * (room - text.cell_len))
         self._places.append((room, self.size.width, self.app.COMMAND_PALETTE_BINDING))
@@ -54,3 +51,15 @@ class KeysLine(Widget):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def _key(action: Action) -> str:
+    return action.shown_keys.split(" or ")[0]
+
+
+def _fitting(actions: Sequence[Action], room: int) -> list[Action]:
+    """The last action, which leads to all others, and as many of those in front as there are cells for."""
+    cells = [len(_key(action)) + len(action.label) + 3 for action in actions]
+    while cells and sum(cells) > room:
+        cells.pop(-2 if len(cells) > 1 else -1)
+    return [*actions[: max(0, len(cells) - 1)], *(actions[-1:] if cells else ())]

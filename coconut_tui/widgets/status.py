@@ -17,7 +17,8 @@ def status_line(
     if view is not None:
         parts += [f"problem {view.tree.example}"] if view.tree.example is not None else []
         parts += [view.tree.here.name] if len(view.tree.branches) > 1 else []
-        parts.append("cut off" if view.said.cut_off else view.mode)
+        mode = "speaking" if view.mode == "thinking" and view.without_thoughts else view.mode
+        parts.append("cut off" if view.said.cut_off else mode)
     active = sum(each.enabled for each in breakpoints)
     if active:
         parts.append(f"* {active} breakpoint{'' if active == 1 else 's'}")
@@ -26,10 +27,14 @@ def status_line(
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
-def usage_text(facts: ModelFacts | None, thoughts: int | None = None) -> Text:
-    """Whether the model's thoughts are known to be used. thoughts: how many the run shown takes, at most."""
+def usage_text(facts: ModelFacts | None, thoughts: int | None = None, ask: str = "") -> Text:
+    """Whether the model's thoughts are known to be used.
+
+    thoughts: how many the run shown takes, at most. ask: how one asks for some where that is none.
+    """
     if facts is not None and not facts.trained:
-        return Text(untrained_label(facts.feedback, thoughts), "bold")
+        text = Text(untrained_label(facts.feedback, thoughts), "bold")
+        return text.append(f" ({ask})" if ask and thoughts == 0 else "", "not bold")
     usage, colon, why = ("" if facts is None else facts.verdict).partition(":")
     text = Text("thoughts used? ")
     return text.append(usage or "…", "bold").append(colon + why)

@@ -111,6 +111,8 @@ class ThoughtsPane(RowsView):
             if len(to_come) > _FOLLOWING:
                 rows.append(Row(text=Text(f"○ … {view.thoughts}", "dim")))
             rows += _around(view.around[1])
+            if view.without_thoughts and not rows:
+                rows.append(Row(text=Text("no thought is planned: s says the first word", "dim")))
         elif view.words():
             lines = self._wrapped(_answer(view.said, view.expected))
             rows += [Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]

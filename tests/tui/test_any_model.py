@@ -10,7 +10,8 @@ from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from coconut_tui.export import EXPORTS
 from tests.core.ordinary_models import CHATML, ordinary_folder
-from tests.tui.conftest import WIDE, settled, shown, steps_taken, until
+from tests.tui.conftest import WIDE, notes, press, settled, shown, steps_taken, until
+from tests.tui.test_footing import painted
 
 LABEL = "not trained to think in latents"
 DOUBT = "feeding them back is expected to fail"
@@ -54,3 +55,25 @@ async def test_it_thinks_and_every_place_has_the_label(ordinary: Path, feedback:
         await until(pilot, lambda app: app.view is not None)
         assert LABEL in drawn(pilot, "#verdict")
         assert "asked in its chat template" in drawn(pilot, "#model-facts")
+
+
+async def test_where_no_thought_is_taken_it_says_how_to_ask_for_some(ordinary: Path) -> None:
+    app = Explorer(ModelChoice(str(ordinary), "cpu"), question="Is 7 a prime?")
+    async with app.run_test(size=(140, 45)) as pilot:
+        await settled(pilot)
+        assert "no thought is taken unless asked for (] plans one, :thoughts 6 six)" in drawn(pilot, "#verdict")
+        assert "speaking" in drawn(pilot, "#status")
+        assert "Take a step (s) to see the first word." in painted(app)
+        assert "no thought is planned: s says the first word" in painted(app)
+        keys = drawn(pilot, "KeysLine")
+        assert "] more thoughts" in keys
+        assert "zero" not in keys
+        await press(pilot, "z")
+        assert "this run takes no thoughts, so there is none to change: ] plans one" in notes(app)
+        await press(pilot, "]")
+        assert "unless asked for" not in drawn(pilot, "#verdict")
+        assert "zero" in drawn(pilot, "KeysLine")
+        await press(pilot, "s")
+        await until(pilot, steps_taken(1))
+        assert app.view is not None
+        assert [step.kind for step in app.view.steps] == ["thought"]

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static, TextArea
 
 from coconut_core.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.keeper import Keeper, kept_theme
+from coconut_tui.screens.help import HelpScreen
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.view_tabs import ViewTabs
 from coconut_tui.widgets.views import VIEWS
@@ -109,3 +110,28 @@ async def test_a_theme_that_is_chosen_is_kept(trace: Trace, tmp_path: Path) -> N
         await until(pilot, lambda app: kept_theme(folder) == "dracula")
     (folder.parent / "theme").write_text("no such theme")
     assert kept_theme(folder) is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+async def test_help_is_named_however_little_room_there_is(checkpoint: Path, width: int) -> None:
+    async with explorer(checkpoint).run_test(size=(width, 24)) as pilot:
+        await settled(pilot)
+        assert keys(pilot).rstrip().endswith("^p palette")
+        assert "? help" in keys(pilot)
+        x = keys(pilot).index("? help")
+        await pilot.click(KeysLine, offset=(x, 0))
+        await until(pilot, lambda app: isinstance(app.screen, HelpScreen))
+
+
+async def test_why_a_question_is_refused_can_be_read_whole(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "q")
+        unknown = [f"blorb{letter}s" for letter in "abcdef"]
+        app.screen.query_one(TextArea).text = f"Is {' '.join(unknown)}?"
+        await press(pilot, "ctrl+s")
+        refused = app.screen.query_one("#refused", Static)
+        await until(pilot, lambda app: unknown[0] in str(refused.render()))
+        x, right, y, bottom = refused.region.x, refused.region.right, refused.region.y, refused.region.bottom
+        lines = [line[x:right] for line in painted(app).splitlines()[y:bottom]]
+        assert words(" ".join(lines)) == words(str(refused.render()))

@@ -78,6 +78,23 @@ async def test_frames_are_seen_on_a_light_ground(trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark"])
+async def test_the_row_of_the_cursor_can_be_told_from_the_others(trace: Trace, theme: str) -> None:
+    async with opened(trace, theme).run_test(size=WIDE) as pilot:
+        app = await with_branches(pilot, trace)
+        thoughts = app.query_one("#thoughts")
+        await pilot.press("g")
+        await pilot.pause()
+        grounds = []
+        for y in (1, 2):
+            strip = painted(app)[thoughts.content_region.y + y]
+            cells = [style for piece, style, _ in strip for _ in piece]
+            style = cells[thoughts.content_region.right - 1]
+            assert style is not None
+            grounds.append((style.bgcolor, style.reverse))
+        assert len(set(grounds)) == 2
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark"])
 @pytest.mark.parametrize("key", ["colon", "question_mark"])
 async def test_a_dialog_leaves_what_it_does_not_cover(trace: Trace, theme: str, key: str) -> None:
     async with opened(trace, theme).run_test(size=WIDE) as pilot:

@@ -22,7 +22,9 @@ def ask(sight: Sight) -> Ask | None:
 def draw(sight: Sight) -> Text:
     """Bars."""
     if sight.step is None:
-        return Text("Take a step (s) to see what the first thought says.", "dim")
+        no_thoughts = sight.run is not None and sight.run.without_thoughts
+        first = "the first word" if no_thoughts else "what the first thought says"
+        return Text(f"Take a step (s) to see {first}.", "dim")
     top, text = sight.step.top, Text()
     wanted = ask(sight)
     if wanted is not None:
