@@ -9,7 +9,21 @@ from coconut_core.training.curriculum import Stage, counted
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 
 
-def check_words(problem: Problem, tokenized: TokenizedProblem, encoder: Encoder, where: str) -> None:
+def tokenize(problem: Problem, encoder: Encoder, where: str) -> TokenizedProblem:
+    """The tokens of a problem that is to be learned. Raises CoconutError, which begins with where, for one
+    without question or answer, and for one that the tokenizer cannot read or whose words it does not know."""
+    for name, text in (("question", problem.question), ("answer", problem.answer)):
+        if not text.strip():
+            raise CoconutError(f"{where}: there is no '{name}' to learn from: give it one, or leave it out")
+    try:
+        tokenized = encoder.tokenize(problem)
+    except CoconutError as error:
+        raise CoconutError(f"{where}: {error}") from error
+    _check_words(problem, tokenized, encoder, where)
+    return tokenized
+
+
+def _check_words(problem: Problem, tokenized: TokenizedProblem, encoder: Encoder, where: str) -> None:
     """Raise CoconutError where the tokenizer does not know words of a problem; where names it."""
     unknown = encoder.tokenizer.unk_token_id
     read = (tokenized.prompt, *tokenized.steps, tokenized.answer[:-1])  # without the end of text

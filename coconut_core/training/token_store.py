@@ -14,7 +14,7 @@ import numpy as np
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
-from coconut_core.training.limits import check_words
+from coconut_core.training.limits import tokenize
 from coconut_core.whole_files import folder_written_aside
 
 MARK = "made-from.json"  # in a store's folder
@@ -121,8 +121,7 @@ def _build(data: Path, encoder: Encoder, folder: Path) -> None:
     ):
         starts.write(np.array([0, 0], np.int64).tobytes())
         for number, problem in enumerate(stream_problems(data), start=1):
-            tokenized = encoder.tokenize(problem)
-            check_words(problem, tokenized, encoder, f"{data}, problem {number}")
+            tokenized = tokenize(problem, encoder, f"{data}, problem {number}")
             parts = [tokenized.prompt, *tokenized.steps, tokenized.answer]
             tokens.write(np.array([token for part in parts for token in part], np.int32).tobytes())
             pieces.write(np.array([len(part) for part in parts], np.int32).tobytes())

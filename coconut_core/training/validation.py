@@ -15,7 +15,7 @@ from coconut_core.prompt_shortcut import prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.data import held_out_problems
 from coconut_core.training.encoding import Batch, Encoder, TokenizedProblem, collate
-from coconut_core.training.limits import check_lengths, check_words
+from coconut_core.training.limits import check_lengths, tokenize
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.summary import StepSummary
@@ -38,9 +38,7 @@ class Validation:
                 model.encode_prompt(problem.question)
             except CoconutError as error:
                 raise CoconutError(f"{where}, problem {number}: {error}") from error
-            tokenized = encoder.tokenize(problem)
-            check_words(problem, tokenized, encoder, f"{where}, problem {number}")
-            self._tokenized.append(tokenized)
+            self._tokenized.append(tokenize(problem, encoder, f"{where}, problem {number}"))
         check_lengths(enumerate(self._tokenized, start=1), encoder, recipe.stages, model.max_positions, where)
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.model import CoconutModel
-from coconut_core.problems import read_problems
+from coconut_core.problems import generate_problems, read_problems
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.data import Batches, Drawn
 from coconut_core.training.encoding import Encoder, collate
@@ -321,6 +321,16 @@ def test_data_that_cannot_train_is_refused(tmp_path: Path, content: str) -> None
     data.write_text(content)
     with pytest.raises(CoconutError):
         open_store(data, encoder_for(tiny_recipe()), tmp_path / "tokens")
+
+
+@pytest.mark.parametrize("missing", ["question", "answer"])
+def test_a_problem_with_nothing_to_learn_is_named(missing: str, tmp_path: Path) -> None:
+    whole = {"question": "Is Alex a rompus?", "answer": "yes"}
+    data, encoder = tmp_path / "problems.json", encoder_for(tiny_recipe())
+    first = generate_problems("prosqa", 1, seed=1)[0].to_json()
+    data.write_text(json.dumps([first, whole | {missing: " "}]))
+    with pytest.raises(CoconutError, match=rf"problems.json, problem 2: there is no '{missing}' to learn from"):
+        open_store(data, encoder, tmp_path / "tokens")
 
 
 @pytest.mark.parametrize(
