@@ -101,7 +101,7 @@ def controls_command(
     target = _target(Path(model), out, keep, is_look)
     if target is not None and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
-    problems = None if data is None else read_some_problems(data, count)
+    problems = None if data is None else read_some_problems(data, count, answered=True)
     opened = options.open_model(
         model,
         device,

@@ -133,7 +133,7 @@ def evaluate_command(
     if plot is not None and plot != "-" and not plot.endswith(".svg"):
         raise CoconutError(f"--plot writes SVG: give it a name that ends in .svg, or -, not '{plot}'")
     check_outputs([failures, plot], [data])
-    problems = read_some_problems(data, limit)
+    problems = read_some_problems(data, limit, answered=True)
     stop = options.entropy_rule(until_entropy, entropy_steps)
     source = options.resolve_source(model, base)
     opened = options.open_model(

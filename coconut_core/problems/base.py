@@ -80,12 +80,15 @@ def read_problems(path: str | Path) -> list[Problem]:
     return list(stream_problems(path))
 
 
-def read_some_problems(path: str | Path, count: int | None = None) -> list[Problem]:
-    """The first count problems of a file, or all. Raises CoconutError where there are none, and as
-    stream_problems does."""
+def read_some_problems(path: str | Path, count: int | None = None, *, answered: bool = False) -> list[Problem]:
+    """The first count problems of a file, or all. Raises CoconutError where there are none, where one that has
+    to be answered has no answer, and as stream_problems does."""
     problems = read_problems(path)[:count]
     if not problems:
         raise CoconutError(f"{path} holds no problems")
+    for number, problem in enumerate(problems, start=1):
+        if answered and not problem.answer.strip():
+            raise CoconutError(f"{path}, problem {number}: there is no 'answer' to compare with: give it one")
     return problems
 
 

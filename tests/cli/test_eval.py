@@ -163,6 +163,19 @@ def test_mistakes_are_one_line(coconut: Run, data: Path, options: list[str], mes
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["eval", "controls"])
+def test_a_problem_without_an_answer_is_refused(
+    command: str, coconut: Run, checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    records = json.loads(data.read_text())
+    del records[1]["answer"]
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps(records))
+    result = coconut(command, "--model", checkpoint, "--data", asked)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"error: {asked}, problem 2: there is no 'answer' to compare with: give it one\n"
+
+
 def test_help_draws_nothing() -> None:
     code = (
         "import sys\nfrom coconut_core.cli import main\nsys.argv = ['coconut', 'eval', '--help']\n"
