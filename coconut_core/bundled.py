@@ -14,7 +14,8 @@ def bundled_model(source: str | Path) -> Path | None:
     folder, named = Path(source), Path(source).parts
     if len(named) != 2 or named[0] != "models" or folder.exists():
         return None
-    return next((place / named[1] for place in PLACES if (place / named[1] / "config.json").is_file()), None)
+    folders = (place / named[1] for place in PLACES if (place / named[1] / "config.json").is_file())
+    return next((folder.resolve() for folder in folders), None)  # in a checkout the package's place is a link
 
 
 def short_name(source: str) -> str:

@@ -43,5 +43,5 @@ def test_a_step_with_gradient_checkpointing_beside_one_without() -> None:
 def test_memory_of_the_commands() -> None:
     peaks = measure_data(40, 2)
     assert 0 < peaks.file < peaks.make < peaks.train
-    with pytest.raises(CoconutError, match=r"coconut train small-base .* failed: .*raise it"):
+    with pytest.raises(CoconutError, match=r"coconut train small-base .* failed: .*must be 1 or more"):
         measure_data(40, 0)

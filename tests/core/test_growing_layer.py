@@ -31,7 +31,7 @@ def pair(model: CoconutModel, count: int = 1) -> tuple[Context, Context]:
     theirs = as_the_library(model, count)
     width = ours.length
     prompts = [model.encode_prompt(question) for question in QUESTIONS[:count]]
-    ids = torch.tensor([[model.config.eot_id] * (width - len(each)) + each for each in prompts])
+    ids = torch.tensor([[model.config.latent_id] * (width - len(each)) + each for each in prompts])
     with torch.inference_mode():
         model.feed(theirs, model.embed(ids), ours.mask)
     return ours, theirs
