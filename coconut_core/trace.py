@@ -232,7 +232,7 @@ class Trace:
 def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
     """What cut an answer off, in words; None where nothing did."""
     if stopped_by == WORDS:
-        return f"cut off after {most_words} tokens"
+        return f"cut off after {most_words} token{'' if most_words == 1 else 's'}"
     return "cut off where the model's context was full" if stopped_by == CONTEXT else None
 
 

@@ -14,7 +14,7 @@ from coconut_core.generate import Answer, generate
 from coconut_core.model import CoconutModel, Work
 from coconut_core.problems.base import Problem
 from coconut_core.session import Session
-from coconut_core.trace import Trace, trace_session
+from coconut_core.trace import Trace, cut_off_by, trace_session
 from coconut_tui.branches import Said
 from coconut_tui.export import EXPORTS
 from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model
@@ -115,3 +115,10 @@ def test_a_wrong_answer_that_was_cut_off_is_said_to_be_so() -> None:
             if export.name != "json":
                 page = " ".join(export.render(trace).replace("&#x27;", "'").split())
                 assert f"{cut}; expected: 12" in page, export.name
+
+
+def test_one_token_is_one() -> None:
+    assert [cut_off_by("words", count) for count in (1, 2)] == [
+        "cut off after 1 token",
+        "cut off after 2 tokens",
+    ]
