@@ -27,31 +27,32 @@ WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what a full disk beco
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[TextIO]:
+def written_aside(path: Path, mode: int | None = None) -> Iterator[TextIO]:
     """Open a file beside path to write text into; at the end it is synced and takes path's place.
 
     Where the block is left by an exception, path stays as it was; where path is a link, so does the link. A
-    pipe or /dev/stdout has no place to take and is written to. Raises OSError where the disk refuses, or the
-    file at path is read-only.
+    pipe or /dev/stdout has no place to take and is written to. mode: who may read it, see file_written_aside.
+    Raises OSError where the disk refuses, or the file at path is read-only.
     """
     if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
         with path.open("a", encoding="utf-8") as file:
             yield file
         return
-    with file_written_aside(path.resolve()) as aside, aside.open("w", encoding="utf-8") as file:
+    with file_written_aside(path.resolve(), mode) as aside, aside.open("w", encoding="utf-8") as file:
         yield file
 
 
 @contextmanager
-def file_written_aside(path: Path) -> Iterator[Path]:
-    """The same for what is written by its name: gives the path to write to. The new file may be read by whom
-    the old one could be read, or else any new file, whatever mode a library gives it."""
+def file_written_aside(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """The same for what is written by its name: gives the path to write to. Without a mode the new file may be
+    read by whom the old one could be read, or else any new file, whatever mode a library gives it."""
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     with _workspace(path) as place:
         aside = place / NEW
         aside.touch()
-        mode = (path if path.is_file() else aside).stat().st_mode & 0o777
+        if mode is None:
+            mode = (path if path.is_file() else aside).stat().st_mode & 0o777
         aside.chmod(mode)
         yield aside
         aside.chmod(mode)

@@ -176,8 +176,7 @@ class SessionStore:
         try:
             # Questions may be nobody else's business.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with written_aside(path) as file:
-                os.chmod(file.name, 0o600)
+            with written_aside(path, mode=0o600) as file:
                 file.write(json.dumps(session.to_json()))
                 file.flush()  # or what is written after this gives the file the clock's time
                 when = self._next_time() if when is None else when

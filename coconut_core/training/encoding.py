@@ -92,7 +92,9 @@ class Encoder:
     front of <eot> for what comes next; step-level supervision as in SIM-CoT (arXiv 2509.20317), but through the
     model's own LM head. "path": for the first token of the step replaced (past the end of the chain: of the
     last step). "frontier", for chains through a graph: thought k for all nodes at which walks of as many hops
-    from the root can end as step k stands for, each being right, and for nothing where there are none.
+    from the root can end as step k stands for, each being right, and for nothing where there are none. "last":
+    no thought is asked for anything; only the state in front of <eot>, that of <bot> where there is no thought,
+    is asked for the first token of the step that comes next, as the last thought is in arXiv 2505.12514.
     thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
@@ -179,9 +181,11 @@ class Encoder:
         ids = [*problem.prompt, *[self.config.latent_id] * thoughts, *self.config.fed_behind]
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
-        asked = self._asked(problem, thoughts)
+        asked = self._asked(problem, thoughts, remaining)
         labels[start : start + len(asked)] = asked
-        parts[start : start + len(asked)] = [int(Part.THOUGHTS)] * len(asked)
+        parts[start : start + len(asked)] = [
+            int(Part.NONE if label == IGNORE else Part.THOUGHTS) for label in asked
+        ]
         for tokens, part in [
             *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
             (problem.answer, Part.ANSWER),
@@ -194,8 +198,12 @@ class Encoder:
         halts[start : start + thoughts] = [int(place + 1 >= needed) for place in range(thoughts)]
         return Example(ids, labels, parts, halts, start)
 
-    def _asked(self, problem: TokenizedProblem, thoughts: int) -> list[Label]:
+    def _asked(
+        self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]]
+    ) -> list[Label]:
         """Labels of the thoughts and of <eot>, which is asked of the last thought."""
+        if self.label_thoughts == "last":
+            return [*[IGNORE] * thoughts, remaining[0][0]] if remaining and self.config.fed_behind else []
         places = [place // self.thoughts_per_step for place in range(thoughts + 1)]
         if self.label_thoughts == "path" and problem.steps:
             last = len(problem.steps) - 1

@@ -81,7 +81,7 @@ class Recipe:
     gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
     precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
     step_style: str = "sentence"
-    label_thoughts: str = "no"  # or "path" or "frontier", see training.encoding
+    label_thoughts: str = "no"  # or "path", "frontier" or "last", see training.encoding
     checkpoint_every: AtLeast1 = 250
     keep: AtLeast1 = 2  # newest checkpoints that are kept, besides the best
     publish: str = "last"  # or "best": which checkpoint becomes RUN/checkpoint
@@ -164,7 +164,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("method", recipe.method, tuple(METHODS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
         ("step_style", recipe.step_style, ("sentence", "chain", "nodes")),
-        ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier")),
+        ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier", "last")),
         ("publish", recipe.publish, ("last", "best")),
         ("evaluate_unit", recipe.evaluate_unit, ("steps", "epochs")),
         ("curriculum.mix", chosen.mix, ("batch", "example")),
@@ -208,10 +208,10 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "publish 'best' needs data.validation, the problems that a checkpoint is the best on"
         )
-    if recipe.label_thoughts == "path" and recipe.step_style == "sentence":
+    if recipe.label_thoughts in ("path", "last") and recipe.step_style == "sentence":
         raise CoconutError(
-            "label_thoughts 'path' needs step_style 'chain' or 'nodes': a thought is asked for a step's first "
-            "token, which says little of a sentence"
+            f"label_thoughts '{recipe.label_thoughts}' needs step_style 'chain' or 'nodes': a step's first "
+            "token is asked for, which says little of a sentence"
         )
     if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style == "sentence"):
         raise CoconutError(

@@ -96,6 +96,20 @@ def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:
     assert asked(6) == [alex, lempus, rompus, impus, impus, impus, impus]  # past its end: the last node
 
 
+def test_only_what_stands_before_eot_may_be_asked_for_the_step_that_comes_next() -> None:
+    """No fed thought is asked for anything; at stage 0 it is <bot> that is asked."""
+    encoder = Encoder(TOKENIZER, CONFIG, "nodes", label_thoughts="last")
+    nodes = [step[0] for step in encoder.steps(PROBLEM)]
+    for thoughts in range(len(nodes)):
+        example = encode(encoder, PROBLEM, thoughts)
+        place = example.ids.index(EOT)
+        assert example.labels[:place] == [IGNORE] * place
+        assert example.labels[place] == nodes[thoughts] == example.ids[place + 1]
+        assert example.parts[place] == Part.THOUGHTS
+        assert example.parts[:place] == [Part.NONE] * place
+    assert encode(encoder, PROBLEM, len(nodes)).labels.count(IGNORE) == place + 2, "no step is left to ask for"
+
+
 @pytest.mark.parametrize(("style", "hops"), [("chain", 0), ("nodes", 1)])
 def test_a_thought_may_be_asked_for_its_whole_frontier(style: str, hops: int) -> None:
     graph = Graph(
