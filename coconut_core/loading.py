@@ -90,12 +90,9 @@ def load(
     _check_markers(config, base.get_input_embeddings().weight.shape[0], source)
     if found is None and asked is None:
         asked = ("mixture", MIXTURE)
-        # A thought would stand for a word of the answer, and it would go on behind that word.
-        config = (
-            config
-            if config.bot_id is not None or markers not in (None, "none")
-            else replace(config, thoughts=0)
-        )
+        if config.bot_id is None and markers in (None, "none"):
+            # A thought would stand for a word of the answer, and it would go on behind that word.
+            config = replace(config, thoughts=0)
     config = config if asked is None else _with_feedback(config, *asked)
     config = config if markers is None else _with_markers(config, tokenizer, source, markers)
     config = _with_chat(config, tokenizer, source, chat, system)
