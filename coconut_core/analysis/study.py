@@ -109,4 +109,4 @@ class Study:
 
 def is_chain_style(config: CoconutConfig) -> bool:
     """Whether the model learned to reason in bare names, one a step, and not in sentences."""
-    return config.recipe.get("step_style") == "chain"
+    return config.recipe.get("step_style") in ("chain", "nodes")

@@ -1,7 +1,7 @@
 """The one shape in which every reasoning problem is held, read and written."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -73,6 +73,15 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
     if not all(0 <= node < len(names) for node in used):
         raise CoconutError("a problem's graph names a node that 'idx_to_symbol' does not have")
     return graph
+
+
+def names_in_steps(steps: Sequence[str]) -> list[str]:
+    """What a chain of bare names says for some steps: where the first starts, then where each ends.
+
+    Read off sentences ("Every lempus is a rompus.") or symbolic edges ("3 7").
+    """
+    starts = [step.removeprefix("Every ").split(" ", 1)[0] for step in steps[:1]]
+    return starts + [step.rstrip(".").rsplit(" ", 1)[-1] for step in steps]
 
 
 def read_problems(path: str | Path) -> list[Problem]:

@@ -1,14 +1,14 @@
 """The table of problem families: everything else finds a family's parts here. Plugins add to it."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import Table
 from coconut_core.problems import prontoqa, prosqa, symbolic
-from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.base import Graph, Problem, names_in_steps
 from coconut_core.problems.size import Size
 
 
@@ -30,6 +30,11 @@ class Family:
     retell: Callable[[Graph, random.Random], Problem]
     parse_question: Callable[[str], Problem | None]
     wording: Wording
+    # What a chain in few words says for some steps: where it starts, then something for each step.
+    chain: Callable[[Sequence[str]], list[str]] = names_in_steps
+    in_chain: Callable[[str], str] = str  # how it says the node of a name
+    # Questions about one tiny graph, which the first one tells, answered by walks over it, see training.lookup.
+    lookup: Callable[[random.Random], list[Problem]] | None = None
 
 
 FAMILIES = {
@@ -39,6 +44,7 @@ FAMILIES = {
         prosqa.retell,
         prosqa.parse_question,
         Wording(prosqa.PHRASES, (*prosqa.PERSONS, *prosqa.CONCEPTS)),
+        lookup=prosqa.lookup_problems,
     ),
     "prontoqa": Family(
         prontoqa.ProntoqaSize(),
@@ -46,6 +52,9 @@ FAMILIES = {
         prontoqa.retell,
         prontoqa.parse_question,
         Wording(prontoqa.PHRASES, prontoqa.WORDS, prontoqa.WORD),
+        prontoqa.chain,
+        prontoqa.in_chain,
+        prontoqa.lookup_problems,
     ),
     "symbolic": Family(
         symbolic.SymbolicSize(),

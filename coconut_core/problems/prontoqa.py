@@ -12,11 +12,19 @@ says nothing of the property. In the original the contradicting kind is a lone o
 import itertools
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.prosqa import CONCEPTS, PERSONS, problem_as_told, random_shortest_path, shuffled
+from coconut_core.problems.prosqa import (
+    CONCEPTS,
+    LOOKUPS,
+    PERSONS,
+    problem_as_told,
+    random_shortest_path,
+    random_walk,
+    shuffled,
+)
 from coconut_core.problems.size import Range, Size, check_range, draw_until_found
 
 PROPERTIES = [
@@ -123,7 +131,7 @@ def with_article(kind: str) -> str:
 def _tell_edge(graph: Graph, edge: tuple[int, int], rng: random.Random) -> str:
     source, target = (graph.names[node] for node in edge)
     is_kind = target in CONCEPTS
-    if edge[0] == graph.root:
+    if source in PERSONS:
         return f"{source} is {with_article(target)}."
     start = rng.choice(("Every", "Each", ""))
     if not start:
@@ -140,6 +148,68 @@ def _tell_steps(graph: Graph, path: list[int], sentences: Mapping[tuple[int, int
         f"{person} is {with_article(kind)}. {rule}" for kind, rule in zip(reached[:-1], rules, strict=True)
     ]
     return [*steps, f"{person} is {reached[-1]}."]
+
+
+def chain(steps: Sequence[str]) -> list[str]:
+    """The person, then what each step knows of it: kinds by bare name, at the end "is cold" or "is not cold".
+
+    So the first word of what stands for the conclusion says its polarity, which is all of it that the question
+    leaves open.
+    """
+    known = [step.split(".", 1)[0] for step in steps]
+    return [person.split(" ", 1)[0] for person in known[:1]] + [_KNOWN_OF.sub("", told) for told in known]
+
+
+_KNOWN_OF = re.compile(r"\A\w+ (is an? (?=\w+\Z))?")
+
+
+def in_chain(name: str) -> str:
+    """How a chain says a node: a kind or a person by name, what is said of a kind with its "is"."""
+    bare = name.removeprefix("not ")
+    return f"is {name}" if bare in PROPERTIES else name
+
+
+def lookup_problems(rng: random.Random) -> list[Problem]:
+    """Some questions about one tiny ontology, which the first one tells, each answered by a random walk from a
+    person to something said of a kind.
+
+    A few properties are said of several kinds, with and without "not", so that the question does not tell which
+    kind the walk comes to.
+    """
+    names, edges = _tiny_ontology(rng)
+    graph = Graph(tuple(names), tuple(edges), root=0, target=0, wrong=0)
+    sentences = {edge: _tell_edge(graph, edge, rng) for edge in rng.sample(edges, len(edges))}
+    told = sorted(sentences, key=lambda edge: names[edge[0]] in PERSONS)
+    before = " ".join(sentences[edge] for edge in told)
+    problems = []
+    for _ in range(LOOKUPS):
+        start = rng.choice([source for source, _ in edges if names[source] in PERSONS])
+        walk = random_walk(edges, start, rng, longest=len(edges))
+        end = names[walk[-1]]
+        asked = rng.choice((end, _opposite(end)))
+        question = f"{before} True or false: {names[start]} is {asked}."
+        problems.append(Problem(question, tuple(_tell_steps(graph, walk, sentences)), str(asked == end)))
+        before = rng.choice(list(sentences.values()))
+    return problems
+
+
+def _tiny_ontology(rng: random.Random) -> tuple[list[str], list[tuple[int, int]]]:
+    """Names and edges of persons, of kinds, and of what is said of them, perhaps the same of several kinds."""
+    persons, kinds = rng.randint(2, 3), rng.randint(5, 7)
+    names = [*rng.sample(PERSONS, persons), *rng.sample(CONCEPTS, kinds)]
+    first, behind = persons, persons + kinds  # numbers of the kinds
+    edges = [
+        (person, kind)
+        for person in range(persons)
+        for kind in rng.sample(range(first, first + 3), rng.randint(1, 2))
+    ]
+    edges += [(rng.randrange(max(first, kind - 3), kind), kind) for kind in range(first + 1, behind)]
+    inner, pool = {source for source, _ in edges}, rng.sample(PROPERTIES, 3)
+    for kind in range(first, behind):
+        if kind not in inner or rng.random() < SAID / 2:
+            edges.append((kind, len(names)))
+            names.append(rng.choice(("", "not ")) + rng.choice(pool))
+    return names, edges
 
 
 _RULE = re.compile(r"(?:Every|Each) (\w+) is (?:an? (\w+)|((?:not )?\w+))\Z")

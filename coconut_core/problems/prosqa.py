@@ -80,6 +80,9 @@ CONCEPTS = [
 PHRASES = (". Every", ". Is", " Every", " is a", " Is", " or", " a", "###", ".", "?", "\n")
 
 
+LOOKUPS = 6  # questions about one tiny graph, see training.lookup
+
+
 @dataclass(frozen=True)
 class ProsqaSize(Size):
     """The knobs of the generator; the defaults give the shape of the official sets."""
@@ -96,6 +99,42 @@ class ProsqaSize(Size):
         check_range("nodes", self.nodes, 4, len(CONCEPTS) + 2)  # two persons; each other node may be a concept
         check_range("edges", self.edges, 0, 1000)
         check_range("hops", self.hops, 1, len(CONCEPTS) - 1)
+
+
+def lookup_problems(rng: random.Random) -> list[Problem]:
+    """Some questions about one tiny graph, which the first one tells, each answered by a random walk.
+
+    The candidates shown are random nodes, so that naming a candidate does not pay.
+    """
+    nodes, edges, persons = rng.randint(6, 9), rng.randint(3, 10), rng.randint(1, 2)
+    names = (*rng.sample(PERSONS, persons), *rng.sample(CONCEPTS, nodes - persons))
+    possible = [(a, b) for a in range(nodes) for b in range(max(a + 1, persons), nodes)]
+    graph = Graph(names, tuple(rng.sample(possible, min(edges, len(possible)))), root=0, target=0, wrong=0)
+    told = " ".join(sentence(graph, edge) for edge in graph.edges)
+    problems = []
+    for number in range(LOOKUPS):
+        walk = random_walk(graph.edges, rng.choice(graph.edges)[0], rng)
+        root, end = graph.names[walk[0]], graph.names[walk[-1]]
+        shown = rng.sample(graph.names, 2)
+        question = f"Is {root} a {shown[0]} or {shown[1]}?"
+        steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(walk))
+        problems.append(
+            Problem(f"{told} {question}" if number == 0 else question, steps, f"{root} is a {end}.")
+        )
+    return problems
+
+
+def random_walk(
+    edges: Sequence[tuple[int, int]], start: int, rng: random.Random, longest: int = 4
+) -> list[int]:
+    """The nodes of a walk from one node, each step along a random edge, of at most so many edges."""
+    walk = [start]
+    while len(walk) <= longest:
+        children = [target for source, target in edges if source == walk[-1]]
+        if not children:
+            break
+        walk.append(rng.choice(children))
+    return walk
 
 
 # The side of a node: which of the two persons, nodes 0 and 1, it descends from, as a bit set.

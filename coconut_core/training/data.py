@@ -66,6 +66,11 @@ class Warmup:
 
     def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
         self.encoder, self.seed, self.batch_size = encoder, recipe.seed, recipe.batch_size
+        self.problems = family_named(recipe.data.family).lookup if recipe.curriculum.lookup else None
+        if recipe.curriculum.lookup and self.problems is None:
+            raise CoconutError(
+                f"there is no warm-up for data.family '{recipe.data.family}': set curriculum.lookup=0"
+            )
         self._made: tuple[int, list[list[Example]]] = (-1, [])
 
     def draw(self, step: int) -> list[Example]:
@@ -76,8 +81,9 @@ class Warmup:
         return self._made[1][place]
 
     def _batches(self, rng: random.Random) -> list[list[Example]]:
+        assert self.problems is not None
         count = WARMUP_WINDOW * self.batch_size
-        examples = [lookup_example(self.encoder, rng) for _ in range(count)]
+        examples = [lookup_example(self.encoder, self.problems(rng)) for _ in range(count)]
         examples.sort(key=lambda example: len(example.ids))
         batches = [examples[start : start + self.batch_size] for start in range(0, count, self.batch_size)]
         rng.shuffle(batches)
@@ -189,8 +195,6 @@ class Batches:
             replace(stage, length=stage.length * unit) for stage in recipe.stages
         )
         self.total_steps = sum(stage.length for stage in self.stages)
-        if recipe.curriculum.lookup and recipe.data.family != "prosqa":
-            raise CoconutError("the warm-up is there for data.family 'prosqa' only: set curriculum.lookup=0")
 
     def _steps_of(self, unit: str) -> int:
         return self.source.steps_per_epoch if unit == "epochs" else 1

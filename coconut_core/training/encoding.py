@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from coconut_core.config import CoconutConfig
 from coconut_core.losses import IGNORE, has_label
-from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.base import Graph, Problem, names_in_steps
+from coconut_core.problems.families import Family, family_named, is_family
 from coconut_core.prompt import encode_text, question_ids
 from coconut_core.training.curriculum import ALL, Stage
 
@@ -86,7 +87,8 @@ class Encoder:
 
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
-    word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step);
+    word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step), or what the
+    family says instead (ProntoQA: the kinds, at the end "is cold" or "is not cold");
     "nodes" is the same without the root.
     label_thoughts: whether each thought, too, is asked for what it takes the place of, and the position in
     front of <eot> for what comes next; step-level supervision as in SIM-CoT (arXiv 2509.20317), but through the
@@ -116,9 +118,8 @@ class Encoder:
         """Each reasoning step as it is trained."""
         if self.step_style == "sentence":
             return [step + "\n" for step in problem.steps]
-        nodes = [step.removeprefix("Every ").split(" ", 1)[0] for step in problem.steps[:1]]
-        nodes += [step.rstrip(".").rsplit(" ", 1)[-1] for step in problem.steps]
-        nodes = nodes[self._first_hops :]
+        chain = names_in_steps if self._family is None else self._family.chain
+        nodes = chain(problem.steps)[self._first_hops :]
         return [f" {node}" for node in nodes[:-1]] + [f" {node}\n" for node in nodes[-1:]]
 
     def answer_text(self, problem: Problem) -> str:
@@ -153,10 +154,15 @@ class Encoder:
     def _frontiers(self, graph: Graph | None) -> tuple[tuple[int, ...], ...]:
         if graph is None or self.label_thoughts != "frontier":
             return ()
+        in_chain = str if self._family is None else self._family.in_chain
         return tuple(
-            tuple(self._ids(f" {graph.names[node]}")[0] for node in nodes)
+            tuple(self._ids(f" {in_chain(graph.names[node])}")[0] for node in nodes)
             for nodes in walk_ends(graph)[self._first_hops :]
         )
+
+    @property
+    def _family(self) -> Family | None:
+        return family_named(self.config.family) if is_family(self.config.family) else None
 
     @property
     def _first_hops(self) -> int:

@@ -253,6 +253,10 @@ def test_where_a_model_is_made_to_speak() -> None:
     assert [step_hops(chain.config, place) for place in range(3)] == [0, 1, 2]
     assert [step_hops(sentences.config, place) for place in range(3)] == [0, 1, 2]
     assert step_opening(chain, PROBLEMS[0]) == []
+    rootless = chain_model()
+    rootless.config = replace(rootless.config, recipe={"step_style": "nodes"}, first_thought_hops=1)
+    assert [step_hops(rootless.config, place) for place in range(3)] == [1, 2, 3]
+    assert step_opening(rootless, PROBLEMS[0]) == []
     assert step_opening(sentences, PROBLEMS[0]) == encode_text(sentences.tokenizer, "Every")
     symbolic = Problem("<eos> 3 7 [Q] 3 7 9", ("3 7",), "7")
     assert step_opening(sentences, symbolic) == []

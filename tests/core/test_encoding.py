@@ -1,11 +1,13 @@
 """Training sequences in the official layout, and their labels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from coconut_core.config import CoconutConfig
 from coconut_core.losses import IGNORE
-from coconut_core.problems import Graph, Problem, generate_problems
+from coconut_core.problems import Graph, Problem, generate_problems, recognise
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.training.curriculum import ALL, Stage
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, Part, collate
@@ -73,6 +75,24 @@ def test_a_chain_is_one_token_a_node_from_the_root_on() -> None:
     said = example.ids[example.ids.index(EOT) + 1 :]
     assert TOKENIZER.decode(said) == "Alex lempus rompus impus\n### Alex is a impus.<|endoftext|>"
     assert [len(step) for step in encoder.steps(PROBLEM)] == [1, 1, 1, 2]  # the last with its line break
+
+
+def test_a_chain_through_prontoqa_ends_with_the_polarity() -> None:
+    """One token a step, plurals or not; the last step's first token is what the question leaves open."""
+    told = "Grimpuses are not cold. Each impus is a grimpus. Wumpuses are impuses. Every lempus is cold."
+    problem = recognise(f"{told} Rex is a wumpus. True or false: Rex is cold.")
+    assert problem is not None
+    tokenizer = build_tokenizer("prontoqa")
+    config = replace(CONFIG, family="prontoqa")
+    encoder = Encoder(tokenizer, config, "chain", label_thoughts="last")
+    pieces = [tokenizer.convert_ids_to_tokens(step) for step in encoder.steps(problem)]
+    assert pieces == [[" Rex"], [" wumpus"], [" impus"], [" grimpus"], [" is not", " cold", "\n"]]
+    example = encode(encoder, problem, 4)
+    assert tokenizer.convert_ids_to_tokens(example.labels[example.ids.index(EOT)]) == " is not"
+    asked = Encoder(tokenizer, config, "nodes", label_thoughts="frontier").tokenize(problem).frontiers
+    assert [tokenizer.convert_ids_to_tokens(list(step)) for step in asked] == [
+        [" wumpus"], [" impus"], [" grimpus"], [" is not"],
+    ]  # fmt: skip
 
 
 def test_nodes_are_a_chain_without_its_root() -> None:

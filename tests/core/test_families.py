@@ -234,6 +234,42 @@ def test_the_tokenizer_of_prosqa_stays_what_models_were_trained_with() -> None:
     assert ids == [8, 50, 9, 55, 14, 17, 9, 50, 7, 17, 12, 55, 11, 69, 15]
 
 
+# -- the look-up warm-up ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if FAMILIES[name].lookup is not None])
+def test_lookups_are_answered_by_walks_over_what_is_told(family: str) -> None:
+    tokenizer, draw = build_tokenizer(family), FAMILIES[family].lookup
+    assert draw is not None
+    rng, lengths = random.Random(3), Counter[int]()
+    for _ in range(30):
+        first, *others = draw(rng)
+        told = set(first.question.replace(". ", ".. ").split(". ")[:-1])
+        assert len(told) > 1
+        for problem in (first, *others):
+            text = "\n".join([problem.question, *problem.steps, f"### {problem.answer}"])
+            assert tokenizer.decode(tokenizer.encode(text)) == text
+            lengths[len(problem.steps)] += 1
+            path = FAMILIES[family].chain(problem.steps)
+            assert len(path) == len(problem.steps) + 1
+            rules = [step.split(". ")[-1] for step in problem.steps]
+            assert set(rules if family == "prosqa" else rules[:-1]) <= told
+            assert all(step.split(". ")[0].rstrip(".") + "." in told for step in problem.steps[:1])
+            if family == "prontoqa":
+                said = problem.question.rpartition("True or false: ")[2]
+                assert (problem.steps[-1] == said) == (problem.answer == "True")
+    assert len(lengths) > 2
+
+
+def test_the_warm_up_of_prosqa_stays_what_models_were_trained_with() -> None:
+    """Taken when it was the only family that had one."""
+    rng = random.Random(5)
+    text = json.dumps([problem.to_json() for _ in range(200) for problem in prosqa.lookup_problems(rng)])
+    assert hashlib.sha256(text.encode()).hexdigest() == (
+        "57edbcb69ac60439c258179681dd2bde4db49e2dab0db343317646cfe454ce98"
+    )
+
+
 # -- sizes -------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from coconut_core.model import CoconutModel
+from coconut_core.problems.prosqa import lookup_problems
 from coconut_core.training.encoding import Encoder, Example, collate
 from coconut_core.training.lookup import lookup_example
 from coconut_core.training.processes import micro_batches
@@ -29,7 +30,7 @@ Found = dict[str, Any]
 def examples(count: int) -> tuple[CoconutModel, list[Example]]:
     model = build_model(tiny_recipe())
     encoder = Encoder(model.tokenizer, model.config)
-    return model, [lookup_example(encoder, random.Random(number)) for number in range(count)]
+    return model, [lookup_example(encoder, lookup_problems(random.Random(number))) for number in range(count)]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])

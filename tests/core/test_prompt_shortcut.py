@@ -9,6 +9,7 @@ from torch import Tensor
 
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.problems.prosqa import lookup_problems
 from coconut_core.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
@@ -75,7 +76,7 @@ def test_with_the_last_thought_labelled() -> None:
 def test_labels_all_over_the_sequence() -> None:
     model = tiny_model("llama", max_positions=1024)
     encoder = Encoder(model.tokenizer, model.config, "chain")
-    examples = [lookup_example(encoder, random.Random(seed)) for seed in range(3)]
+    examples = [lookup_example(encoder, lookup_problems(random.Random(seed))) for seed in range(3)]
     assert_shortcut_changes_nothing(model, collate(examples, 0))
 
 

@@ -86,6 +86,15 @@ def test_what_trained_to_no_end_is_refused(entry: str, value: Any, tmp_path: Pat
         train(with_entry(entry, value, optimizer={"learning_rate": 0.02}), tmp_path, until=1)
 
 
+def test_a_warm_up_is_refused_where_the_family_has_none(tmp_path: Path) -> None:
+    small = {"nodes": [12, 14], "hops": [5, 5]}
+    assert train(with_entry("data.family", "prontoqa", data=small), tmp_path / "prontoqa", until=1)
+    with pytest.raises(CoconutError, match=r"no warm-up for data\.family .symbolic.: set"):
+        train(
+            with_entry("data.family", "symbolic", data={"nodes": [12, 14], "hops": [2, 3]}), tmp_path, until=1
+        )
+
+
 @pytest.mark.parametrize("seed", [-1, LARGEST_SEED, -LARGEST_SEED])
 @pytest.mark.parametrize("source", ["a file", "generated"])
 def test_every_seed_trains_with_every_source(seed: int, source: str, tmp_path: Path) -> None:
