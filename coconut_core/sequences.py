@@ -41,14 +41,20 @@ def read_and_score(
         halting_loss = halting_cross_entropy(require_head(model), hidden, latent, halt_targets)
     if labels is None:
         return CoconutOutput(None, logits, halting_loss=halting_loss)
-    labelled = has_label(labels)[:, 1:]
-    scores = model.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
-    losses = cross_entropy(scores.float(), labels[:, 1:][labelled])
+    losses = label_losses(model, hidden, labels, logits)
     loss = losses.mean() if losses.numel() else losses.sum()
     if next(model.feedback.parameters(), None) is not None:
         # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
         loss = loss + model.feedback(hidden[:0, 0]).sum()
     return CoconutOutput(loss, logits, losses.detach(), halting_loss)
+
+
+def label_losses(model: CoconutModel, hidden: Tensor, labels: Tensor, logits: Tensor | None = None) -> Tensor:
+    """The loss at each label, see CoconutOutput.label_losses; hidden (batch, time, hidden) are the states, and
+    logits what the head makes of them where that is known."""
+    labelled = has_label(labels)[:, 1:]
+    scores = model.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
+    return cross_entropy(scores.float(), labels[:, 1:][labelled])
 
 
 def read_with_thoughts(model: CoconutModel, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:

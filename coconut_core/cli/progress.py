@@ -93,8 +93,11 @@ class Progress:
 
 
 def lines(row: Row, name: str = "") -> list[str]:
-    """A row as plain lines: one for its numbers, one for each sample. name is that of its stage."""
+    """A row as plain lines: one for its numbers, one for its diagnosis, one for each sample. name is that of
+    its stage."""
     shown = [_evaluation_line(row) if "evaluation" in row else _step_line(row, name)]
+    if text := diagnosis_text(row.get("evaluation", {})):
+        shown.append(f"  {text}")
     for sample in row.get("samples", []):
         shown.append(f"  {question_tail(sample)}  thoughts: {thoughts_text(sample)}  said: {verdict(sample)}")
     return shown
@@ -109,6 +112,27 @@ def _step_line(row: Row, name: str) -> str:
 
 def _evaluation_line(row: Row) -> str:
     return f"step {row.get('step', '?')}  held-out accuracy " + "  ".join(evaluation_texts(row["evaluation"]))
+
+
+def diagnosis_text(seen: Row) -> str:
+    """What an evaluation says of the circuits: how much of the frontier each thought holds, and the loss of the
+    next step beside what it is without thoughts. Empty where it says nothing."""
+    diagnosis = seen.get("diagnosis", {})
+    shares = [
+        f"thought {name} holds {each['share']:.2f}" + (f" ({each['chance']:.2f})" if "chance" in each else "")
+        for name, each in diagnosis.get("frontier", {}).items()
+        if "share" in each
+    ]
+    where = "at the thought" if seen.get("thoughts") else "at the prompt's end"
+    losses = [
+        f"{diagnosis[name]:.2f} {place}"
+        for name, place in (("loss_at_thought", f"nats {where}"), ("loss_at_eot", "at <eot>"))
+        if name in diagnosis
+    ]
+    texts = [f"frontier (by chance): {', '.join(shares)}"] if shares else []
+    texts += [f"next step: {', '.join(losses)}"] if losses else []
+    texts += [f"{name} {diagnosis[name]:.2f}" for name in ("shortcut", "search") if name in diagnosis]
+    return "; ".join(texts)
 
 
 def evaluation_texts(seen: Row) -> list[str]:
@@ -186,7 +210,7 @@ def draw(state: RunState) -> Panel:
     if state.evaluation:
         everything, *by_hops = evaluation_texts(state.evaluation)
         parts.append(Text(f"held-out accuracy at step {state.evaluated_at}  ").append(everything, "bold"))
-        parts += [Text("  " + text) for text in by_hops]
+        parts += [Text("  " + text) for text in (*by_hops, diagnosis_text(state.evaluation)) if text]
     if state.samples:
         parts += [Text(), _samples(state.samples)]
     while isinstance(parts[-1], Text) and not parts[-1].plain:

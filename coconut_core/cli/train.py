@@ -46,7 +46,8 @@ def train(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Draw a run's loss and accuracy by stage, and train nothing.", callback=options.expanded
+            help="Draw a run's loss, accuracy and search by stage, and train nothing.",
+            callback=options.expanded,
         ),
     ] = None,
     svg: Annotated[

@@ -15,6 +15,10 @@ from coconut_core.training.curriculum import counted
 from coconut_core.training.events import Events
 
 FILE_NAME = "metrics.jsonl"
+NEXT_STEP = (
+    *("loss_at_thought", "loss_at_eot", "frontier_at_thought", "frontier_at_eot"),
+    *("shortcut", "search"),
+)
 Row = dict[str, Any]
 
 
@@ -136,6 +140,10 @@ def _are_numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
+def _are_rows_of_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_are_numbers, value.values()))
+
+
 def _fits(record: Any, checks: Mapping[str, Callable[[Any], bool]]) -> bool:
     """Whether a record is an object whose known entries are what they should be."""
     return isinstance(record, dict) and all(
@@ -150,10 +158,17 @@ SAMPLE: Mapping[str, Callable[[Any], bool]] = {
     "expected": lambda value: isinstance(value, str),
     "right": lambda value: isinstance(value, bool),
 }
+DIAGNOSIS: Mapping[str, Callable[[Any], bool]] = {
+    "n": _is_whole,
+    **dict.fromkeys(NEXT_STEP, _is_number),
+    "by_hops": _are_rows_of_numbers,
+    "frontier": lambda value: _are_rows_of_numbers(value) and all(map(str.isdecimal, value)),
+}
 EVALUATION: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("thoughts", "n"), _is_whole),
     **dict.fromkeys(("accuracy", "loss", "chain_exact"), _is_number),
     **dict.fromkeys(("by_hops", "loss_by_part"), _are_numbers),
+    "diagnosis": lambda value: _fits(value, DIAGNOSIS),
 }
 ROW: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("step", "of", "stage", "stages", "batch_stage", "thoughts"), _is_whole),
@@ -196,18 +211,42 @@ def plot_run(folder: Path, svg: Path | None, width: int) -> str:
 
 
 def draw_run(rows: Sequence[Row]) -> Figure:
-    """Loss by part and held-out accuracy over steps, with a mark where each stage begins."""
+    """Loss by part, held-out accuracy and, where it was measured, each thought's share of the frontier over
+    steps, with a mark where each stage begins."""
     marks = _stage_starts(rows)
     lines = [*_loss_lines(rows), *_held_out(rows, "loss", "held out, all parts")]
     losses = draw_lines(lines, "loss by part", "step", "loss (nats a token)", marks)
     shares = _held_out(rows, "accuracy", "held-out problems", 100)
     shares += _held_out(rows, "chain_exact", "chains word for word", 100)
-    return losses.beside(
+    figure = losses.beside(
         draw_lines(
             shares or [Line("held-out problems", [], [])],
             *("held-out accuracy", "step", "per cent right", marks),
             y_range=(0, 100),
         )
+    )
+    if not (thoughts := _frontier_lines(rows)):
+        return figure
+    title = "search: thoughts on the frontier"
+    return figure.beside(draw_lines(thoughts, title, "step", "probability", marks, y_range=(0, 1)))
+
+
+def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
+    """The share of the frontier that each thought holds over the steps, and the mean share by chance; none
+    where no evaluation has any."""
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+    for row in rows:
+        frontier = row.get("evaluation", {}).get("diagnosis", {}).get("frontier", {})
+        points = {f"thought {name}": each["share"] for name, each in frontier.items() if "share" in each}
+        if chances := [each["chance"] for each in frontier.values() if "chance" in each]:
+            points["by chance"] = sum(chances) / len(chances)
+        for label, point in points.items():
+            steps, shares = lines.setdefault(label, ([], []))
+            steps.append(row["step"])
+            shares.append(point)
+    chance = lines.pop("by chance", None)
+    return [Line(label, *points) for label, points in lines.items()] + (
+        [Line("by chance", *chance)] if chance else []
     )
 
 

@@ -1,4 +1,5 @@
-"""Held-out problems, and what they say of a run: accuracy, loss, and whether steps are told word for word."""
+"""Held-out problems, and what they say of a run: accuracy, loss, whether steps are told word for word, and a
+diagnosis of its circuits."""
 
 from math import isfinite
 from typing import Any
@@ -9,11 +10,14 @@ from torch import Tensor
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.evaluate import Evaluation, evaluate
+from coconut_core.losses import IGNORE
 from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem
 from coconut_core.prompt_shortcut import prompt_shortcut
+from coconut_core.sequences import label_losses, read_with_thoughts
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.data import held_out_problems
+from coconut_core.training.diagnosis import Diagnosis, Reading, summary
 from coconut_core.training.encoding import Batch, Encoder, TokenizedProblem, collate
 from coconut_core.training.limits import check_lengths, tokenize
 from coconut_core.training.recipe import Recipe
@@ -39,6 +43,7 @@ class Validation:
             except CoconutError as error:
                 raise CoconutError(f"{where}, problem {number}: {error}") from error
             self._tokenized.append(tokenize(problem, encoder, f"{where}, problem {number}"))
+        self._diagnosis = Diagnosis(self.problems, self._tokenized, encoder)
         check_lengths(enumerate(self._tokenized, start=1), encoder, recipe.stages, model.max_positions, where)
 
     @torch.no_grad()
@@ -46,7 +51,7 @@ class Validation:
         """What a log says of an evaluation at a stage. The model is in evaluation mode, and thinks as at that
         stage; it may speak freely, steps in words included."""
         result = evaluate(model, self.problems, thoughts=self.thoughts(stage), answer_only=False)
-        loss = self._loss(model, stage)
+        loss, readings = self._read(model, stage)
         seen: dict[str, Any] = {
             "thoughts": stage.thoughts,
             "accuracy": result.accuracy,
@@ -58,28 +63,36 @@ class Validation:
             seen["loss_by_part"] = {name: round(part, 4) for name, part in loss.loss_by_part.items()}
         if (exact := self._chain_exact(result, stage)) is not None:
             seen["chain_exact"] = exact
+        if diagnosis := summary(readings):
+            seen["diagnosis"] = diagnosis
         return {"evaluation": seen, "samples": [_sample(model, each) for each in self.problems[:SAMPLES]]}
 
     def thoughts(self, stage: Stage) -> list[int]:
         """How many thoughts each problem is given at a stage: as many as it would have in training."""
         return [self.encoder.thoughts(problem, stage) for problem in self._tokenized]
 
-    def _loss(self, model: CoconutModel, stage: Stage) -> StepSummary:
-        """The loss that training would have on the problems at a stage."""
+    def _read(self, model: CoconutModel, stage: Stage) -> tuple[StepSummary, list[Reading]]:
+        """The loss that training would have on the problems at a stage, and what its circuits are read by."""
         batches: list[Batch] = []
         losses: list[Tensor] = []
+        readings: list[Reading] = []
         assert isinstance(model.tokenizer.pad_token_id, int)
         examples = [self.encoder.encode(problem, stage) for problem in self._tokenized]
-        examples.sort(key=lambda example: len(example.ids))
+        order = sorted(range(len(examples)), key=lambda number: len(examples[number].ids))
         with prompt_shortcut(model):
-            for start in range(0, len(examples), AT_ONCE):
-                batch = collate(examples[start : start + AT_ONCE], model.tokenizer.pad_token_id).to(
+            for start in range(0, len(order), AT_ONCE):
+                chosen = order[start : start + AT_ONCE]
+                batch = collate([examples[each] for each in chosen], model.tokenizer.pad_token_id).to(
                     model.device
                 )
-                output = model(batch.input_ids, batch.attention_mask, batch.labels)
+                first = max(examples[each].prompt_length for each in chosen)
+                asked = torch.full_like(batch.input_ids, IGNORE)
+                asked[:, first:] = batch.input_ids[:, first:]  # all states behind the prompt are read
+                hidden = read_with_thoughts(model, batch.input_ids, batch.attention_mask, asked)
                 batches.append(batch)
-                losses.append(output.label_losses)
-        return StepSummary.of(batches, losses)
+                losses.append(label_losses(model, hidden, batch.labels))
+                readings += self._diagnosis.read(model, hidden[:, first - 1 :], chosen, stage)
+        return StepSummary.of(batches, losses), readings
 
     def _chain_exact(self, result: Evaluation, stage: Stage) -> float | None:
         """Of the problems with steps in words at a stage, the share of which exactly those were said before the

@@ -6,7 +6,16 @@ import itertools
 import pytest
 from rich.console import Console
 
-from coconut_core.cli.progress import Progress, RunState, draw, duration, lines, one_line, trend
+from coconut_core.cli.progress import (
+    Progress,
+    RunState,
+    diagnosis_text,
+    draw,
+    duration,
+    lines,
+    one_line,
+    trend,
+)
 
 FULL = {
     "step": 50,
@@ -71,6 +80,41 @@ def test_in_a_pipe_every_row_is_a_plain_line() -> None:
         "said: Alex is a rompus. ✓ right",
         "  Is Eva a gorpus?  thoughts: none  said: nothing ✗ expected no",
     ]
+
+
+DIAGNOSIS = {
+    "n": 300,
+    "loss_at_thought": 0.8421,
+    "loss_at_eot": 0.8713,
+    "frontier_at_thought": 0.95,
+    "shortcut": 1.9,
+    "search": 0.8,
+    "by_hops": {"3": {"loss_at_thought": 0.8}},
+    "frontier": {
+        "1": {"share": 0.921, "chance": 0.18, "n": 300},
+        "2": {"share": 0.46, "chance": 0.2, "n": 300},
+    },
+}
+IN_WORDS = (
+    "frontier (by chance): thought 1 holds 0.92 (0.18), thought 2 holds 0.46 (0.20); "
+    "next step: 0.84 nats at the thought, 0.87 at <eot>; shortcut 1.90; search 0.80"
+)
+
+
+def test_an_evaluation_says_in_a_line_which_circuit_is_there() -> None:
+    row = {"step": 50, "evaluation": {"thoughts": 2, "accuracy": 0.5, "diagnosis": DIAGNOSIS}, "samples": []}
+    assert lines(row)[1:] == ["  " + IN_WORDS]
+    assert IN_WORDS in " ".join(panel(FULL, row).replace("│", " ").split())
+
+
+def test_a_diagnosis_says_what_it_has() -> None:
+    assert diagnosis_text({}) == diagnosis_text({"diagnosis": {}}) == ""
+    assert diagnosis_text({"thoughts": 0, "diagnosis": {"loss_at_thought": 0.55, "loss_at_eot": 0.5}}) == (
+        "next step: 0.55 nats at the prompt's end, 0.50 at <eot>"
+    )
+    assert diagnosis_text({"thoughts": 1, "diagnosis": {"frontier": {"1": {"share": 0.5}, "2": {}}}}) == (
+        "frontier (by chance): thought 1 holds 0.50"
+    )
 
 
 def test_a_terminal_gets_a_panel_that_is_drawn_over() -> None:

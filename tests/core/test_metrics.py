@@ -180,6 +180,56 @@ def test_the_figure_has_curves_marks_and_only_losses_of_its_stage() -> None:
     assert losses.marks == accuracy.marks == ((0, "0 thoughts"), (25, "1 thought"))
 
 
+def diagnosis_row(step: int, **shares: tuple[float, float]) -> Row:
+    """An evaluation that has measured the shares of thoughts, and those by chance."""
+    frontier = {
+        name.removeprefix("thought_"): {"share": share, "chance": chance, "n": 10}
+        for name, (share, chance) in shares.items()
+    }
+    row = evaluation_row(step, 0.5)
+    diagnosis = {"n": 10, "loss_at_thought": 0.84, "shortcut": 1.9, "by_hops": {"3": {"shortcut": 1.9}}}
+    row["evaluation"]["diagnosis"] = {**diagnosis, "frontier": frontier}
+    return row
+
+
+def test_the_search_appears_as_a_panel_of_its_own() -> None:
+    rows = [
+        *ROWS,
+        diagnosis_row(75, thought_1=(0.25, 0.125)),
+        diagnosis_row(100, thought_1=(0.75, 0.125), thought_2=(0.5, 0.375)),
+    ]
+    losses, _, search = draw_run(rows).panels
+    assert isinstance(losses, LinePanel)
+    assert isinstance(search, LinePanel)
+    assert [(line.label, list(line.x), list(line.y)) for line in search.lines] == [
+        ("thought 1", [75, 100], [0.25, 0.75]),
+        ("thought 2", [100], [0.5]),
+        ("by chance", [75, 100], [0.125, 0.25]),
+    ]
+    assert search.marks == losses.marks
+    assert search.y_range == (0, 1)
+
+
+def test_an_old_log_is_drawn_as_it_was(tmp_path: Path) -> None:
+    assert len(draw_run(ROWS).panels) == 2
+    write(tmp_path, [*ROWS, diagnosis_row(75, thought_1=(0.25, 0.125))])
+    text = plot_run(tmp_path, tmp_path / "run.svg", 70)
+    assert "search: thoughts on the frontier\nprobability against step" in text
+    assert "o thought 1   x by chance" in text
+    assert "search: thoughts on the frontier" in (tmp_path / "run.svg").read_text()
+
+
+def test_scalars_have_a_diagnosis_but_not_how_many_it_is_over() -> None:
+    seen = scalars(diagnosis_row(75, thought_1=(0.25, 0.125)))
+    assert {name: value for name, value in seen.items() if "diagnosis" in name} == {
+        "evaluation/diagnosis/loss_at_thought": 0.84,
+        "evaluation/diagnosis/shortcut": 1.9,
+        "evaluation/diagnosis/by_hops/3/shortcut": 1.9,
+        "evaluation/diagnosis/frontier/1/share": 0.25,
+        "evaluation/diagnosis/frontier/1/chance": 0.125,
+    }
+
+
 def test_a_stage_is_called_what_the_trainer_calls_it() -> None:
     named = draw_run([step_row(1, stage_name="look-up"), step_row(25, 1, batch_stage=0)]).panels[0]
     assert isinstance(named, LinePanel)
@@ -206,6 +256,13 @@ NO_ROWS = [
     *({"step": 1, name: "x"} for name in ("of", "loss_by_part", "evaluation", "samples", "padding")),
     {"step": 1, "stage_name": 7},
     {"step": 1, "evaluation": {"by_hops": {"3": None}}},
+    *({"step": 1, "evaluation": {"diagnosis": {"loss_at_eot": value}}} for value in NO_NUMBER[:7]),
+    {"step": 1, "evaluation": {"diagnosis": [1]}},
+    {"step": 1, "evaluation": {"diagnosis": {"n": 1.5}}},
+    {"step": 1, "evaluation": {"diagnosis": {"by_hops": {"3": 1.0}}}},
+    {"step": 1, "evaluation": {"diagnosis": {"frontier": [{"share": 1.0}]}}},
+    {"step": 1, "evaluation": {"diagnosis": {"frontier": {"1": {"share": "x"}}}}},
+    {"step": 1, "evaluation": {"diagnosis": {"frontier": {"first": {"share": 1.0}}}}},
     {"step": 1, "samples": ["x"]},
     {"step": 1, "samples": [{"right": []}]},
     {"step": 1, "samples": [{"thoughts": "x"}]},
@@ -221,7 +278,11 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, row: Row) -> None:
 
 
 def test_what_a_row_says_but_nobody_knows_is_left_alone(tmp_path: Path) -> None:
-    rows = [{"step": 1}, {"step": 2, "stage": 0, "evaluation": {}, "by_a_plugin": [None]}]
+    rows = [
+        {"step": 1},
+        {"step": 2, "stage": 0, "evaluation": {}, "by_a_plugin": [None]},
+        {"step": 3, "evaluation": {"diagnosis": {"frontier": {"1": {"n": 1}, "2": {}}, "later": "x"}}},
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert read_metrics(tmp_path / "metrics.jsonl") == rows
     assert plot_run(tmp_path, None, 80)
