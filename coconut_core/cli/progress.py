@@ -144,6 +144,7 @@ def evaluation_texts(seen: Row) -> list[str]:
     text += f" ({', '.join(about)})" if about else ""
     text += f"  loss {seen['loss']:.3f}" if "loss" in seen else ""
     text += f"  chains word for word {100 * seen['chain_exact']:.1f} %" if "chain_exact" in seen else ""
+    text += "  learned: the stage ends" if seen.get("stage_learned") else ""
     return [text, f"by reasoning steps  {'  '.join(shares)}"] if shares else [text]
 
 

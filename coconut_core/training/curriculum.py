@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from coconut_core.errors import CoconutError
-from coconut_core.training.ranges import AtLeast0, AtLeast1, Range
+from coconut_core.training.ranges import MANY, AtLeast0, AtLeast1, Range
 
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 
@@ -29,6 +29,8 @@ class Curriculum:
     per_stage: AtLeast1 = 300  # length of each later stage but the last, which goes on to the end
     stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
     total: AtLeast1 = 3000  # length of the whole run, warm-up included
+    # Held-out loss in nats below which a stage but the last ends, the run being as much shorter; 0: never.
+    advance: Annotated[float, Range(0, MANY)] = 0.0
     skipped: Annotated[int, Range(0, ALL)] = 0  # stages that the base has been through before
     final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
     thoughts_per_step: Annotated[int, Range(1, ALL)] = 1  # the paper's c
@@ -43,7 +45,7 @@ class Curriculum:
 class Stage:
     """One stage: what is taken away, what is put in its place, and for how long."""
 
-    length: int  # in the curriculum's unit
+    length: int  # in the curriculum's unit; the most of it, where Curriculum.advance may end it
     kind: str = "thoughts"  # or "lookup", the warm-up of training.lookup
     removed: int = 0  # steps taken away, from the first on
     removed_tokens: int = 0  # tokens of the steps taken away, for icot

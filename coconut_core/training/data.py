@@ -1,8 +1,11 @@
-"""Training batches as a pure function of recipe and step: a resumed run sees what it would have seen."""
+"""Training batches as a pure function of recipe, step and where stages began: a resumed run sees what it would
+have seen."""
 
 import random
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -194,18 +197,33 @@ class Batches:
         self.stages: tuple[Stage, ...] = tuple(
             replace(stage, length=stage.length * unit) for stage in recipe.stages
         )
-        self.total_steps = sum(stage.length for stage in self.stages)
+        *ends, self._planned_steps = accumulate(stage.length for stage in self.stages)
+        self.starts = [0, *ends]  # the step that each stage begins with; part of a run's state
 
     def _steps_of(self, unit: str) -> int:
         return self.source.steps_per_epoch if unit == "epochs" else 1
 
     def stage_at(self, step: int) -> int:
         """Number of the stage that an optimizer step (from 0) belongs to."""
-        for number, stage in enumerate(self.stages):
-            if step < stage.length:
-                return number
-            step -= stage.length
-        return len(self.stages) - 1
+        return bisect_right(self.starts, step) - 1
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run: the last stage is as long as it was to be, whenever it began."""
+        return self.starts[-1] + self.stages[-1].length
+
+    @property
+    def saved_steps(self) -> int:
+        """Steps that are not taken because stages ended early."""
+        return self._planned_steps - self.total_steps
+
+    def end_stage(self, steps: int) -> None:
+        """End the stage of the step taken last, after so many steps in all; those behind it begin as much
+        earlier. The last stage goes on."""
+        following = self.stage_at(steps - 1) + 1
+        if following < len(self.stages):
+            saved = self.starts[following] - steps
+            self.starts[following:] = [start - saved for start in self.starts[following:]]
 
     def at(self, step: int) -> Drawn:
         """The batch of a step: mostly of its own stage, sometimes of another, or with examples of others."""

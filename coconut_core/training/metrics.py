@@ -169,6 +169,7 @@ EVALUATION: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("accuracy", "loss", "chain_exact"), _is_number),
     **dict.fromkeys(("by_hops", "loss_by_part"), _are_numbers),
     "diagnosis": lambda value: _fits(value, DIAGNOSIS),
+    "stage_learned": lambda value: isinstance(value, bool),
 }
 ROW: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("step", "of", "stage", "stages", "batch_stage", "thoughts"), _is_whole),

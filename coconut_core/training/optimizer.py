@@ -22,12 +22,16 @@ def build_optimizer(model: CoconutModel, choice: OptimizerChoice) -> Optimizer:
     )
 
 
-def learning_rate(choice: OptimizerChoice, step: int, total_steps: int) -> float:
-    """The rate at a step: linear warm-up, then cosine down to a twentieth, or constant."""
+def learning_rate(choice: OptimizerChoice, step: int, total_steps: int, saved_steps: int = 0) -> float:
+    """The rate at a step: linear warm-up, then cosine down to a twentieth, or constant.
+
+    saved_steps is how many of the total were left out in front of it, as stages ended early: a stage has the
+    rates that it would have had without.
+    """
     warmup = max(1, choice.warmup_steps)
     if step < warmup:
         return choice.learning_rate * (step + 1) / warmup
     if choice.schedule == "constant":
         return choice.learning_rate
-    progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+    progress = min(1.0, (step + saved_steps - warmup) / max(1, total_steps - warmup))
     return choice.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -208,6 +208,8 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "publish 'best' needs data.validation, the problems that a checkpoint is the best on"
         )
+    if chosen.advance and recipe.data.train and not recipe.data.validation:
+        raise CoconutError("curriculum.advance needs data.validation, the problems whose loss ends a stage")
     if recipe.label_thoughts in ("path", "last") and recipe.step_style == "sentence":
         raise CoconutError(
             f"label_thoughts '{recipe.label_thoughts}' needs step_style 'chain' or 'nodes': a step's first "

@@ -31,15 +31,15 @@ from coconut_core.training.sharding import (
     shard_optimizer,
 )
 from coconut_core.training.summary import StepSummary
-from coconut_core.training.validation import Validation
+from coconut_core.training.validation import Validation, is_learned
 
 Report = Callable[[dict[str, Any]], None]
 LOG_EVERY = 25  # steps; the device is waited for only then
 
 
 class Trainer:
-    """Trains a model by a recipe. Each step's batch, and its dropout, follow from recipe and step number
-    alone, so a resumed run takes the steps that it would have taken."""
+    """Trains a model by a recipe. Each step's batch, and its dropout, follow from recipe, step number and the
+    steps that stages began with, so a resumed run takes the steps that it would have taken."""
 
     def __init__(self, model: CoconutModel, recipe: Recipe, folder: RunFolder, *, device: str = "auto") -> None:
         """Raises CoconutError where recipe, model and machine do not go together."""
@@ -73,6 +73,7 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.step = 0
         self.owes_evaluation = False  # of the step taken last: it was asked to stop in front of it
+        self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
         self._halting = recipe.thinking.ends == "halting"
         self._window = (0, 0.0)  # step and time of the last log line
         self._batch: list[Batch] = []  # of the step taken last
@@ -111,13 +112,12 @@ class Trainer:
         """
         self.report = report
         self._window = (self.step, time.perf_counter())
-        total = self.batches.total_steps
-        end = total if until is None else min(total, until)
         with Interruption() as interruption:
             if self.owes_evaluation:
                 self._note_accuracy(self._evaluate())
+                self._end_stage_if_learned()
                 self.owes_evaluation = False
-            while self.step < end:
+            while self.step < (end := self._end(until)):
                 self._train_step()
                 stopping = self.processes.any(interruption.asked) and self.step < end
                 self._evaluate_and_save(stopping, at_end=self.step == end)
@@ -127,10 +127,14 @@ class Trainer:
                         f"stopped at step {self.step}; go on with: "
                         f"coconut train --resume --out {self.folder.path}"
                     )
-        if self.step == total and self.accelerator.is_main_process:
+        if self.step == self.batches.total_steps and self.accelerator.is_main_process:
             best = self.folder.read_best() if self.recipe.publish == "best" else None
             self.folder.publish(self.step if best is None else best[0])
         self._leave()
+
+    def _end(self, until: int | None) -> int:
+        """The step to train to: the last of the run, which comes earlier where stages end early, or `until`."""
+        return min(self.batches.total_steps, self.batches.total_steps if until is None else until)
 
     def _evaluate_and_save(self, stopping: bool, at_end: bool) -> None:
         """What is due after a step. A checkpoint comes last: then all rows up to its step are in the log. Where
@@ -144,6 +148,8 @@ class Trainer:
             except Exception as error:
                 failure = error
         failed = evaluating and self.processes.any(failure is not None)
+        if evaluating:
+            self._end_stage_if_learned()
         improved = evaluating and self.recipe.publish == "best" and self.processes.any(self._is_best(accuracy))
         self.owes_evaluation = due and (stopping or failed)
         if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping or failed or improved:
@@ -168,6 +174,7 @@ class Trainer:
         state = {
             "step": self.step,
             "owes_evaluation": self.owes_evaluation,
+            "stage_starts": self.batches.starts,
             "model": model.state_dict(),
             "optimizer": optimizer,
         }
@@ -187,13 +194,14 @@ class Trainer:
             shard_optimizer(self.optimizer)
         self.step = int(state["step"])
         self.owes_evaluation = bool(state.get("owes_evaluation"))
+        self.batches.starts = list(state.get("stage_starts", self.batches.starts))
 
     # -- one step ------------------------------------------------------------------------------------------
 
     def _train_step(self) -> None:
         self._reset_optimizer_where_due()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps)
+            group["lr"] = self._learning_rate
         drawn = self.batches.at(self.step)
         self._check_length(drawn)
         self.model.train()
@@ -225,6 +233,12 @@ class Trainer:
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
             self._log(drawn.stage)
+
+    @property
+    def _learning_rate(self) -> float:
+        """That of the next step."""
+        saved = self.batches.saved_steps
+        return learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps + saved, saved)
 
     def _check_length(self, drawn: Drawn) -> None:
         """Raise CoconutError, what has been trained being saved, for a sequence that the model cannot read."""
@@ -317,17 +331,27 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return None
         model.eval().to(self.accelerator.device)
+        stage = self.batches.stages[self._stage]
         try:
-            row = self.validation.row(model, self.batches.stages[self._stage])
+            row = self.validation.row(model, stage)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
             raise CoconutError(
                 f"out of memory in the evaluation of step {self.step}, which is saved"
             ) from error
+        goes_on = stage is self.batches.stages[-1]
+        if not goes_on and is_learned(stage, row["evaluation"], self.recipe.curriculum):
+            row["evaluation"]["stage_learned"] = self._stage_learned = True
         self._tell({"step": self.step, **row})
         accuracy: float = row["evaluation"]["accuracy"]
         return accuracy
+
+    def _end_stage_if_learned(self) -> None:
+        """End the stage behind an evaluation that says so; every process must ask, the main one knows."""
+        if self.recipe.curriculum.advance and self.processes.any(self._stage_learned):
+            self.batches.end_stage(self.step)
+        self._stage_learned = False
 
     def _is_best(self, accuracy: float | None) -> bool:
         """Whether it is the best of the last stage so far."""

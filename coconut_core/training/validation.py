@@ -1,7 +1,7 @@
 """Held-out problems, and what they say of a run: accuracy, loss, whether steps are told word for word, and a
 diagnosis of its circuits."""
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem
 from coconut_core.prompt_shortcut import prompt_shortcut
 from coconut_core.sequences import label_losses, read_with_thoughts
-from coconut_core.training.curriculum import Stage
+from coconut_core.training.curriculum import Curriculum, Stage
 from coconut_core.training.data import held_out_problems
 from coconut_core.training.diagnosis import Diagnosis, Reading, summary
 from coconut_core.training.encoding import Batch, Encoder, TokenizedProblem, collate
@@ -104,6 +104,13 @@ class Validation:
                 said = answer.text.partition(prefix)[0]
                 hits.append(said.strip() == str(tokenizer.decode(rest)).strip())
         return sum(hits) / len(hits) if hits else None
+
+
+def is_learned(stage: Stage, evaluation: dict[str, Any], curriculum: Curriculum) -> bool:
+    """Whether the loss at the first step in words, or at the answer where no problem has any, is below
+    curriculum.advance. Nothing held out says that of the look-up warm-up."""
+    losses = evaluation.get("loss_by_part", {})
+    return stage.kind == "thoughts" and losses.get("first_step", losses.get("answer", inf)) < curriculum.advance
 
 
 def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:

@@ -40,6 +40,14 @@ def few_recipe(folder: Path) -> Recipe:
     )
 
 
+def advancing_recipe(folder: Path) -> Recipe:
+    """Whose stages end at their first evaluation, which only the main process makes."""
+    return tiny_recipe(
+        evaluate_every=2, evaluation_problems=2,
+        curriculum={"lookup": 0, "first": 5, "per_stage": 5, "stages": 2, "total": 12, "advance": 100.0},
+    )  # fmt: skip
+
+
 def stopped_recipe(folder: Path) -> Recipe:
     """One that takes long enough to be stopped."""
     return tiny_recipe(checkpoint_every=5, evaluate_every=5000, curriculum=LONG)
@@ -78,6 +86,11 @@ def few(folder: Path) -> None:
     _train(few_recipe(folder), folder)
 
 
+def advancing(folder: Path) -> None:
+    """To the end, stages ending early."""
+    _train(advancing_recipe(folder), folder)
+
+
 def stopped(folder: Path) -> None:
     """Until somebody stops it."""
     _train(stopped_recipe(folder), folder)
@@ -111,6 +124,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
     "dropping_whole": dropping_whole,
     "sharded_dropping": dropping,
     "few": few,
+    "advancing": advancing,
     "stopped": stopped,
     "sharded": sharded,
     "halved": halved,

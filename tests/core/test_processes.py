@@ -101,6 +101,16 @@ def test_a_batch_smaller_than_the_number_of_processes(found: tuple[Path, Found],
 
 
 @pytest.mark.slow
+def test_all_processes_end_a_stage_at_one_step(found: tuple[Path, Found], tmp_path: Path) -> None:
+    folder, became = found
+    rows = train(process_runs.advancing_recipe(tmp_path), tmp_path / "alone")
+    assert became["advancing"]["codes"] == [0, 0]
+    assert [told[-1]["step"] for told in became["advancing"]["told"]] == [6, 6]
+    assert losses(became["advancing"]["told"][0][-1]["rows"]) == pytest.approx(losses(rows), abs=1e-4)
+    assert_same_weights(tmp_path / "alone", folder / "advancing", 1e-5)
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_at_one_step(found: tuple[Path, Found], tmp_path: Path) -> None:
     folder, became = found
     assert became["stopped"]["codes"] == [130, 130]
