@@ -99,11 +99,18 @@ def _with_progress(problems: "Iterable[Problem]", count: int, task: str) -> "Ite
 
 @app.command("convert")
 def convert(
-    source: Annotated[str, typer.Argument(metavar="FORMAT", help="gsm8k.")],
+    source: Annotated[str, typer.Argument(metavar="FORMAT", help="gsm8k or prontoqa.")],
     file: Annotated[
-        Path, typer.Argument(metavar="SRC", help="JSON lines, or GSM8k-Aug text.", callback=options.expanded)
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="GSM8k: JSON lines, or GSM8k-Aug text. ProntoQA: what its own generator writes.",
+            callback=options.expanded,
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, JSON.", callback=options.expanded)],
+    skip: Annotated[int, typer.Option(min=0, help="Leave out so many problems at the beginning.")] = 0,
+    count: Annotated[int | None, typer.Option(min=1, help="Problems behind those.", show_default="all")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Convert other people's problems into the official JSON layout; every sum is checked.
@@ -113,30 +120,36 @@ def convert(
     import itertools
 
     from coconut_core.paths import check_outputs
-    from coconut_core.problems import write_problems
-    from coconut_core.problems.gsm8k import Conversion, convert_file
+    from coconut_core.problems import gsm8k, prontoqa, write_problems
+    from coconut_core.problems.conversion import Conversion
 
-    if source != "gsm8k":
-        raise CoconutError(f"unknown format '{source}': known is gsm8k")
+    formats = {"gsm8k": (gsm8k.convert_file, "line"), "prontoqa": (prontoqa.convert_file, "example")}
+    if source not in formats:
+        raise CoconutError(f"unknown format '{source}': known are {', '.join(formats)}")
+    convert_file, unit = formats[source]
     check_outputs([out], [file])
     done = Conversion()
     problems = convert_file(file, done)
+    for _ in itertools.islice(problems, skip):
+        pass
+    done.restart()
+    problems = itertools.islice(problems, count)
     first = list(itertools.islice(problems, 1))  # nothing is written where nothing can be converted
     if not first:
-        why = "it is empty" if not done.refused else "line {}: {}".format(*done.refused[0])
+        why = "there are none to convert" if not done.refused else "{} {}: {}".format(unit, *done.refused[0])
         raise CoconutError(f"nothing in {file} could be converted to problems ({why})")
     write_problems(out, itertools.chain(first, problems))
     for number, reason in done.refused:
-        say(f"line {number}: {reason}", err=True)
+        say(f"{unit} {number}: {reason}", err=True)
     if as_json:
-        refused = [{"line": number, "reason": reason} for number, reason in done.refused]
+        refused = [{unit: number, "reason": reason} for number, reason in done.refused]
         facts: dict[str, Any] = {"source": str(file), "out": str(out), "problems": done.converted}
         facts |= {"steps": done.steps, "without_steps": done.without_steps, "refused": refused}
         say(json.dumps(facts, ensure_ascii=False))
         return
     say(
         f"wrote {done.converted} problems with {done.steps} steps to {out} "
-        f"({done.without_steps} without steps), left out {len(done.refused)} lines",
+        f"({done.without_steps} without steps), left out {len(done.refused)} {unit}s",
         err=True,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
+from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader, not_json
 from coconut_core.whole_files import written_aside
 
@@ -102,7 +103,8 @@ def read_some_problems(path: str | Path, count: int | None = None, *, answered: 
 
 
 def stream_problems(path: str | Path) -> Iterator[Problem]:
-    """Read a JSON list of problems, or JSON lines of them, one at a time; what comes first tells which it is.
+    """Read a JSON list of problems, JSON lines of them, or the file of ProntoQA's own generator, one at a time;
+    what comes first tells which it is.
 
     Holds one problem in memory, however long the file, and reads it once: it may be a pipe. Raises
     CoconutError, naming the line or the number of the problem, where the file cannot be read or is not in the
@@ -116,10 +118,14 @@ def stream_problems(path: str | Path) -> Iterator[Problem]:
                 raise CoconutError(
                     f"{path} is empty: it must hold a JSON list of problems, or one on each line"
                 )
-            records = _list_items(path, reader) if reader.peek_mark() == "[" else _lines(path, reader)
+            of_experiments = reader.starts_with(START)
+            if of_experiments:
+                records = read_entries(path, reader)
+            else:
+                records = _list_items(path, reader) if reader.peek_mark() == "[" else _lines(path, reader)
             for where, record in records:
                 try:
-                    problem = Problem.from_json(record)
+                    problem = Problem.from_json(official_record(record) if of_experiments else record)
                 except CoconutError as error:
                     raise CoconutError(f"{where}: {error}") from error
                 yield problem

@@ -46,6 +46,11 @@ class JsonReader:
                 yield number, line
             number += 1
 
+    def starts_with(self, pattern: re.Pattern[str]) -> bool:
+        """Whether what is read next, as far as one piece goes, begins with a pattern."""
+        self.peek_mark()
+        return pattern.match(self.text, self.at) is not None
+
     def peek_mark(self) -> str:
         """The next character that is not white space; empty at the end of the file."""
         while True:

@@ -7,25 +7,15 @@ steps. GSM8k-Aug text: question||<<48/2=24>> <<48+24=72>> #### 72, one a line. B
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation
 from coconut_core.problems.base import Problem
+from coconut_core.problems.conversion import Conversion
 
 _STEP = re.compile(r"<<([^<>]*)>>")
 _ANSWER = re.compile(r"-?[0-9]+(\.[0-9]+)?|-?\.[0-9]+")
-
-
-@dataclass
-class Conversion:
-    """What became of a file's lines."""
-
-    converted: int = 0
-    without_steps: int = 0  # of those: answers that have no annotation; a language model must jump to them
-    steps: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)  # number of the line, from 1, and the reason
 
 
 def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:

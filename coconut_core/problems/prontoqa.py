@@ -12,10 +12,15 @@ says nothing of the property. In the original the contradicting kind is a lone o
 import itertools
 import random
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.conversion import Conversion
+from coconut_core.problems.experiments import START, official_record, read_entries
+from coconut_core.problems.files import JsonReader
 from coconut_core.problems.prosqa import (
     CONCEPTS,
     LOOKUPS,
@@ -250,3 +255,31 @@ def _parse_sentence(sentence: str) -> tuple[str, str] | None:
     if found := _MEMBERSHIP.match(sentence):
         return found[1], found[2]
     return None
+
+
+def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
+    """The problems of a file of ProntoQA's own generator, one at a time, each with the graph that it tells of;
+    of another wording without one. What happens is counted in `conversion`.
+
+    Raises CoconutError where the file cannot be read, or is none of that generator.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            reader = JsonReader(file)
+            if not reader.starts_with(START):
+                raise CoconutError(f'{path} is none of ProntoQA\'s own generator: they begin {{"example1": …')
+            for number, (_, entry) in enumerate(read_entries(path, reader), start=1):
+                try:
+                    problem = Problem.from_json(official_record(entry))
+                except CoconutError as error:
+                    conversion.refused.append((number, str(error)))
+                    continue
+                conversion.converted += 1
+                conversion.steps += len(problem.steps)
+                conversion.without_steps += not problem.steps
+                read = parse_question(problem.question)
+                known = read is not None and read.answer == problem.answer
+                yield replace(problem, graph=read.graph) if read is not None and known else problem
+    except (OSError, UnicodeDecodeError) as error:
+        raise CoconutError(f"cannot read {path}: {error}") from error

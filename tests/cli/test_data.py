@@ -115,13 +115,32 @@ def test_convert(coconut: Run, tmp_path: Path) -> None:
     assert "left out 1 lines" in plain.stderr
 
 
+def test_convert_prontoqa_in_parts(coconut: Run, tmp_path: Path) -> None:
+    """Its own generator writes one file, of which the official preparation makes three."""
+    source = Path(__file__).parents[1] / "core" / "files" / "5hop_0shot_random.json"
+    whole, last = read_problems(source), tmp_path / "last.json"
+    result = coconut("data", "convert", "prontoqa", source, last, "--skip", 1, "--count", 1, "--json")
+    assert result.returncode == 0
+    facts = json.loads(result.stdout)
+    assert (facts["problems"], facts["steps"], facts["refused"]) == (1, 6, [])
+    (problem,) = read_problems(last)
+    assert problem.graph is not None
+    assert (problem.question, problem.steps, problem.answer) == (whole[1].question, whole[1].steps, "False")
+    assert "25" in coconut("data", "stats", last).stdout
+    none = coconut("data", "convert", "prontoqa", source, tmp_path / "none.json", "--skip", 3)
+    assert none.returncode == 2
+    assert "nothing in" in none.stderr
+    assert not (tmp_path / "none.json").exists()
+
+
 def test_convert_errors(coconut: Run, tmp_path: Path) -> None:
     source, out = tmp_path / "bad.txt", tmp_path / "out.json"
     source.write_text("nothing of use\n")
     for arguments, words in (
         (("gsm8k", source, out), "nothing in"),
         (("gsm8k", tmp_path / "missing", out), "cannot read"),
-        (("math", source, out), "known is gsm8k"),
+        (("math", source, out), "known are gsm8k, prontoqa"),
+        (("prontoqa", source, out), "none of ProntoQA's own generator"),
     ):
         result = coconut("data", "convert", *arguments)
         assert result.returncode == 2

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation, evaluate_sum
-from coconut_core.problems.gsm8k import Conversion, convert_file, convert_line
+from coconut_core.problems.conversion import Conversion
+from coconut_core.problems.gsm8k import convert_file, convert_line
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

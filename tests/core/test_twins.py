@@ -11,7 +11,8 @@ import pytest
 
 from coconut_core.problems import Graph, Problem, generate_problems, read_problems
 from coconut_core.problems.arithmetic import check_equation, evaluate_sum
-from coconut_core.problems.gsm8k import Conversion, convert_file, convert_line
+from coconut_core.problems.conversion import Conversion
+from coconut_core.problems.gsm8k import convert_file, convert_line
 from coconut_core.problems.prontoqa import ProntoqaSize
 from coconut_core.problems.twins import changed_words, twin_of
 
