@@ -61,7 +61,8 @@ def example_problem(family: str | None, number: int) -> Problem:
         raise CoconutError("this model names no problem family with examples: give a question instead")
     if number < 1:
         raise CoconutError(f"examples are numbered from 1, not {number}")
-    return family_named(family).generate(random.Random(f"example {number}"), None)
+    chosen = family_named(family)
+    return chosen.generate(random.Random(f"example {number}"), chosen.example_size)
 
 
 def recognise(question: str) -> Problem | None:

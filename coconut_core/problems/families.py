@@ -35,6 +35,7 @@ class Family:
     in_chain: Callable[[str], str] = str  # how it says the node of a name
     # Questions about one tiny graph, which the first one tells, answered by walks over it, see training.lookup.
     lookup: Callable[[random.Random], list[Problem]] | None = None
+    example_size: Size | None = None  # of the numbered examples: other defaults do not change what was shown
 
 
 FAMILIES = {
@@ -45,6 +46,7 @@ FAMILIES = {
         prosqa.parse_question,
         Wording(prosqa.PHRASES, (*prosqa.PERSONS, *prosqa.CONCEPTS)),
         lookup=prosqa.lookup_problems,
+        example_size=prosqa.ProsqaSize(hop_weights=()),
     ),
     "prontoqa": Family(
         prontoqa.ProntoqaSize(),

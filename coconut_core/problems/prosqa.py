@@ -94,6 +94,9 @@ class ProsqaSize(Size):
     mixed: float = 0.15  # chance that a new node may have parents on both persons' sides
     extra_person: float = 0.02  # chance that a new node is one more person
     deepening: float = 1.5  # how much likelier a parent is for each hop it is deep, so that paths grow long
+    # How often each number of hops is wanted, as in the official sets. The first stands for fewer too, the last
+    # for more: which of them comes is left to the graphs, and so is all where there are no weights.
+    hop_weights: tuple[tuple[int, float], ...] = ((3, 40), (4, 43), (5, 14), (6, 2))
 
     def __post_init__(self) -> None:
         check_range("nodes", self.nodes, 4, len(CONCEPTS) + 2)  # two persons; each other node may be a concept
@@ -140,14 +143,16 @@ def random_walk(
 # The side of a node: which of the two persons, nodes 0 and 1, it descends from, as a bit set.
 FIRST, SECOND = 1, 2
 
+GRAPHS_OF_A_NUMBER = 500  # graphs grown in search of one number of hops, before another number is drawn
+
 
 def generate(rng: random.Random, size: ProsqaSize | None = None) -> Problem:
-    """Draw one problem. The graph is drawn again until it holds a question of the wanted size.
+    """Draw one problem: a number of hops, then graphs until one holds a question of that many.
 
     Raises CoconutError where the sizes do not go together.
     """
     chosen = size or ProsqaSize()
-    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen)
+    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen, GRAPHS_OF_A_NUMBER)
     return retell(graph, rng)
 
 
@@ -237,9 +242,29 @@ def grow(rng: random.Random, size: ProsqaSize) -> tuple[list[tuple[int, int]], l
     return (edges, side) if size.edges[0] <= len(edges) <= size.edges[1] else None
 
 
+def draw_hops(rng: random.Random, size: ProsqaSize) -> Range:
+    """The number of hops to look for, drawn by the size's weights; a range where several are as good."""
+    low, high = size.hops
+    parts, weights = [], []
+    for index, (number, weight) in enumerate(size.hop_weights):
+        fewest = number if index else low
+        most = number if index + 1 < len(size.hop_weights) else high
+        if max(low, fewest) <= min(high, most):
+            parts.append((max(low, fewest), min(high, most)))
+            weights.append(weight)
+    if len(parts) < 2:
+        return size.hops
+    return rng.choices(parts, weights)[0]
+
+
 def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
-    grown = grow(rng, size)
-    return _draw_question(rng, size, *grown) if grown is not None else None
+    hops = draw_hops(rng, size)
+    for _ in range(GRAPHS_OF_A_NUMBER):
+        grown = grow(rng, size)
+        graph = _draw_question(rng, hops, *grown) if grown is not None else None
+        if graph is not None:
+            return graph
+    return None  # small graphs hardly ever have the longest paths
 
 
 def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: list[int]) -> list[int]:
@@ -248,15 +273,17 @@ def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: 
         allowed = (0, rng.choice((FIRST, SECOND)))
     candidates = [node for node in range(len(side)) if side[node] in allowed]
     wanted = min(_poisson_at_least_one(rng, size.parents), len(candidates))
+    weights = [1 + size.deepening * depth[node] for node in candidates]
     parents: list[int] = []
     for _ in range(wanted):
-        weights = [1 + size.deepening * depth[node] for node in candidates]
-        parents.append(candidates.pop(rng.choices(range(len(candidates)), weights)[0]))
+        place = rng.choices(range(len(candidates)), weights)[0]
+        parents.append(candidates.pop(place))
+        weights.pop(place)
     return parents
 
 
 def _draw_question(
-    rng: random.Random, size: ProsqaSize, edges: list[tuple[int, int]], side: list[int]
+    rng: random.Random, wanted: Range, edges: list[tuple[int, int]], side: list[int]
 ) -> Graph | None:
     root, count = rng.randrange(2), len(side)
     mine, other = (FIRST, SECOND) if root == 0 else (SECOND, FIRST)
@@ -265,7 +292,7 @@ def _draw_question(
     wrong = [node for node in leaves if side[node] == other]
     far = distances(edges, root)
     hops = max((far[node] for node in leaves if side[node] == mine), default=0)
-    if not wrong or not size.hops[0] <= hops <= size.hops[1]:
+    if not wrong or not wanted[0] <= hops <= wanted[1]:
         return None
     target = rng.choice([node for node in leaves if side[node] == mine and far[node] == hops])
     return Graph(tuple(map(str, range(count))), tuple(edges), root, target, rng.choice(wrong))

@@ -21,9 +21,11 @@ class Size:
 
     def __str__(self) -> str:
         """Its ranges in words: "graph of nodes 18..28, hops 3..6"."""
-        ranges = {item.name: getattr(self, item.name) for item in fields(self)}
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
         return "graph of " + ", ".join(
-            f"{name} {value[0]}..{value[1]}" for name, value in ranges.items() if isinstance(value, tuple)
+            f"{name} {value[0]}..{value[1]}"
+            for name, value in values.items()
+            if isinstance(value, tuple) and value and all(isinstance(end, int) for end in value)
         )
 
 
@@ -34,12 +36,13 @@ def check_range(name: str, chosen: Range, least: int, most: int) -> None:
         raise CoconutError(f"{name} must be a range within {least}..{most}, not {low}..{high}")
 
 
-def draw_until_found(draw: Callable[[], Drawn | None], wanted: object) -> Drawn:
+def draw_until_found(draw: Callable[[], Drawn | None], wanted: object, at_once: int = 1) -> Drawn:
     """Draw until something comes that is not None.
 
+    at_once: how many draws one call of `draw` makes.
     Raises CoconutError, naming what was wanted, after MOST_DRAWS draws in vain.
     """
-    for _ in range(MOST_DRAWS):
+    for _ in range(MOST_DRAWS // at_once):
         found = draw()
         if found is not None:
             return found

@@ -17,6 +17,7 @@ from coconut_core.problems.prosqa import (
     SECOND,
     ProsqaSize,
     distances,
+    draw_hops,
     grow,
     problem_as_told,
     random_shortest_path,
@@ -35,7 +36,8 @@ class SymbolicSize(ProsqaSize):
     """The knobs of the generator; the defaults are a size that a small model learns on a CPU."""
 
     nodes: Range = (12, 18)
-    hops: Range = (2, 4)  # each number of hops comes equally often
+    hops: Range = (2, 4)
+    hop_weights: tuple[tuple[int, float], ...] = ()  # each number of hops comes equally often
     edges: Range = (0, 24)
     extra_person: float = 0.0
     parents: float = 1.2  # fewer ways and deeper ones than ProsQA's, for four hops in so few nodes
@@ -49,7 +51,7 @@ class SymbolicSize(ProsqaSize):
 def generate(rng: random.Random, size: SymbolicSize | None = None) -> Problem:
     """Draw one problem. Raises CoconutError where the sizes do not go together."""
     chosen = size or SymbolicSize()
-    hops = rng.randint(*chosen.hops)
+    hops = rng.randint(*draw_hops(rng, chosen))
     graph = draw_until_found(lambda: _draw_graph(rng, chosen, hops), chosen)
     return retell(graph, rng)
 

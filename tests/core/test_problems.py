@@ -91,6 +91,35 @@ def test_hops_and_size_are_in_range(problems: list[Problem]) -> None:
     assert all(10 <= len(graph_of(problem).names) <= 12 for problem in small)
 
 
+def test_hops_come_as_often_as_in_the_official_sets(problems: list[Problem]) -> None:
+    hops = Counter(len(problem.steps) for problem in problems)
+    for number, share in {3: 40, 4: 43, 5: 14, 6: 2}.items():
+        assert within_odds(hops[number], COUNT, share / 99)
+
+
+def test_the_weights_of_hops_go_with_any_range_of_them() -> None:
+    def hops_of(size: ProsqaSize, count: int = COUNT) -> Counter[int]:
+        return Counter(len(generate(rng, size).steps) for _ in range(count))
+
+    rng = random.Random(3)
+    assert within_odds(hops_of(ProsqaSize(hops=(3, 4)))[3], COUNT, 40 / 83)
+    fewer = hops_of(ProsqaSize(hops=(1, 4)))
+    assert within_odds(fewer[4], COUNT, 43 / 83)  # one and two are of the part that three has
+    assert min(fewer[2], fewer[3]) > fewer[1] > 0  # as the graphs have them
+    more = hops_of(ProsqaSize(nodes=(7, 8), hops=(3, 6)), count=60)
+    assert 6 not in more  # not to be had in eight nodes, which refuses no size
+    assert more[3] > 0
+    own = ProsqaSize(nodes=(10, 14), hops=(2, 3), hop_weights=((2, 1), (3, 3)))
+    assert within_odds(hops_of(own)[3], COUNT, 3 / 4)
+
+
+def test_a_range_of_one_weight_draws_as_if_there_were_none() -> None:
+    for hops in ((3, 3), (2, 3), (6, 7)):
+        sizes = (ProsqaSize(hops=hops), ProsqaSize(hops=hops, hop_weights=()))
+        first, second = (generate(random.Random(4), size) for size in sizes)
+        assert first == second
+
+
 def test_graphs_have_no_cycle_and_no_repeated_edge(problems: list[Problem]) -> None:
     for problem in problems:
         graph = graph_of(problem)
