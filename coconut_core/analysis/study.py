@@ -16,6 +16,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.outcomes import has_classes
 from coconut_core.plots import Figure
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.families import family_named, is_family
 from coconut_core.prompt import encode_text
 
 
@@ -67,11 +68,17 @@ class Study:
 
     @cached_property
     def maps(self) -> list[Map]:
-        """The problems' graphs. Raises CoconutError where the problems ask for no way through a graph."""
-        graphs = [problem.graph for problem in self.problems if has_classes(problem)]
-        if len(graphs) < len(self.problems) or not graphs:
+        """The problems' graphs, of ProntoQA those of the kinds. Raises CoconutError where there is none."""
+        graphs = [self._searched(problem) for problem in self.problems]
+        if None in graphs or not graphs:
             raise CoconutError("this reading needs problems with graphs whose answers name a node")
         return [Map(graph) for graph in graphs if graph is not None]
+
+    def _searched(self, problem: Problem) -> Graph | None:
+        family = self.model.config.family
+        if has_classes(problem) or problem.graph is None or not is_family(family):
+            return problem.graph if has_classes(problem) else None
+        return family_named(family).searched(problem.graph)
 
     @cached_property
     def control_maps(self) -> list[Map]:

@@ -33,6 +33,8 @@ class Family:
     # What a chain in few words says for some steps: where it starts, then something for each step.
     chain: Callable[[Sequence[str]], list[str]] = names_in_steps
     in_chain: Callable[[str], str] = str  # how it says the node of a name
+    # Where answers name no node: the part of a graph that is searched, its target where the answer is found.
+    searched: Callable[[Graph], Graph | None] = lambda graph: None
     # Questions about one tiny graph, which the first one tells, answered by walks over it, see training.lookup.
     lookup: Callable[[random.Random], list[Problem]] | None = None
     example_size: Size | None = None  # of the numbered examples: other defaults do not change what was shown
@@ -56,6 +58,7 @@ FAMILIES = {
         Wording(prontoqa.PHRASES, prontoqa.WORDS, prontoqa.WORD),
         prontoqa.chain,
         prontoqa.in_chain,
+        prontoqa.graph_of_kinds,
         prontoqa.lookup_problems,
     ),
     "symbolic": Family(

@@ -174,6 +174,22 @@ def in_chain(name: str) -> str:
     return f"is {name}" if bare in PROPERTIES else name
 
 
+def graph_of_kinds(graph: Graph) -> Graph | None:
+    """The person and the kinds alone; target and wrong candidate are those of which the asked property is said,
+    with and without "not". None where there are none."""
+    kept = [node for node, name in enumerate(graph.names) if name in CONCEPTS or node == graph.root]
+    place = {node: number for number, node in enumerate(kept)}
+    ends = [
+        next((source for source, end in graph.edges if end == said and source in place), None)
+        for said in (graph.target, graph.wrong)
+    ]
+    if None in ends:
+        return None
+    target, wrong = (place[end] for end in ends if end is not None)
+    edges = [(place[source], place[end]) for source, end in graph.edges if end in place]
+    return Graph(tuple(graph.names[node] for node in kept), tuple(edges), place[graph.root], target, wrong)
+
+
 def lookup_problems(rng: random.Random) -> list[Problem]:
     """Some questions about one tiny ontology, which the first one tells, each answered by a random walk from a
     person to something said of a kind.

@@ -24,6 +24,7 @@ from coconut_core.analysis.values import by_name, frontier_values
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.problems import Graph, Problem, generate_problems, recognise
+from coconut_core.problems.wording import build_tokenizer
 from coconut_core.prompt import encode_text
 from coconut_core.rows import read_prompts
 from tests.core.test_graph_reading import GRAPH
@@ -185,6 +186,33 @@ def test_a_study_refuses_what_it_cannot_read() -> None:
         _ = Study(model, [sums], 2).maps
     with pytest.raises(CoconutError, match="one token each"):
         Study(model, PROBLEMS, 2).tokens(replace(GRAPH, names=("lempus rompus", *GRAPH.names[1:])))
+
+
+def test_of_prontoqa_the_kinds_are_searched() -> None:
+    """What is said of them is no word of its own, and the answer names no node."""
+    told = "Grimpuses are not cold. Each impus is a grimpus. Wumpuses are impuses. Every lempus is cold."
+    problem = known_problem(f"{told} Each impus is sweet. Rex is a wumpus. True or false: Rex is cold.")
+    model = tiny_model("llama")
+    model.tokenizer = build_tokenizer("prontoqa")
+    with pytest.raises(CoconutError, match="needs problems with graphs"):
+        _ = Study(model, [problem], 2).maps
+    model.config = replace(model.config, family="prontoqa")
+    study = Study(model, [problem], 2)
+    (known,) = study.maps
+    graph = known.graph
+    assert set(graph.names) == {"Rex", "wumpus", "impus", "grimpus", "lempus"}
+    assert [graph.names[node] for node in (graph.root, graph.target, graph.wrong)] == [
+        "Rex",
+        "grimpus",
+        "lempus",
+    ]
+    assert [[graph.names[node] for node in known.frontier(hops)] for hops in (1, 2, 3)] == [
+        ["wumpus"], ["impus"], ["grimpus"],
+    ]  # fmt: skip
+    assert len(study.tokens(graph)) == 5
+    unanswered = known_problem(f"{told} Rex is a wumpus. True or false: Rex is windy.")
+    with pytest.raises(CoconutError, match="needs problems with graphs"):
+        _ = Study(model, [unanswered], 2).maps
 
 
 # -- forced speech -----------------------------------------------------------------------------------------
