@@ -23,6 +23,26 @@ class HiddenFeedback(nn.Module):
         return hidden
 
 
+class NormedFeedback(nn.Module):
+    """The hidden state made as long as a token embedding is on average, times scale.
+
+    Behind a final norm a state is often many times as long as any embedding. The length is that of the
+    embeddings as they are at the time, so it follows them in training; no gradient goes to them through it.
+    """
+
+    def __init__(self, embeddings: nn.Module, scale: float = 1.0) -> None:
+        super().__init__()
+        self._parts = (embeddings,)  # in a tuple, as in MixtureFeedback
+        self.scale = scale
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(…, hidden) -> (…, hidden)"""
+        with torch.no_grad():
+            length = mean_length(embedding_table(self._parts[0], hidden.device)).to(hidden.device)
+        wide = hidden.to(length.dtype)
+        return (nn.functional.normalize(wide, dim=-1) * (length * self.scale)).to(hidden.dtype)
+
+
 class MixtureFeedback(nn.Module):
     """The mean of token embeddings, each weighted by its probability (Soft Thinking, arXiv 2505.15778).
 
@@ -95,7 +115,7 @@ class LinearFeedback(nn.Module):
             inputs = embedding_table(embeddings, outputs.device)
         self.map = nn.Parameter(ridge_map(outputs, inputs, penalty).to(outputs))
         self.norm: Tensor | None
-        norm = inputs.float().norm(dim=-1).mean().to(outputs) if match_norm else None
+        norm = mean_length(inputs).to(outputs) if match_norm else None
         self.register_buffer("norm", norm)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -114,8 +134,8 @@ def ridge_map(outputs: Tensor, inputs: Tensor, penalty: float) -> Tensor:
     rows = min(outputs.shape[0], inputs.shape[0])
     left = torch.eye(outputs.shape[1], dtype=torch.float64) * penalty
     right = torch.zeros(outputs.shape[1], inputs.shape[1], dtype=torch.float64)
-    for start in range(0, rows, RIDGE_ROWS):
-        each = outputs[start : min(start + RIDGE_ROWS, rows)].float()
+    for start in range(0, rows, ROWS):
+        each = outputs[start : min(start + ROWS, rows)].float()
         left += (each.T @ each).cpu()
         right += (each.T @ inputs[start : start + each.shape[0]].float()).cpu()
     solved: Tensor = torch.linalg.solve(left, right)
@@ -135,6 +155,13 @@ def embedding_table(embeddings: nn.Module, device: torch.device) -> Tensor:
         return weight
     table: Tensor = embeddings(torch.arange(weight.shape[0], device=device))
     return table
+
+
+def mean_length(table: Tensor) -> Tensor:
+    """The mean Euclidean length of the rows of (vocabulary, hidden), a number in float32 or better."""
+    dtype = torch.promote_types(table.dtype, torch.float32)
+    rows = table.split(ROWS)  # of which a wider copy is made
+    return torch.cat([torch.linalg.vector_norm(each, dim=-1, dtype=dtype) for each in rows]).mean()
 
 
 class PauseFeedback(nn.Module):
@@ -203,9 +230,13 @@ class Rule:
     trained: bool = False  # its weights belong to a checkpoint, so that nobody can ask for it
 
 
-RIDGE_ROWS = 8192  # of the vocabulary at a time, to spare memory
+ROWS = 8192  # of the vocabulary at a time, to spare memory
 RULES: Mapping[str, Rule] = {
     "hidden": Rule(lambda parts: HiddenFeedback()),
+    "normed": Rule(
+        lambda parts, **options: NormedFeedback(parts.embeddings, **options),
+        {"scale": Option("a number above 0", lambda value: _is_number(value) and value > 0)},
+    ),
     "mixture": Rule(
         lambda parts, **options: MixtureFeedback(parts.logits, parts.embeddings, **options),
         {

@@ -1,8 +1,10 @@
 """What is said of a model that was not trained to think in latents, wherever it is shown. Needs no torch."""
 
 LABEL = "not trained to think in latents"
+_STATES = "its own hidden states are no inputs that it knows, so feeding them back is expected to fail"
 REMARKS = {  # by the kind of feedback, where there is something that its reader must know
-    "hidden": "its own hidden states are no inputs that it knows, so feeding them back is expected to fail",
+    "hidden": _STATES,
+    "normed": _STATES,
 }
 
 

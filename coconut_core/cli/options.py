@@ -71,8 +71,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Feedback = Annotated[
     str | None,
     typer.Option(
-        help="What is fed back at a thought: hidden, mixture, linear or pause; options as in "
-        "mixture:temperature=0.6,top_p=0.95.",
+        help="What is fed back at a thought: hidden, normed, mixture, linear or pause; options as "
+        "in mixture:temperature=0.6,top_p=0.95.",
         rich_help_panel=UNTRAINED,
         metavar="KIND",
     ),

@@ -11,6 +11,7 @@ from coconut_core.seeds import LARGEST_SEED
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
 from coconut_core.training.ranges import MANY, AtLeast0, AtLeast1, Range
 
+FED_STATES = ("hidden", "normed")  # the rules of coconut_core.feedback that a recipe can name
 SEED = Range(-LARGEST_SEED, LARGEST_SEED)
 
 
@@ -62,6 +63,7 @@ class Thinking:
     ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
     threshold: Annotated[float, Range(0, MANY)] = 0.5  # a probability, nats, or a difference of probabilities
     window: Annotated[int, Range(2, ALL)] = 2  # for "stable": how many readouts must agree
+    feedback: str = ""  # "hidden" or "normed", of its method's states; empty: as model.base has it, or hidden
     # Width of a projection of what is fed back; 0: none, or as model.base has it.
     projection: Annotated[int, Range(0, 100_000)] = 0
     # Parallel passes that find the thoughts; 0: one by one, or as model.base has it.
@@ -171,11 +173,14 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
         ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),
+        ("thinking.feedback", recipe.thinking.feedback, ("", *FED_STATES)),
         ("optimizer.schedule", recipe.optimizer.schedule, ("cosine", "constant")),
         ("optimizer.decays", recipe.optimizer.decays, ("matrices", "all")),
     ):
         if value not in choices:
-            raise CoconutError(f"recipe entry '{name}' must be one of {', '.join(choices)}, not '{value}'")
+            raise CoconutError(
+                f"recipe entry '{name}' must be one of {', '.join(filter(None, choices))}, not '{value}'"
+            )
     _check_together(recipe)
     expand(recipe.method, chosen)
     return recipe
@@ -184,8 +189,14 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
     chosen, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
-    if thinking.projection and METHODS[recipe.method].feedback != "hidden":
-        raise CoconutError(f"thinking.projection: method '{recipe.method}' feeds no state back to project")
+    if METHODS[recipe.method].feedback != "hidden":
+        for name, there in (("projection", thinking.projection), ("feedback", thinking.feedback)):
+            if there:
+                raise CoconutError(f"thinking.{name}: method '{recipe.method}' feeds no state back")
+    if thinking.projection and thinking.feedback:
+        raise CoconutError(
+            f"thinking.projection is fed in place of thinking.feedback '{thinking.feedback}': leave out one"
+        )
     if thinking.passes and thinking.ends != "fixed":
         raise CoconutError(
             "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"

@@ -14,7 +14,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.problems.families import is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
-from coconut_core.training.recipe import Recipe
+from coconut_core.training.recipe import FED_STATES, Recipe
 from coconut_core.training.run_folder import RunFolder
 
 
@@ -108,15 +108,8 @@ def _end_as_tokenizer(model: CoconutModel) -> None:
 
 def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
     """What a recipe decides of the configuration; base is that of the model it goes on from."""
-    feedback: str = METHODS[recipe.method].feedback
-    options: dict[str, Any] = {}
-    width, passes = recipe.thinking.projection, recipe.thinking.passes
-    if feedback == "hidden":
-        projects = base is not None and base.feedback == "projection"
-        if base is not None and projects and width in (0, base.feedback_options["width"]):
-            feedback, options = base.feedback, base.feedback_options
-        elif width:
-            feedback, options = "projection", {"width": width}
+    feedback, options = _feedback(recipe, base)
+    passes = recipe.thinking.passes
     if not passes and base is not None and recipe.thinking.ends == "fixed":
         passes = base.passes
     return {
@@ -134,6 +127,18 @@ def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
         "recipe": recipe.to_json(),
         "data": {"train": recipe.data.train or f"generated {recipe.data.family}, seed {recipe.data.seed}"},
     }
+
+
+def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str, Any]]:
+    """Kind and options of what is fed back; where the recipe leaves it open, those of the base."""
+    by_method, width = METHODS[recipe.method].feedback, recipe.thinking.projection
+    if by_method != "hidden":
+        return by_method, {}
+    asked = "projection" if width else recipe.thinking.feedback
+    kept = base is not None and base.feedback in (*FED_STATES, "projection") and asked in ("", base.feedback)
+    if base is not None and kept and width in (0, base.feedback_options.get("width")):
+        return base.feedback, base.feedback_options
+    return asked or by_method, {"width": width} if width else {}
 
 
 def _start_rows_from(model: CoconutModel, token: str) -> None:

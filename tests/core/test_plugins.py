@@ -86,7 +86,7 @@ def test_the_command_lists_what_is_registered_and_from_where(site: Path, coconut
     found = {(row["what"], row["name"]): row for row in listed}
     plugged = [name for name, row in found.items() if row["package"] == "coconut-example 0.1.0"]
     assert plugged == [
-        ("feedback", "normed"),
+        ("feedback", "rounded"),
         ("format", "bundle"),
         ("problem family", "heights"),
         ("view", "norms"),
@@ -128,7 +128,7 @@ def test_a_checkpoint_of_a_plugin_is_converted_and_asked(
     site: Path, converted: Path, bundle: Path, coconut: Run
 ) -> None:
     config = json.loads((converted / "coconut.json").read_text())
-    assert (config["feedback"], config["feedback_package"]) == ("normed", "coconut-example 0.1.0")
+    assert (config["feedback"], config["feedback_package"]) == ("rounded", "coconut-example 0.1.0")
     asked = coconut("ask", "--model", converted, "--example", 1, "--json", site=site)
     assert asked.returncode == 0, asked.stderr
     seen_run = json.loads(asked.stdout)
@@ -150,19 +150,18 @@ def test_a_run_feeds_what_the_plugins_rule_makes_of_each_thought(site: Path, con
     for _ in range(3):
         state = states_of(model, [*embeddings, *fed])[-1]
         torch.testing.assert_close(session.think().state, state, rtol=1e-4, atol=1e-4)
-        fed.append(state / state.norm() * table.norm(dim=-1).mean())
+        fed.append((state * 4).round() / 4)
 
 
 def test_a_plugins_feedback_and_its_options_can_be_chosen_for_any_model(site: Path, bundle: Path) -> None:
     with seen(site):
-        model = CoconutModel.from_pretrained(bundle / "base", device="cpu", feedback="normed:scale=0.5")
-        assert feedback_text(model.config) == "normed:scale=0.5"
-        length = model.base_lm.get_input_embeddings().weight.norm(dim=-1).mean() / 2
-        lengths = model.feedback(torch.randn(4, 32)).norm(dim=-1)
-        torch.testing.assert_close(lengths, length.expand(4))
-        with pytest.raises(CoconutError, match="'scale' must be a number above 0, not -1"):
-            read_feedback("normed:scale=-1")
-        with pytest.raises(CoconutError, match=r"choose one of hidden, .*, normed$"):
+        model = CoconutModel.from_pretrained(bundle / "base", device="cpu", feedback="rounded:step=0.5")
+        assert feedback_text(model.config) == "rounded:step=0.5"
+        states = torch.tensor([[0.3, -0.9, 1.6]])
+        torch.testing.assert_close(model.feedback(states), torch.tensor([[0.5, -1.0, 1.5]]))
+        with pytest.raises(CoconutError, match="'step' must be a number above 0, not -1"):
+            read_feedback("rounded:step=-1")
+        with pytest.raises(CoconutError, match=r"choose one of hidden, .*, rounded$"):
             read_feedback("nothing")
 
 
@@ -170,14 +169,14 @@ def test_a_checkpoint_without_its_plugin_says_which_package_is_missing(converted
     refused = coconut("ask", "--model", converted, "?")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
-        f"error: {converted}/coconut.json: the feedback 'normed' comes with the package coconut-example 0.1.0, "
-        "which is not installed: install it\n"
+        f"error: {converted}/coconut.json: the feedback 'rounded' comes with the package coconut-example "
+        "0.1.0, which is not installed: install it\n"
     )
 
 
 def test_what_is_built_in_names_no_package(tmp_path: Path, site: Path) -> None:
     with seen(site):
-        CoconutConfig(0, 1, 2, feedback="normed").save(tmp_path)
+        CoconutConfig(0, 1, 2, feedback="rounded").save(tmp_path)
         saved = CoconutConfig.load(tmp_path)
         assert saved is not None
         assert saved.feedback_package == "coconut-example 0.1.0"

@@ -168,7 +168,10 @@ def test_going_on_from_a_checkpoint_keeps_its_projection_and_passes(tmp_path: Pa
     [
         ({"thinking": {"projection": -1}}, "'thinking.projection' must be from 0 to"),
         ({"thinking": {"passes": 2, "ends": "entropy"}}, "thinking.passes needs thinking.ends 'fixed'"),
-        ({"thinking": {"projection": 8}, "method": "coconut-pause"}, "feeds no state back to project"),
+        (
+            {"thinking": {"projection": 8}, "method": "coconut-pause"},
+            "thinking.projection: method 'coconut-pause' feeds no state back",
+        ),
     ],
 )
 def test_recipes_that_cannot_be(changes: dict[str, Any], said: str) -> None:

@@ -11,7 +11,14 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 from coconut_core import feedback as rules
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
-from coconut_core.feedback import LinearFeedback, MixtureFeedback, feedback_text, read_feedback, ridge_map
+from coconut_core.feedback import (
+    LinearFeedback,
+    MixtureFeedback,
+    NormedFeedback,
+    feedback_text,
+    read_feedback,
+    ridge_map,
+)
 from coconut_core.generate import generate
 from coconut_core.halting import EntropyRule
 from coconut_core.loading import load
@@ -27,6 +34,8 @@ RULES = (
     "mixture:temperature=0",
     "linear",
     "linear:match_norm=false,penalty=0.1",
+    "normed",
+    "normed:scale=0.5",
 )
 
 
@@ -148,6 +157,17 @@ def test_training_goes_through_it(folder: Path, text: str) -> None:
     assert all(bool(each.isfinite().all()) for each in gradients)
 
 
+def test_the_normed_state_keeps_its_direction_and_follows_the_embeddings(qwen: Path) -> None:
+    model, states = load(qwen, device="cpu", feedback="normed:scale=0.5"), some_states()
+    for _ in range(2):
+        fed, mean = model.feedback(states), weight_of(model.base_lm.get_input_embeddings()).norm(dim=-1).mean()
+        torch.testing.assert_close(fed.norm(dim=-1), (mean / 2).expand(4))
+        torch.testing.assert_close(torch.cosine_similarity(fed, states, dim=-1), torch.ones(4))
+        with torch.no_grad():
+            model.base_lm.get_input_embeddings().weight.mul_(3)  # as training does
+    assert not model.extra_weights, "it is worked out from weights that a checkpoint has"
+
+
 def test_scaled_embeddings_and_capped_logits_are_taken_as_the_model_takes_them() -> None:
     tokenizer = ordinary_tokenizer()
     torch.manual_seed(0)
@@ -165,6 +185,8 @@ def test_scaled_embeddings_and_capped_logits_are_taken_as_the_model_takes_them()
     torch.testing.assert_close(
         mixture(model, temperature=0)(states), embedded[model.logits(states).argmax(dim=-1)], rtol=0, atol=1e-6
     )
+    normed = NormedFeedback(base.get_input_embeddings())(states)
+    torch.testing.assert_close(normed.norm(dim=-1), embedded.norm(dim=-1).mean().expand(4))
     linear = LinearFeedback(base.get_output_embeddings(), base.get_input_embeddings(), 1e-6, match_norm=False)
     rows = weight_of(base.get_output_embeddings())[:5]
     torch.testing.assert_close(linear(rows), embedded[:5], rtol=0, atol=1e-3)
@@ -177,7 +199,7 @@ def test_scaled_embeddings_and_capped_logits_are_taken_as_the_model_takes_them()
 def test_it_is_the_ridge_regression_of_embeddings_on_head_rows(
     qwen: Path, penalty: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "RIDGE_ROWS", 50)
+    monkeypatch.setattr(rules, "ROWS", 50)
     base = load(qwen, device="cpu").base_lm
     outputs, inputs = weight_of(base.get_output_embeddings()), weight_of(base.get_input_embeddings())
     assert not torch.equal(outputs, inputs)
@@ -291,7 +313,7 @@ def test_text_forms_come_back(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("telepathy", "unknown feedback 'telepathy': choose one of hidden, mixture, linear"),
+        ("telepathy", "unknown feedback 'telepathy': choose one of hidden, normed, mixture, linear"),
         ("mixture:heat=1", "feedback 'mixture' has no option 'heat': it has temperature, top_p, top_k"),
         ("mixture:temperature=-1", "'temperature' must be a number of 0 or more"),
         ("mixture:temperature=NaN", "'temperature' must be a number of 0 or more"),
@@ -301,6 +323,7 @@ def test_text_forms_come_back(text: str) -> None:
         ("mixture:top_k=2.5", "'top_k' must be a whole number of 1 or more"),
         ("mixture:0.5", "write options as in mixture:temperature=0.6,top_p=0.95"),
         ("linear:penalty=0", "'penalty' must be a number above 0"),
+        ("normed:scale=0", "'scale' must be a number above 0"),
         ("linear:match_norm=maybe", "'match_norm' must be true or false"),
         ("hidden:temperature=1", "feedback 'hidden' has no option 'temperature': it has none"),
         ("projection:width=3", "a projection is trained, so its checkpoint says it"),

@@ -1,4 +1,4 @@
-"""An importer: a made-up format, one file whose tensors are named lm.*, of a model thinking with `normed`."""
+"""An importer: a made-up format, one file whose tensors are named lm.*, of a model thinking with `rounded`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,6 @@ def read_bundle(path: Path, options: ImportOptions, report: Report) -> "CoconutM
         thoughts=THOUGHTS if options.thoughts is None else options.thoughts,
         answer_prefix="###" if options.answer_prefix is None else options.answer_prefix,
         family=options.family,
-        feedback="normed",
+        feedback="rounded",
     )
     return CoconutModel(base.with_weights(skeleton, full), base.tokenizer, config).eval()
