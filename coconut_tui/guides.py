@@ -184,8 +184,8 @@ GUIDES = {
     "training": Guide(
         "Training",
         "On top the newest figures of the run, then its course from metrics.jsonl: the loss of single "
-        "batches by part (nats a token), the accuracy on held-out problems, the learning rate. A │ is where"
-        " a stage begins. The log is read as it grows.",
+        "batches by part (nats a token), the accuracy on held-out problems, how much of the search's frontier "
+        "each thought holds, the learning rate. A │ is where a stage begins. The log is read as it grows.",
         "A stage makes the task harder, so a loss that jumps there is no failure, and losses of two stages "
         "are not those of one task. Accuracy alone never says that thoughts are used: only controls do.",
     ),

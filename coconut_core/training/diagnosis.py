@@ -77,7 +77,7 @@ class Diagnosis:
     def _read(self, model: CoconutModel, states: Tensor, number: int, stage: Stage) -> Reading:
         encoder, problem = self._encoder, self._tokenized[number]
         thoughts, behind = encoder.thoughts(problem, stage), len(encoder.config.fed_behind)
-        scores = model.logits(states[: thoughts + behind + 1]).float()
+        scores = model.logits(states[: thoughts + behind + 1].to(model.dtype)).float()
         told = torch.log_softmax(scores, dim=-1).cpu()  # (places, vocabulary)
         at_places = {"at_thought": told[thoughts]} | ({"at_eot": told[-1]} if behind else {})
         steps = range(thoughts)

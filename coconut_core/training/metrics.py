@@ -233,22 +233,22 @@ def draw_run(rows: Sequence[Row]) -> Figure:
 
 
 def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
-    """The share of the frontier that each thought holds over the steps, and the mean share by chance; none
-    where no evaluation has any."""
-    lines: dict[str, tuple[list[float], list[float]]] = {}
+    """The share of the frontier that each thought holds over the steps, and the mean of what they would by
+    chance; none where no evaluation has any."""
+    shares: dict[str, tuple[list[float], list[float]]] = {}
+    chance: tuple[list[float], list[float]] = ([], [])
     for row in rows:
         frontier = row.get("evaluation", {}).get("diagnosis", {}).get("frontier", {})
-        points = {f"thought {name}": each["share"] for name, each in frontier.items() if "share" in each}
-        if chances := [each["chance"] for each in frontier.values() if "chance" in each]:
-            points["by chance"] = sum(chances) / len(chances)
-        for label, point in points.items():
-            steps, shares = lines.setdefault(label, ([], []))
-            steps.append(row["step"])
-            shares.append(point)
-    chance = lines.pop("by chance", None)
-    return [Line(label, *points) for label, points in lines.items()] + (
-        [Line("by chance", *chance)] if chance else []
-    )
+        for name, each in frontier.items():
+            if "share" in each:
+                steps, values = shares.setdefault(f"thought {name}", ([], []))
+                steps.append(row["step"])
+                values.append(each["share"])
+        if by_chance := [each["chance"] for each in frontier.values() if "chance" in each]:
+            chance[0].append(row["step"])
+            chance[1].append(sum(by_chance) / len(by_chance))
+    lines = [Line(label, *points) for label, points in shares.items()]
+    return [*lines, Line("by chance, mean", *chance)] if lines and chance[0] else lines
 
 
 def _held_out(rows: Sequence[Row], name: str, label: str, factor: float = 1) -> list[Line]:

@@ -33,7 +33,7 @@ class Validation:
 
     def __init__(self, recipe: Recipe, model: CoconutModel, encoder: Encoder, run: RunFolder) -> None:
         """Raises CoconutError for a problem that the model cannot read."""
-        self.encoder = encoder
+        self.encoder, self._precision = encoder, recipe.precision
         self.problems = held_out_problems(recipe.data, recipe.evaluation_problems, run)
         where = recipe.data.validation or "the held-out problems"
         self._tokenized: list[TokenizedProblem] = []
@@ -88,11 +88,17 @@ class Validation:
                 first = max(examples[each].prompt_length for each in chosen)
                 asked = torch.full_like(batch.input_ids, IGNORE)
                 asked[:, first:] = batch.input_ids[:, first:]  # all states behind the prompt are read
-                hidden = read_with_thoughts(model, batch.input_ids, batch.attention_mask, asked)
+                with self._as_in_training(model.device):
+                    hidden = read_with_thoughts(model, batch.input_ids, batch.attention_mask, asked)
+                    losses.append(label_losses(model, hidden, batch.labels))
                 batches.append(batch)
-                losses.append(label_losses(model, hidden, batch.labels))
                 readings += self._diagnosis.read(model, hidden[:, first - 1 :], chosen, stage)
         return StepSummary.of(batches, losses), readings
+
+    def _as_in_training(self, device: torch.device) -> torch.autocast:
+        """The number format that the recipe trains in."""
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self._precision)
+        return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
     def _chain_exact(self, result: Evaluation, stage: Stage) -> float | None:
         """Of the problems with steps in words at a stage, the share of which exactly those were said before the

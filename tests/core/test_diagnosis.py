@@ -175,6 +175,22 @@ def test_the_loss_stays_what_training_has(tmp_path: Path) -> None:
         assert validation.row(model, stage)["evaluation"]["loss"] == pytest.approx(total / count, **ROUNDED)
 
 
+def test_the_loss_is_in_the_number_format_of_training(tmp_path: Path) -> None:
+    model, validation = validation_of(tmp_path, precision="bf16")
+    model, stage = model.float(), Stage(1, removed=2, thoughts=2)
+    del validation.problems[1:], validation._tokenized[1:]
+    example = validation.encoder.encode(validation.encoder.tokenize(validation.problems[0]), stage)
+    losses = []
+    for reduced in (True, False):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            output = model(torch.tensor([example.ids]), labels=torch.tensor([example.labels]))
+        assert output.loss is not None
+        losses.append(float(output.loss))
+    seen = validation.row(model, stage)["evaluation"]["loss"]
+    assert seen == pytest.approx(losses[0], **ROUNDED)
+    assert seen != pytest.approx(losses[1], **ROUNDED)
+
+
 def test_several_thoughts_a_step_stand_for_the_same_hops(tmp_path: Path) -> None:
     model, validation = validation_of(tmp_path, curriculum={"thoughts_per_step": 2})
     seen = validation.row(model, Stage(1, removed=2, thoughts=4))["evaluation"]["diagnosis"]

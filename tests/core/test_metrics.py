@@ -204,7 +204,7 @@ def test_the_search_appears_as_a_panel_of_its_own() -> None:
     assert [(line.label, list(line.x), list(line.y)) for line in search.lines] == [
         ("thought 1", [75, 100], [0.25, 0.75]),
         ("thought 2", [100], [0.5]),
-        ("by chance", [75, 100], [0.125, 0.25]),
+        ("by chance, mean", [75, 100], [0.125, 0.25]),
     ]
     assert search.marks == losses.marks
     assert search.y_range == (0, 1)
@@ -215,7 +215,7 @@ def test_an_old_log_is_drawn_as_it_was(tmp_path: Path) -> None:
     write(tmp_path, [*ROWS, diagnosis_row(75, thought_1=(0.25, 0.125))])
     text = plot_run(tmp_path, tmp_path / "run.svg", 70)
     assert "search: thoughts on the frontier\nprobability against step" in text
-    assert "o thought 1   x by chance" in text
+    assert "o thought 1   x by chance, mean" in text
     assert "search: thoughts on the frontier" in (tmp_path / "run.svg").read_text()
 
 
