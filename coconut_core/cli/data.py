@@ -13,7 +13,7 @@ from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError, visible
 
 if TYPE_CHECKING:
-    from coconut_core.problems import Problem, Size
+    from coconut_core.problems import Knobs, Problem
 
 app = typer.Typer(
     help="Make, convert and look at problem files (the official JSON layout).", no_args_is_help=True
@@ -29,7 +29,7 @@ def _root() -> None:
 
 @app.command("make")
 def make(
-    family: Annotated[str, typer.Argument(help="prosqa, prontoqa or symbolic.")],
+    family: Annotated[str, typer.Argument(help="prosqa, prontoqa, symbolic or sums.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write, JSON; - for stdout.", callback=options.expanded)
     ],
@@ -37,7 +37,7 @@ def make(
     seed: Annotated[int, options.seed("The same seed gives the same problems.")] = 0,
     split: Annotated[
         str | None,
-        typer.Option(help="train, valid or test: graphs that no other split has.", show_default="any"),
+        typer.Option(help="train, valid or test: graphs or sums of no other split.", show_default="any"),
     ] = None,
     nodes: Annotated[
         str | None, typer.Option(help="Nodes of a graph, a range like 18..28.", show_default="family's")
@@ -46,25 +46,31 @@ def make(
     hops: Annotated[
         str | None, typer.Option(help="Hops to the answer, likewise.", show_default="family's")
     ] = None,
+    steps: Annotated[str | None, typer.Option(help="Steps of sums.", show_default="family's")] = None,
+    largest: Annotated[int | None, typer.Option(help="Their largest number.", show_default="family's")] = None,
 ) -> None:
     """Generate problems with fresh graphs, names and order. The file is whole or not there."""
     from coconut_core.problems import draw_problems, write_list, write_problems
 
-    size = _size(family, {"nodes": nodes, "edges": edges, "hops": hops})
+    size = _size(family, {"nodes": nodes, "edges": edges, "hops": hops, "steps": steps, "largest": largest})
     problems: Iterable[Problem] = draw_problems(family, count, seed, split, size)
     problems = _with_progress(problems, count, f"making {out}")
     written = write_list(sys.stdout, problems) if str(out) == "-" else write_problems(out, problems)
     say(f"wrote {written} problems to {out}", err=True)
 
 
-def _size(family: str, given: dict[str, str | None]) -> "Size | None":
-    """The family's size with the given ranges laid over it; None where none is given."""
+def _size(family: str, given: dict[str, str | int | None]) -> "Knobs | None":
+    """The family's size with the given ranges and numbers laid over it; None where none is given."""
     from dataclasses import fields, replace
 
     from coconut_core.problems.families import family_named
 
     size = family_named(family).size
-    chosen = {name: _range(f"--{name}", text) for name, text in given.items() if text is not None}
+    chosen = {
+        name: _range(f"--{name}", value) if isinstance(value, str) else value
+        for name, value in given.items()
+        if value is not None
+    }
     known = [name for name in given if name in {item.name for item in fields(size)}]
     for name in chosen:
         if name not in known:

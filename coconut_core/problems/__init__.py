@@ -14,23 +14,23 @@ from coconut_core.problems.base import (
     write_problems,
 )
 from coconut_core.problems.families import FAMILIES, TABLE, Family, family_named, is_family
-from coconut_core.problems.size import Size, draw_until_found
+from coconut_core.problems.size import Knobs, Size, draw_until_found
 from coconut_core.problems.splits import SPLITS, check_split, split_of
 
 
 def generate_problems(
-    family: str, count: int, seed: int, split: str | None = None, size: Size | None = None
+    family: str, count: int, seed: int, split: str | None = None, size: Knobs | None = None
 ) -> list[Problem]:
     """Draw problems of a family; see draw_problems."""
     return list(draw_problems(family, count, seed, split, size))
 
 
 def draw_problems(
-    family: str, count: int, seed: int, split: str | None = None, size: Size | None = None
+    family: str, count: int, seed: int, split: str | None = None, size: Knobs | None = None
 ) -> Iterator[Problem]:
     """Draw problems of a family one at a time; the same seed gives the same problems.
 
-    split: one of SPLITS, to draw only from the graphs that belong to it; None for any graph.
+    split: one of SPLITS, to draw only from the graphs, or sums, that belong to it; None for any.
     size: the family's knobs, None for its defaults.
     Raises CoconutError for an unknown family or split, a negative count, or another family's size.
     """
@@ -41,16 +41,17 @@ def draw_problems(
     if size is not None and type(size) is not type(chosen.size):
         raise CoconutError(f"{family} needs a {type(chosen.size).__name__}, not a {type(size).__name__}")
     rng = random.Random(f"{family} {seed}")
-    return (_draw_in_split(chosen, rng, split, size) for _ in range(count))
+    return (draw_in_split(chosen, rng, split, size) for _ in range(count))
 
 
-def _draw_in_split(family: Family, rng: random.Random, split: str | None, size: Size | None) -> Problem:
+def draw_in_split(family: Family, rng: random.Random, split: str | None, size: Knobs | None) -> Problem:
+    """Draw one problem of a family; see draw_problems."""
     if split is None:
         return family.generate(rng, size)
 
     def draw() -> Problem | None:
         problem = family.generate(rng, size)
-        return problem if problem.graph is not None and split_of(problem.graph) == split else None
+        return problem if split_of(problem.shape) == split else None
 
     return draw_until_found(draw, f"{size or family.size} that belongs to the split '{split}'")
 
@@ -76,8 +77,10 @@ __all__ = [
     "SPLITS",
     "Family",
     "Graph",
+    "Knobs",
     "Problem",
     "Size",
+    "draw_in_split",
     "draw_problems",
     "example_problem",
     "generate_problems",

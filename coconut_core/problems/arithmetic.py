@@ -14,6 +14,26 @@ _SHOWN = re.compile(rf"\s*[-+]?\s*({_NUMBER})\s*(%?)\s*\Z")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "$": None})
 
 
+_STEP = re.compile(r"\s*(?:<<)?([^<>=]+)=(?:[^<>=]+=)*([^<>=]+)(?:>>)?\s*")
+
+
+def step_equation(step: str) -> tuple[str, str]:
+    """The sum of a step like <<48/2=24>>, or without the marks, and its result, as they are written.
+
+    Raises CoconutError where the step is none.
+    """
+    found = _STEP.fullmatch(step)
+    if found is None:
+        raise CoconutError(f"the step '{step[:LONGEST]}' is no sum with its result, like <<48/2=24>>")
+    return found[1].strip(), found[2].strip()
+
+
+def first_number(total: str) -> str:
+    """The first number of a sum, as it is written; empty where there is none."""
+    found = re.search(_NUMBER, total)
+    return "" if found is None else found[0]
+
+
 def evaluate_sum(text: str) -> Fraction:
     """The exact value of a sum of numbers: + - * / // ( ), decimals, thousands separators, $ and percent.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
+from coconut_core.problems.arithmetic import first_number, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader, not_json
 from coconut_core.whole_files import written_aside
@@ -23,6 +24,9 @@ class Graph:
     wrong: int
 
 
+Shape = Graph | tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One question with its reasoning steps and its answer, all as text."""
@@ -31,6 +35,11 @@ class Problem:
     steps: tuple[str, ...]
     answer: str
     graph: Graph | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What stays when a problem is told anew: its graph, and without one its steps, which are sums."""
+        return self.steps if self.graph is None else self.graph
 
     def to_json(self) -> dict[str, Any]:
         """The official data layout: question, steps, answer, and for graph problems the graph's fields."""
@@ -79,8 +88,11 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
 def names_in_steps(steps: Sequence[str]) -> list[str]:
     """What a chain of bare names says for some steps: where the first starts, then where each ends.
 
-    Read off sentences ("Every lempus is a rompus.") or symbolic edges ("3 7").
+    Read off sentences ("Every lempus is a rompus."), symbolic edges ("3 7") or sums ("<<48/2=24>>").
     """
+    if steps and all("=" in step for step in steps):
+        sums = [step_equation(step) for step in steps]
+        return [first_number(sums[0][0]), *(result for _, result in sums)]
     starts = [step.removeprefix("Every ").split(" ", 1)[0] for step in steps[:1]]
     return starts + [step.rstrip(".").rsplit(" ", 1)[-1] for step in steps]
 

@@ -7,9 +7,9 @@ from typing import Any, TypeGuard
 
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import Table
-from coconut_core.problems import prontoqa, prosqa, symbolic
+from coconut_core.problems import prontoqa, prosqa, sums, symbolic
 from coconut_core.problems.base import Graph, Problem, names_in_steps
-from coconut_core.problems.size import Size
+from coconut_core.problems.size import Knobs
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,16 @@ class Wording:
     phrases: tuple[str, ...]  # fixed phrases and marks, the longer first where one begins with another
     names: tuple[str, ...]  # words, each a token together with the space before it
     word: str = r" ?\w+"  # pattern of a word
+    tight: tuple[str, ...] = ()  # marks behind which a word stands without a space, and is the same token
 
 
 @dataclass(frozen=True)
 class Family:
     """What a family can do. Its generator raises CoconutError for a size that cannot be had."""
 
-    size: Size  # its knobs, at their defaults
+    size: Knobs  # its knobs, at their defaults
     generate: Callable[[random.Random, Any], Problem]  # of a size of its own, or None for the defaults
-    retell: Callable[[Graph, random.Random], Problem]
+    retell: Callable[[Any, random.Random], Problem]  # of a problem's shape
     parse_question: Callable[[str], Problem | None]
     wording: Wording
     # What a chain in few words says for some steps: where it starts, then something for each step.
@@ -37,7 +38,7 @@ class Family:
     searched: Callable[[Graph], Graph | None] = lambda graph: None
     # Questions about one tiny graph, which the first one tells, answered by walks over it, see training.lookup.
     lookup: Callable[[random.Random], list[Problem]] | None = None
-    example_size: Size | None = None  # of the numbered examples: other defaults do not change what was shown
+    example_size: Knobs | None = None  # of the numbered examples: other defaults do not change what was shown
 
 
 FAMILIES = {
@@ -67,6 +68,13 @@ FAMILIES = {
         symbolic.retell,
         symbolic.parse_question,
         Wording(symbolic.PHRASES, tuple(symbolic.NAMES)),
+    ),
+    "sums": Family(
+        sums.SumsSize(),
+        sums.generate,
+        sums.retell,
+        sums.parse_question,
+        Wording(sums.PHRASES, sums.WORDS, tight=sums.TIGHT),
     ),
 }
 

@@ -13,8 +13,13 @@ MOST_DRAWS = 20_000  # seconds of drawing; sizes that can be had at all come up 
 
 
 @dataclass(frozen=True)
-class Size:
-    """The knobs that every generator has; each family adds its own, and the defaults."""
+class Knobs:
+    """What can be chosen of a generator: the fields of a family's own class, with its defaults."""
+
+
+@dataclass(frozen=True)
+class Size(Knobs):
+    """The knobs that every generator of graphs has; each family adds its own, and the defaults."""
 
     nodes: Range
     hops: Range

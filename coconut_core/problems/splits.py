@@ -5,13 +5,16 @@ old one with the colours around it, until no round tells more nodes apart. Names
 of the edges play no part, so a graph told anew stays in its split. What is asked about it plays none either:
 the same graph asked from its other root is in the same split. Different graphs that refinement cannot tell
 apart share a split, which does no harm.
+
+Of problems without a graph it is the sums of the steps that say so; 3+5 and 5+3 are the same.
 """
 
 import hashlib
 from collections.abc import Sequence
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.base import Graph
+from coconut_core.problems.arithmetic import step_equation
+from coconut_core.problems.base import Graph, Shape
 
 # Of ten graphs eight are for training, one for validation, one for test.
 _PLACES = ("train",) * 8 + ("valid", "test")
@@ -24,10 +27,23 @@ def check_split(split: str | None) -> None:
         raise CoconutError(f"no split '{split}': choose one of {', '.join(SPLITS)}")
 
 
-def split_of(graph: Graph) -> str:
-    """The one split that a graph belongs to: "train", "valid" or "test"."""
-    digest = hashlib.sha256(repr(canonical_form(graph)).encode()).digest()
+def split_of(shape: Shape) -> str:
+    """The one split that a graph, or a chain of sums, belongs to: "train", "valid" or "test".
+
+    Raises CoconutError for steps that are no sums.
+    """
+    form = canonical_form(shape) if isinstance(shape, Graph) else canonical_sums(shape)
+    digest = hashlib.sha256(repr(form).encode()).digest()
     return _PLACES[int.from_bytes(digest[:8], "big") % len(_PLACES)]
+
+
+def canonical_sums(steps: Sequence[str]) -> list[str]:
+    """The same for steps like <<3+5=8>> whose sums differ in the order of what is added or multiplied only."""
+    sums = (step_equation(step)[0] for step in steps)
+    return [
+        "+".join(sorted(total.split("+"))) if "+" in total else "*".join(sorted(total.split("*")))
+        for total in sums
+    ]
 
 
 def canonical_form(graph: Graph) -> list[list[tuple[int, ...]]]:

@@ -9,7 +9,7 @@ is what the original's would become if the thoughts alone decided. What is chang
 - prontoqa: the kind that the person is said to belong to, from a kind of one chain to a kind of the other,
   which is one word. To ask for the opposite would change what is asked, and to put a "not" into the rule at a
   chain's end would make the question longer and both ends say the same, as no drawn problem does.
-- GSM8k: one number, and in the steps whatever follows from it.
+- sums and GSM8k: one number, and in the steps whatever follows from it.
 """
 
 import random
@@ -25,26 +25,31 @@ from coconut_core.problems.arithmetic import LONGEST, evaluate_sum
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.prontoqa import with_article
 from coconut_core.problems.prosqa import distances
+from coconut_core.problems.sums import LEAST_TOLD
 
-MOST_CHANGE = 20  # how far a number of a GSM8k question may move
+MOST_CHANGE = 20  # how far a number of a question may move
 
 
 def twin_of(problem: Problem, rng: random.Random) -> Problem | None:
     """The problem with the least change to the question that flips the answer.
 
-    Least is the number of changed words; among equals the change in hops, or of the number in GSM8k. Among
-    those equal in this, too, rng chooses in ProntoQA and GSM8k; in prosqa and symbolic (a) goes before (b), and
-    a root before one that is told of later.
+    Least is the number of changed words; among equals the change in hops, or of the number in sums and GSM8k.
+    Among those equal in this, too, rng chooses in ProntoQA, sums and GSM8k; in prosqa and symbolic (a) goes
+    before (b), and a root before one that is told of later.
 
     None where there is none. A graph problem has none without exactly one answer; in ProntoQA, without a kind
-    that only the wrong answer follows from. A problem in no known wording has none unless its steps are all
-    <<sum=number>>, the last number is the answer, the others are used, every number in a sum can be traced to
-    the question or an earlier result, and a number of the question can move by 1..MOST_CHANGE, half of itself
-    at most, with another answer and no result negative or of more decimals than it had.
+    that only the wrong answer follows from. A sums problem has none unless its numbers stay between 1 and its
+    largest: a model that was trained on small numbers knows no others. A problem in no known wording has none
+    unless its steps are all <<sum=number>>, the last number is the answer, the others are used, every number in
+    a sum can be traced to the question or an earlier result, and a number of the question can move by
+    1..MOST_CHANGE, half of itself at most, with another answer and no result negative or of more decimals than
+    it had.
     """
     read = recognise(problem.question)
     if read is not None and read.graph is not None:
         return _graph_twin(read, read.graph, rng) if read.answer else None
+    if read is not None:
+        return _sums_twin(read, rng)
     try:
         return _number_twin(problem, rng)
     except CoconutError:  # a number too long to work with
@@ -113,6 +118,30 @@ def _other_memberships(told: str, graph: Graph) -> Iterator[str]:
             for kind in kinds:
                 member = f"{person} is {with_article(kind)}."
                 yield re.sub(rf"\b{person} is an? {graph.names[child]}\.", member, told)
+
+
+def _sums_twin(problem: Problem, rng: random.Random) -> Problem | None:
+    if not problem.answer:
+        return None
+    largest = max(map(_value, _NUMBER.findall(" ".join(problem.steps))))
+    told = list(_CHANGEABLE.finditer(problem.question))
+    for change in range(1, MOST_CHANGE + 1):
+        tried = [
+            recognise(f"{number.string[: number.start(1)]}{value}{number.string[number.end(1) :]}")
+            for number in told
+            for value in (int(number[1]) + change, int(number[1]) - change)
+            if value >= LEAST_TOLD
+        ]
+        twins = [twin for twin in tried if twin is not None and twin.answer not in ("", problem.answer)]
+        twins = [twin for twin in twins if _numbers_within(twin, 1, largest)]
+        if twins:
+            return rng.choice(twins)
+    return None
+
+
+def _numbers_within(problem: Problem, least: int, largest: Fraction) -> bool:
+    numbers = map(_value, _NUMBER.findall(" ".join(problem.steps)))
+    return all(least <= number <= largest for number in numbers)
 
 
 # Words and the numbers that they stand for or bring with them. A word counts by how it begins: "six" is for

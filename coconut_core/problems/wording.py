@@ -16,20 +16,21 @@ PHRASES = family_named("prosqa").wording.phrases
 def build_tokenizer(family: str = "prosqa") -> PreTrainedTokenizerFast:
     """The tokenizer of a family's from-scratch models; that of ProsQA is the one of models/prosqa.
 
-    A word carries the space before it, so the start of each line gets one (taken away again on decoding):
-    a name is then the same token wherever it stands. A word it does not know becomes the unknown token.
+    A word carries the space before it, so the start of each line gets one (taken away again on decoding), and
+    so does a word right behind one of the wording's tight marks: a name is then the same token wherever it
+    stands. A word it does not know becomes the unknown token.
     Raises CoconutError for an unknown family.
     """
     wording = family_named(family).wording
     words = [f" {name}" for name in wording.names]
     vocabulary = [PAD, UNKNOWN, EOS, BOT, EOT, LATENT, *wording.phrases, *words]
     tokenizer = Tokenizer(WordLevel({token: number for number, token in enumerate(vocabulary)}, UNKNOWN))
-    tokenizer.normalizer = normalizers.Replace(Regex(r"^(?=\w)"), " ")
+    behind = "".join(rf"|(?<={_pattern(mark)})(?=\w)" for mark in wording.tight)
+    tokenizer.normalizer = normalizers.Replace(Regex(rf"^(?=\w){behind}"), " ")
     phrases = "|".join(_pattern(phrase) for phrase in wording.phrases)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{phrases}|{wording.word}|."), behavior="isolated")
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Fuse(), decoders.Strip(" ", 1, 0), decoders.Replace("\n ", "\n")]
-    )
+    tight = [decoders.Replace(f"{mark} ", mark) for mark in ("\n", *wording.tight)]
+    tokenizer.decoder = decoders.Sequence([decoders.Fuse(), decoders.Strip(" ", 1, 0), *tight])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -42,5 +43,5 @@ def build_tokenizer(family: str = "prosqa") -> PreTrainedTokenizerFast:
 
 
 def _pattern(phrase: str) -> str:
-    escaped = "".join(f"\\{char}" if char in ".?|[]" else char for char in phrase)
+    escaped = "".join(f"\\{char}" if char in ".?|[]+*" else char for char in phrase)
     return escaped + (r"(?!\w)" if phrase[-1].isalpha() else "")

@@ -4,7 +4,7 @@ have seen."""
 import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,8 @@ import numpy as np
 
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
-from coconut_core.problems import Graph, Problem, read_problems, read_some_problems, write_problems
+from coconut_core.problems import Problem, draw_in_split, read_problems, read_some_problems, write_problems
+from coconut_core.problems.base import Graph, Shape
 from coconut_core.problems.families import family_named
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
@@ -41,27 +42,27 @@ class Source(Protocol):
 
 
 class GeneratedSource:
-    """A pool of generated graphs, sorted by size; each use tells one anew."""
+    """A pool of generated graphs, or chains of sums, sorted by size; each use tells one anew."""
 
     steps_per_epoch = 0
 
     def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
         self.encoder, self.batch_size = encoder, recipe.batch_size
         self.retell = family_named(recipe.data.family).retell
-        self.graphs = draw_graphs(recipe.data)
-        window = max(recipe.batch_size * 4, len(self.graphs) // 64)
-        self.window = min(len(self.graphs), window) if recipe.data.bucket else len(self.graphs)
+        self.shapes = draw_shapes(recipe.data)
+        window = max(recipe.batch_size * 4, len(self.shapes) // 64)
+        self.window = min(len(self.shapes), window) if recipe.data.bucket else len(self.shapes)
 
     def largest(self) -> Iterator[tuple[int, TokenizedProblem]]:
-        """The problems of the graphs with most edges, and their numbers in the pool."""
+        """The problems of the graphs with most edges, or sums of most steps, and their numbers in the pool."""
         rng = random.Random("largest")
-        for number in range(len(self.graphs))[-LOOKED_AT:]:
-            yield number + 1, self.encoder.tokenize(self.retell(self.graphs[number], rng))
+        for number in range(len(self.shapes))[-LOOKED_AT:]:
+            yield number + 1, self.encoder.tokenize(self.retell(self.shapes[number], rng))
 
     def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
-        start = rng.randrange(len(self.graphs) - self.window + 1)
-        graphs = rng.choices(self.graphs[start : start + self.window], k=self.batch_size)
-        return [self.encoder.tokenize(self.retell(graph, rng)) for graph in graphs]
+        start = rng.randrange(len(self.shapes) - self.window + 1)
+        shapes = rng.choices(self.shapes[start : start + self.window], k=self.batch_size)
+        return [self.encoder.tokenize(self.retell(shape, rng)) for shape in shapes]
 
 
 class Warmup:
@@ -135,12 +136,11 @@ def _long_ones(
         yield int(number) + 1, store[int(number)]
 
 
-def draw_graphs(choice: DataChoice) -> list[Graph]:
-    """The pool of graphs of a recipe, sorted by size so that neighbours make batches with little padding."""
+def draw_shapes(choice: DataChoice) -> list[Shape]:
+    """The pool of a recipe, sorted by size so that neighbours make batches with little padding."""
     rng = random.Random(f"pool {choice.seed}")
-    problems = _generated(choice, rng, choice.problems)
-    graphs = [problem.graph for problem in problems if problem.graph is not None]
-    return sorted(graphs, key=lambda graph: len(graph.edges))
+    shapes = [problem.shape for problem in _generated(choice, rng, choice.problems, choice.split)]
+    return sorted(shapes, key=lambda shape: len(shape.edges if isinstance(shape, Graph) else shape))
 
 
 def held_out_problems(choice: DataChoice, count: int, run: RunFolder) -> list[Problem]:
@@ -156,13 +156,14 @@ def held_out_problems(choice: DataChoice, count: int, run: RunFolder) -> list[Pr
         return problems
     if choice.train:
         return []  # never those trained on
-    return _generated(choice, random.Random(f"held out {choice.seed}"), count)
+    return _generated(choice, random.Random(f"held out {choice.seed}"), count, choice.split and "valid")
 
 
-def _generated(choice: DataChoice, rng: random.Random, count: int) -> list[Problem]:
+def _generated(choice: DataChoice, rng: random.Random, count: int, split: str) -> list[Problem]:
     family = family_named(choice.family)
-    size = replace(family.size, nodes=choice.nodes, hops=choice.hops)
-    return [family.generate(rng, size) for _ in range(count)]
+    knobs = {item.name for item in fields(family.size)} & {"nodes", "hops", "steps", "largest"}
+    size = replace(family.size, **{name: getattr(choice, name) for name in knobs})
+    return [draw_in_split(family, rng, split or None, size) for _ in range(count)]
 
 
 @dataclass(frozen=True)

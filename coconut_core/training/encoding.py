@@ -88,8 +88,9 @@ class Encoder:
     step_style: "sentence" keeps the steps as they are told, one a line (the official layout);
     "chain" names the node that the chain starts from and then each node reached, one token a step in a
     word-level tokenizer (the symbolic layout of arXiv 2505.12514, with the root as its first step), or what the
-    family says instead (ProntoQA: the kinds, at the end "is cold" or "is not cold");
-    "nodes" is the same without the root.
+    family says instead (ProntoQA: the kinds, at the end "is cold" or "is not cold"); of sums as <<48/2=24>>
+    it says their numbers, the first one of all and then each result;
+    "nodes" is the same without the root, or the first number.
     label_thoughts: whether each thought, too, is asked for what it takes the place of, and the position in
     front of <eot> for what comes next; step-level supervision as in SIM-CoT (arXiv 2509.20317), but through the
     model's own LM head. "path": for the first token of the step replaced (past the end of the chain: of the

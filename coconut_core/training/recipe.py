@@ -41,6 +41,10 @@ class DataChoice:
     bucket: bool = True  # problems of about the same length to a batch; false: a plain shuffle
     nodes: tuple[int, int] = (18, 28)
     hops: tuple[int, int] = (3, 6)
+    # Generated sums, likewise.
+    steps: Annotated[tuple[int, int], Range(1, ALL)] = (2, 5)
+    largest: Annotated[int, Range(1, ALL)] = 20
+    split: str = ""  # "train": generated problems of that split only, and held-out ones of "valid"
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier", "last")),
         ("publish", recipe.publish, ("last", "best")),
         ("evaluate_unit", recipe.evaluate_unit, ("steps", "epochs")),
+        ("data.split", recipe.data.split, ("", "train")),
         ("curriculum.mix", chosen.mix, ("batch", "example")),
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),

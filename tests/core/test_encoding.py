@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from coconut_core.config import CoconutConfig
+from coconut_core.errors import CoconutError
 from coconut_core.losses import IGNORE
 from coconut_core.problems import Graph, Problem, generate_problems, recognise
 from coconut_core.problems.wording import build_tokenizer
@@ -98,6 +99,21 @@ def test_a_chain_through_prontoqa_ends_with_the_polarity() -> None:
 def test_nodes_are_a_chain_without_its_root() -> None:
     encoder = Encoder(TOKENIZER, CONFIG, "nodes")
     assert encoder.steps(PROBLEM) == Encoder(TOKENIZER, CONFIG, "chain").steps(PROBLEM)[1:]
+
+
+def test_a_chain_of_sums_is_their_numbers() -> None:
+    tokenizer = build_tokenizer("sums")
+    encoder = Encoder(tokenizer, CONFIG, "nodes", label_thoughts="last")
+    for steps in (("<<8+5=13>>", "<<13*2=26>>"), ("8+5=13", "13*2 = 26")):
+        problem = Problem("Ann has 8 pens.", steps, "26")
+        assert Encoder(tokenizer, CONFIG, "chain").step_texts(problem) == [" 8", " 13", " 26\n"]
+        assert encoder.step_texts(problem) == [" 13", " 26\n"]
+        thirteen, twenty_six = tokenizer.encode("13 26")
+        for thoughts, asked in ((0, thirteen), (1, twenty_six)):
+            example = encode(encoder, problem, thoughts)
+            assert example.labels[example.ids.index(EOT)] == asked
+    with pytest.raises(CoconutError, match="is no sum with its result, like <<48/2=24>>"):
+        encoder.step_texts(Problem("q", ("<<8+5=>>",), "13"))
 
 
 def test_thoughts_may_be_asked_for_the_steps_they_replace() -> None:

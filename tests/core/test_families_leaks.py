@@ -23,6 +23,7 @@ from coconut_core.problems import FAMILIES, Graph, Problem, generate_problems
 from coconut_core.problems.prosqa import distances
 from coconut_core.problems.statistics import target_first
 
+WITH_GRAPHS = ("prosqa", "prontoqa", "symbolic")  # of sums see test_sums
 COUNT = 1600
 BOUND = 4 * sqrt(COUNT) / 2
 
@@ -161,14 +162,14 @@ def telling_names(problem: Problem) -> Problem:
 LEAKS = (candidates_in_order, reached_edges_early, reached_nodes_numbered_low, telling_names)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WITH_GRAPHS)
 def test_the_surface_tells_nothing(family: str) -> None:
     right = probe(family, drawn(family), shape=family in DRAWN_ALIKE)
     assert abs(right - COUNT / 2) <= BOUND
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WITH_GRAPHS)
 def test_the_probe_finds_a_leak(family: str, leak: Callable[[Problem], Problem]) -> None:
     leaky = [leak(problem) for problem in drawn(family)]
     assert all(first_is_target(problem) for problem in leaky) or leak is not candidates_in_order
@@ -186,7 +187,7 @@ def test_a_lone_decoy_would_tell() -> None:
     assert probe("prontoqa", leaky, shape=True) > COUNT / 2 + 1.5 * BOUND
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", WITH_GRAPHS)
 def test_the_edges_are_told_in_the_order_that_the_probe_sees(family: str) -> None:
     """The probe reads places in the text off the graph's edges; of ProntoQA the person's come last."""
     for problem in drawn(family)[:50]:
