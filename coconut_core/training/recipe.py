@@ -21,6 +21,7 @@ class ModelShape:
 
     base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
+    bot_from_eot: bool = False  # <bot> begins as the <eot> of a base that was not trained to think
     hidden_size: Annotated[int, Range(2, 100_000)] = 256
     layers: Annotated[int, Range(1, 1000)] = 2
     heads: Annotated[int, Range(1, 1000)] = 4
@@ -206,6 +207,8 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"
         )
+    if shape.bot_from_eot and not shape.base:
+        raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
     if not shape.base and shape.hidden_size % (2 * shape.heads):
         raise CoconutError(
             f"recipe entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "

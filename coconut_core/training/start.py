@@ -83,8 +83,13 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if (told["feedback"], told["feedback_options"]) == (opened.config.feedback, opened.config.feedback_options):
         model.feedback = opened.feedback
     model.requires_grad_(True)
+    markers = model.config.bot_id, model.config.eot_id, model.config.latent_id
     if fresh_markers and recipe.model.new_rows_from:
-        _start_rows_from(model, recipe.model.new_rows_from)
+        _copy_row(
+            model, model.token_id(recipe.model.new_rows_from), [each for each in markers if each is not None]
+        )
+    if recipe.model.bot_from_eot:
+        _take_bot_from_eot(model, recipe.model.base, thinks=opened.config.trained)
     if model.tokenizer.pad_token_id is None:
         model.tokenizer.pad_token = model.tokenizer.eos_token
     if not isinstance(model.tokenizer.eos_token_id, int):
@@ -141,12 +146,22 @@ def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str
     return asked or by_method, {"width": width} if width else {}
 
 
-def _start_rows_from(model: CoconutModel, token: str) -> None:
-    source = model.token_id(token)
-    config = model.config
-    markers = [each for each in (config.bot_id, config.eot_id, config.latent_id) if each is not None]
+def _take_bot_from_eot(model: CoconutModel, base: str, thinks: bool) -> None:
+    """Have <bot> begin as <eot>, which has learned to say the first step, where <bot> was asked for nothing."""
+    if thinks:
+        raise CoconutError(
+            f"model.bot_from_eot: {base} was trained to think, and its <bot> with it: leave it out"
+        )
+    bot, eot = model.config.bot_id, model.config.eot_id
+    if bot is None or eot is None:
+        raise CoconutError(f"model.bot_from_eot: {base} does not have both markers: leave it out")
+    _copy_row(model, eot, [bot])
+
+
+def _copy_row(model: CoconutModel, source: int, tokens: list[int]) -> None:
+    """Have tokens begin as another one, where they are read and where they are said."""
     with torch.no_grad():
         for embeddings in (model.base_lm.get_input_embeddings(), model.base_lm.get_output_embeddings()):
             weight = embeddings.weight
             assert isinstance(weight, torch.Tensor)
-            weight[markers] = weight[source].clone()
+            weight[tokens] = weight[source].clone()
