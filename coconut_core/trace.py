@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, visible
 from coconut_core.machine import CONTEXT, END, WORDS
+from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
 from coconut_core.token_names import SPACE, content_of, plain_name
@@ -374,11 +375,13 @@ def _where_set(config: "CoconutConfig", *names: str) -> dict[str, Any]:
 
 
 def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
-    """Token ids of the graph's names, as far as each is one token of the vocabulary."""
-    if problem is None or problem.graph is None:
+    """Token ids of the graph's names, or of the results of steps that are sums, as far as each is one token of
+    the vocabulary."""
+    if problem is None:
         return {}
     found: dict[str, int] = {}
-    for name in problem.graph.names:
+    results = [result for _, result in equations(problem.steps)]
+    for name in results if problem.graph is None else problem.graph.names:
         try:
             found[name] = run.model.vocabulary.find(name, run.prompt_ids)
         except CoconutError:

@@ -51,7 +51,9 @@ GUIDES = {
         " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
         "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
         "thought's mass on the frontier where it should stand; A plays the thoughts one after the other. Nodes "
-        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown.",
+        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown. "
+        "Of a problem of sums it is the tree of the expression, the answer on top, and each result's "
+        "probability in every thought.",
         "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
         "frequent in the question. Compare with a random model, and with edits.",
     ),

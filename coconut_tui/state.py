@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coconut_core.errors import visible
+from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said, Tree
@@ -94,6 +95,11 @@ class RunView:
     @property
     def graph(self) -> Graph | None:
         return None if self.problem is None else self.problem.graph
+
+    @property
+    def sums(self) -> list[tuple[str, str]]:
+        """The sum and the result of each of the problem's steps; empty where one is no sum."""
+        return [] if self.problem is None else equations(self.problem.steps)
 
     @property
     def expected(self) -> str | None:

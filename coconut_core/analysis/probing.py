@@ -25,7 +25,7 @@ from coconut_core.analysis.probes import (
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Figure, Line, draw_grid, draw_lines, side_by_side
-from coconut_core.problems.arithmetic import evaluate_sum, step_equation
+from coconut_core.problems.arithmetic import equations, evaluate_sum
 from coconut_core.problems.base import Problem
 
 ABOUT = (
@@ -153,14 +153,8 @@ def _read_graph_probes(study: Study, maps: Sequence[Map]) -> Section:
 
 def step_values(problem: Problem) -> list[float]:
     """The values of steps that are sums like <<48/2=24>>, as signed logarithms; empty where one is none."""
-    found = []
-    for step in problem.steps:
-        try:
-            value = float(evaluate_sum(step_equation(step)[1]))
-        except CoconutError:
-            return []
-        found.append(copysign(log1p(abs(value)), value))
-    return found
+    values = [float(evaluate_sum(result)) for _, result in equations(problem.steps)]
+    return [copysign(log1p(abs(value)), value) for value in values]
 
 
 def _read_values_of_steps(study: Study) -> Section:

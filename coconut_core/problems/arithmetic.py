@@ -1,6 +1,7 @@
 """Sums as they stand in GSM8k's annotations, worked out exactly and without eval()."""
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from coconut_core.errors import CoconutError
@@ -28,10 +29,17 @@ def step_equation(step: str) -> tuple[str, str]:
     return found[1].strip(), found[2].strip()
 
 
-def first_number(total: str) -> str:
-    """The first number of a sum, as it is written; empty where there is none."""
-    found = re.search(_NUMBER, total)
-    return "" if found is None else found[0]
+def equations(steps: Sequence[str]) -> list[tuple[str, str]]:
+    """The sum and the result of each step, see step_equation; empty where one is none."""
+    try:
+        return [step_equation(step) for step in steps]
+    except CoconutError:
+        return []
+
+
+def numbers_in(total: str) -> list[str]:
+    """The numbers of a sum, as they are written."""
+    return re.findall(_NUMBER, total)
 
 
 def evaluate_sum(text: str) -> Fraction:

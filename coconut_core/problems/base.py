@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.arithmetic import first_number, step_equation
+from coconut_core.problems.arithmetic import numbers_in, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader, not_json
 from coconut_core.whole_files import written_aside
@@ -92,7 +92,7 @@ def names_in_steps(steps: Sequence[str]) -> list[str]:
     """
     if steps and all("=" in step for step in steps):
         sums = [step_equation(step) for step in steps]
-        return [first_number(sums[0][0]), *(result for _, result in sums)]
+        return [*numbers_in(sums[0][0])[:1], *(result for _, result in sums)]
     starts = [step.removeprefix("Every ").split(" ", 1)[0] for step in steps[:1]]
     return starts + [step.rstrip(".").rsplit(" ", 1)[-1] for step in steps]
 

@@ -16,6 +16,9 @@ from coconut_core.problems.arithmetic import check_equation, step_equation
 from coconut_core.problems.sums import SAYINGS, SumsSize
 from coconut_core.problems.twins import changed_words, twin_of
 from coconut_core.problems.wording import build_tokenizer
+from coconut_core.trace import trace_session
+from coconut_core.training.recipe import load_recipe
+from coconut_core.training.start import build_model
 
 LARGEST = 20
 COUNT = 3000
@@ -253,3 +256,18 @@ def test_the_probe_finds_a_leak() -> None:
     hits, sides = probe(named)
     assert hits > bound(CHANCE) + 0.05
     assert sides > bound(1 / 2) + 0.1
+
+
+# -- what is watched of a run --------------------------------------------------------------------------------
+
+
+def test_a_trace_watches_the_results() -> None:
+    recipe = load_recipe("sums-base", ["model.hidden_size=16", "model.intermediate_size=16"])
+    model = build_model(recipe)
+    question = (
+        "Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. How many pens does Ben have?"
+    )
+    run = model.start(question, 2)
+    run.finish()
+    for step in trace_session(run, problem=recognise(question)).thoughts():
+        assert set(step.watched) == {"13", "26"}

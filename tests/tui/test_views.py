@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from coconut_core.problems import Problem, recognise
 from coconut_core.trace import TokenRecord, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.looks import (
@@ -210,3 +211,41 @@ def test_answers_belong_to_decisions_and_are_few(trace: Trace) -> None:
     for temperature in range(REMEMBERED):
         answers.keep(replace(second, temperature=temperature), Neighbours(()))
     assert answers.get(first) is None
+
+
+def test_sums_are_drawn_as_the_tree_of_the_expression_with_each_thought_beside_each_result(
+    trace: Trace,
+) -> None:
+    question = (
+        "Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. How many pens does Ben have?"
+    )
+    problem = recognise(question)
+    watched = [{"13": 0.92, "26": 0.01}, {"13": 0.02, "26": 0.9}, {"13": 0.0, "26": 0.75}]
+    steps = tuple(replace(step, watched=shares) for step, shares in zip(trace.steps, watched, strict=False))
+    tree = Tree(question, problem, 1, (Branch(1, "main", Decisions(None, (), "ttt")),))
+    run = RunView(tree, steps, 3, "thinking", Said("", "", None))
+    assert run.sums == [("8+5", "13"), ("13*2", "26")]
+    drawn = graph.draw(Sight(run, None, 1, width=34)).plain.splitlines()
+    assert [line.rstrip() for line in drawn] == [
+        "probability at thought 2",
+        "26 = 13*2            ███████▎ .90",
+        "  13 = 8+5           ▏        .02",
+        "    8",
+        "    5",
+        "  2",
+        "",
+        "results, thought by thought",
+        "       13   26",
+        " 1    .92  .01",
+        "▸2    .02  .90",
+        " 3    .00  .75",
+    ]
+
+
+def test_a_sum_that_is_wrong_and_a_result_that_nothing_was_made_of_are_shown(trace: Trace) -> None:
+    problem = Problem("q", ("<<2+2=5>>", "<<7*2=14>>"), "14")
+    tree = Tree("q", problem, 1, (Branch(1, "main", Decisions(None, (), "")),))
+    drawn = graph.draw(Sight(RunView(tree, (), 3, "thinking", Said("", "", None)), None, None, width=34)).plain
+    assert [line.rstrip() for line in drawn.splitlines()] == [
+        "14 = 7*2", "  7", "  2", "5 = 2+2               ✗ 2+2 is 4, not 5", "  2", "  2",
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ from coconut_core.graph_reading import GraphMass, graph_layers, graph_mass
 from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import BAR_STYLE, bar, share_text
+from coconut_tui.widgets.views import expression
 from coconut_tui.widgets.views.sight import Sight, step_name
 
 _SHOWN = 0.005  # smaller probabilities are left blank
@@ -19,6 +20,8 @@ def draw(sight: Sight) -> Text:
 
     Nodes keep their places whatever the thought says. At a word or a marker it is the last thought before it.
     """
+    if sight.run is not None and sight.run.graph is None and sight.run.sums:
+        return expression.draw(sight, _thought(sight))
     if sight.run is None or sight.run.graph is None:
         return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
     graph, thought = sight.run.graph, _thought(sight)
