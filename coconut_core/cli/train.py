@@ -2,7 +2,9 @@
 
 import json
 import os
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from coconut_core.cli import options
 from coconut_core.cli.guard import say
+from coconut_core.cli.train_seeds import go_on_with_seeds, read_seeds, train_new_seeds
 from coconut_core.errors import CoconutError, Interrupted
 
 if TYPE_CHECKING:
@@ -42,6 +45,14 @@ def train(
         list[str] | None, typer.Option("--set", help="Lay a value over the recipe, like --set seed=3.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Train one run for each of these seeds, like 1,2,3, in RUN/seed-1 and so on; with --resume, "
+            "add these.",
+            metavar="N,N,…",
+        ),
+    ] = None,
     device: options.Device = "auto",
     plot: Annotated[
         Path | None,
@@ -57,6 +68,7 @@ def train(
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 
     Progress goes to stderr and to RUN/metrics.jsonl. Ctrl-C saves and says how to go on.
+    At the end of --seeds stdout has the accuracies on held-out problems, their mean, deviation and range.
     On several processes: torchrun --nproc_per_node N -m coconut_core train RECIPE --out RUN
     """
     if plot is not None:
@@ -67,44 +79,84 @@ def train(
     if svg is not None:
         raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
     from coconut_core.loading import choose_device
-    from coconut_core.training.run_folder import RunFolder
 
     choose_device(device)
+    wanted = None if seeds is None else read_seeds(seeds)
     if resume:
         if recipe is not None or settings:
             raise CoconutError("--resume goes on with the run's own recipe: leave out the recipe and --set")
         if out is None:
             raise CoconutError("name the run to go on with, like: coconut train --resume --out runs/prosqa")
-        folder, chosen = _opened_run(RunFolder(out))
+        _resume(out, wanted, device)
+    elif recipe is None:
+        raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
     else:
-        folder, chosen = _new_run(recipe, settings, out)
-    _run(chosen, folder, resume, device)
+        _begin(recipe, settings or [], out, wanted, device)
 
 
-def _opened_run(folder: "RunFolder") -> "tuple[RunFolder, Recipe]":
-    from coconut_core.training.recipe import recipe_from_table
+def _resume(out: Path, seeds: list[int] | None, device: str) -> None:
+    from coconut_core.training.run_folder import RunFolder
+    from coconut_core.training.seed_runs import SeedRuns
 
-    return folder, recipe_from_table(folder.read_recipe())
+    runs = SeedRuns(out)
+    if seeds is not None or runs.record.exists():
+        runs.read()
+        with _processes(device) as first, runs.held() if first else nullcontext():
+            go_on_with_seeds(runs, seeds or [], partial(_run, device=device, first=first), first)
+        return
+    folder = RunFolder(out)
+    recipe = _recipe_of(folder)
+    with _processes(device) as first:
+        _run(recipe, folder, True, device, first)
 
 
-def _new_run(name: str | None, settings: list[str] | None, out: Path | None) -> "tuple[RunFolder, Recipe]":
+def _begin(name: str, settings: list[str], out: Path | None, seeds: list[int] | None, device: str) -> None:
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.run_folder import RunFolder
+    from coconut_core.training.seed_runs import SeedRuns
 
-    if name is None:
-        raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
-    chosen = load_recipe(name, settings)
-    folder = RunFolder(out if out is not None else Path("runs") / chosen.name)
-    folder.check_new()
-    return folder, chosen
+    recipe = load_recipe(name, settings)
+    path = out if out is not None else Path("runs") / recipe.name
+    runs = SeedRuns(path)
+    if seeds is None:
+        runs.check_no_seeds()
+        folder = RunFolder(path)
+        folder.check_new()
+        with _processes(device) as first:
+            _run(recipe, folder, False, device, first)
+        return
+    if any(setting.partition("=")[0].strip() == "seed" for setting in settings):
+        raise CoconutError("--seeds says the seeds: leave out --set seed")
+    with _processes(device) as first, runs.held() if first else nullcontext():
+        train_new_seeds(runs, recipe, seeds, partial(_run, device=device, first=first), first)
 
 
-def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str) -> None:
+def _recipe_of(folder: "RunFolder") -> "Recipe":
+    from coconut_core.training.recipe import recipe_from_table
+
+    return recipe_from_table(folder.read_recipe())
+
+
+@contextmanager
+def _processes(device: str) -> Iterator[bool]:
+    """Whether this is the first of the processes that train, which part in order at the end."""
     from accelerate import PartialState
 
+    state = PartialState(cpu=device == "cpu")
+    first = state.is_main_process
+    try:
+        yield first
+    except Interrupted:
+        state.destroy_process_group()
+        if first:
+            raise
+        raise typer.Exit(130) from None  # the main process says how to go on
+    state.destroy_process_group()
+
+
+def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str, first: bool) -> None:
     from coconut_core.training.recipe import with_absolute_paths
 
-    first = PartialState(cpu=device == "cpu").is_main_process
     with folder.held() if first else nullcontext():
         if first and not resume:
             folder.check_new()  # another run may have come and gone since we looked
@@ -126,17 +178,10 @@ def _train(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str, fir
         trainer.resume()
         if first:
             say(f"going on from step {trainer.step}", err=True)
-    try:
-        if first:
-            _run_and_show(trainer, folder)
-        else:
-            trainer.run(lambda row: None)
-    except Interrupted:
-        trainer.accelerator.end_training()
-        if first:
-            raise
-        raise typer.Exit(130) from None  # the main process says how to go on
-    trainer.accelerator.end_training()
+    if first:
+        _run_and_show(trainer, folder)
+    else:
+        trainer.run(lambda row: None)
 
 
 def _tell_processes(trainer: "Trainer") -> None:
