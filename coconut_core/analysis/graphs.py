@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from coconut_core.graph_reading import GraphLayers, graph_layers
-from coconut_core.problems.base import Graph
+from coconut_core.outcomes import has_classes
+from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.prosqa import distances
 from coconut_core.training.encoding import walk_ends
 
@@ -71,6 +73,14 @@ class Map:
             "frontier": list(frontier),
             "optimal": [node for node in frontier if node in self.layers.on_optimal_path],
         }
+
+
+def searched_graph(problem: Problem, family: str | None) -> Graph | None:
+    """The part of a problem's graph that is searched for its answer: all of it where the answer names a node,
+    else what the family of that name says. None where there is none."""
+    if has_classes(problem) or problem.graph is None or not is_family(family):
+        return problem.graph if has_classes(problem) else None
+    return family_named(family).searched(problem.graph)
 
 
 def relabelled(graph: Graph, rng: random.Random) -> Graph:

@@ -8,15 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coconut_core.analysis.graphs import Map, controls
+from coconut_core.analysis.graphs import Map, controls, searched_graph
 from coconut_core.analysis.runs import BATCH, Runs, gather
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
-from coconut_core.outcomes import has_classes
 from coconut_core.plots import Figure
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.families import family_named, is_family
 from coconut_core.prompt import encode_text
 
 
@@ -69,16 +67,10 @@ class Study:
     @cached_property
     def maps(self) -> list[Map]:
         """The problems' graphs, of ProntoQA those of the kinds. Raises CoconutError where there is none."""
-        graphs = [self._searched(problem) for problem in self.problems]
+        graphs = [searched_graph(problem, self.model.config.family) for problem in self.problems]
         if None in graphs or not graphs:
             raise CoconutError("this reading needs problems with graphs whose answers name a node")
         return [Map(graph) for graph in graphs if graph is not None]
-
-    def _searched(self, problem: Problem) -> Graph | None:
-        family = self.model.config.family
-        if has_classes(problem) or problem.graph is None or not is_family(family):
-            return problem.graph if has_classes(problem) else None
-        return family_named(family).searched(problem.graph)
 
     @cached_property
     def control_maps(self) -> list[Map]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coconut_core.analysis.graphs import controls
+from coconut_core.analysis.graphs import controls, searched_graph
 from coconut_core.model import CoconutModel
 from coconut_core.outcomes import has_classes
 from coconut_core.problems import Graph, Problem
@@ -48,7 +48,8 @@ class Diagnosis:
         self, problems: Sequence[Problem], tokenized: Sequence[TokenizedProblem], encoder: Encoder
     ) -> None:
         self._problems, self._tokenized, self._encoder = problems, tokenized, encoder
-        graphs = {number: each.graph for number, each in enumerate(problems) if each.graph is not None}
+        found = [searched_graph(problem, encoder.config.family) for problem in problems]
+        graphs = {number: graph for number, graph in enumerate(found) if graph is not None}
         dealt = controls(list(graphs.values()), CONTROL_SEED)
         self._names: dict[str, int | None] = {}
         self._frontiers = {

@@ -13,6 +13,7 @@ import torch
 from coconut_core.analysis.graphs import controls
 from coconut_core.model import CoconutModel
 from coconut_core.problems import Graph, Problem, write_problems
+from coconut_core.problems.prosqa import CONCEPTS
 from coconut_core.training.curriculum import ALL, Stage
 from coconut_core.training.diagnosis import Diagnosis, Reading, shortcut_loss, summary
 from coconut_core.training.encoding import Encoder
@@ -257,6 +258,24 @@ def test_sentences_and_names_of_several_tokens_have_no_more_than_can_be_read(tmp
     )  # fmt: skip
     seen = validation.row(model, Stage(1, removed=1, thoughts=1))["evaluation"]["diagnosis"]
     assert seen.keys() == {"n", "loss_at_thought", "loss_at_eot", "by_hops"}
+
+
+def test_of_prontoqa_the_kinds_are_searched(tmp_path: Path) -> None:
+    """What is said of a kind, as "not red", is no place of the search, and may have several tokens."""
+    model, validation = validation_of(
+        tmp_path, data={"family": "prontoqa", "nodes": [14, 20], "hops": [3, 4]}, curriculum={"lookup": 0}
+    )
+    seen = validation.row(model, Stage(1, removed=2, thoughts=2))["evaluation"]["diagnosis"]
+    assert "shortcut" not in seen, "there are no two candidates"
+    shares = []
+    for problem in validation.problems:
+        assert problem.graph is not None
+        with torch.no_grad():
+            row = logits_of_row(model, [*validation.encoder.prompt(problem), model.config.latent_id])
+        told = torch.softmax(row[-1], dim=-1)  # of what thought 1 leads to, which is fed as thought 2
+        kinds = walks(problem.graph, 1) & set(CONCEPTS)
+        shares.append(sum(float(told[model.token_id(f" {name}")]) for name in kinds))
+    assert seen["frontier"]["2"]["share"] == pytest.approx(sum(shares) / len(shares), **ROUNDED)
 
 
 def test_the_shortcut_of_a_known_graph() -> None:
