@@ -22,6 +22,7 @@ from coconut_core.analysis.probes import (
     run_probe,
     split,
 )
+from coconut_core.analysis.results import results_figure, results_table, said_results
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Figure, Line, draw_grid, draw_lines, side_by_side
@@ -33,7 +34,8 @@ ABOUT = (
     "graph problems: which of the graph's names are on the frontier (of the problems that have one; score: the "
     "area under the ROC curve, 0.5 is chance; `readout` is the LM head's own score), and how many hops away "
     "the target is (R², 0 is predicting the mean). For problems whose steps are sums: the value of each step, "
-    f"as its signed logarithm (R²). Controls: the same probe trained on other problems' labels, {PERMUTATIONS} "
+    "as its signed logarithm (R²), and in front of it the probability that the LM head gives its result, where "
+    f"that is one token. Controls: the same probe trained on other problems' labels, {PERMUTATIONS} "
     "times (mean, 95th percentile, and p, corrected for the number of thoughts), and on labels drawn at random "
     "for each word that a thought would say (Hewitt & Liang); selectivity is the score less that one. What a "
     "probe finds is there; whether the model uses it, it does not say."
@@ -182,13 +184,14 @@ def _read_values_of_steps(study: Study) -> Section:
         draw_grid(grid, list(found), study.thought_names, title, "thought", "value of", top=1.0)
         for title, grid in (("Value of a step, R²", scores), ("Control task", controls))
     )
-    return Section(
-        "Probes: what a line finds in a thought",
-        ABOUT,
-        {step: _records(study, probes) for step, probes in found.items()},
-        [_table(f"Value of {step}, R²", study, probes) for step, probes in found.items()],
-        {"probes": figure},
-    )
+    record: dict[str, Any] = {step: _records(study, probes) for step, probes in found.items()}
+    tables = [_table(f"Value of {step}, R²", study, probes) for step, probes in found.items()]
+    figures = {"probes": figure}
+    if said := said_results(study):
+        record["said"] = [[each.to_json() for each in step] for step in said]
+        tables.insert(0, results_table(study, said))
+        figures["results"] = results_figure(study, said)
+    return Section("Probes: what a line finds in a thought", ABOUT, record, tables, figures)
 
 
 # -- tables and figures ------------------------------------------------------------------------------------

@@ -20,9 +20,12 @@ from coconut_core.analysis.probes import (
     split,
 )
 from coconut_core.analysis.probing import frontier_task, likeliest_words, number_task, read_probes, step_values
+from coconut_core.analysis.results import said_results
 from coconut_core.analysis.study import Study
 from coconut_core.errors import CoconutError
 from coconut_core.problems import Problem, generate_problems
+from coconut_core.training.recipe import load_recipe
+from coconut_core.training.start import build_model
 from tests.core.tiny_models import tiny_model
 
 
@@ -208,3 +211,36 @@ def test_probes_of_sums_and_of_neither(monkeypatch: pytest.MonkeyPatch) -> None:
         read_probes(Study(model, problems[:20], 2))
     task = number_task(Study(model, problems, 2), 0, range(40), [float(n % 5) for n in range(40)])
     assert len(set(task.control[::5, 0].tolist())) == 1, "one question, one type, one label"
+
+
+def test_what_the_readout_says_of_each_result() -> None:
+    model = build_model(load_recipe("sums-base", ["model.hidden_size=16", "model.intermediate_size=16"]))
+    problems = generate_problems("sums", 40, seed=2)
+    study = Study(model, problems, 2)
+    said = said_results(study)
+    assert len(said) == max(len(problem.steps) for problem in problems)
+    for step, places in enumerate(said):
+        rows = [row for row, problem in enumerate(problems) if len(problem.steps) > step]
+        tokens = [
+            model.tokenizer.convert_tokens_to_ids(f" {problems[row].steps[step][2:-2].split('=')[1]}")
+            for row in rows
+        ]
+        for place, each in enumerate(places):
+            shares = torch.softmax(study.logits(study.runs.states[:, place]), dim=-1)
+            wanted = [float(shares[row, token]) for row, token in zip(rows, tokens, strict=True)]
+            assert each.probability.mean == pytest.approx(sum(wanted) / len(rows))
+            assert each.likeliest.mean == pytest.approx(
+                sum(int(shares[row].argmax()) == token for row, token in zip(rows, tokens, strict=True))
+                / len(rows)
+            )
+    section = read_probes(study)
+    assert section.tables[0].head[1] == "step 1, n=40"
+    assert len(section.record["said"]) == len(said)
+    assert "results" in section.figures
+    planted = study.runs.states.clone()
+    embeddings = model.embedding_table().detach()
+    for row, problem in enumerate(problems):
+        token = model.tokenizer.convert_tokens_to_ids(f" {problem.steps[0][2:-2].split('=')[1]}")
+        planted[row, 1] = embeddings[token] * 1e3
+    study.runs = replace(study.runs, states=planted)
+    assert said_results(study)[0][1].likeliest.mean == 1.0
