@@ -17,6 +17,7 @@ LATER_ENTRIES = (  # in the file only where they were chosen
     *("ending", "ending_threshold", "ending_window", "chat", "chat_template", "system"),
     *("feedback_options", "feedback_package", "passes", "question_end", "before_ids", "behind_ids"),
 )
+LAYOUTS = {"both": (True, True), "bot": (True, False), "none": (False, False)}  # whether it has <bot>, <eot>
 TOKEN_LISTS = ("before_ids", "behind_ids")
 
 

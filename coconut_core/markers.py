@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.config import CoconutConfig
+from coconut_core.config import LAYOUTS, CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.prompt import encode_text
 
@@ -28,9 +28,18 @@ def own_markers(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int] | None:
     return None
 
 
-def add_markers(base: Any, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig) -> CoconutConfig:
-    """The configuration with markers of their own in both places, for a model that is going to learn them."""
-    bot, eot = add_tokens(base, tokenizer, NEW)
+def with_layout(
+    base: Any, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig, layout: str
+) -> CoconutConfig:
+    """The configuration with the markers of a layout and nothing else around the thoughts, for a model that is
+    going to learn it. Markers that it has stay; others are added to the vocabulary."""
+    own, wanted = (config.bot_id, config.eot_id), LAYOUTS[layout]
+    missing = [name for name, marker, needed in zip(NEW, own, wanted, strict=True) if needed and marker is None]
+    added = iter(add_tokens(base, tokenizer, tuple(missing)))
+    bot, eot = (
+        None if not needed else next(added) if marker is None else marker
+        for marker, needed in zip(own, wanted, strict=True)
+    )
     return replace(config, bot_id=bot, eot_id=eot, before_ids=(), behind_ids=())
 
 

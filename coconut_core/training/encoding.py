@@ -98,6 +98,7 @@ class Encoder:
     from the root can end as step k stands for, each being right, and for nothing where there are none. "last":
     no thought is asked for anything; only the state in front of <eot>, that of <bot> where there is no thought,
     is asked for the first token of the step that comes next, as the last thought is in arXiv 2505.12514.
+    In a layout without <eot> the last thought is asked for the next word, whatever label_thoughts says of it.
     thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
@@ -188,7 +189,8 @@ class Encoder:
         ids = [*problem.prompt, *[self.config.latent_id] * thoughts, *self.config.fed_behind]
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
-        asked = self._asked(problem, thoughts, remaining)
+        # Where nothing stands behind the thoughts the last one is asked for the next word, as by its place.
+        asked = self._asked(problem, thoughts, remaining)[: thoughts + bool(self.config.fed_behind)]
         labels[start : start + len(asked)] = asked
         parts[start : start + len(asked)] = [
             int(Part.NONE if label == IGNORE else Part.THOUGHTS) for label in asked
@@ -208,9 +210,9 @@ class Encoder:
     def _asked(
         self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]]
     ) -> list[Label]:
-        """Labels of the thoughts and of <eot>, which is asked of the last thought."""
+        """Labels of the thoughts and of <eot>, which is asked of the last thought, if there is one."""
         if self.label_thoughts == "last":
-            return [*[IGNORE] * thoughts, remaining[0][0]] if remaining and self.config.fed_behind else []
+            return [*[IGNORE] * thoughts, remaining[0][0]] if remaining else []
         places = [place // self.thoughts_per_step for place in range(thoughts + 1)]
         if self.label_thoughts == "path" and problem.steps:
             last = len(problem.steps) - 1

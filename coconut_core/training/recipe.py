@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from coconut_core.config import LAYOUTS
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
 from coconut_core.seeds import LARGEST_SEED
@@ -21,6 +22,7 @@ class ModelShape:
 
     base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
+    markers: str = ""  # "both", "bot" (no <eot>) or "none" around the thoughts; empty: as base has, or both
     bot_from_eot: bool = False  # <bot> begins as the <eot> of a base that was not trained to think
     hidden_size: Annotated[int, Range(2, 100_000)] = 256
     layers: Annotated[int, Range(1, 1000)] = 2
@@ -169,6 +171,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     chosen = recipe.curriculum
     for name, value, choices in (
         ("method", recipe.method, tuple(METHODS)),
+        ("model.markers", recipe.model.markers, ("", *LAYOUTS)),
         ("precision", recipe.precision, ("no", "bf16", "fp16")),
         ("step_style", recipe.step_style, ("sentence", "chain", "nodes")),
         ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier", "last")),

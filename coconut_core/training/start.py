@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from coconut_core.config import CoconutConfig
+from coconut_core.config import LAYOUTS, CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.loading import load
-from coconut_core.markers import add_markers
+from coconut_core.markers import with_layout
 from coconut_core.model import CoconutModel
 from coconut_core.problems.families import is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
@@ -64,7 +64,8 @@ def _fresh(recipe: Recipe) -> CoconutModel:
         pad_token_id=tokenizer.pad_token_id,
     )
     bot, eot, latent = tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT])
-    config = CoconutConfig(bot_id=bot, eot_id=eot, latent_id=latent, **_told(recipe))
+    has_bot, has_eot = LAYOUTS[recipe.model.markers or "both"]
+    config = CoconutConfig(bot if has_bot else None, eot if has_eot else None, latent, **_told(recipe))
     return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)
 
 
@@ -72,8 +73,10 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
     opened = load(recipe.model.base, device="cpu", dtype="float32")
     fresh_markers = not opened.config.trained and not opened.config.recipe
-    if fresh_markers and opened.config.bot_id is None:
-        opened.config = add_markers(opened.base_lm, opened.tokenizer, opened.config)
+    own_eot = opened.config.eot_id
+    if recipe.model.markers or (fresh_markers and opened.config.bot_id is None):
+        layout = recipe.model.markers or "both"
+        opened.config = with_layout(opened.base_lm, opened.tokenizer, opened.config, layout)
     if opened.config.feedback == "mixture" and not fresh_markers:
         raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
     told = _told(recipe, opened.config) | (
@@ -89,7 +92,8 @@ def _from_base(recipe: Recipe) -> CoconutModel:
             model, model.token_id(recipe.model.new_rows_from), [each for each in markers if each is not None]
         )
     if recipe.model.bot_from_eot:
-        _take_bot_from_eot(model, recipe.model.base, thinks=opened.config.trained)
+        eot = model.config.eot_id if own_eot is None else own_eot
+        _take_bot_from(model, eot, recipe.model.base, thinks=opened.config.trained)
     if model.tokenizer.pad_token_id is None:
         model.tokenizer.pad_token = model.tokenizer.eos_token
     if not isinstance(model.tokenizer.eos_token_id, int):
@@ -146,15 +150,16 @@ def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str
     return asked or by_method, {"width": width} if width else {}
 
 
-def _take_bot_from_eot(model: CoconutModel, base: str, thinks: bool) -> None:
-    """Have <bot> begin as <eot>, which has learned to say the first step, where <bot> was asked for nothing."""
+def _take_bot_from(model: CoconutModel, eot: int | None, base: str, thinks: bool) -> None:
+    """Have <bot> begin as the base's <eot>, which has learned to say the first step; <bot> has not."""
     if thinks:
         raise CoconutError(
             f"model.bot_from_eot: {base} was trained to think, and its <bot> with it: leave it out"
         )
-    bot, eot = model.config.bot_id, model.config.eot_id
+    bot = model.config.bot_id
     if bot is None or eot is None:
-        raise CoconutError(f"model.bot_from_eot: {base} does not have both markers: leave it out")
+        lacking = "the layout has no <bot>" if bot is None else f"{base} has no <eot>"
+        raise CoconutError(f"model.bot_from_eot: {lacking}: leave it out")
     _copy_row(model, eot, [bot])
 
 
