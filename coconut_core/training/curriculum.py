@@ -37,7 +37,9 @@ class Curriculum:
     tokens_per_stage: Annotated[int, Range(1, ALL)] = 1  # for icot: tokens of the steps that go at each stage
     pad_to_longest: bool = True  # once no step is in words, a problem with few steps still gets k·c thoughts
     other_stages: Annotated[float, Range(0, 1)] = 0.0  # share of batches of an earlier stage; see mix
-    mix: str = "batch"  # or "example": that share of examples, each of any stage up to its number of steps
+    # Or "earlier": that share of examples, each of an earlier stage; or "example": each of any stage up to its
+    # number of steps, later ones, too, as in the paper's code.
+    mix: str = "batch"
     reset_optimizer: str = "never"  # or "stage", as in the paper, or "epoch", as in its code
 
 

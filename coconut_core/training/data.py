@@ -232,19 +232,22 @@ class Batches:
         if self.stages[stage].kind == "lookup":
             return Drawn(stage, self.warmup.draw(step))
         rng = random.Random(f"step {self.recipe.seed} {step}")
-        share, each = self.recipe.curriculum.other_stages, self.recipe.curriculum.mix == "example"
+        share, each = self.recipe.curriculum.other_stages, self.recipe.curriculum.mix != "batch"
         earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
         if not each and earlier and rng.random() < share:
             stage = rng.choice(earlier)
         examples = []
         for problem in self.source.draw(step, rng):
             other = each and rng.random() < share
-            stage_plan = self._any_stage(problem, rng) if other else self.stages[stage]
+            stage_plan = self._other_stage(problem, earlier or [stage], rng) if other else self.stages[stage]
             examples.append(self.encoder.encode(problem, stage_plan))
         return Drawn(stage, examples)
 
-    def _any_stage(self, problem: TokenizedProblem, rng: random.Random) -> Stage:
-        """A stage from the first up to the one with as many steps gone as a problem has, each as likely."""
+    def _other_stage(self, problem: TokenizedProblem, earlier: Sequence[int], rng: random.Random) -> Stage:
+        """One of the earlier stages, or for mix "example" of all from the first up to the one with as many
+        steps gone as a problem has; each is as likely."""
+        if self.recipe.curriculum.mix == "earlier":
+            return self.stages[rng.choice(earlier)]
         stages = [stage for stage in self.stages if stage.kind == "thoughts"]
         number = rng.randint(0, len(problem.steps)) - self.recipe.curriculum.skipped
         return stages[min(max(0, number), len(stages) - 1)]

@@ -178,7 +178,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
         ("publish", recipe.publish, ("last", "best")),
         ("evaluate_unit", recipe.evaluate_unit, ("steps", "epochs")),
         ("data.split", recipe.data.split, ("", "train")),
-        ("curriculum.mix", chosen.mix, ("batch", "example")),
+        ("curriculum.mix", chosen.mix, ("batch", "earlier", "example")),
         ("curriculum.unit", chosen.unit, ("steps", "epochs")),
         ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
         ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),

@@ -83,11 +83,11 @@ def test_a_stage_whose_loss_stays_high_ends_at_its_limit(tmp_path: Path) -> None
     assert not any("stage_learned" in row.get("evaluation", {}) for row in rows)
 
 
-def hasty_recipe() -> Recipe:
+def hasty_recipe(schedule: str = "cosine") -> Recipe:
     """Any loss is low enough: stages of at most five steps end after their first evaluation, so that they begin
     with steps 0, 2, 4 and 6, and the run ends after eight of 17."""
     return tiny_recipe(
-        evaluate_every=2, evaluation_problems=2,
+        evaluate_every=2, evaluation_problems=2, optimizer={"schedule": schedule},
         curriculum={"lookup": 0, "first": 5, "per_stage": 5, "stages": 3, "total": 17, "advance": 100.0},
     )  # fmt: skip
 
@@ -186,6 +186,16 @@ def test_the_run_follows_these_rates(tmp_path: Path) -> None:
     assert trainer.step == trainer.batches.total_steps == 8
     planned = [learning_rate(recipe.optimizer, step, 17) for step in (0, 1, 5, 6, 10, 11, 15, 16)]
     assert rates == pytest.approx(planned)
+
+
+def test_a_constant_rate_stays_behind_the_warm_up(tmp_path: Path) -> None:
+    trainer = trainer_for(hasty_recipe(schedule="constant"), tmp_path)
+    rates = []
+    for step in range(8):
+        trainer.run(lambda row: None, until=step + 1)
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    full = trainer.recipe.optimizer.learning_rate
+    assert rates == [full / 2, *[full] * 7]
 
 
 def test_epochs_are_a_limit_like_steps(tmp_path: Path) -> None:

@@ -242,6 +242,25 @@ def test_examples_of_any_stage_are_mixed_in_each_by_itself(tmp_path: Path) -> No
     assert batches.at(7) == batches.at(7)
 
 
+def test_examples_of_earlier_stages_are_mixed_in_each_by_itself(tmp_path: Path) -> None:
+    lengths = {"lookup": 10, "first": 100, "per_stage": 100, "stages": 3, "total": 410}
+    recipe = tiny_recipe(batch_size=8, curriculum={**lengths, "other_stages": 0.6, "mix": "earlier"})
+    model = build_model(recipe)
+    batches = Batches(recipe, Encoder(model.tokenizer, model.config, recipe.step_style), tmp_path)
+    for own in range(4):
+        drawn = [batches.at(10 + 100 * own + step) for step in range(60)]
+        assert {each.stage for each in drawn} == {own + 1}
+        thoughts = [[example.ids.count(model.config.latent_id) for example in each.examples] for each in drawn]
+        counts = Counter(number for each in thoughts for number in each)
+        shares = dict.fromkeys(range(own), 0.6 / max(1, own)) | {own: 0.4 if own else 1.0}
+        assert counts.keys() == shares.keys()
+        for number, share in shares.items():
+            error = (share * (1 - share) / 480) ** 0.5
+            assert abs(counts[number] / 480 - share) <= 5 * error
+        assert own == 0 or any(len(set(each)) > 1 for each in thoughts), "within a batch"
+    assert batches.at(250) == batches.at(250)
+
+
 def test_a_checkpoint_counts_the_stages_that_its_base_has_been_through(tmp_path: Path) -> None:
     curriculum = {"lookup": 0, "skipped": 1, "per_stage": 3, "stages": 2, "total": 6}
     train(tiny_recipe(curriculum=curriculum, evaluate_every=1000), tmp_path / "run", until=3)
