@@ -1,9 +1,9 @@
 """Sums: word problems of a few steps over small numbers, in the manner of GSM8k's.
 
-"Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. How many pens does Ben have?" is
-answered by <<8+5=13>> and <<13*2=26>>. Each sentence changes the number that the one before it left, so that
-the expression is a chain; its numbers, results among them, are whole and from 1 (in the question from 2) to the
-largest, each a token.
+"Ann has 8 pens. On Monday Ann buys 5 more pens. On Tuesday Ben has twice as many pens as Ann. How many pens
+does Ben have?" is answered by <<8+5=13>> and <<13*2=26>>. Each day changes the number that the one before it
+left, so that the expression is a chain; its numbers, results among them, are whole and from 1 (in the question
+from 2) to the largest, each a token.
 
 Problems are drawn from their end: the answer evenly from all numbers, and what the last sentence adds or takes
 away evenly from the smaller half of them, whatever the answer is; one of the steps before begins at a number
@@ -24,6 +24,7 @@ from coconut_core.problems.size import Knobs, Range, check_range
 PERSONS = ("Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo")
 THINGS = ("apples", "books", "cards", "coins", "marbles", "pens", "shells", "stamps")
 LARGEST = 100  # number that has a token
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 NUMBERS = tuple(map(str, range(LARGEST + 1)))
 LEAST_TOLD = 2  # number in a question; "1 pens" is no English
 SCALED = 0.4  # chance of a doubling or halving where one is possible
@@ -59,9 +60,9 @@ SAYINGS = (
 PHRASES = (
     " evenly with", " twice as many", " wins as many", " half as many", " half of the", " shares the",
     " How many", " again", " finds", " fewer", " gives", " loses", " sells", " does", " have", " buys", " more",
-    " than", " has", " as", " to", "###", "<<", ">>", "+", "-", "*", "/", "=", ".", "?", "\n",
+    " than", " has", " as", " to", " On", "###", "<<", ">>", "+", "-", "*", "/", "=", ".", "?", "\n",
 )  # fmt: skip
-WORDS = (*PERSONS, *THINGS, *NUMBERS)
+WORDS = (*PERSONS, *THINGS, *DAYS, *NUMBERS)
 TIGHT = ("<<", "+", "-", "*", "/", "=")  # no space between these and the number behind
 
 
@@ -73,7 +74,7 @@ class SumsSize(Knobs):
     largest: int = 20  # of all numbers, results among them
 
     def __post_init__(self) -> None:
-        check_range("steps", self.steps, 2, len(PERSONS) - 2)
+        check_range("steps", self.steps, 2, len(DAYS))
         check_range("largest", (self.largest, self.largest), 4, LARGEST)
 
     def __str__(self) -> str:
@@ -107,9 +108,10 @@ def retell(steps: Sequence[str], rng: random.Random) -> Problem:
     holder, *holders = people[: 1 + sum(saying.new_holder for saying in sayings)]
     others = people[1 + len(holders) :]  # nobody whose number is told of gives or gets
     sentences = [START.format(holder=holder, number=sums[0][0], things=things)]
-    for saying, (_, _, number) in zip(sayings, sums, strict=True):
+    for day, saying, (_, _, number) in zip(DAYS, sayings, sums, strict=False):
         other = holders.pop(0) if saying.new_holder else rng.choice(others)
-        sentences.append(saying.text.format(holder=holder, other=other, number=number, things=things))
+        told = saying.text.format(holder=holder, other=other, number=number, things=things)
+        sentences.append(f"On {day} {told}")
         holder = other if saying.new_holder else holder
     question = ". ".join([*sentences, ASKED.format(holder=holder, things=things)])
     return Problem(question, tuple(steps), step_equation(steps[-1])[1])
@@ -119,13 +121,13 @@ def parse_question(question: str) -> Problem | None:
     """Read the sums back from a question; None where it is worded otherwise, or tells of several things or of
     somebody whose number is not known. Steps and answer are missing where a result is no whole number, or is
     less than nothing."""
-    *told, last = question.strip().split(". ")
-    asked, start = _match(ASKED, last), _match(START, told[0]) if told else None
-    if asked is None or start is None or asked["things"] != start["things"]:
+    first, *told, last = question.strip().split(". ") if ". " in question else ("", "")
+    asked, start = _match(ASKED, last), _match(START, first)
+    if asked is None or start is None or asked["things"] != start["things"] or len(told) > len(DAYS):
         return None
     holder, steps, results = start["holder"], list[str](), [Fraction(int(start["number"]))]
-    for sentence in told[1:]:
-        found = _read_saying(sentence, holder)
+    for day, sentence in zip(DAYS, told, strict=False):
+        found = _read_saying(sentence, day, holder)
         if found is None or found[1]["things"] != start["things"]:
             return None
         saying, parts = found
@@ -176,10 +178,11 @@ def _match(text: str, sentence: str) -> dict[str, str] | None:
     return None if parts is None or parts.get("number", "1") not in NUMBERS else parts
 
 
-def _read_saying(sentence: str, holder: str) -> tuple[Saying, dict[str, str]] | None:
-    """The saying that a sentence is, of the number that somebody has; None where it is none."""
-    for saying in SAYINGS:
-        parts = _match(saying.text, sentence)
+def _read_saying(sentence: str, day: str, holder: str) -> tuple[Saying, dict[str, str]] | None:
+    """The saying of a day that a sentence is, of the number that somebody has; None where it is none."""
+    told = sentence.removeprefix(f"On {day} ")
+    for saying in SAYINGS if told != sentence else ():
+        parts = _match(saying.text, told)
         if parts is not None and parts["holder"] == holder != parts.get("other"):
             return saying, parts
     return None

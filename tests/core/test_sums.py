@@ -71,6 +71,7 @@ def test_every_saying_is_told() -> None:
 def test_nobody_whose_number_is_told_of_gives_or_gets_as_another() -> None:
     for problem in PROBLEMS[:500]:
         *told, last = problem.question.split(". ")
+        told = [re.sub(r"^On \w+ ", "", sentence) for sentence in told]
         holders = [sentence.split()[0] for sentence in told if " has " in sentence]
         assert len(set(holders)) == len(holders)
         assert last.split()[4] == holders[-1]
@@ -84,19 +85,23 @@ def test_nobody_whose_number_is_told_of_gives_or_gets_as_another() -> None:
     ("question", "steps", "answer"),
     [
         (
-            "Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. "
+            "Ann has 8 pens. On Monday Ann buys 5 more pens. On Tuesday Ben has twice as many pens as Ann. "
             "How many pens does Ben have?",
             ("<<8+5=13>>", "<<13*2=26>>"),
             "26",
         ),
         (
-            "Ann has 9 coins. Ben gives 3 coins to Ann. Ann gives 5 coins to Ben. "
+            "Ann has 9 coins. On Monday Ben gives 3 coins to Ann. On Tuesday Ann gives 5 coins to Ben. "
             "How many coins does Ann have?",
             ("<<9+3=12>>", "<<12-5=7>>"),
             "7",
         ),
-        ("Ann has 3 pens. Ann loses 5 pens. How many pens does Ann have?", (), ""),  # less than nothing
-        ("Ann has 5 pens. Ann gives half of the pens to Ben. How many pens does Ann have?", (), ""),
+        (
+            "Ann has 3 pens. On Monday Ann loses 5 pens. How many pens does Ann have?",
+            (),
+            "",
+        ),  # less than nothing
+        ("Ann has 5 pens. On Monday Ann gives half of the pens to Ben. How many pens does Ann have?", (), ""),
     ],
 )
 def test_a_typed_question(question: str, steps: tuple[str, ...], answer: str) -> None:
@@ -106,12 +111,14 @@ def test_a_typed_question(question: str, steps: tuple[str, ...], answer: str) ->
 @pytest.mark.parametrize(
     "question",
     [
-        "Ann has 8 pens. Ben buys 5 more pens. How many pens does Ann have?",  # nothing is known of Ben
-        "Ann has 8 pens. Ann buys 5 more pens. How many pens does Ben have?",
-        "Ann has 8 pens. Ann buys 5 more books. How many pens does Ann have?",
+        "Ann has 8 pens. On Monday Ben buys 5 more pens. How many pens does Ann have?",
+        "Ann has 8 pens. On Monday Ann buys 5 more pens. How many pens does Ben have?",
+        "Ann has 8 pens. Ann buys 5 more pens. How many pens does Ann have?",  # no day
+        "Ann has 8 pens. On Friday Ann buys 5 more pens. How many pens does Ann have?",
+        "Ann has 8 pens. On Monday Ann buys 5 more books. How many pens does Ann have?",
         "Ann has 8 pens. How many pens does Ann have?",
-        "Ann has 800 pens. Ann buys 5 more pens. How many pens does Ann have?",
-        "Ann has 8 pens. Ann paints 5 pens. How many pens does Ann have?",
+        "Ann has 800 pens. On Monday Ann buys 5 more pens. How many pens does Ann have?",
+        "Ann has 8 pens. On Monday Ann paints 5 pens. How many pens does Ann have?",
         "How many pens does Ann have?",
     ],
 )
@@ -183,7 +190,7 @@ def spaced(step: str) -> str:
 
 
 def test_a_question_that_cannot_be_answered_has_no_twin() -> None:
-    assert twin_of(Problem("Ann has 3 pens. Ann loses 5 pens. How many pens does Ann have?", (), ""),
+    assert twin_of(Problem("Ann has 3 pens. On Monday Ann loses 5 pens. How many pens does Ann have?", (), ""),
                    random.Random(0)) is None  # fmt: skip
 
 
@@ -265,7 +272,8 @@ def test_a_trace_watches_the_results() -> None:
     recipe = load_recipe("sums-base", ["model.hidden_size=16", "model.intermediate_size=16"])
     model = build_model(recipe)
     question = (
-        "Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. How many pens does Ben have?"
+        "Ann has 8 pens. On Monday Ann buys 5 more pens. On Tuesday Ben has twice as many pens as Ann. "
+        "How many pens does Ben have?"
     )
     run = model.start(question, 2)
     run.finish()

@@ -217,7 +217,8 @@ def test_sums_are_drawn_as_the_tree_of_the_expression_with_each_thought_beside_e
     trace: Trace,
 ) -> None:
     question = (
-        "Ann has 8 pens. Ann buys 5 more pens. Ben has twice as many pens as Ann. How many pens does Ben have?"
+        "Ann has 8 pens. On Monday Ann buys 5 more pens. On Tuesday Ben has twice as many pens as Ann. "
+        "How many pens does Ben have?"
     )
     problem = recognise(question)
     watched = [{"13": 0.92, "26": 0.01}, {"13": 0.02, "26": 0.9}, {"13": 0.0, "26": 0.75}]
