@@ -23,6 +23,8 @@ class ModelShape:
     base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
     markers: str = ""  # "both", "bot" (no <eot>) or "none" around the thoughts; empty: as base has, or both
+    # The words of data.family in place of those of a base of another; a word that both have keeps its row.
+    family_words: bool = False
     bot_from_eot: bool = False  # <bot> begins as the <eot> of a base that was not trained to think
     hidden_size: Annotated[int, Range(2, 100_000)] = 256
     layers: Annotated[int, Range(1, 1000)] = 2
@@ -212,6 +214,8 @@ def _check_together(recipe: Recipe) -> None:
         )
     if shape.bot_from_eot and not shape.base:
         raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
+    if shape.family_words and not shape.base:
+        raise CoconutError("model.family_words needs model.base: a fresh model has the words of data.family")
     if not shape.base and shape.hidden_size % (2 * shape.heads):
         raise CoconutError(
             f"recipe entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "

@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from coconut_core.config import LAYOUTS, CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.loading import load
 from coconut_core.markers import with_layout
 from coconut_core.model import CoconutModel
-from coconut_core.problems.families import is_family
+from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import FED_STATES, Recipe
@@ -73,6 +74,8 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
     opened = load(recipe.model.base, device="cpu", dtype="float32")
     fresh_markers = not opened.config.trained and not opened.config.recipe
+    if recipe.model.family_words:
+        opened.tokenizer, opened.config = _with_family_words(opened, recipe.data.family, recipe.model.base)
     own_eot = opened.config.eot_id
     if recipe.model.markers or (fresh_markers and opened.config.bot_id is None):
         layout = recipe.model.markers or "both"
@@ -100,6 +103,41 @@ def _from_base(recipe: Recipe) -> CoconutModel:
         raise CoconutError(f"the tokenizer of {recipe.model.base} has no end-of-text token")
     _end_as_tokenizer(model)
     return model
+
+
+def _with_family_words(
+    opened: CoconutModel, family: str, base: str
+) -> tuple[PreTrainedTokenizerBase, CoconutConfig]:
+    """The word-level tokenizer of a family, and the configuration with its ids; the base model gets its rows.
+
+    A word that the base has keeps its row, and one that it has in small letters begins as that; all others
+    begin at random. Raises CoconutError where the base knows no name of the family.
+    """
+    if not is_family(family):
+        raise CoconutError(f"model.family_words: data.family '{family}' is no family with words of its own")
+    known, tokenizer = opened.tokenizer.get_vocab(), build_tokenizer(family)
+    words = tokenizer.get_vocab()
+    ids = {name: getattr(opened.config, name) for name in ("bot_id", "eot_id", "latent_id")}
+    given = {name: each for name, each in ids.items() if each is not None}
+    markers = {name: str(opened.tokenizer.convert_ids_to_tokens(each)) for name, each in given.items()}
+    if not set(markers.values()) <= set(words) or not any(
+        f" {name}" in known for name in family_named(family).wording.names
+    ):
+        raise CoconutError(f"model.family_words: {base} knows no word of data.family '{family}': leave it out")
+    old = opened.base_lm.get_input_embeddings().weight
+    assert isinstance(old, Tensor)
+    rows = torch.randn(len(words), old.shape[1]) * float(old.std())
+    for word, number in words.items():
+        source = known.get(word, known.get(word.lower()))
+        if source is not None:
+            rows[number] = old[source]
+    opened.base_lm.resize_token_embeddings(len(words))
+    with torch.no_grad():
+        for embeddings in (opened.base_lm.get_input_embeddings(), opened.base_lm.get_output_embeddings()):
+            weight = embeddings.weight
+            assert isinstance(weight, Tensor)
+            weight.copy_(rows)
+    return tokenizer, replace(opened.config, **{name: words[word] for name, word in markers.items()})
 
 
 def _end_as_tokenizer(model: CoconutModel) -> None:

@@ -9,6 +9,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.problems.wording import BOT, EOS, EOT, LATENT, build_tokenizer
 from coconut_core.training.start import build_model
 from tests.core.tiny_recipes import tiny_gpt2, tiny_recipe, train
 
@@ -62,3 +63,38 @@ def test_a_bot_that_has_learned_something_is_not_written_over(chains: Path, tmp_
         build_model(tiny_recipe(model={"base": str(checkpoint), "bot_from_eot": True}))
     with pytest.raises(CoconutError, match=r"model.bot_from_eot needs model\.base"):
         tiny_recipe(model={"bot_from_eot": True})
+
+
+PRONTOQA = {"family": "prontoqa", "nodes": [12, 14], "hops": [5, 5]}
+
+
+def test_another_family_goes_on_from_the_words_that_both_have(chains: Path, tmp_path: Path) -> None:
+    """What a base has learned of a name holds in another wording; "Lempus" begins as "lempus"."""
+    recipe = tiny_recipe(
+        model={"base": str(chains), "family_words": True}, data=PRONTOQA, evaluation_problems=1
+    )
+    model, base = build_model(recipe), load(chains, device="cpu")
+    words, known = model.tokenizer.get_vocab(), base.tokenizer.get_vocab()
+    assert words == build_tokenizer("prontoqa").get_vocab()
+    new, old = (each.base_lm.get_input_embeddings().weight for each in (model, base))
+    assert isinstance(new, torch.Tensor)
+    assert isinstance(old, torch.Tensor)
+    for word in (" lempus", " Alex", " is a", "\n", BOT, EOT, EOS):
+        assert torch.equal(new[words[word]], old[known[word]])
+    assert torch.equal(new[words[" Lempus"]], old[known[" lempus"]])
+    assert not torch.equal(new[words[" cold"]], new[words[" windy"]])
+    markers = (model.config.bot_id, model.config.eot_id, model.config.latent_id)
+    assert markers == tuple(model.tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT]))
+    train(recipe, tmp_path)
+    trained = load(tmp_path / "checkpoint", device="cpu")
+    assert trained.base_lm.config.vocab_size == len(words)
+    assert trained.encode_prompt("Impuses are cold. Max is an impus. True or false: Max is not cold.")
+
+
+def test_words_of_a_family_that_the_base_does_not_know_are_refused(chains: Path, tmp_path: Path) -> None:
+    gpt2, symbolic = str(tiny_gpt2(tmp_path)), {"family": "symbolic", "nodes": [12, 14], "hops": [2, 3]}
+    for base, family in ((gpt2, PRONTOQA), (str(chains), symbolic)):
+        with pytest.raises(CoconutError, match=r"model\.family_words: .* knows no word of data\.family"):
+            build_model(tiny_recipe(model={"base": base, "family_words": True}, data=family))
+    with pytest.raises(CoconutError, match=r"model\.family_words needs model\.base"):
+        tiny_recipe(model={"family_words": True})
