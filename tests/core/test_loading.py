@@ -261,7 +261,7 @@ def test_other_impossible_entries(folder: Path) -> None:
     change_json(folder / "coconut.json", thoughts=-1)
     assert "thoughts must be 0 or more" in refusal(lambda: load(folder))
     change_json(folder / "coconut.json", thoughts=3, feedback="telepathy")
-    assert "unknown feedback 'telepathy': choose one of hidden, mixture, linear" in refusal(
+    assert "unknown feedback 'telepathy': choose one of hidden, normed, mixture, linear" in refusal(
         lambda: load(folder)
     )
 
