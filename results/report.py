@@ -1,18 +1,26 @@
 """The part of docs/RESULTS.md that `make results` writes, from what the runs left on disk."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from datetime import date
 from typing import Any
 
+from coconut_core.analysis.graphs import CLASSES
+from coconut_core.analysis.inner_products import LEAD, PUBLISHED, PUBLISHED_STEP
 from coconut_core.markdown import markdown_table
-from coconut_core.plots import Line, draw_lines
 from coconut_core.significance import Pairs, Share, Spread, adjusted, paired
-from results.runs import PROBLEMS, RECIPE, UNLABELLED, Part, evaluation
+from results.figures import write_figures
+from results.runs import LABELS, RECIPE, Part, Plan, Row
 
-PAGE = Path("docs/RESULTS.md")
-FIGURES = Path("docs/images")
-REFERENCE_ROW = "coconut"
+REFERENCE = Row("coconut", "last")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+COCONUTS = [Row("coconut", labels) for labels in LABELS]
+
+LABELS_TOLD = (
+    "Labels: `last`, no thought is labelled, and the state in front of `<eot>` is asked for the next step; "
+    "`no`, the paper's own objective, only what is said is asked; `frontier`, each thought is asked for the "
+    "frontier that it stands for. There is no row where labels change nothing, and `frontier` only where there "
+    "are thoughts."
+)
 
 # arXiv 2412.06769, table 1, ProsQA on GPT-2: accuracy in per cent, tokens an answer.
 PAPER = {
@@ -24,49 +32,69 @@ PAPER = {
     "coconut-no-curriculum": (76.1, 14.2),
     "coconut-no-thoughts": (95.5, 8.2),
     "coconut-pause": (96.6, 8.2),
-    UNLABELLED: (97.0, 14.2),
 }
 
 
-def write_report(rows: Sequence[str], seeds: Sequence[int]) -> None:
-    """Put table and figures between the marks of docs/RESULTS.md."""
-    page = PAGE.read_text(encoding="utf-8")
+def write_report(plan: Plan, seeds: Sequence[int], command: str) -> None:
+    """Put tables and figures between the marks of the plan's page, which is made where there is none."""
+    page = plan.page.read_text(encoding="utf-8") if plan.page.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    told = _table(rows, seeds) + _figures(seeds)
-    PAGE.write_text(f"{before}{BEGIN}\n{told}{END}{after}", encoding="utf-8")
+    told = [
+        _about(plan, seeds, command),
+        _table(plan, seeds) if any(_records(plan, row, seeds, "free") for row in plan.rows) else "",
+        _comparison(plan, seeds),
+        _inner_products(plan, seeds),
+        *write_figures(plan, seeds),
+    ]
+    text = "\n\n".join(filter(None, told))
+    plan.page.parent.mkdir(parents=True, exist_ok=True)
+    plan.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def _table(rows: Sequence[str], seeds: Sequence[int]) -> str:
-    about = (
-        f"Recipe `{RECIPE}`, {PROBLEMS} problems of the test split, the same for each seed. Mean and standard "
-        "deviation are over seeds; intervals are Wilson's at 95 %, over problems within a seed. The paper's "
-        "are ProsQA's, on GPT-2."
+def _about(plan: Plan, seeds: Sequence[int], command: str) -> str:
+    made = [made for row in plan.rows for seed in seeds if (made := Part(plan, row, seed).said("made"))]
+    days = sorted({each["date"] for each in made})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+    machines = "; ".join(dict.fromkeys(each["machine"] for each in made))
+    done = f"trained and measured {when} on {machines}" if made else "no row has been trained yet"
+    changes = "".join(f", `{setting}`" for setting in plan.settings)
+    return (
+        f"`{command}`, written on {date.today().isoformat()}; {done}.\n\n"
+        f"Recipe `{RECIPE}`{changes}, {plan.problems} problems of the test split, the same for each seed. "
+        f"{LABELS_TOLD} Mean and standard deviation are over seeds; intervals are Wilson's at 95 %, over "
+        "problems within a seed. The paper's are ProsQA's, on GPT-2."
     )
-    head = ["method", "paper (tokens)", "here", "seed by seed", "without its thoughts", "tokens", "verdicts"]
-    table = markdown_table(head, [_row(row, seeds) for row in rows], left=head)
-    return f"{about}\n\n{table}\n{_comparison(rows, seeds)}"
 
 
-def _row(row: str, seeds: Sequence[int]) -> list[str]:
-    paper, paper_tokens = PAPER[row]
-    records = _records(row, seeds, "free")
+def _table(plan: Plan, seeds: Sequence[int]) -> str:
+    head = [
+        *("labels", "method", "paper (tokens)", "here", "seed by seed", "without its thoughts", "tokens"),
+        "verdict by seed",
+    ]
+    return markdown_table(head, [_row(plan, row, seeds) for row in plan.rows], left=head)
+
+
+def _row(plan: Plan, row: Row, seeds: Sequence[int]) -> list[str]:
+    paper, paper_tokens = PAPER[row.method]
+    records = _records(plan, row, seeds, "free")
     tokens = sum(each["mean_answer_tokens"] for each in records.values()) / max(1, len(records))
-    verdicts = [each["verdict"]["usage"] for each in _records(row, seeds, "controls").values()]
+    verdicts = [each["verdict"]["usage"] for each in _records(plan, row, seeds, "controls").values()]
     return [
-        f"`{row}`",
+        f"`{row.labels}`",
+        f"`{row.method}`",
         f"{paper} % ({paper_tokens})",
         _over_seeds(records) or "not run yet",
         _within_seeds(records) or "–",
-        _over_seeds(_records(row, seeds, "no-thoughts")) or "–",
+        _over_seeds(_records(plan, row, seeds, "no-thoughts")) or "–",
         f"{tokens:.1f}" if records else "–",
-        ", ".join(f"{verdicts.count(usage)} × {usage}" for usage in dict.fromkeys(verdicts)) or "–",
+        "; ".join(verdicts) or "–",
     ]
 
 
-def _records(row: str, seeds: Sequence[int], name: str) -> dict[int, dict[str, Any]]:
+def _records(plan: Plan, row: Row, seeds: Sequence[int], name: str) -> dict[int, dict[str, Any]]:
     """What was said of a row, by seed, as far as it has been run."""
-    records = {seed: evaluation(Part(row, seed), name) for seed in seeds}
+    records = {seed: Part(plan, row, seed).said(name) for seed in seeds}
     return {seed: record for seed, record in records.items() if record is not None}
 
 
@@ -95,29 +123,29 @@ def describe_share(share: Share) -> str:
     return f"{100 * share.accuracy:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def _comparison(rows: Sequence[str], seeds: Sequence[int]) -> str:
-    """Paired tests of each method against `coconut` on the same problems, seed by seed; no seeds are pooled."""
-    reference = _records(REFERENCE_ROW, seeds, "free")
+def _comparison(plan: Plan, seeds: Sequence[int]) -> str:
+    """Paired tests of each row against REFERENCE on the same problems, seed by seed; no seeds are pooled."""
+    reference = _records(plan, REFERENCE, seeds, "free")
     pairs = [
         (row, seed, paired(reference[seed]["right_by_problem"], record["right_by_problem"]))
-        for row in rows
-        if row != REFERENCE_ROW
-        for seed, record in _records(row, seeds, "free").items()
-        if "right_by_problem" in record and "right_by_problem" in reference.get(seed, {})
+        for row in plan.rows
+        if row != REFERENCE
+        for seed, record in _records(plan, row, seeds, "free").items()
+        if seed in reference
     ]
     if not pairs:
         return ""
     p_values = adjusted([each.p_value for _, _, each in pairs])
-    head = ["method", "seed", f"points behind `{REFERENCE_ROW}` of that seed (95 %)", "p"]
+    name = f"`{REFERENCE.method}` with labels `{REFERENCE.labels}`"
+    head = ["labels", "method", "seed", "points behind (95 %)", "p"]
     cells = [
-        [f"`{row}`", str(seed), _points(each), f"{p_value:.2g}"]
+        [f"`{row.labels}`", f"`{row.method}`", str(seed), _points(each), f"{p_value:.2g}"]
         for (row, seed, each), p_value in zip(pairs, p_values, strict=True)
     ]
-    about = (
-        f"Each method against `{REFERENCE_ROW}` with the same seed on the same problems: McNemar's exact test, "
-        f"with Holm's correction over these {len(pairs)} rows."
+    return (
+        f"Each row against {name} of the same seed on the same problems: McNemar's exact test, with Holm's "
+        f"correction over these {len(pairs)} rows.\n\n{markdown_table(head, cells, left=head[:3])}"
     )
-    return f"\n{about}\n\n{markdown_table(head, cells, left=head[:2])}\n"
 
 
 def _points(pairs: Pairs) -> str:
@@ -125,37 +153,43 @@ def _points(pairs: Pairs) -> str:
     return f"{100 * pairs.drop:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def _figures(seeds: Sequence[int]) -> str:
-    told = ""
-    sweep = Part("coconut", seeds[0]).folder / "sweep.svg"
-    if sweep.exists():
-        target = FIGURES / "results-interpolation.svg"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(sweep.read_bytes())
-        told += f"\n![k thoughts, then words: accuracy and the six outcome classes](images/{target.name})\n"
-    lines = []
-    for row in ("coconut", "cot", "no-cot"):
-        records = list(_records(row, seeds, "free").values())
-        if records:
-            lines.append(line_over_seeds(row, [each["hops"] for each in records]))
-    if lines:
-        target = FIGURES / "results-hops.svg"
-        title = "accuracy by number of hops: mean over seeds, from the worst to the best"
-        draw_lines(lines, title, "hops", "per cent right", y_range=(0, 100)).save_svg(target)
-        told += f"\n![accuracy against number of hops](images/{target.name})\n"
-    return told
-
-
-def line_over_seeds(label: str, hops_of_seeds: Sequence[Mapping[str, Mapping[str, Any]]]) -> Line:
-    """Accuracy in per cent by number of hops: the mean over seeds, its band from the worst to the best."""
-    spreads = {
-        number: Spread(tuple(100 * each[number]["right"] / each[number]["n"] for each in hops_of_seeds))
-        for number in hops_of_seeds[0]
-    }
-    return Line(
-        label,
-        x=[int(number) for number in spreads],
-        y=[spread.mean for spread in spreads.values()],
-        low=[spread.range[0] for spread in spreads.values()],
-        high=[spread.range[1] for spread in spreads.values()],
+def _inner_products(plan: Plan, seeds: Sequence[int]) -> str:
+    """Inner products by class and thought: mean over seeds, the control in brackets, beside the published."""
+    cells = [
+        [f"`{row.labels}`", *cell]
+        for row in COCONUTS
+        for cell in _products_of(list(_records(plan, row, seeds, "analysis/analysis").values()))
+    ]
+    if not cells:
+        return ""
+    lead = PUBLISHED["optimal"] - PUBLISHED["frontier"]
+    published = [*(f"*{PUBLISHED[name]:.1f}*" for name in CLASSES), f"*{lead:.1f}*"]
+    cells.append(["*published*", "", f"*{PUBLISHED_STEP}*", "", *published])
+    head = ["labels", "thought", "hops", "seeds", *CLASSES, LEAD]
+    about = (
+        "Inner products of the thoughts of `coconut` with the embeddings of nodes, by class: mean over seeds; "
+        "in brackets the same with the graph's names dealt out anew. Published: arXiv 2505.12514. Only "
+        "differences within a row mean something."
     )
+    return f"{about}\n\n{markdown_table(head, cells, left=head[:1])}"
+
+
+def _products_of(records: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A line for each thought of which every seed says something."""
+    of_seeds = [
+        {each["thought"]: each for each in record["readings"]["inner-products"]["thoughts"]}
+        for record in records
+    ]
+    lines = []
+    for thought in of_seeds[0] if of_seeds else ():
+        found = [each[thought] for each in of_seeds if thought in each]
+        values = [
+            f"{_mean(found, 'mean', name):.2f} ({_mean(found, 'control', name):.2f})"
+            for name in (*CLASSES, LEAD)
+        ]
+        lines.append([str(thought), str(found[0]["hops"]), str(len(found)), *values])
+    return lines
+
+
+def _mean(found: Sequence[Mapping[str, Any]], kind: str, name: str) -> float:
+    return Spread(tuple(each[kind][name]["mean"] for each in found)).mean
