@@ -48,7 +48,7 @@ def results(
     if not report_only:
         do_all(plan, parts(plan, chosen, numbers), workers)
     arguments = shlex.join(sys.argv[1:])
-    write_report(plan, numbers, f'make results ARGS="{arguments}"' if arguments else "make results")
+    write_report(plan, f'make results ARGS="{arguments}"' if arguments else "make results")
 
 
 def _plan(out: Path | None, settings: list[str], base_settings: list[str], problems: int) -> Plan:

@@ -10,6 +10,7 @@ from coconut_core.training.metrics import FILE_NAME, read_metrics
 from results.runs import LABELS, Part, Plan, Row
 
 BAND = "mean over seeds, from the worst to the best"
+CHANCE = "by chance"
 BY_HOPS = (Row("coconut", "last"), Row("coconut", "frontier"), Row("cot", "last"), Row("no-cot", "last"))
 
 
@@ -91,7 +92,7 @@ def _frontiers(plan: Plan, seeds: Sequence[int]) -> Figure | None:
         runs = [
             frontier_shares(read_metrics(each / FILE_NAME)) for each in folders if (each / FILE_NAME).exists()
         ]
-        names = sorted({name for run in runs for name in run})
+        names = sorted({name for run in runs for name in run}, key=lambda name: (name == CHANCE, name))
         lines = [line_over_seeds(name, [run[name] for run in runs if name in run]) for name in names]
         if lines:
             stages = plan.recipe(row).stages
@@ -112,7 +113,7 @@ def frontier_shares(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, fl
             if "share" in each:
                 lines.setdefault(f"thought {thought}", {})[row["step"]] = each["share"]
         if chances := [each["chance"] for each in frontier.values() if "chance" in each]:
-            lines.setdefault("by chance", {})[row["step"]] = sum(chances) / len(chances)
+            lines.setdefault(CHANCE, {})[row["step"]] = sum(chances) / len(chances)
     return lines
 
 

@@ -9,7 +9,7 @@ from coconut_core.analysis.inner_products import LEAD, PUBLISHED, PUBLISHED_STEP
 from coconut_core.markdown import markdown_table
 from coconut_core.significance import Pairs, Share, Spread, adjusted, paired
 from results.figures import write_figures
-from results.runs import LABELS, RECIPE, Part, Plan, Row
+from results.runs import LABELS, RECIPE, Part, Plan, Row, seeds_run
 
 REFERENCE = Row("coconut", "last")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -35,8 +35,9 @@ PAPER = {
 }
 
 
-def write_report(plan: Plan, seeds: Sequence[int], command: str) -> None:
-    """Put tables and figures between the marks of the plan's page, which is made where there is none."""
+def write_report(plan: Plan, command: str) -> None:
+    """Put tables and figures of all runs between the marks of the page, which is made where there is none."""
+    seeds = seeds_run(plan)
     page = plan.page.read_text(encoding="utf-8") if plan.page.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -108,6 +109,13 @@ class Part:
 def parts(plan: Plan, rows: Sequence[Row], seeds: Sequence[int]) -> list[Part]:
     """All parts, seed by seed, so that a run that is cut short has whole seeds."""
     return [Part(plan, row, seed) for seed in seeds for row in rows]
+
+
+def seeds_run(plan: Plan) -> list[int]:
+    """The seeds of which some row has been asked."""
+    asked = [path for row in plan.rows for path in plan.folder.glob(f"{row.method}-{row.labels}-*/free.json")]
+    found = [re.search(r"-(-?\d+)\Z", path.parent.name) for path in asked]
+    return sorted({int(number[1]) for number in found if number})
 
 
 def do_all(plan: Plan, chosen: Sequence[Part], workers: int) -> None:

@@ -21,7 +21,7 @@ from results import runs
 from results.__main__ import results
 from results.figures import frontier_shares, line_over_seeds
 from results.report import BEGIN, END, PAPER, describe_spread, write_report
-from results.runs import BASE_RECIPE, LABELS, SEEDS, Part, Plan, Row, do_all, parts
+from results.runs import BASE_RECIPE, LABELS, SEEDS, Part, Plan, Row, do_all, parts, seeds_run
 from tests.abuse.warm import Warm
 
 PLAN = Plan()
@@ -100,7 +100,7 @@ def made(plan: Plan, row: Row, seed: int, right: list[bool]) -> Path:
     record |= {"mean_answer_tokens": 5.0, "hops": {"3": {"n": 10, "right": sum(right)}}}
     for name in ("free", "by-hops"):
         (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
-    (folder / "made.json").write_text(json.dumps({"date": f"2027-01-0{seed}", "machine": "an abacus"}))
+    (folder / "made.json").write_text(json.dumps({"date": f"2027-01-{seed:02}", "machine": "an abacus"}))
     return folder
 
 
@@ -117,7 +117,7 @@ def test_rows_are_compared_on_the_same_problems_seed_by_seed(tmp_path: Path) -> 
     ):
         made(plan, row, seed, right)
     plan.page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    write_report(plan, SEEDS, "make results")
+    write_report(plan, "make results")
     text = plan.page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}\n`make results`, written on ")
     assert text.endswith("after\n")
@@ -133,9 +133,21 @@ def test_rows_are_compared_on_the_same_problems_seed_by_seed(tmp_path: Path) -> 
     assert [line.split("`")[1] for line in rows] == [row.labels for row in plan.rows]
 
 
+def test_the_page_has_all_seeds_that_were_run_whatever_was_run_last(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path)
+    for seed in (1, 2, 3, 12, -5):
+        made(plan, Row("coconut-pause", "last"), seed, [True] * 10)
+    made(plan, Row("coconut", "last"), 2, [True] * 10)
+    (plan.folder / "coconut-last-old").mkdir()
+    (plan.folder / "coconut-last-old" / "free.json").write_text("{}")
+    assert seeds_run(plan) == [-5, 1, 2, 3, 12]
+    write_report(plan, "make results")
+    assert "(100.0 to 100.0, 5 seeds)" in plan.page.read_text(encoding="utf-8")
+
+
 def test_a_page_without_runs_says_so(tmp_path: Path) -> None:
     plan = plan_in(tmp_path)
-    write_report(plan, SEEDS, "make results")
+    write_report(plan, "make results")
     text = plan.page.read_text(encoding="utf-8")
     assert "; no row has been trained yet.\n" in text
     assert "|" not in text
@@ -152,7 +164,7 @@ def test_verdicts_and_inner_products_stand_seed_by_seed_beside_the_published(tmp
         (folder / "analysis").mkdir()
         record = {"readings": {"inner-products": {"thoughts": [thought]}}}
         (folder / "analysis" / "analysis.json").write_text(json.dumps(record))
-    write_report(plan, (1, 2), "make results")
+    write_report(plan, "make results")
     text = plan.page.read_text(encoding="utf-8")
     assert "| USED; NOT USED |" in text
     mean = " | ".join(["1.50 (0.00)"] * 5)
@@ -206,7 +218,7 @@ def test_from_nothing_to_the_page_and_what_is_done_is_not_done_again(tmp_path: P
     written = {path: path.stat().st_mtime_ns for path in plan.folder.rglob("*") if path.is_file()}
     do_all(plan, [part], 1)
     assert {path: path.stat().st_mtime_ns for path in plan.folder.rglob("*") if path.is_file()} == written
-    write_report(plan, [1], "make results")
+    write_report(plan, "make results")
     text = plan.page.read_text(encoding="utf-8")
     assert "`evaluate_every=2`, 10 problems" in text
     assert "| `last` | 3 | 3 | 1 |" in text, "the inner products of the third thought"
