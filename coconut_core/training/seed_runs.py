@@ -43,8 +43,13 @@ class SeedRuns:
         return self.run(seed).checkpoint.is_dir()
 
     def check_new(self, seeds: Sequence[int]) -> None:
-        """Raise CoconutError where no runs of these seeds can begin."""
-        self.check_no_seeds()
+        """Raise CoconutError where no runs of these seeds can begin: some are here, or somebody's own files."""
+        if any(RunFolder(path).steps() for path in self.path.glob("seed-*")):
+            self.check_no_seeds()
+        if self.record.exists() and not self._is_ours():
+            raise CoconutError(
+                f"{self.path} holds {self.record.name}, which is of no runs: choose another --out"
+            )
         for folder in (RunFolder(self.path), *map(self.run, seeds)):
             folder.check_new()
 
@@ -54,6 +59,13 @@ class SeedRuns:
             raise CoconutError(
                 f"{self.path} already holds runs of several seeds: go on with --resume, or choose another --out"
             )
+
+    def _is_ours(self) -> bool:
+        try:
+            self.read()
+        except CoconutError:
+            return False
+        return True
 
     def held(self) -> AbstractContextManager[None]:
         """Keep other trainings out; see RunFolder.held."""

@@ -136,6 +136,22 @@ def test_no_run_is_written_over(coconut: Run, recipe: Path, trained: tuple[Path,
         assert refused.stderr.count("\n") == 1
 
 
+def test_runs_that_could_not_begin_leave_the_folder_free(coconut: Run, recipe: Path, tmp_path: Path) -> None:
+    words = ("--seeds", "1", "--out", tmp_path / "run", "--device", "cpu")
+    refused = coconut("train", recipe, "--set", "model.base=no/such/folder", *words)
+    assert refused.returncode == 2
+    assert "error: seed 1: " in refused.stderr
+    assert "no/such/folder" in refused.stderr
+    begun = coconut("train", recipe, *words)
+    assert begun.returncode == 0, begun.stderr
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "seeds.json").write_text("[3, 4]")
+    foreign = coconut("train", recipe, "--seeds", "1", "--out", tmp_path / "own", "--device", "cpu")
+    assert foreign.returncode == 2
+    assert "holds seeds.json, which is of no runs: choose another --out" in foreign.stderr
+    assert (tmp_path / "own" / "seeds.json").read_text() == "[3, 4]"
+
+
 def test_a_broken_record_is_named(coconut: Run, tmp_path: Path) -> None:
     for text in ("{", "[]", '{"seeds": [1]}', '{"seeds": [1, 1], "recipe": {}}', '{"seeds": 3, "recipe": {}}'):
         (tmp_path / "seeds.json").write_text(text)
