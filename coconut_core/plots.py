@@ -167,7 +167,7 @@ class LinePanel:
                 line.y,
                 color=colour,
                 linestyle=DASHES[number % len(DASHES)],
-                marker=MARKERS[number % len(MARKERS)],
+                marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
                 markersize=5,
                 markevery=max(1, len(line.x) // 15),  # long curves keep their shape
                 zorder=3 - 0.01 * number,  # the first one on top

@@ -6,7 +6,7 @@ from typing import Any
 
 from coconut_core.cells import cells
 
-SIGNS = ("o", "x", "+", "*", "#", "@", "%")  # of lines
+SIGNS = ("o", "x", "+", "*", "#", "@", "%", "&", "=")  # of lines
 FILLS = ("█", "/", ".", "▒", "x", "+", "o")  # of bars
 
 

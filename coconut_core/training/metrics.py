@@ -233,22 +233,27 @@ def draw_run(rows: Sequence[Row]) -> Figure:
 
 
 def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
-    """The share of the frontier that each thought holds over the steps, and the mean of what they would by
-    chance; none where no evaluation has any."""
+    """The share of the frontier that each thought holds, and the state behind the last one of the next step's;
+    the mean of what thoughts hold by chance. None where no evaluation says anything of it."""
     shares: dict[str, tuple[list[float], list[float]]] = {}
+    behind: tuple[list[float], list[float]] = ([], [])
     chance: tuple[list[float], list[float]] = ([], [])
     for row in rows:
-        frontier = row.get("evaluation", {}).get("diagnosis", {}).get("frontier", {})
-        for name, each in frontier.items():
-            if "share" in each:
-                steps, values = shares.setdefault(f"thought {name}", ([], []))
+        diagnosis = row.get("evaluation", {}).get("diagnosis", {})
+        frontier = diagnosis.get("frontier", {})
+        points = [
+            (shares.setdefault(f"thought {name}", ([], [])), [each["share"]])
+            for name, each in frontier.items()
+            if "share" in each
+        ]
+        points.append((behind, [diagnosis[name] for name in ("frontier_at_thought",) if name in diagnosis]))
+        points.append((chance, [each["chance"] for each in frontier.values() if "chance" in each]))
+        for (steps, means), values in points:
+            if values:
                 steps.append(row["step"])
-                values.append(each["share"])
-        if by_chance := [each["chance"] for each in frontier.values() if "chance" in each]:
-            chance[0].append(row["step"])
-            chance[1].append(sum(by_chance) / len(by_chance))
-    lines = [Line(label, *points) for label, points in shares.items()]
-    return [*lines, Line("by chance, mean", *chance)] if lines and chance[0] else lines
+                means.append(sum(values) / len(values))
+    shares |= {"behind the last: the next step": behind, "by chance, mean": chance}
+    return [Line(label, *points) for label, points in shares.items() if points[0]]
 
 
 def _held_out(rows: Sequence[Row], name: str, label: str, factor: float = 1) -> list[Line]:

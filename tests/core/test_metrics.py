@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure as CanvasFigure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from coconut_core.errors import CoconutError
@@ -187,7 +188,13 @@ def diagnosis_row(step: int, **shares: tuple[float, float]) -> Row:
         for name, (share, chance) in shares.items()
     }
     row = evaluation_row(step, 0.5)
-    diagnosis = {"n": 10, "loss_at_thought": 0.84, "shortcut": 1.9, "by_hops": {"3": {"shortcut": 1.9}}}
+    diagnosis = {
+        "n": 10,
+        "loss_at_thought": 0.84,
+        "frontier_at_thought": 0.5,
+        "shortcut": 1.9,
+        "by_hops": {"3": {"shortcut": 1.9}},
+    }
     row["evaluation"]["diagnosis"] = {**diagnosis, "frontier": frontier}
     return row
 
@@ -204,10 +211,23 @@ def test_the_search_appears_as_a_panel_of_its_own() -> None:
     assert [(line.label, list(line.x), list(line.y)) for line in search.lines] == [
         ("thought 1", [75, 100], [0.25, 0.75]),
         ("thought 2", [100], [0.5]),
+        ("behind the last: the next step", [75, 100], [0.5, 0.5]),
         ("by chance, mean", [75, 100], [0.125, 0.25]),
     ]
     assert search.marks == losses.marks
     assert search.y_range == (0, 1)
+
+
+def test_seven_thoughts_and_what_stands_beside_them_have_signs_of_their_own(tmp_path: Path) -> None:
+    row = diagnosis_row(75, **{f"thought_{number}": (number / 10, 0.1) for number in range(1, 8)})
+    search = draw_run([row]).panels[2]
+    assert isinstance(search, LinePanel)
+    legend = " ".join(search.to_text(200, 12).splitlines()[-1:]).split("   ")
+    signs = [entry.strip().split(" ", 1)[0] for entry in legend if entry.strip()]
+    assert len(set(signs)) == len(signs) == len(search.lines) == 9
+    axes = CanvasFigure().add_subplot()
+    search.draw(axes)
+    assert len({(line.get_color(), line.get_marker()) for line in axes.get_lines()}) == 9
 
 
 def test_an_old_log_is_drawn_as_it_was(tmp_path: Path) -> None:
@@ -215,7 +235,7 @@ def test_an_old_log_is_drawn_as_it_was(tmp_path: Path) -> None:
     write(tmp_path, [*ROWS, diagnosis_row(75, thought_1=(0.25, 0.125))])
     text = plot_run(tmp_path, tmp_path / "run.svg", 70)
     assert "search: thoughts on the frontier\nprobability against step" in text
-    assert "o thought 1   x by chance, mean" in text
+    assert "o thought 1   x behind the last: the next step   + by chance, mean" in text
     assert "search: thoughts on the frontier" in (tmp_path / "run.svg").read_text()
 
 
@@ -223,6 +243,7 @@ def test_scalars_have_a_diagnosis_but_not_how_many_it_is_over() -> None:
     seen = scalars(diagnosis_row(75, thought_1=(0.25, 0.125)))
     assert {name: value for name, value in seen.items() if "diagnosis" in name} == {
         "evaluation/diagnosis/loss_at_thought": 0.84,
+        "evaluation/diagnosis/frontier_at_thought": 0.5,
         "evaluation/diagnosis/shortcut": 1.9,
         "evaluation/diagnosis/by_hops/3/shortcut": 1.9,
         "evaluation/diagnosis/frontier/1/share": 0.25,

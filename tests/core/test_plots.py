@@ -66,8 +66,9 @@ def test_an_svg_has_its_lines_bands_and_hatches(tmp_path: Path) -> None:
 
 
 def test_nothing_is_told_by_colour_alone() -> None:
-    for signs in (COLOURS, MARKERS, HATCHES, SIGNS, FILLS):
+    for signs in (COLOURS, MARKERS, HATCHES, FILLS):
         assert len(set(signs)) == len(signs) == len(COLOURS)
+    assert len(set(SIGNS)) == len(SIGNS) > len(COLOURS), "in text there is nothing but signs"
 
 
 @pytest.mark.parametrize(("width", "height"), [(60, 12), (80, 20), (120, 30)])
