@@ -11,7 +11,7 @@ from results.runs import LABELS, Part, Plan, Row
 
 BAND = "mean over seeds, from the worst to the best"
 CHANCE = "by chance"
-BY_HOPS = (Row("coconut", "last"), Row("coconut", "frontier"), Row("cot", "last"), Row("no-cot", "last"))
+BY_HOPS = (*(Row("coconut", labels) for labels in LABELS), Row("cot", "last"), Row("no-cot", "last"))
 
 
 def write_figures(plan: Plan, seeds: Sequence[int]) -> list[str]:

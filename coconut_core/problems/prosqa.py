@@ -8,8 +8,9 @@ from names (drawn afresh), from the order of the sentences (shuffled) or of the 
 import itertools
 import random
 import re
+from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 
@@ -232,13 +233,23 @@ def grow(rng: random.Random, size: ProsqaSize) -> tuple[list[tuple[int, int]], l
     count = round(rng.triangular(low, high))
     edges: list[tuple[int, int]] = []
     side, depth = [FIRST, SECOND], [0, 0]
+    # By side, the nodes that may be a parent on it, and how likely each is.
+    pools: dict[int, tuple[list[int], list[float]]] = {
+        FIRST: ([0], [1.0]),
+        SECOND: ([1], [1.0]),
+        FIRST | SECOND: ([0, 1], [1.0, 1.0]),
+    }
     for node in range(2, count):
-        parents = [] if rng.random() < size.extra_person else _draw_parents(rng, size, side, depth)
+        parents = [] if rng.random() < size.extra_person else _draw_parents(rng, size, pools)
         edges += [(parent, node) for parent in parents]
         side.append(0)
         for parent in parents:
             side[node] |= side[parent]
         depth.append(1 + min((depth[parent] for parent in parents), default=-1))
+        for allowed, (nodes, weights) in pools.items():
+            if side[node] | allowed == allowed:
+                nodes.append(node)
+                weights.append(1 + size.deepening * depth[node])
     return (edges, side) if size.edges[0] <= len(edges) <= size.edges[1] else None
 
 
@@ -267,19 +278,25 @@ def _draw_graph(rng: random.Random, size: ProsqaSize) -> Graph | None:
     return None  # small graphs hardly ever have the longest paths
 
 
-def _draw_parents(rng: random.Random, size: ProsqaSize, side: list[int], depth: list[int]) -> list[int]:
-    allowed: tuple[int, ...] = (0, FIRST, SECOND, FIRST | SECOND)
-    if rng.random() >= size.mixed:
-        allowed = (0, rng.choice((FIRST, SECOND)))
-    candidates = [node for node in range(len(side)) if side[node] in allowed]
-    wanted = min(_poisson_at_least_one(rng, size.parents), len(candidates))
-    weights = [1 + size.deepening * depth[node] for node in candidates]
+def _draw_parents(
+    rng: random.Random, size: ProsqaSize, pools: Mapping[int, tuple[list[int], list[float]]]
+) -> list[int]:
+    is_mixed = rng.random() < size.mixed
+    nodes, weights = pools[FIRST | SECOND if is_mixed else rng.choice((FIRST, SECOND))]
+    wanted = min(_poisson_at_least_one(rng, size.parents), len(nodes))
+    nodes, weights = nodes.copy(), weights.copy()
     parents: list[int] = []
     for _ in range(wanted):
-        place = rng.choices(range(len(candidates)), weights)[0]
-        parents.append(candidates.pop(place))
+        place = _weighted(rng, weights)
+        parents.append(nodes.pop(place))
         weights.pop(place)
     return parents
+
+
+def _weighted(rng: random.Random, weights: Sequence[float]) -> int:
+    """A place, as often as its weight says: what rng.choices draws, in half the time."""
+    sums = list(itertools.accumulate(weights))
+    return bisect(sums, rng.random() * sums[-1], 0, len(sums) - 1)
 
 
 def _draw_question(
