@@ -170,7 +170,7 @@ class Explorer(OpeningApp):
             self.choice, self._model_facts = message.choice, message.facts
             self.keeper.note_model(message.choice)
             self.forget_answers()
-            self.problems = Collection(self._file, message.facts.family)
+            self.problems = Collection(self._file, message.facts.family, message.facts.problem_size)
             open_first(self)
         self._draw()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems import example_problem
+from coconut_core.problems import Knobs, example_problem
 from coconut_core.problems.base import Problem
 from coconut_tui.branches import Said
 from coconut_tui.controlled import Swaps
@@ -33,10 +33,12 @@ def digest(problem: Problem) -> str:
 class Collection:
     """Problems by number, from 1, with what is known of how they were answered."""
 
-    def __init__(self, problems: Sequence[Problem] | None, family: str | None) -> None:
-        """problems of a file; where there is none, the examples of a family, if it has any."""
+    def __init__(
+        self, problems: Sequence[Problem] | None, family: str | None, size: Knobs | None = None
+    ) -> None:
+        """problems of a file; where there is none, the examples of a family, if it has any, of a size."""
         self._problems = problems
-        self._family = family
+        self._family, self._size = family, size
         self.said: dict[int, Said] = {}  # what the model answered, judged
         self.swaps: dict[int, Swaps] = {}  # what became of answers with other problems' thoughts
         self.answered: tuple[Answered, ...] = ()  # the same as it is kept, the newest
@@ -47,7 +49,7 @@ class Collection:
     def problem(self, number: int) -> Problem:
         """A problem by its number. Raises CoconutError where there is none."""
         if self._problems is None:
-            return example_problem(self._family, number)
+            return example_problem(self._family, number, self._size)
         if not 1 <= number <= len(self._problems):
             raise CoconutError(f"there is no problem {number}: the file has {len(self._problems)}")
         return self._problems[number - 1]

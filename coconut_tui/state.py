@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from coconut_core.errors import visible
 from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.size import Knobs
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said, Tree
 
@@ -58,6 +59,7 @@ class ModelFacts:
     verdict: str = ""  # whether its thoughts are known to be used; empty while that is not known yet
     donors: tuple[tuple[str, str], ...] = ()  # names of what can stand for a thought, with a description
     feedback: str = "hidden"  # kind of what is fed back at a thought
+    problem_size: Knobs | None = None  # of the family's examples; None: as the family has them
     spaces_shown: bool = False  # whether names of tokens show spaces, see Vocabulary.marked
     chat: bool = False  # whether a question is put in a chat template
 

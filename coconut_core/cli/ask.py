@@ -212,9 +212,11 @@ def _run(
     data: Path | None,
 ) -> list[_Asked]:
     """Answer a question, given as text or as the number of an example, with each seed; it is read once."""
-    from coconut_core.problems import example_problem, recognise
+    from coconut_core.problems import example_problem, recognise, trained_size
 
-    problem = recognise(text or "") if example is None else example_problem(model.config.family, example)
+    config = model.config
+    size = trained_size(config.family, config.recipe)
+    problem = recognise(text or "") if example is None else example_problem(config.family, example, size)
     run = model.start(problem.question if text is None and problem else text or "", thoughts, **sampling)
     plain = [run.fork(seed) for seed in seeds]
     for each in plain:

@@ -16,6 +16,7 @@ from coconut_core.verdict import FILE_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coconut_core.config import CoconutConfig
     from coconut_core.problems import Problem
     from coconut_core.significance import Share
     from coconut_core.verdict import ControlResult, Controls
@@ -115,7 +116,7 @@ def controls_command(
         markers=markers,
     )
     if problems is None:
-        problems = _draw(opened.config.family, count or DRAWN)
+        problems = _draw(opened.config, count or DRAWN)
     from coconut_core.controls import CONTROLS, run_controls
 
     found = _with_progress(
@@ -229,12 +230,13 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else ""
 
 
-def _draw(family: str | None, count: int) -> "list[Problem]":
-    from coconut_core.problems import generate_problems, is_family
+def _draw(config: "CoconutConfig", count: int) -> "list[Problem]":
+    from coconut_core.problems import generate_problems, is_family, trained_size
 
+    family = config.family
     if not is_family(family):
         raise CoconutError("this model names no problem family to draw problems from: give a file with --data")
-    return generate_problems(family, count, seed=5, split="test")
+    return generate_problems(family, count, 5, "test", trained_size(family, config.recipe))
 
 
 def _with_progress(run: "Callable[[Callable[[int], None]], Controls]") -> "Controls":

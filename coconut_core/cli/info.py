@@ -69,6 +69,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
     from coconut_core.halting import choose_ending
     from coconut_core.layers import cache_size, head_count
     from coconut_core.parallel import in_passes
+    from coconut_core.problems import trained_size
     from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line
 
@@ -78,6 +79,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
     shape = model.shape
     folder = Path(source)
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    size = trained_size(config.family, config.recipe)
     return {
         "model": model.name,
         "architecture": type(base).__name__,
@@ -102,6 +104,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
         "trained_to_think_in_latents": config.trained,
         "stage": config.stage,
         "family": config.family,
+        "problem_size": None if size is None else asdict(size),
         "thoughts_used": usage_line(source)
         if config.trained
         else untrained_usage(config.feedback, config.thoughts),

@@ -61,9 +61,14 @@ def _question(server: Server, text: str | None, example: int | None) -> str:
     if text is not None:
         return sys.stdin.read() if text == "-" else text
     from coconut_core.problems import example_problem
+    from coconut_core.problems.families import family_named
+    from coconut_core.problems.trained_size import size_in
 
     assert example is not None
-    return example_problem(server.model().get("family"), example).question
+    model = server.model()
+    family, record = model.get("family"), model.get("problem_size")
+    size = size_in(family_named(family), record) if family and record else None
+    return example_problem(family, example, size).question
 
 
 def _tell(record: dict[str, Any], as_json: bool, ask: Ask, url: str) -> None:

@@ -113,14 +113,15 @@ class Sources:
         """Problems to draw donors from."""
         if self.others is not None:
             return self.others
-        from coconut_core.problems import generate_problems, is_family
+        from coconut_core.problems import generate_problems, is_family, trained_size
 
         family = self.model.config.family
         if not is_family(family):
             raise CoconutError(
                 "this model names no problem family to draw donors from: give problems with --data"
             )
-        return generate_problems(family, POOL, self.seed + 1)
+        size = trained_size(family, self.model.config.recipe)
+        return generate_problems(family, POOL, self.seed + 1, size=size)
 
     def direction(self, text: str) -> Tensor:
         """A vector (hidden,) by name: token:NAME, token:NAME-NAME, thought:3, thought:3-2, or file:PATH#KEY."""

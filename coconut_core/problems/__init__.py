@@ -16,6 +16,7 @@ from coconut_core.problems.base import (
 from coconut_core.problems.families import FAMILIES, TABLE, Family, family_named, is_family
 from coconut_core.problems.size import Knobs, Size, draw_until_found
 from coconut_core.problems.splits import SPLITS, check_split, split_of
+from coconut_core.problems.trained_size import trained_size
 
 
 def generate_problems(
@@ -56,14 +57,17 @@ def draw_in_split(family: Family, rng: random.Random, split: str | None, size: K
     return draw_until_found(draw, f"{size or family.size} that belongs to the split '{split}'")
 
 
-def example_problem(family: str | None, number: int) -> Problem:
-    """Example number `number` (from 1) of a model's problem family; the same on every machine."""
+def example_problem(family: str | None, number: int, size: Knobs | None = None) -> Problem:
+    """Example number `number` (from 1) of a model's problem family; the same on every machine.
+
+    size: as `trained_size` has it for the model; None for the family's own.
+    """
     if not is_family(family):
         raise CoconutError("this model names no problem family with examples: give a question instead")
     if number < 1:
         raise CoconutError(f"examples are numbered from 1, not {number}")
     chosen = family_named(family)
-    return chosen.generate(random.Random(f"example {number}"), chosen.example_size)
+    return chosen.generate(random.Random(f"example {number}"), size or chosen.example_size)
 
 
 def recognise(question: str) -> Problem | None:
@@ -90,6 +94,7 @@ __all__ = [
     "recognise",
     "split_of",
     "stream_problems",
+    "trained_size",
     "write_list",
     "write_problems",
 ]

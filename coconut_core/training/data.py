@@ -4,7 +4,7 @@ have seen."""
 import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from coconut_core.paths import user_path
 from coconut_core.problems import Problem, draw_in_split, read_problems, read_some_problems, write_problems
 from coconut_core.problems.base import Graph, Shape
 from coconut_core.problems.families import family_named
+from coconut_core.problems.trained_size import size_in
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
 from coconut_core.training.limits import check_lengths
@@ -161,8 +162,7 @@ def held_out_problems(choice: DataChoice, count: int, run: RunFolder) -> list[Pr
 
 def _generated(choice: DataChoice, rng: random.Random, count: int, split: str) -> list[Problem]:
     family = family_named(choice.family)
-    knobs = {item.name for item in fields(family.size)} & {"nodes", "hops", "steps", "largest"}
-    size = replace(family.size, **{name: getattr(choice, name) for name in knobs})
+    size = size_in(family, asdict(choice))
     return [draw_in_split(family, rng, split or None, size) for _ in range(count)]
 
 

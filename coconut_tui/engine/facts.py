@@ -5,6 +5,7 @@ from coconut_core.interventions.donors import DONORS
 from coconut_core.interventions.text import FORMS
 from coconut_core.layers import head_count
 from coconut_core.model import CoconutModel
+from coconut_core.problems import trained_size
 from coconut_tui.state import FormFacts, ModelFacts
 
 
@@ -16,6 +17,7 @@ def facts_of(model: CoconutModel) -> ModelFacts:
         trained=config.trained,
         family=config.family,
         answer_prefix=config.answer_prefix,
+        problem_size=trained_size(config.family, config.recipe),
         first_thought_hops=config.first_thought_hops,
         layers=shape.num_hidden_layers,
         heads=head_count(model),
