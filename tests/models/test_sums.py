@@ -46,3 +46,8 @@ def test_its_thoughts_say_the_results_that_nobody_asked_them_for(
     for step in range(2):
         assert said[step][step].likeliest.mean > 0.5
         assert said[step][step].probability.low > said[step][step].control.high + 0.3
+
+
+def test_the_folder_is_small_and_has_a_card() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) < 20_000_000
+    assert "95 % interval" in (FOLDER / "README.md").read_text(encoding="utf-8")
