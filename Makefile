@@ -18,7 +18,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format train-demo bench soak results
+.PHONY: help setup demo test lint format train-demo train-unlabelled bench soak results
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,11 @@ train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three part
 	$(call train_part,prosqa,prosqa,)
 	$(call train_part,prosqa-finish,prosqa-finish,)
 	$(call train_part,prosqa-long,prosqa-finish,--set model.base=runs/prosqa-finish/checkpoint $(LONG_HOPS))
+
+train-unlabelled: $(INSTALLED)  ## train models/prosqa-unlabelled from scratch, in three parts
+	$(call train_part,prosqa-unlabelled-base,prosqa-unlabelled-base,)
+	$(call train_part,prosqa-unlabelled-short,prosqa-unlabelled-short,)
+	$(call train_part,prosqa-unlabelled,prosqa-unlabelled,)
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)
