@@ -111,7 +111,7 @@ def test_its_thoughts_are_found_to_be_used(model: CoconutModel) -> None:
 
 
 def test_the_verdict_kept_with_it_is_of_these_weights() -> None:
-    assert usage_line(FOLDER).startswith("USED: 94 % right with them, 26 % without them")
+    assert usage_line(FOLDER).startswith("USED: 95 % right with them, 24 % without them")
 
 
 def test_its_sibling_reasons_in_words(problems: list[Problem]) -> None:
