@@ -70,9 +70,10 @@ train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three part
 	$(call train_part,prosqa-finish,prosqa-finish,)
 	$(call train_part,prosqa-long,prosqa-finish,--set model.base=runs/prosqa-finish/checkpoint $(LONG_HOPS))
 
-train-unlabelled: $(INSTALLED)  ## train models/prosqa-unlabelled from scratch, in three parts
+train-unlabelled: $(INSTALLED)  ## train models/prosqa-unlabelled from scratch, in four parts
 	$(call train_part,prosqa-unlabelled-base,prosqa-unlabelled-base,)
 	$(call train_part,prosqa-unlabelled-short,prosqa-unlabelled-short,)
+	$(call train_part,prosqa-unlabelled-grow,prosqa-unlabelled-grow,)
 	$(call train_part,prosqa-unlabelled,prosqa-unlabelled,)
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
