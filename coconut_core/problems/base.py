@@ -163,13 +163,7 @@ def _list_items(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
     while mark == ",":
         number += 1
         where = f"{path}, problem {number}"
-        try:
-            record = reader.take_value()
-        except UnicodeDecodeError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise CoconutError(f"{where}, line {reader.line}: {not_json(error)}") from error
-        yield where, record
+        yield where, reader.take_value_at(where)
         mark = reader.take_mark()
     if mark != "]" or reader.take_mark():
         raise CoconutError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
-from coconut_core.problems.files import JsonReader, not_json
+from coconut_core.problems.files import JsonReader
 
 START = re.compile(r'\s*\{\s*"example\d+"\s*:')
 
@@ -20,16 +20,10 @@ def read_entries(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
     reader.take_mark()
     mark, where = ",", str(path)
     while mark == ",":
-        try:
-            where = f"{path}, {reader.take_value()}"
-            if reader.take_mark() != ":":
-                raise CoconutError(f"{where}, line {reader.line}: a name without a value")
-            entry = reader.take_value()
-        except UnicodeDecodeError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise CoconutError(f"{where}, line {reader.line}: {not_json(error)}") from error
-        yield where, entry
+        where = f"{path}, {reader.take_value_at(where)}"
+        if reader.take_mark() != ":":
+            raise CoconutError(f"{where}, line {reader.line}: a name without a value")
+        yield where, reader.take_value_at(where)
         mark = reader.take_mark()
     if mark != "}" or reader.take_mark():
         raise CoconutError(f"{where}, line {reader.line}: behind it comes neither a comma nor the file's end")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from coconut_core.errors import one_line
+from coconut_core.errors import CoconutError, one_line
 
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
@@ -36,6 +36,15 @@ class JsonReader:
     def line(self) -> int:
         """Number, from 1, of the line that is read next."""
         return 1 + self.lines_behind + self.text.count("\n", 0, self.at)
+
+    def take_value_at(self, where: str) -> Any:
+        """take_value, for a file that is named. Raises CoconutError, with the place, for what is no JSON."""
+        try:
+            return self.take_value()
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise CoconutError(f"{where}, line {self.line}: {not_json(error)}") from error
 
     def take_lines(self) -> Iterator[tuple[int, str]]:
         """All lines from here on that are not empty, and their numbers."""

@@ -7,6 +7,7 @@ steps. GSM8k-Aug text: question||<<48/2=24>> <<48+24=72>> #### 72, one a line. B
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
@@ -28,15 +29,9 @@ def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
             for number, line in enumerate(file, start=1):
                 if line.isspace():
                     continue
-                try:
-                    problem = convert_line(line)
-                except CoconutError as error:
-                    conversion.refused.append((number, str(error)))
-                    continue
-                conversion.converted += 1
-                conversion.steps += len(problem.steps)
-                conversion.without_steps += not problem.steps
-                yield problem
+                problem = conversion.take(number, partial(convert_line, line))
+                if problem is not None:
+                    yield problem
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read {path}: {error}") from error
 

@@ -14,7 +14,9 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Graph, Problem
@@ -286,16 +288,15 @@ def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
             if not reader.starts_with(START):
                 raise CoconutError(f'{path} is none of ProntoQA\'s own generator: they begin {{"example1": …')
             for number, (_, entry) in enumerate(read_entries(path, reader), start=1):
-                try:
-                    problem = Problem.from_json(official_record(entry))
-                except CoconutError as error:
-                    conversion.refused.append((number, str(error)))
+                problem = conversion.take(number, partial(_of_entry, entry))
+                if problem is None:
                     continue
-                conversion.converted += 1
-                conversion.steps += len(problem.steps)
-                conversion.without_steps += not problem.steps
                 read = parse_question(problem.question)
                 known = read is not None and read.answer == problem.answer
                 yield replace(problem, graph=read.graph) if read is not None and known else problem
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read {path}: {error}") from error
+
+
+def _of_entry(entry: Any) -> Problem:
+    return Problem.from_json(official_record(entry))

@@ -15,7 +15,6 @@ from coconut_core.analysis.graphs import controls, searched_graph
 from coconut_core.model import CoconutModel
 from coconut_core.outcomes import has_classes
 from coconut_core.problems import Graph, Problem
-from coconut_core.prompt import encode_text
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, TokenizedProblem, walk_ends
 
@@ -51,7 +50,6 @@ class Diagnosis:
         found = [searched_graph(problem, encoder.config.family) for problem in problems]
         graphs = {number: graph for number, graph in enumerate(found) if graph is not None}
         dealt = controls(list(graphs.values()), CONTROL_SEED)
-        self._names: dict[str, int | None] = {}
         self._frontiers = {
             number: [self._known_frontier(ends, graph, control) for ends in walk_ends(graph)]
             for (number, graph), control in zip(graphs.items(), dealt, strict=True)
@@ -124,11 +122,8 @@ class Diagnosis:
 
     def _token(self, name: str) -> int | None:
         """The token of a node's name as it stands within a text; None where there are several."""
-        if name not in self._names:
-            text, encoder = f" {name}", self._encoder
-            ids = encode_text(encoder.tokenizer, text, data=(0, len(text)), config=encoder.config)
-            self._names[name] = ids[0] if len(ids) == 1 else None
-        return self._names[name]
+        ids = self._encoder.ids(f" {name}")
+        return ids[0] if len(ids) == 1 else None
 
 
 def shortcut_loss(graph: Graph, hops: int, *, last: bool) -> float:

@@ -130,13 +130,13 @@ class Encoder:
 
     def steps(self, problem: Problem) -> list[list[int]]:
         """Token ids of each reasoning step."""
-        return [self._ids(text) for text in self.step_texts(problem)]
+        return [self.ids(text) for text in self.step_texts(problem)]
 
     def answer(self, problem: Problem) -> list[int]:
         """Answer prefix, answer, end of text."""
         assert isinstance(self.tokenizer.eos_token_id, int)
         text = self.answer_text(problem)
-        return [*self._ids(text, data_from=len(text) - len(problem.answer)), self.tokenizer.eos_token_id]
+        return [*self.ids(text, data_from=len(text) - len(problem.answer)), self.tokenizer.eos_token_id]
 
     def tokenize(self, problem: Problem) -> TokenizedProblem:
         """The parts of a problem as token ids."""
@@ -144,8 +144,8 @@ class Encoder:
             self.prompt(problem), self.steps(problem), self.answer(problem), self._frontiers(problem.graph)
         )
 
-    def _ids(self, text: str, data_from: int = 0) -> list[int]:
-        """Of a text that is data from some place on: special tokens that are spelt out there stay text."""
+    def ids(self, text: str, data_from: int = 0) -> list[int]:
+        """Token ids of a text that is data from some place on: special tokens spelt out there stay text."""
         if text not in self._known:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
@@ -158,7 +158,7 @@ class Encoder:
             return ()
         in_chain = str if self._family is None else self._family.in_chain
         return tuple(
-            tuple(self._ids(f" {in_chain(graph.names[node])}")[0] for node in nodes)
+            tuple(self.ids(f" {in_chain(graph.names[node])}")[0] for node in nodes)
             for nodes in walk_ends(graph)[self._first_hops :]
         )
 

@@ -133,9 +133,7 @@ def _with_family_words(
             rows[number] = old[source]
     opened.base_lm.resize_token_embeddings(len(words))
     with torch.no_grad():
-        for embeddings in (opened.base_lm.get_input_embeddings(), opened.base_lm.get_output_embeddings()):
-            weight = embeddings.weight
-            assert isinstance(weight, Tensor)
+        for weight in _token_rows(opened):
             weight.copy_(rows)
     return tokenizer, replace(opened.config, **{name: words[word] for name, word in markers.items()})
 
@@ -204,7 +202,16 @@ def _take_bot_from(model: CoconutModel, eot: int | None, base: str, thinks: bool
 def _copy_row(model: CoconutModel, source: int, tokens: list[int]) -> None:
     """Have tokens begin as another one, where they are read and where they are said."""
     with torch.no_grad():
-        for embeddings in (model.base_lm.get_input_embeddings(), model.base_lm.get_output_embeddings()):
-            weight = embeddings.weight
-            assert isinstance(weight, torch.Tensor)
+        for weight in _token_rows(model):
             weight[tokens] = weight[source].clone()
+
+
+def _token_rows(model: CoconutModel) -> list[Tensor]:
+    """The rows of the tokens, (vocabulary, hidden), where they are read and where they are said."""
+    base = model.base_lm
+    weights = []
+    for embeddings in (base.get_input_embeddings(), base.get_output_embeddings()):
+        weight = embeddings.weight
+        assert isinstance(weight, Tensor)
+        weights.append(weight)
+    return weights
