@@ -18,7 +18,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format train-demo train-unlabelled bench soak results
+.PHONY: help setup demo test lint format train-demo train-labelled bench soak results
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -65,16 +65,16 @@ define train_part
 	else $(BIN)/coconut train $(2) --out runs/$(1) $(3); fi
 endef
 
-train-demo: $(INSTALLED)  ## train the bundled model from scratch, in three parts; goes on where it was stopped
+train-demo: $(INSTALLED)  ## train the bundled model from scratch, in four parts; goes on where it was stopped
+	$(call train_part,prosqa-base,prosqa-base,)
+	$(call train_part,prosqa-short,prosqa-short,)
+	$(call train_part,prosqa-grow,prosqa-grow,)
 	$(call train_part,prosqa,prosqa,)
-	$(call train_part,prosqa-finish,prosqa-finish,)
-	$(call train_part,prosqa-long,prosqa-finish,--set model.base=runs/prosqa-finish/checkpoint $(LONG_HOPS))
 
-train-unlabelled: $(INSTALLED)  ## train models/prosqa-unlabelled from scratch, in four parts
-	$(call train_part,prosqa-unlabelled-base,prosqa-unlabelled-base,)
-	$(call train_part,prosqa-unlabelled-short,prosqa-unlabelled-short,)
-	$(call train_part,prosqa-unlabelled-grow,prosqa-unlabelled-grow,)
-	$(call train_part,prosqa-unlabelled,prosqa-unlabelled,)
+train-labelled: $(INSTALLED)  ## train models/prosqa-labelled from scratch, in three parts
+	$(call train_part,prosqa-labelled,prosqa-labelled,)
+	$(call train_part,prosqa-labelled-finish,prosqa-labelled-finish,)
+	$(call train_part,prosqa-labelled-long,prosqa-labelled-finish,--set model.base=runs/prosqa-labelled-finish/checkpoint $(LONG_HOPS))
 
 bench: $(INSTALLED)  ## measure speed: two things side by side, as ratios
 	@$(BIN)/python -m bench $(ARGS)

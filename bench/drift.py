@@ -26,7 +26,7 @@ from coconut_core.rows import read_prompts
 from coconut_core.significance import Share
 
 FREE, FORCED = "free", "forced"
-DEFAULT_MODELS = ("models/prosqa", "gpt2-small", "prosqa")
+DEFAULT_MODELS = ("models/prosqa-labelled", "gpt2-small", "prosqa")
 SHOWN = (1, 2, 8, 64, 256)  # thoughts of the table; the last one is there in any case
 FLOOR = 1e-12  # what a logarithm shows in place of 0
 

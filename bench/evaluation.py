@@ -13,7 +13,7 @@ from coconut_core.problems import generate_problems
 
 TARGET = 20.0  # on ProsQA shapes
 SAMPLE = 5  # questions that the plain way is timed on
-CHECKPOINT = "models/prosqa"
+CHECKPOINT = "models/prosqa-labelled"
 MOST_WORDS = 64  # of an answer of the checkpoint, which ends by itself
 Said = list[list[int]]  # token ids of the words, by question
 

@@ -28,7 +28,7 @@ POSITIONS = 20_000  # that the model can read
 PAUSE = 0.01  # seconds from a paint to the next key
 PATIENCE = 120.0  # seconds
 KEY_LIMIT, START_LIMIT = 0.05, 0.5  # seconds that a key and the first paint may take
-CHECKPOINT = "models/prosqa"
+CHECKPOINT = "models/prosqa-labelled"
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
@@ -64,7 +64,7 @@ def random_checkpoint(folder: Path, vocabulary: int, hidden: int, layers: int) -
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.start import build_model
 
-    words = build_model(load_recipe("prosqa"))
+    words = build_model(load_recipe("prosqa-labelled"))
     end = words.tokenizer.eos_token_id
     shape = GPT2Config(
         vocab_size=vocabulary,

@@ -105,7 +105,7 @@ def same_answers(ours: Evaluation, theirs: Evaluation) -> int:
 
 def bench(
     data: Annotated[Path, typer.Option("--data", "-d", help="Problem file.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder.")] = "models/prosqa",
+    model: Annotated[str, typer.Option("--model", "-m", help="Checkpoint folder.")] = "models/prosqa-labelled",
     against: Annotated[
         str | None, typer.Option(help="Checkpoint whose loop is set beside it. Default: the model's own.")
     ] = None,

@@ -24,7 +24,7 @@ from coconut_core.problems import generate_problems
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
 
-CHECKPOINT = "models/prosqa"
+CHECKPOINT = "models/prosqa-labelled"
 CLIENTS = 64
 TARGET = 8.0
 TOKEN = "bench"

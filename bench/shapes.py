@@ -51,7 +51,7 @@ def gpt2(**sizes: int) -> CoconutModel:
 
 def llama(shape: ModelShape | None = None) -> CoconutModel:
     """The model of the prosqa recipe before training, or one of another shape."""
-    recipe = load_recipe("prosqa")
+    recipe = load_recipe("prosqa-labelled")
     return _ready(build_model(recipe if shape is None else replace(recipe, model=shape)))
 
 

@@ -65,8 +65,9 @@ STOPS = (
     ),
     Stop(
         "change a thought",
-        "Does a thought matter, or is it only pretty? Select the last thought but one ({later}) and press "
-        "{zero}: zeros take its place in a branch of its own, and the model thinks and speaks on from there.",
+        "Does a thought matter, or is it only pretty? Select one in the middle ({later}), say the third, and "
+        "press {zero}: zeros take its place in a branch of its own, and the model thinks and speaks on from "
+        "there.",
         _zeroed,
     ),
     Stop(

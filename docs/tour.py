@@ -19,7 +19,7 @@ WALK = (
     (("s",), "1-open"),
     (("s", "s", "c"), "2-step"),
     (("2", "g", "full_stop"), "3-frontier"),
-    (("full_stop", "full_stop", "full_stop", "full_stop", "z"), "4-zero"),
+    (("full_stop", "z"), "4-zero"),
     (("C",), "5-compare"),
 )
 
@@ -40,7 +40,7 @@ def photograph(browser: str, page: Path) -> None:
 
     with Browser(browser) as window:
         window.open(page)
-        for _ in range(5):  # it opens at the first thought
+        for _ in range(2):  # it opens at the first thought
             window.press("ArrowRight")
         window.value("window.scrollTo(0, 0)")
         window.screenshot(IMAGES / "tour-browser.png", 1100, 760)

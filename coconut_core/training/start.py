@@ -1,5 +1,6 @@
 """The model that a recipe starts from: a fresh one, or a base to go on from."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,11 @@ from coconut_core.errors import CoconutError
 from coconut_core.loading import load
 from coconut_core.markers import with_layout
 from coconut_core.model import CoconutModel
+from coconut_core.paths import user_path
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
-from coconut_core.training.recipe import FED_STATES, Recipe
+from coconut_core.training.recipe import FED_STATES, Recipe, available_recipes
 from coconut_core.training.run_folder import RunFolder
 
 
@@ -70,8 +72,16 @@ def _fresh(recipe: Recipe) -> CoconutModel:
     return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)
 
 
+def _check_part(base: str) -> None:
+    """Raises CoconutError where a base is the checkpoint of a packaged recipe that has not been trained yet."""
+    run = re.fullmatch(r"runs/([^/]+)/checkpoint", base)
+    if run and run[1] in available_recipes() and not user_path(base).exists():
+        raise CoconutError(f"there is no {base} yet: train it first, coconut train {run[1]}")
+
+
 def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
+    _check_part(recipe.model.base)
     opened = load(recipe.model.base, device="cpu", dtype="float32")
     fresh_markers = not opened.config.trained and not opened.config.recipe
     if recipe.model.family_words:

@@ -23,7 +23,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coconut_core.training.start import build_model
 
     model = build_model(
-        load_recipe("prosqa", ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"])
+        load_recipe("prosqa-labelled", ["model.hidden_size=32", "model.heads=2", "model.intermediate_size=32"])
     )
     model.config = replace(model.config, thoughts=3)
     folder = tmp_path_factory.mktemp("checkpoint")

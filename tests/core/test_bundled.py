@@ -17,7 +17,7 @@ def test_the_checkouts_models_are_found_from_an_empty_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("models/prosqa", "models/prosqa/", "models/prosqa-cot", "models/prosqa-unlabelled"):
+    for name in ("models/prosqa", "models/prosqa/", "models/prosqa-cot", "models/prosqa-labelled"):
         assert bundled_model(name) == ROOT / name
     for name in ("models/missing", "prosqa", "models", "a/models/prosqa", "models/..", "someone/model"):
         assert bundled_model(name) is None, name

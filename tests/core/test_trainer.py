@@ -296,7 +296,7 @@ def padding_of(batches: Iterable[Drawn]) -> float:
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
 
 
-@pytest.mark.parametrize("name", ["small-base", "prosqa"])
+@pytest.mark.parametrize("name", ["small-base", "prosqa-labelled"])
 def test_padding_is_little_at_every_stage(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name, ["data.problems=2000"])
     batches = Batches(recipe, encoder_for(recipe), tmp_path)

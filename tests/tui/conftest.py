@@ -53,7 +53,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     shape = {"hidden_size": 32, "heads": 2, "intermediate_size": 32, "max_positions": 100_000}
     settings = [f"model.{name}={value}" for name, value in shape.items()]
-    model = build_model(load_recipe("prosqa", settings))
+    model = build_model(load_recipe("prosqa-labelled", settings))
     model.config = replace(model.config, thoughts=4)
     folder = tmp_path_factory.mktemp("checkpoint")
     model.save_pretrained(folder)

@@ -92,7 +92,7 @@ def test_the_probabilities_are_those_of_both_candidates_behind_the_same_words(mo
 
 def test_the_deciding_place_is_the_candidates_though_a_control_names_somebody_else() -> None:
     """Without thoughts the model answers about Sally: the first word at which any answer differs is a name."""
-    bench = Workbench(CoconutModel.from_pretrained("models/prosqa"))
+    bench = Workbench(CoconutModel.from_pretrained("models/prosqa-labelled"))
     problem = example_problem("prosqa", 36)
     bench.ask(problem.question, problem, 36, None)
     found: list[Controlled] = []

@@ -90,7 +90,7 @@ def test_what_if_answers_are_those_of_sessions_with_the_same_plans(
 
 
 def test_what_if_is_stopped_while_its_rows_are_answered() -> None:
-    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    bench = opened(CoconutModel.from_pretrained("models/prosqa-labelled"))
     tables: list[WhatIf] = []
     what_if(bench, "thought 1", ("nearest@1",), lambda: len(tables) > 1, tables.append)
     assert [variant.said is None for variant in tables[-1].variants] == [False, True]
@@ -99,7 +99,7 @@ def test_what_if_is_stopped_while_its_rows_are_answered() -> None:
 
 def test_what_if_compares_answers_and_reads_both_candidates_in_every_row() -> None:
     """One row speaks its chain in words: its answer is the same, and the numbers are of the same place."""
-    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    bench = opened(CoconutModel.from_pretrained("models/prosqa-labelled"))
     tables: list[WhatIf] = []
     what_if(bench, "thought 1", ("nearest@1", "noise@1"), go_on, tables.append)
     usual, nearest, noise = tables[-1].variants
