@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from coconut_core.problems.base import Graph
-from coconut_core.problems.prosqa import distances
+from coconut_core.problems.graphs import distances
 
 
 @dataclass(frozen=True)

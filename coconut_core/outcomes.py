@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.prosqa import distances
+from coconut_core.problems.graphs import distances
 
 
 class Outcome(StrEnum):

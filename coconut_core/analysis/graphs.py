@@ -9,8 +9,7 @@ from coconut_core.graph_reading import GraphLayers, graph_layers
 from coconut_core.outcomes import has_classes
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.families import family_named, is_family
-from coconut_core.problems.prosqa import distances
-from coconut_core.training.encoding import walk_ends
+from coconut_core.problems.graphs import distances, walk_ends
 
 NodeClasses = dict[str, list[int]]
 

@@ -23,15 +23,8 @@ from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.conversion import Conversion
 from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader
-from coconut_core.problems.prosqa import (
-    CONCEPTS,
-    LOOKUPS,
-    PERSONS,
-    problem_as_told,
-    random_shortest_path,
-    random_walk,
-    shuffled,
-)
+from coconut_core.problems.graphs import problem_as_told, random_shortest_path, random_walk, shuffled
+from coconut_core.problems.prosqa import CONCEPTS, LOOKUPS, PERSONS
 from coconut_core.problems.size import Range, Size, check_range, draw_until_found
 
 PROPERTIES = [

@@ -9,12 +9,12 @@ import itertools
 import random
 import re
 from bisect import bisect
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.graphs import distances, problem_as_told, random_shortest_path, random_walk, shuffled
 from coconut_core.problems.size import Range, Size, check_range, draw_until_found
 
 PERSONS = [
@@ -128,19 +128,6 @@ def lookup_problems(rng: random.Random) -> list[Problem]:
     return problems
 
 
-def random_walk(
-    edges: Sequence[tuple[int, int]], start: int, rng: random.Random, longest: int = 4
-) -> list[int]:
-    """The nodes of a walk from one node, each step along a random edge, of at most so many edges."""
-    walk = [start]
-    while len(walk) <= longest:
-        children = [target for source, target in edges if source == walk[-1]]
-        if not children:
-            break
-        walk.append(rng.choice(children))
-    return walk
-
-
 # The side of a node: which of the two persons, nodes 0 and 1, it descends from, as a bit set.
 FIRST, SECOND = 1, 2
 
@@ -173,58 +160,10 @@ def retell(graph: Graph, rng: random.Random) -> Problem:
     )
 
 
-def shuffled(graph: Graph, names: Sequence[str], rng: random.Random) -> Graph:
-    """The same graph under other names, its nodes numbered and its edges ordered at random.
-
-    Node numbers carry nothing then either: roots and nodes that came late get any number.
-    """
-    order = list(range(len(names)))
-    rng.shuffle(order)
-    place = {old: new for new, old in enumerate(order)}
-    edges = [(place[source], place[target]) for source, target in graph.edges]
-    rng.shuffle(edges)
-    return Graph(
-        tuple(names[old] for old in order),
-        tuple(edges),
-        place[graph.root],
-        place[graph.target],
-        place[graph.wrong],
-    )
-
-
 def sentence(graph: Graph, edge: tuple[int, int]) -> str:
     """The official wording of one edge: "Every lempus is a rompus." or "Alex is a rompus."."""
     source, target = (graph.names[node] for node in edge)
     return f"{source} is a {target}." if source[0].isupper() else f"Every {source} is a {target}."
-
-
-def distances(edges: Sequence[tuple[int, int]], root: int) -> dict[int, int]:
-    """Number of hops from root to each node that it reaches, by breadth-first search."""
-    children: dict[int, list[int]] = {}
-    for source, target in edges:
-        children.setdefault(source, []).append(target)
-    found, queue = {root: 0}, deque([root])
-    while queue:
-        node = queue.popleft()
-        for child in children.get(node, ()):
-            if child not in found:
-                found[child] = found[node] + 1
-                queue.append(child)
-    return found
-
-
-def random_shortest_path(graph: Graph, root: int, target: int, rng: random.Random) -> list[int]:
-    """One of the shortest paths from root to target, walked back from the target over random parents."""
-    far = distances(graph.edges, root)
-    path = [target]
-    while path[-1] != root:
-        node = path[-1]
-        path.append(
-            rng.choice(
-                [source for source, child in graph.edges if child == node and far.get(source) == far[node] - 1]
-            )
-        )
-    return path[::-1]
 
 
 def grow(rng: random.Random, size: ProsqaSize) -> tuple[list[tuple[int, int]], list[int]] | None:
@@ -349,32 +288,6 @@ def parse_question(question: str) -> Problem | None:
         return None
     pairs = [match.groups() for match in matches if match is not None]
     return problem_as_told(question, pairs, asked.groups(), _tell_steps, _tell_answer)
-
-
-def problem_as_told(
-    question: str,
-    pairs: Sequence[Sequence[str]],
-    asked: Sequence[str],
-    tell_steps: Callable[[Graph, list[int]], Sequence[str]],
-    tell_answer: Callable[[Graph], str],
-) -> Problem:
-    """The problem behind edges as pairs of names and what is asked: names of the root and both candidates.
-
-    Node numbers follow the order in which the names come. Without an answer and steps where not exactly one
-    candidate is reached; then the first one stands as the target.
-    """
-    names = tuple(dict.fromkeys(name for pair in [*pairs, asked] for name in pair))
-    number = {name: index for index, name in enumerate(names)}
-    edges = tuple((number[source], number[target]) for source, target in pairs)
-    root, first, second = (number[name] for name in asked)
-    far = distances(edges, root)
-    reached = [node for node in (first, second) if node in far]
-    target = reached[0] if len(reached) == 1 else first
-    graph = Graph(names, edges, root, target, second if target == first else first)
-    if len(reached) != 1:
-        return Problem(question, (), "", graph)
-    path = random_shortest_path(graph, root, target, random.Random(0))
-    return Problem(question, tuple(tell_steps(graph, path)), tell_answer(graph), graph)
 
 
 def _tell_steps(graph: Graph, path: list[int]) -> list[str]:

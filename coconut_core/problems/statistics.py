@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.prosqa import distances
+from coconut_core.problems.graphs import distances
 
 MOST_ANSWERS = 10  # with more different answers than this, they are not told one by one
 

@@ -12,17 +12,8 @@ import re
 from dataclasses import dataclass
 
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.prosqa import (
-    FIRST,
-    SECOND,
-    ProsqaSize,
-    distances,
-    draw_hops,
-    grow,
-    problem_as_told,
-    random_shortest_path,
-    shuffled,
-)
+from coconut_core.problems.graphs import distances, problem_as_told, random_shortest_path, shuffled
+from coconut_core.problems.prosqa import FIRST, SECOND, ProsqaSize, draw_hops, grow
 from coconut_core.problems.size import Range, check_range, draw_until_found
 
 NAMES = [str(number) for number in range(30)]

@@ -23,8 +23,8 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.arithmetic import LONGEST, evaluate_sum
 from coconut_core.problems.base import Graph, Problem
+from coconut_core.problems.graphs import distances
 from coconut_core.problems.prontoqa import with_article
-from coconut_core.problems.prosqa import distances
 from coconut_core.problems.sums import LEAST_TOLD
 
 MOST_CHANGE = 20  # how far a number of a question may move

@@ -15,8 +15,9 @@ from coconut_core.analysis.graphs import controls, searched_graph
 from coconut_core.model import CoconutModel
 from coconut_core.outcomes import has_classes
 from coconut_core.problems import Graph, Problem
+from coconut_core.problems.graphs import walk_ends
 from coconut_core.training.curriculum import Stage
-from coconut_core.training.encoding import Encoder, TokenizedProblem, walk_ends
+from coconut_core.training.encoding import Encoder, TokenizedProblem
 
 Numbers = dict[str, float]
 CONTROL_SEED = 0  # the same names are dealt anew at every evaluation

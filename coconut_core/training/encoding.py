@@ -12,6 +12,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.losses import IGNORE, has_label
 from coconut_core.problems.base import Graph, Problem, names_in_steps
 from coconut_core.problems.families import Family, family_named, is_family
+from coconut_core.problems.graphs import walk_ends
 from coconut_core.prompt import encode_text, question_ids
 from coconut_core.training.curriculum import ALL, Stage
 
@@ -218,14 +219,6 @@ class Encoder:
             last = len(problem.steps) - 1
             return [problem.steps[min(place, last)][0] for place in places]
         return [problem.frontiers[place] for place in places if place < len(problem.frontiers)]
-
-
-def walk_ends(graph: Graph) -> list[list[int]]:
-    """Where walks of 0, 1, 2, … hops from the root can end, as long as there are any."""
-    ends = [[graph.root]]
-    while ends[-1]:
-        ends.append(sorted({target for source, target in graph.edges if source in ends[-1]}))
-    return ends[:-1]
 
 
 def _without(steps: list[list[int]], count: int) -> list[list[int]]:

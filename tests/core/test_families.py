@@ -17,8 +17,9 @@ from coconut_core.problems import (
     prosqa,
     recognise,
 )
+from coconut_core.problems.graphs import distances
 from coconut_core.problems.prontoqa import PROPERTIES, ProntoqaSize
-from coconut_core.problems.prosqa import CONCEPTS, PERSONS, ProsqaSize, distances
+from coconut_core.problems.prosqa import CONCEPTS, PERSONS, ProsqaSize
 from coconut_core.problems.symbolic import NAMES, SymbolicSize
 from coconut_core.problems.wording import BOT, EOS, EOT, LATENT, PAD, PHRASES, UNKNOWN, build_tokenizer
 

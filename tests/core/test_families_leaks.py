@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from coconut_core.problems import FAMILIES, Graph, Problem, generate_problems
-from coconut_core.problems.prosqa import distances
+from coconut_core.problems.graphs import distances
 from coconut_core.problems.statistics import target_first
 
 WITH_GRAPHS = ("prosqa", "prontoqa", "symbolic")  # of sums see test_sums

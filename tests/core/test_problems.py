@@ -19,11 +19,11 @@ from coconut_core.problems import (
     recognise,
     write_problems,
 )
+from coconut_core.problems.graphs import distances
 from coconut_core.problems.prosqa import (
     CONCEPTS,
     PERSONS,
     ProsqaSize,
-    distances,
     generate,
     parse_question,
     retell,

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from coconut_core.problems import Family, Graph, Problem, Size
 from coconut_core.problems.families import Wording
-from coconut_core.problems.prosqa import problem_as_told, random_shortest_path, shuffled
+from coconut_core.problems.graphs import problem_as_told, random_shortest_path, shuffled
 from coconut_core.problems.size import Range, check_range
 
 PEOPLE = ("Ann", "Bob", "Cid", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jim", "Kay", "Leo")
