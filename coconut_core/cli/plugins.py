@@ -1,7 +1,6 @@
 """coconut plugins: what can be named here, and which package it comes from."""
 
 import json
-from importlib import import_module
 from typing import Any
 
 import typer
@@ -10,11 +9,7 @@ from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import OWN_PACKAGE, Table, package_of, plugins_of
 
-# By name, so that nothing is imported before the command runs, the explorer's among them.
-TABLES = (
-    *("coconut_core.feedback", "coconut_core.checkpoints.importers"),
-    *("coconut_core.problems.families", "coconut_tui.widgets.views"),
-)
+TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tables of
 
 
 def plugins(as_json: options.Json = False) -> None:
@@ -22,7 +17,7 @@ def plugins(as_json: options.Json = False) -> None:
 
     Plugins are tried out: one that does not work is listed with the reason. See docs/EXTENDING.md.
     """
-    tables: list[Table[Any]] = [import_module(module).TABLE for module in TABLES]
+    tables = _tables()
     rows = [row for table in tables for row in _rows(table)]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
@@ -39,6 +34,16 @@ def plugins(as_json: options.Json = False) -> None:
     Console().print(drawn)
     for problem in (each for table in tables for each in table.problems()):
         typer.echo(problem, err=True)
+
+
+def _tables() -> list[Table[Any]]:
+    """The tables of the engine, then those that other packages register, the explorer's among them."""
+    from coconut_core.checkpoints.importers import TABLE as FORMATS
+    from coconut_core.feedback import TABLE as FEEDBACK
+    from coconut_core.problems.families import TABLE as FAMILIES
+
+    own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES)}
+    return list(Table("table", TABLES_GROUP, Table, own).values().values())
 
 
 def _rows(table: Table[Any]) -> list[dict[str, Any]]:

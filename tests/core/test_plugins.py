@@ -95,6 +95,19 @@ def test_the_command_lists_what_is_registered_and_from_where(site: Path, coconut
     assert {row["problem"] for row in listed} == {None}
 
 
+def test_a_package_can_have_a_table_of_its_own_and_it_is_listed(tmp_path: Path, coconut: Run) -> None:
+    write_package(
+        tmp_path,
+        "more-things",
+        "from coconut_core.plugins import Table\nTABLE = Table('colour', 'more.colours', int, {'red': 1})\n",
+        "[coconut.tables]\ncolour = more_things:TABLE\n[more.colours]\nblue = more_things:TABLE\n",
+    )
+    listed = json.loads(coconut("plugins", "--json", site=tmp_path).stdout)
+    assert [row["name"] for row in listed if row["what"] == "colour"] == ["red", "blue"]
+    assert "must be a int" in next(row["problem"] for row in listed if row["name"] == "blue")
+    assert {"view", "feedback"} < {row["what"] for row in listed}
+
+
 def test_a_family_of_a_plugin_makes_problems(site: Path, coconut: Run, tmp_path: Path) -> None:
     made = coconut(
         "data", "make", "heights", "--count", 20, "--hops", "3", "--out", tmp_path / "h.json", site=site
