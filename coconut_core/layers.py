@@ -16,6 +16,7 @@ from transformers.cache_utils import DynamicLayer
 from coconut_core.contexts import new_cache
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
+from coconut_core.reprs import record_repr
 
 ATTENTIONS = ("self_attn", "attn", "attention", "self_attention")  # names that layers give to their attention
 PROJECTIONS = ("o_proj", "c_proj", "out_proj", "dense")  # names of the matrix that joins the heads
@@ -28,6 +29,8 @@ class Seen:
     layers: Tensor  # (batch, layers, hidden), the residual stream after each layer, before the final norm
     heads: Tensor  # (batch, layers, heads, head size), before the output projection; 0 heads in a hybrid
     attention: Tensor | None = None  # (batch, layers, heads, time), weights; None where they were not asked for
+
+    __repr__ = record_repr
 
 
 @dataclass
@@ -118,6 +121,8 @@ class Patch:
     layer: int
     vector: Tensor  # (hidden,), or (head size,) for a head
     head: int | None = None
+
+    __repr__ = record_repr
 
 
 @contextmanager

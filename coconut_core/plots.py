@@ -8,6 +8,7 @@ numbers, text has a sign for each.
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -79,8 +80,8 @@ class Figure:
         """This figure with another one to its right."""
         return Figure(self.panels + other.panels)
 
-    def save_svg(self, path: str | Path) -> None:
-        """Write an SVG file; the same figure gives the same bytes. Raises CoconutError where it cannot."""
+    def svg(self) -> str:
+        """The text of an SVG file; the same figure gives the same text."""
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure as Canvas
@@ -93,12 +94,21 @@ class Figure:
             FigureCanvasSVG(canvas)
             for number, panel in enumerate(self.panels, start=1):
                 panel.draw(canvas.add_subplot(1, len(self.panels), number))
-            try:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                with written_aside(Path(path)) as file:
-                    canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-            except OSError as error:
-                raise CoconutError(f"cannot write {path}: {error.strerror or error}") from error
+            text = StringIO()
+            canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return text.getvalue()
+
+    _repr_svg_ = svg  # a notebook draws it
+
+    def save_svg(self, path: str | Path) -> None:
+        """Write an SVG file. Raises CoconutError where it cannot."""
+        text = self.svg()
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with written_aside(Path(path)) as file:
+                file.write(text)
+        except OSError as error:
+            raise CoconutError(f"cannot write {path}: {error.strerror or error}") from error
 
     def to_text(self, width: int = 80, height: int = 20) -> str:
         """Draw it in characters, without colour; each plot takes about `height` lines."""

@@ -43,6 +43,9 @@ class Readout:
         self.hidden = hidden
         self._among = among
 
+    def __repr__(self) -> str:
+        return f"Readout({tuple(self.hidden.shape)}: {self.likeliest(3)}; entropy {self.entropy:.2f} nats)"
+
     @cached_property
     def logits(self) -> Tensor:
         """(vocabulary,), float32."""
@@ -66,6 +69,10 @@ class Readout:
         """The k likeliest tokens, likeliest first."""
         values, ids = self.probabilities.topk(min(check_top_k(k), self.probabilities.shape[0]))
         return self._named(ids.tolist(), values.tolist())
+
+    def likeliest(self, k: int = 3) -> str:
+        """The k likeliest tokens in one line: "lempus 0.46, rompus 0.33"."""
+        return ", ".join(f"{each.name} {each.probability:.2f}" for each in self.top(k))
 
     def probability(self, token: str | int) -> float:
         """Probability of one token, by id or by text that is exactly one token.

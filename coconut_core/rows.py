@@ -29,6 +29,7 @@ from coconut_core.model import CoconutModel
 from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
 from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
 from coconut_core.readout import Readout
+from coconut_core.reprs import record_repr
 from coconut_core.seeds import new_generator
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
@@ -42,6 +43,8 @@ class Recording:
     thoughts: Tensor  # (count, hidden)
     layers: Tensor | None = None  # (count, layers, hidden), see coconut_core.layers.Seen
     heads: Tensor | None = None  # (count, layers, heads, head size)
+
+    __repr__ = record_repr
 
 
 @dataclass

@@ -12,6 +12,7 @@ from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import Others, find_thoughts
 from coconut_core.prompt_shortcut import reading_prompt
+from coconut_core.reprs import record_repr
 
 
 @dataclass
@@ -22,6 +23,8 @@ class CoconutOutput:
     logits: Tensor | None
     label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
     halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
+
+    __repr__ = record_repr
 
 
 def read_and_score(

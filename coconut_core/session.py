@@ -8,6 +8,7 @@ Thought k is the vector fed at the k-th latent position; the readout of thought 
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +25,7 @@ from coconut_core.machine import CONTEXT, END, WORDS, Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import allow_edit, changing, choose_passes, find_thoughts
 from coconut_core.readout import Readout, ordinary
+from coconut_core.reprs import brief
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
 from coconut_core.steps import Kind, Step, read_again
@@ -83,6 +85,11 @@ class Session:
 
     # -- looking -------------------------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        said = " · ".join(step.readout.likeliest(1) for step in self.thought_steps())
+        thoughts = f"thoughts {brief(self.thought_vectors)}" + (f": {said}" if said else "")
+        return f"Session({brief(self.question)}, {self.mode}, {thoughts}, says {brief(self.text)})"
+
     @property
     def thoughts(self) -> int:
         """Number of thoughts in a latent segment; the largest number where a rule may end it earlier."""
@@ -140,6 +147,12 @@ class Session:
         return [step for step in self.steps if step.kind == "thought"]
 
     @property
+    def thought_vectors(self) -> Tensor:
+        """The thoughts taken so far as they were fed, (thoughts, hidden); may take part in a gradient."""
+        fed = [step.hidden for step in self.thought_steps()]
+        return ordinary(torch.stack(fed) if fed else self._context.hidden[:0])
+
+    @property
     def text(self) -> str:
         """What was said so far, without markers."""
         ids = [step.token_id for step in self.steps if step.kind == "token"]
@@ -162,7 +175,7 @@ class Session:
         if not self.may_think:
             raise CoconutError("the model is not thinking now: rewind to where it was to think again")
         key = (self._machine.segment, self._machine.taken + 1)
-        edit = self._edits.get(key) if edit is None else self._check_edit(edit)
+        edit = self._edits.get(key) if edit is None else allow_edit(self.model, edit, self.passes)
         readout = self._readout
         state = readout.hidden
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
@@ -222,8 +235,7 @@ class Session:
         """Go back to where only the first `position` steps had been taken (0: just after the prompt)."""
         if not 0 <= position <= len(self.steps):
             raise CoconutError(f"cannot rewind to step {position}: the run has {len(self.steps)} steps")
-        taken_back = len(self.steps) - position
-        if not taken_back:
+        if not (taken_back := len(self.steps) - position):
             return
         if self._context.croppable:
             self._context.take_back(taken_back, self.steps[position].state[None])
@@ -251,19 +263,14 @@ class Session:
         What followed is computed again from there, up to the same number of thoughts; words said after
         them are taken back, since they may now differ.
         """
-        place = next(
-            (
-                number
-                for number, step in enumerate(self.steps)
-                if step.kind == "thought" and (step.segment, step.index) == (segment, thought)
-            ),
-            None,
-        )
+        wanted = ("thought", segment, thought)
+        fed = [(step.kind, step.segment, step.index) for step in self.steps]
+        place = fed.index(wanted) if wanted in fed else None
         if place is None:
             raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
         if intervention is not None:
             # One that does not fit is refused before anything changes.
-            intervention = self._check_edit(intervention)
+            intervention = allow_edit(self.model, intervention, self.passes)
             intervention(self.steps[place].state)
             check_fits(self.model, intervention, len(self.prompt_ids) + place)
         again = sum(step.kind == "thought" and step.segment == segment for step in self.steps[place:])
@@ -279,13 +286,9 @@ class Session:
         """Do a plan to the first latent segment: go back to before the first thought that it touches, or to the
         question where it changes their number; steps from there on follow it."""
         for intervention in plan.edits.values():
-            self._check_edit(intervention)
-        touched = (
-            number
-            for number, step in enumerate(self.steps)
-            if step.index in plan.edits or step.kind != "thought"
-        )
-        self.rewind(0 if plan.thoughts is not None else min(touched, default=len(self.steps)))
+            allow_edit(self.model, intervention, self.passes)
+        kept = takewhile(lambda step: step.kind == "thought" and step.index not in plan.edits, self.steps)
+        self.rewind(0 if plan.thoughts is not None else sum(1 for _ in kept))
         if plan.thoughts is not None:
             self.ending = Ending(plan.thoughts)
             self._machine.thoughts = plan.thoughts
@@ -337,9 +340,6 @@ class Session:
             fed, _ = find_thoughts(self.model, context, count, self.passes, change=changing([chosen]))
             self._found = _Found(chosen, fed[0])
         return self._found.thoughts[machine.taken]
-
-    def _check_edit(self, edit: Edit) -> Intervention:
-        return allow_edit(self.model, edit, self.passes)
 
     def _check_room(self) -> None:
         if not self._has_room():

@@ -31,6 +31,11 @@ class Step:
     edit: Intervention | None = None
     ended: str | None = None  # why thinking ended, at the first step behind it: see Ending.reason; or "by hand"
 
+    def __repr__(self) -> str:
+        fed = f"thought {self.index}" if self.token_id is None else f"{self.kind} {self.token!r}"
+        edit = "" if self.edit is None else f", {self.edit}"
+        return f"Step({fed}{edit}, {tuple(self.hidden.shape)}: {self.readout.likeliest(3)})"
+
 
 @torch.inference_mode()
 def read_again(model: CoconutModel, prompt_ids: Sequence[int], steps: Sequence[Step]) -> Context:

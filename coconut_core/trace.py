@@ -13,6 +13,7 @@ from coconut_core.machine import CONTEXT, END, WORDS
 from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
+from coconut_core.reprs import brief
 from coconut_core.token_names import SPACE, content_of, plain_name
 from coconut_core.untrained import untrained_label
 from coconut_core.whole_files import written_aside
@@ -116,6 +117,13 @@ class Trace:
     settings: dict[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
     prompt_ids: tuple[int, ...] = ()  # empty in traces of before ids were kept
+
+    def __repr__(self) -> str:
+        said = " · ".join(
+            f"{each.top[0].name} {each.top[0].probability:.2f}" for each in self.thoughts() if each.top
+        )
+        thoughts = f"{len(self.thoughts())} thoughts" + (f": {said}" if said else "")
+        return f"Trace({self.model}, {brief(self.question)}, {thoughts}, says {brief(self.text)})"
 
     def thoughts(self) -> list[StepRecord]:
         """The thoughts among the steps."""

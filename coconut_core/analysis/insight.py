@@ -11,6 +11,7 @@ from coconut_core.layers import Seen, watching
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import read_prompt
 from coconut_core.readout import Readout, readouts
+from coconut_core.reprs import record_repr
 from coconut_core.session import Session
 from coconut_core.special_tokens import Encoded, PlacedToken
 from coconut_core.steps import Step, read_again
@@ -30,6 +31,8 @@ class Place:
     lens: tuple[Readout, ...]  # what each layer would say, first to last; the last is the state's own readout
     attention: Tensor | None = None  # (layers, heads, positions up to this one); None where not asked for
 
+    __repr__ = record_repr
+
 
 @dataclass(frozen=True)
 class Word:
@@ -48,6 +51,8 @@ class Insight:
 
     places: tuple[Place, ...]
     words: tuple[Word, ...]  # of the whole prompt: chat template, line break and <bot> included
+
+    __repr__ = record_repr
 
     def attention_to_words(self, place: int) -> Tensor:
         """Attention from a place to each word of the prompt, (layers, heads, words): the sum over its tokens.

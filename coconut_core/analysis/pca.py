@@ -9,6 +9,7 @@ from torch import Tensor
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Cloud, Line, draw_clouds, draw_lines
+from coconut_core.reprs import record_repr
 from coconut_core.seeds import new_generator
 
 ABOUT = (
@@ -28,6 +29,8 @@ class Pca:
     mean: Tensor  # (hidden,)
     axes: Tensor  # (components, hidden), orthonormal, most variance first
     explained: Tensor  # (components,), shares of the variance
+
+    __repr__ = record_repr
 
     @classmethod
     def fit(cls, points: Tensor, components: int = SHOWN) -> "Pca":

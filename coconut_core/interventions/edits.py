@@ -27,6 +27,9 @@ class Intervention:
         """What it does inside the model while the thought is read; by default nothing."""
         return ()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
 
 @dataclass(frozen=True)
 class Zero(Intervention):
@@ -69,7 +72,7 @@ class Noise(Intervention):
         return f"noise {self.seed}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replace(Intervention):
     """Another vector (hidden,) in place of the thought, such as another run's thought."""
 
@@ -83,7 +86,7 @@ class Replace(Intervention):
         return self.label
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Nearest(Intervention):
     """The token embedding with the largest cosine to the thought. embeddings is (vocabulary, hidden)."""
 
@@ -97,7 +100,7 @@ class Nearest(Intervention):
         return "nearest"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Add(Intervention):
     """The thought plus a vector (hidden,) times a factor; 0 changes nothing."""
 
@@ -112,7 +115,7 @@ class Add(Intervention):
         return f"add {self.label} {self.factor:g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectOut(Intervention):
     """The thought without its part along a vector (hidden,); the zero vector changes nothing."""
 
@@ -128,7 +131,7 @@ class ProjectOut(Intervention):
         return f"remove {self.label}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PatchLayer(Intervention):
     """A donor's residual stream (hidden,) in place of what a layer gives while the thought is read."""
 
@@ -144,7 +147,7 @@ class PatchLayer(Intervention):
         return f"patch {self.layer} {self.label}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PatchHead(Intervention):
     """A donor's output of one head (head size,) in its place while the thought is read."""
 
@@ -176,7 +179,7 @@ class HiddenPositions(Intervention):
         return f"knockout {self.label or _ranges(self.positions)}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chain(Intervention):
     """Several done at one thought, in order."""
 

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
-from coconut_core.interventions import Scale
+from coconut_core.analysis.insight import look_inside
+from coconut_core.generate import generate
+from coconut_core.interventions import Add, Replace, Scale
 from coconut_core.model import CoconutModel
+from coconut_core.plots import draw_grid
 from tests.core.tiny_models import QUESTIONS
 
 
@@ -48,3 +52,48 @@ def test_thoughts_can_be_trained_on(llama: CoconutModel) -> None:
         for state in (step.state, step.hidden, step.readout.hidden):
             probe(state).backward()
     assert float(probe.weight.grad.abs().sum()) > 0
+
+
+def test_the_thoughts_of_a_run_are_one_ordinary_tensor(llama: CoconutModel) -> None:
+    run = llama.start(QUESTIONS[0], max_new_tokens=1)
+    assert run.thought_vectors.shape == (0, 32)
+    run.finish()
+    assert torch.equal(run.thought_vectors, torch.stack([step.hidden for step in run.thought_steps()]))
+    probe = torch.nn.Linear(32, 1, dtype=torch.float64)
+    probe(run.thought_vectors).sum().backward()
+    assert float(probe.weight.grad.abs().sum()) > 0
+
+
+def test_what_is_shown_tells_shapes_and_tokens_and_no_vector(llama: CoconutModel) -> None:
+    run = llama.start(QUESTIONS[2], max_new_tokens=4)
+    first = run.think(Add(torch.ones(32, dtype=torch.float64), label="ones"))
+    likeliest = first.readout.top(1)[0]
+    token = f"{likeliest.name} {likeliest.probability:.2f}"
+    assert repr(first).startswith(f"Step(thought 1, add ones 1, (32,): {token}, ")
+    assert repr(first.readout).startswith(f"Readout((32,): {token}, ")
+    assert repr(first.edit) == "Add(add ones 1)"
+    run.finish()
+    for text in (repr(run), repr(run.trace())):
+        assert text.startswith(("Session('Every impus is a jompus.", "Trace(model, 'Every impus is a jompus."))
+        assert all(part in text for part in (token, "…", repr(run.text)))
+    assert "thoughts (3, 32): " in repr(run)
+    assert repr(run.steps[-1]).startswith(f"Step(token {run.steps[-1].token!r}, (32,): ")
+    insight = look_inside(run, attention=True)
+    length = len(run.prompt_ids)
+    assert repr(insight).startswith(
+        f"Insight(places={len(run.steps) + 1} × Place, words={len(insight.words)} × Word"
+    )
+    assert "state=(32,), layers=(2, 32), lens=[Readout((32,): " in repr(insight.places[0])
+    assert f"attention=(2, 4, {length})" in repr(insight.places[0])
+    answer = generate(llama, [QUESTIONS[0]], max_new_tokens=1, keep="inside")[0]
+    assert "recording=Recording(thoughts=(3, 32), layers=(3, 2, 32), heads=(3, 2, 4, 8))" in repr(answer)
+    shown = [run, *run.steps, run.trace(), insight, *insight.places, answer, Replace(run.thought_vectors[0])]
+    assert not any("tensor(" in repr(each) for each in shown)
+
+
+def test_a_figure_is_drawn_where_it_stands_in_a_notebook(tmp_path: Path) -> None:
+    figure = draw_grid([[0.0, 1.0]], ["r"], ["a", "b"], "title", "x", "y")
+    assert "</svg>" in figure.svg()
+    assert figure._repr_svg_() == figure.svg()
+    figure.save_svg(tmp_path / "grid.svg")
+    assert (tmp_path / "grid.svg").read_text(encoding="utf-8") == figure.svg()
