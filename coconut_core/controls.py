@@ -22,7 +22,7 @@ from coconut_core.interventions.donors import Sources, mean_thoughts
 from coconut_core.interventions.edits import Nearest, Noise
 from coconut_core.interventions.plan import Plan, shuffled, without
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import in_passes
+from coconut_core.passes import in_passes
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.prompt import encode_text

@@ -1,15 +1,11 @@
 """NaN and infinity: reported where they arise, and never shown as if they were a thought."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from coconut_core.errors import CoconutError
-
-if TYPE_CHECKING:
-    from coconut_core.steps import Step
 
 NAMED = 3  # tensors in a message
 
@@ -44,15 +40,3 @@ def check_finite(
         raise CoconutError(f"{told}the numbers overflow; use --dtype float32, or a smaller change to a thought")
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     raise WeightsError(f"{told}the weights {', '.join(names[:NAMED])}{more} are not either; take other weights")
-
-
-def check_run(module: nn.Module, state: Tensor, steps: Iterable["Step"]) -> None:
-    """check_finite for the state (batch, hidden) behind these steps, with the name of the first that is not
-    finite. Looks at the steps only where something is wrong."""
-    if torch.isfinite(state).all():
-        return
-    for step in steps:
-        name = f"thought {step.index}" if step.kind == "thought" else f"the state in front of {step.token!r}"
-        check_finite(module, step.state, name)
-        check_finite(module, step.hidden, f"{name} as it was changed ({step.edit})")
-    check_finite(module, state, "the state behind the last step")

@@ -11,10 +11,11 @@ from coconut_core.decoding import check_temperature
 from coconut_core.errors import describe_error
 from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
-from coconut_core.machine import END, Mode
+from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
 from coconut_core.prompt import encode_text
 from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
+from coconut_core.trace import END
 
 Name = TypeVar("Name", bound=Hashable)
 

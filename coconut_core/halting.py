@@ -11,35 +11,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor, nn
-
 from coconut_core.config import DEFAULT_THOUGHTS, check_thoughts
-from coconut_core.errors import CoconutError
+from coconut_core.halting_head import HaltingHead, require_head
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
     from coconut_core.readout import Readout
 
 BY_HAND = "by hand"  # why thinking ended where somebody ended it
-
-
-class HaltingHead(nn.Module):
-    """A classifier on the state after a thought: has the model thought enough?"""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(hidden_size, 1)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Log-odds that thinking should end, (…, hidden) -> (…)."""
-        log_odds: Tensor = self.linear(hidden).squeeze(-1)
-        return log_odds
-
-    @torch.inference_mode()
-    def probability(self, hidden: Tensor) -> Tensor:
-        """Probability that thinking should end, (…, hidden) -> (…), float32; without gradients."""
-        return torch.sigmoid(self(hidden).float())
 
 
 class StopRule(ABC):
@@ -165,12 +144,3 @@ def checkpoint_rule(model: "CoconutModel") -> StopRule | None:
     if config.ending == "stable":
         return StableRule(config.ending_threshold, config.ending_window)
     return HaltingRule(require_head(model), config.ending_threshold)
-
-
-def require_head(model: "CoconutModel") -> HaltingHead:
-    """The model's halting head. Raises CoconutError where it was built without."""
-    if model.halting is None:
-        raise CoconutError(
-            "this model has no halting head: build it with ending 'halting' in its configuration"
-        )
-    return model.halting

@@ -6,6 +6,8 @@ Pure bookkeeping without tensors; Session drives one, generate drives one for ea
 from dataclasses import dataclass
 from enum import StrEnum
 
+from coconut_core.trace import END
+
 
 class Mode(StrEnum):
     """What the model is doing."""
@@ -22,10 +24,6 @@ class Move(StrEnum):
     END_THINKING = "end thinking"  # the next token of what stands behind the thoughts
     SPEAK = "speak"  # a word
     NOTHING = "nothing"  # the run is over
-
-
-# Why a run says no more: the end of text was said, or there was no more patience or room for another word.
-END, WORDS, CONTEXT = "end", "words", "context"
 
 
 @dataclass

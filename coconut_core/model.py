@@ -28,7 +28,7 @@ from coconut_core.contexts import (
     new_context,
 )
 from coconut_core.feedback import build_feedback, embedding_table
-from coconut_core.halting import HaltingHead
+from coconut_core.halting_head import HaltingHead
 from coconut_core.prompt import encode_prompt
 from coconut_core.vocabulary import Vocabulary
 

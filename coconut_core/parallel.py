@@ -10,18 +10,15 @@ What the passes decide is which vectors are fed. The keys and values of the last
 vectors one by one through CoconutModel.latent_step gives, so a run can be stepped all the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from coconut_core.config import check_passes
 from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
-from coconut_core.halting import Ending
-from coconut_core.interventions.edits import Edit, Intervention, as_intervention
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -34,36 +31,6 @@ class Others:
 
     embeddings: Tensor
     thinking: Tensor
-
-
-def choose_passes(model: "CoconutModel", passes: int | None, ending: Ending) -> int:
-    """How many passes find the thoughts of a run; 0: they are taken one after the other.
-
-    None takes what the checkpoint says. Raises CoconutError for a number that is none, and where passes meet a
-    rule that may end thinking: all thoughts are found before any of them is taken.
-    """
-    chosen = model.config.passes if passes is None else check_passes(passes)
-    if chosen and ending.rule is not None:
-        raise CoconutError(
-            f"parallel passes find a fixed number of thoughts, and this run {ending}: give the number with "
-            "--thoughts, or take one thought after the other with --passes 0"
-        )
-    return chosen
-
-
-def check_one_by_one(model: "CoconutModel") -> None:
-    """Raise CoconutError for a model whose thoughts are found in passes, where they are read as those of the
-    loop: the state in front of a thought is not what is fed then."""
-    if model.config.passes:
-        raise CoconutError(
-            f"{model.name} finds its thoughts in {model.config.passes} parallel passes, and this reads those "
-            "of a model that takes one after the other: ask with --trace, or run coconut controls"
-        )
-
-
-def in_passes(passes: int) -> str:
-    """What there is to say of passes behind how a run's thinking ends; nothing where there are none."""
-    return f", found in {passes} parallel pass{'' if passes == 1 else 'es'}" if passes else ""
 
 
 def find_thoughts(
@@ -119,41 +86,3 @@ def _first_guess(
     hidden = model.feed(context, read, None if mask is None else mask[:, :-1])
     context.take_back(count - 1, before)
     return torch.cat([before[:, None], hidden], dim=1)
-
-
-def changing(edits: Sequence[Mapping[int, Intervention]]) -> Callable[[Tensor], Tensor] | None:
-    """A `change` for find_thoughts that does to each row its interventions, by number of the thought (from 1).
-
-    So an edit is there in every pass, and the thoughts behind it are found with it. None where there are none.
-    """
-    if not any(edits):
-        return None
-
-    def change(thoughts: Tensor) -> Tensor:
-        changed = thoughts.clone()
-        for row, by_number in enumerate(edits):
-            for number, edit in by_number.items():
-                if number <= thoughts.shape[1]:
-                    changed[row, number - 1] = edit(thoughts[row, number - 1])
-        return changed
-
-    return change
-
-
-def allow_edit(model: "CoconutModel", edit: Edit, passes: int) -> Intervention:
-    """The same edit; a function is one, too. Raises CoconutError where nothing can be done to a run's thoughts,
-    or not this."""
-    if model.config.feedback == "pause":
-        raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
-    intervention = as_intervention(edit)
-    check_edit(intervention, passes)
-    return intervention
-
-
-def check_edit(edit: Intervention, passes: int) -> None:
-    """Raise CoconutError for an intervention that parallel passes cannot do."""
-    if passes and edit.inside:
-        raise CoconutError(
-            f"'{edit}' works inside the model at one thought, and parallel passes read all of them at once: "
-            "take one thought after the other with --passes 0"
-        )

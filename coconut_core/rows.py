@@ -24,13 +24,15 @@ from coconut_core.interventions.edits import Intervention
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.interventions.plan import Plan
 from coconut_core.layers import Seen, watching
-from coconut_core.machine import CONTEXT, WORDS, Machine, Mode, Move
+from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import changing, check_edit, choose_passes, find_thoughts
+from coconut_core.parallel import find_thoughts
+from coconut_core.passes import changing, check_edit, choose_passes
 from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
 from coconut_core.readout import Readout
 from coconut_core.reprs import record_repr
 from coconut_core.seeds import new_generator
+from coconut_core.trace import CONTEXT, WORDS
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
 

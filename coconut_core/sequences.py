@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.halting import require_head
+from coconut_core.halting_head import require_head
 from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import Others, find_thoughts

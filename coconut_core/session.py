@@ -17,18 +17,19 @@ from torch import Tensor
 from coconut_core.contexts import Context
 from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
-from coconut_core.finite import check_run
 from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
 from coconut_core.interventions import Edit, Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
-from coconut_core.machine import CONTEXT, END, WORDS, Machine, Mode, Move
+from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import allow_edit, changing, choose_passes, find_thoughts
+from coconut_core.parallel import find_thoughts
+from coconut_core.passes import allow_edit, changing, choose_passes
 from coconut_core.readout import Readout, ordinary
 from coconut_core.reprs import brief
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
-from coconut_core.steps import Kind, Step, read_again
+from coconut_core.steps import Kind, Step, check_run, read_again
+from coconut_core.trace import CONTEXT, END, WORDS
 
 if TYPE_CHECKING:
     from coconut_core.trace import Trace
@@ -301,7 +302,7 @@ class Session:
 
     def trace(self, top_k: int = 10) -> "Trace":
         """Everything seen in this run, as plain data."""
-        from coconut_core.trace import trace_session
+        from coconut_core.recording import trace_session
 
         return trace_session(self, top_k)
 

@@ -1,13 +1,14 @@
 """A step of a run, and how what steps fed is read again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from coconut_core.contexts import Context
+from coconut_core.finite import check_finite
 from coconut_core.interventions import Intervention
 from coconut_core.interventions.inside import acting
 from coconut_core.model import CoconutModel
@@ -48,3 +49,15 @@ def read_again(model: CoconutModel, prompt_ids: Sequence[int], steps: Sequence[S
         with acting(model, context, {} if step.edit is None else {0: step.edit}) as visible:
             model.latent_step(context, step.hidden[None], visible=visible)
     return context
+
+
+def check_run(module: nn.Module, state: Tensor, steps: Iterable[Step]) -> None:
+    """check_finite for the state (batch, hidden) behind these steps, with the name of the first that is not
+    finite. Looks at the steps only where something is wrong."""
+    if torch.isfinite(state).all():
+        return
+    for step in steps:
+        name = f"thought {step.index}" if step.kind == "thought" else f"the state in front of {step.token!r}"
+        check_finite(module, step.state, name)
+        check_finite(module, step.hidden, f"{name} as it was changed ({step.edit})")
+    check_finite(module, state, "the state behind the last step")

@@ -1,16 +1,13 @@
 """Trace: everything seen in a run as plain data, kept as versioned JSON. Needs no model and no torch."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, visible
-from coconut_core.machine import CONTEXT, END, WORDS
-from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
 from coconut_core.reprs import brief
@@ -18,24 +15,11 @@ from coconut_core.token_names import SPACE, content_of, plain_name
 from coconut_core.untrained import untrained_label
 from coconut_core.whole_files import written_aside
 
-if TYPE_CHECKING:
-    from coconut_core.config import CoconutConfig
-    from coconut_core.halting import Ending
-    from coconut_core.model import CoconutModel
-    from coconut_core.readout import TokenProbability
-    from coconut_core.session import Session
-    from coconut_core.steps import Step
-
 FORMAT = "coconut-trace"
 VERSION = 1
+# Why a run says no more: the end of text was said, or there was no more patience or room for another word.
+END, WORDS, CONTEXT = "end", "words", "context"
 UNREADABLE = "says nothing: it holds NaN or infinity"  # of a step that is not readable
-
-
-class HasModel(Protocol):
-    """A run of a model: a Session, or what else was run."""
-
-    model: "CoconutModel"
-    prompt_ids: list[int]
 
 
 @dataclass(frozen=True)
@@ -298,100 +282,3 @@ def _id(value: Any) -> int | None:
 
 def _number(value: Any) -> float:
     return nan if value is None else float(value)
-
-
-def record_step(
-    step: "Step", before: "Step | None", watched: dict[str, int] | None = None, top_k: int = 10
-) -> StepRecord:
-    """What a step showed. before is the thought in front of it; watched maps names to token ids."""
-    readout = step.readout
-    likeliest = readout.top(top_k) if isfinite(readout.entropy) else []
-    return StepRecord(
-        kind=step.kind,
-        index=step.index,
-        segment=step.segment,
-        token=step.token,
-        top=recorded(likeliest),
-        entropy=readout.entropy,
-        norm=readout.norm,
-        cosine=None if before is None or not likeliest else readout.cosine(before.readout),
-        edit=None if step.edit is None else str(step.edit),
-        watched={name: readout.probability(number) for name, number in (watched or {}).items() if likeliest},
-        ended=step.ended,
-        token_id=step.token_id,
-        name="" if step.token_id is None else readout.name(step.token_id),
-    )
-
-
-def recorded(tokens: Iterable["TokenProbability"]) -> tuple[TokenRecord, ...]:
-    """Tokens of a readout as plain data."""
-    return tuple(TokenRecord(item.token, item.probability, item.token_id, item.name) for item in tokens)
-
-
-def trace_session(session: "Session", top_k: int = 10, problem: Problem | None = None) -> Trace:
-    """The trace of a session as it stands."""
-    model = session.model
-    watched = watched_tokens(session, problem)
-    records: list[StepRecord] = []
-    before: Step | None = None
-    for step in session.steps:
-        records.append(record_step(step, before, watched, top_k))
-        before = step if step.kind == "thought" else before
-    return Trace(
-        model=model.name,
-        question=session.question,
-        prompt=tuple(model.token_text(number) for number in session.prompt_ids),
-        steps=tuple(records),
-        text=session.text,
-        stopped_by=session.stopped_by,
-        settings=run_settings(
-            model,
-            session.ending,
-            session.passes,
-            temperature=session.temperature,
-            seed=session.seed,
-            max_new_tokens=session.max_new_tokens,
-        ),
-        problem=problem,
-        prompt_ids=tuple(session.prompt_ids),
-    )
-
-
-def run_settings(model: "CoconutModel", ending: "Ending", passes: int, **sampling: float) -> dict[str, Any]:
-    """The settings of a trace: how the run thought, and how its words were picked."""
-    from coconut_core.markers import markers_record
-    from coconut_core.parallel import in_passes
-
-    config = model.config
-    return {
-        "thoughts": ending.thoughts,
-        "ending": "fixed" if ending.rule is None else ending.rule.name,
-        "thinking": str(ending) + in_passes(passes),
-        **sampling,
-        "feedback": config.feedback,
-        "markers": markers_record(config, model.tokenizer),
-        **_where_set(config, "feedback_options", "chat", "chat_template", "system"),
-        **({"passes": passes} if passes else {}),
-        "trained": config.trained,
-        "first_thought_hops": config.first_thought_hops,
-        "answer_prefix": config.answer_prefix,
-    }
-
-
-def _where_set(config: "CoconutConfig", *names: str) -> dict[str, Any]:
-    return {name: value for name in names if (value := getattr(config, name))}
-
-
-def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
-    """Token ids of the graph's names, or of the results of steps that are sums, as far as each is one token of
-    the vocabulary."""
-    if problem is None:
-        return {}
-    found: dict[str, int] = {}
-    results = [result for _, result in equations(problem.steps)]
-    for name in results if problem.graph is None else problem.graph.names:
-        try:
-            found[name] = run.model.vocabulary.find(name, run.prompt_ids)
-        except CoconutError:
-            continue
-    return found

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
-from coconut_core.machine import END
 from coconut_core.problems.base import Problem
+from coconut_core.trace import END
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
 _WORD = re.compile(r"\w+")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coconut_core.errors import CoconutError
-from coconut_core.machine import END
 from coconut_core.problems.base import Problem
+from coconut_core.trace import END
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, read_breakpoint
 from coconut_tui.collection import Answered

@@ -23,7 +23,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.contexts import Context
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import check_one_by_one
+from coconut_core.passes import check_one_by_one
 from coconut_core.problems.base import Problem
 from coconut_core.prompt import encode_text
 from coconut_core.rows import in_batches, read_prompts

@@ -237,7 +237,7 @@ def _run(
 
 
 def _traced(asked: _Asked, source: str, top_k: int) -> "Trace":
-    from coconut_core.trace import trace_session
+    from coconut_core.recording import trace_session
     from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line
 

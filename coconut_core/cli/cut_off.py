@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
-from coconut_core.machine import CONTEXT, WORDS
-from coconut_core.trace import cut_off_by
+from coconut_core.trace import CONTEXT, WORDS, cut_off_by
 
 
 def tell_cut_off(runs: Sequence[tuple[str | None, str]], most_words: int) -> None:

@@ -114,7 +114,7 @@ def evaluate_command(
     --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
     """
     from coconut_core.halting import choose_ending
-    from coconut_core.parallel import in_passes
+    from coconut_core.passes import in_passes
     from coconut_core.paths import check_outputs
     from coconut_core.problems import read_some_problems
     from coconut_core.untrained import untrained_label

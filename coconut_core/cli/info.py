@@ -68,7 +68,7 @@ def model_facts(source: str, model: Any) -> dict[str, Any]:
     from coconut_core.finite import not_finite
     from coconut_core.halting import choose_ending
     from coconut_core.layers import cache_size, head_count
-    from coconut_core.parallel import in_passes
+    from coconut_core.passes import in_passes
     from coconut_core.problems import trained_size
     from coconut_core.untrained import untrained_usage
     from coconut_core.verdict import usage_line

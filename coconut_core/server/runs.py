@@ -16,14 +16,15 @@ from coconut_core.interventions.plan import Plan
 from coconut_core.interventions.text import bind, read_commands
 from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
-from coconut_core.parallel import allow_edit, choose_passes
+from coconut_core.passes import allow_edit, choose_passes
 from coconut_core.problems import Problem, recognise
 from coconut_core.prompt import encode_prompt
+from coconut_core.recording import record_step, run_settings, watched_tokens
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
 from coconut_core.steps import Kind, Step
 from coconut_core.text_stream import TextStream
-from coconut_core.trace import StepRecord, Trace, record_step, run_settings, watched_tokens
+from coconut_core.trace import StepRecord, Trace
 from coconut_core.untrained import untrained_usage
 
 KINDS: dict[Move, Kind] = {Move.THINK: "thought", Move.END_THINKING: "marker", Move.SPEAK: "token"}

@@ -9,9 +9,10 @@ from coconut_core.interventions import Intervention, Plan
 from coconut_core.machine import Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
+from coconut_core.recording import record_step
 from coconut_core.session import Session
 from coconut_core.steps import Step
-from coconut_core.trace import StepRecord, record_step
+from coconut_core.trace import StepRecord
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
 from coconut_tui.state import RECORDED_TOKENS
 

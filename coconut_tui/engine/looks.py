@@ -15,8 +15,9 @@ from coconut_core.analysis.tuned_lens import TunedLens, find_tuned_lens
 from coconut_core.errors import CoconutError
 from coconut_core.layers import Seen, watching
 from coconut_core.readout import Readout, readouts
+from coconut_core.recording import recorded
 from coconut_core.steps import Step
-from coconut_core.trace import TokenRecord, recorded
+from coconut_core.trace import TokenRecord
 from coconut_tui.branches import THOUGHT, WORD, Decisions
 from coconut_tui.engine.live import LiveRun, Stop
 from coconut_tui.engine.workbench import Workbench

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from coconut_core.machine import END
-from coconut_core.trace import Trace
+from coconut_core.trace import END, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped

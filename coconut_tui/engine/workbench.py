@@ -13,7 +13,8 @@ from coconut_core.markers import markers_record
 from coconut_core.model import CoconutModel
 from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
-from coconut_core.trace import Trace, trace_session, watched_tokens
+from coconut_core.recording import trace_session, watched_tokens
+from coconut_core.trace import Trace
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, History, Said, Tree
 from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.engine.live import LiveRun, LiveRuns, Stop, with_fresh_readout

@@ -13,7 +13,8 @@ from torch import Tensor
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
-from coconut_core.halting import EntropyRule, HaltingHead, StableRule, choose_ending
+from coconut_core.halting import EntropyRule, StableRule, choose_ending
+from coconut_core.halting_head import HaltingHead
 from coconut_core.interventions import Zero
 from coconut_core.losses import IGNORE
 from coconut_core.machine import Mode

@@ -11,7 +11,8 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan, read_commands
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout, readouts
-from coconut_core.trace import Trace, trace_session
+from coconut_core.recording import trace_session
+from coconut_core.trace import Trace
 from tests.core.byte_level_model import byte_level_model
 
 QUESTION = "The capital of France is (Paris)"

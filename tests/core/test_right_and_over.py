@@ -13,8 +13,9 @@ from coconut_core.evaluate import judge
 from coconut_core.generate import Answer, generate
 from coconut_core.model import CoconutModel, Work
 from coconut_core.problems.base import Problem
+from coconut_core.recording import trace_session
 from coconut_core.session import Session
-from coconut_core.trace import Trace, cut_off_by, trace_session
+from coconut_core.trace import Trace, cut_off_by
 from coconut_tui.branches import Said
 from coconut_tui.export import EXPORTS
 from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model

@@ -13,8 +13,9 @@ from coconut_core.errors import CoconutError
 from coconut_core.interventions import Scale
 from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
+from coconut_core.recording import trace_session
 from coconut_core.session import Session
-from coconut_core.trace import VERSION, Trace, trace_session
+from coconut_core.trace import VERSION, Trace
 from tests.core.ending_models import ending_model
 from tests.core.tiny_models import QUESTIONS, tiny_model
 

@@ -7,7 +7,8 @@ from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
-from coconut_core.trace import StepRecord, record_step, watched_tokens
+from coconut_core.recording import record_step, watched_tokens
+from coconut_core.trace import StepRecord
 from coconut_tui.branches import MARKER, THOUGHT, Decisions, thought_places
 from coconut_tui.engine.workbench import Workbench
 from coconut_tui.state import RECORDED_TOKENS

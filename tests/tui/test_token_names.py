@@ -12,7 +12,8 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.plots import draw_grid
-from coconut_core.trace import StepRecord, TokenRecord, Trace, trace_session
+from coconut_core.recording import trace_session
+from coconut_core.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Moment, read_breakpoint
 from coconut_tui.drafts import Workshop
