@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
+from coconut_core.terminal.guard import run_guarded
 
 BENCHMARKS = {  # paint first: it starts programs, which takes a process that has grown large longer
     "paint": "how soon the explorer paints after a key and after its start, beside what it may take",

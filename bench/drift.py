@@ -14,8 +14,6 @@ import typer
 from torch import Tensor
 
 from bench.shapes import SHAPES, random_question
-from coconut_core.cli.guard import run_guarded, say
-from coconut_core.cli.options import Json
 from coconut_core.errors import CoconutError
 from coconut_core.loading import DTYPES
 from coconut_core.markdown import markdown_table
@@ -24,6 +22,8 @@ from coconut_core.plots import Figure, Line, draw_lines
 from coconut_core.problems import generate_problems, read_some_problems
 from coconut_core.rows import read_prompts
 from coconut_core.significance import Share
+from coconut_core.terminal.guard import run_guarded, say
+from coconut_core.terminal.options import Json
 
 FREE, FORCED = "free", "forced"
 DEFAULT_MODELS = ("models/prosqa-labelled", "gpt2-small", "prosqa")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
+from coconut_core.terminal.guard import run_guarded
 
 if TYPE_CHECKING:
     from bench.shapes import Shape

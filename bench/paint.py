@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 
 from bench.measure import Comparison
 from bench.shapes import Shape
-from coconut_core.cli.guard import run_guarded
+from coconut_core.terminal.guard import run_guarded
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes

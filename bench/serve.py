@@ -18,11 +18,11 @@ from rich.console import Console
 
 from bench.measure import Comparison
 from bench.shapes import Shape
-from coconut_core.cli.guard import run_guarded
 from coconut_core.errors import CoconutError
 from coconut_core.problems import generate_problems
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
+from coconut_core.terminal.guard import run_guarded
 
 CHECKPOINT = "models/prosqa-labelled"
 CLIENTS = 64

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from coconut_core.cli.guard import run_guarded, say
-from coconut_core.cli.options import (
+from coconut_core.errors import CoconutError
+from coconut_core.terminal.guard import run_guarded, say
+from coconut_core.terminal.options import (
     MODEL_HELP,
     Base,
     Chat,
@@ -29,7 +30,6 @@ from coconut_core.cli.options import (
     expanded_source,
     resolve_source,
 )
-from coconut_core.errors import CoconutError
 
 HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(pretty_exceptions_enable=False)

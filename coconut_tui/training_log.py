@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from coconut_core.cli.progress import RunState, duration
 from coconut_core.errors import CoconutError
 from coconut_core.plots import Figure, Line, LinePanel, Panel, draw_lines
+from coconut_core.terminal.progress import RunState, duration
 from coconut_core.training.metrics import FILE_NAME, Row, draw_run, row_of
 
 _TALLEST, _LOWEST = 36, 12  # lines of one plot

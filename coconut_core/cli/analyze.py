@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.analysis import READINGS, check_readings
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.analysis.study import Study

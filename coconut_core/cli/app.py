@@ -17,7 +17,7 @@ from coconut_core.cli import (
     serve,
     train,
 )
-from coconut_core.cli.guard import run_guarded
+from coconut_core.terminal.guard import run_guarded
 
 app = typer.Typer(
     name="coconut",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.answer_record import answer_record
-from coconut_core.cli import options
 from coconut_core.cli.ask_file import answer_file
 from coconut_core.cli.cut_off import tell_cut_off
-from coconut_core.cli.guard import say
 from coconut_core.cli.samples import count_answers, say_record, say_seed
 from coconut_core.errors import CoconutError
 from coconut_core.seeds import check_samples, seed_behind
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.explainer import Explanation
@@ -260,15 +260,14 @@ def _record(asked: _Asked, source: str, top_k: int, timings: dict[str, float]) -
 
 def _tell(asked: _Asked, source: str, top_k: int) -> None:
     """Print the trace."""
-    from coconut_core.cli.show import print_trace
+    from coconut_core.terminal.show import print_trace, say_conclusion
 
     seen = _traced(asked, source, top_k)
     print_trace(seen)
     _tell_explained(asked)
     if asked.before is not None:
         say(f"without {asked.done}: {asked.before}")
-    say(thinking_line(seen))
-    say(f"thoughts used? {seen.settings['verdict']}")
+    say_conclusion(seen)
 
 
 def _explain(run: "Session", source: str) -> "list[Explanation]":
@@ -320,9 +319,3 @@ def answer_of(text: str, answer_prefix: str) -> str:
     from coconut_core.answers import final_answer
 
     return final_answer(text, answer_prefix)
-
-
-def thinking_line(trace: "Trace") -> str:
-    """How thinking was to end, how many thoughts were taken and why it ended, in words."""
-    ended = f", ended by: {', '.join(trace.ended)}" if trace.ended else ""
-    return f"{trace.settings['thinking']}: took {len(trace.thoughts())}{ended}"

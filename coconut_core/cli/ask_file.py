@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.seeds import seed_behind
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel

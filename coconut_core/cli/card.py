@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coconut_core.cli.controls import as_markdown
-from coconut_core.cli.info import model_facts
+from coconut_core.control_tables import as_markdown
 from coconut_core.errors import CoconutError
+from coconut_core.facts import model_facts
 from coconut_core.markdown import markdown_table
 from coconut_core.paths import user_path
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
+from coconut_core.control_tables import as_markdown, control_rows
 from coconut_core.errors import CoconutError
-from coconut_core.markdown import markdown_table
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 from coconut_core.verdict import FILE_NAME
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from coconut_core.config import CoconutConfig
     from coconut_core.problems import Problem
-    from coconut_core.significance import Share
-    from coconut_core.verdict import ControlResult, Controls
+    from coconut_core.verdict import Controls
 
 DRAWN = 500  # problems drawn from the model's own family where no file is given
 
@@ -159,24 +158,15 @@ def _target(model: Path, out: Path | None, keep: bool | None, is_look: bool) -> 
     return out or (model / FILE_NAME if keep or not is_look else None)
 
 
-def as_markdown(found: "Controls") -> str:
-    """The tables in Markdown, the verdict in front."""
-    lines = [f"**{found.verdict.usage}**: {found.verdict.reason}.", ""]
-    for table in filter(None, (_rows(found, found.results), _rows(found, found.per_thought))):
-        head, *rows = table
-        lines += [markdown_table(head, rows, left=head), ""]
-    return "\n".join(lines).rstrip()
-
-
 def _print(found: "Controls") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from coconut_core.cli.show import cell
+    from coconut_core.terminal.show import cell
 
     console = Console()
     for title, results in (("in place of the thoughts", found.results), ("one thought", found.per_thought)):
-        rows = _rows(found, results)
+        rows = control_rows(found, results)
         if not rows:
             continue
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -188,46 +178,6 @@ def _print(found: "Controls") -> None:
         console.print()
     console.print(cell(found.verdict.usage, "bold") + cell(f": {found.verdict.reason}"))
     console.print(cell(f"{found.model} on {found.data}, n={found.count}, {found.date}", "dim"))
-
-
-def _rows(found: "Controls", results: "tuple[ControlResult, ...]") -> list[list[str]]:
-    if not results:
-        return []
-    head = [
-        "control",
-        "right (95 %)",
-        "points lost (95 %)",
-        "p",
-        "changed",
-        "became the twin's",
-        "the donor's",
-        "n",
-    ]
-    rows = [head, ["own thoughts", _right(found.share), "", "", "", "", "", str(found.count)]]
-    for each in results:
-        least, most = each.pairs.interval
-        rows.append(
-            [
-                each.name,
-                _right(each.share),
-                f"{100 * each.pairs.drop:.1f} ({100 * least:.1f} to {100 * most:.1f})",
-                f"{each.p_adjusted:.2g}",
-                _share(each.changed, each.count),
-                _share(each.counterfactual, each.counterfactual_count),
-                "" if each.donor is None else _share(each.donor, each.count),
-                str(each.count),
-            ]
-        )
-    return rows
-
-
-def _right(share: "Share") -> str:
-    low, high = share.interval
-    return f"{100 * share.accuracy:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else ""
 
 
 def _draw(config: "CoconutConfig", count: int) -> "list[Problem]":

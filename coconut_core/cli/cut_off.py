@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.terminal.guard import say
 from coconut_core.trace import CONTEXT, WORDS, cut_off_by
 
 

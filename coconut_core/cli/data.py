@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError, visible
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.problems import Knobs, Problem
@@ -180,7 +180,7 @@ def stats(
     from rich.console import Console
     from rich.table import Table
 
-    from coconut_core.cli.show import cell
+    from coconut_core.terminal.show import cell
 
     table = Table(box=None, show_header=against is not None, padding=(0, 2, 0, 0))
     for heading in ("", *(path.name for path in found)):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.convert import check_target
-from coconut_core.cli.guard import say
+from coconut_core.checkpoints.targets import check_target
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel

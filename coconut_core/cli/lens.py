@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.analysis.tuned_lens import Calibration

@@ -5,9 +5,9 @@ from typing import Any
 
 import typer
 
-from coconut_core.cli import options
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import OWN_PACKAGE, Table, package_of, plugins_of
+from coconut_core.terminal import options
 
 TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tables of
 

@@ -7,11 +7,11 @@ from typing import Any
 import typer
 
 from coconut_core.cli.cut_off import tell_cut_off
-from coconut_core.cli.guard import say
 from coconut_core.cli.samples import count_answers, say_seed
 from coconut_core.errors import CoconutError
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
+from coconut_core.terminal.guard import say
 
 THE_SERVERS = (  # options of `ask` that `coconut serve` was told, or that need this machine's model or files
     *("model", "base", "passes", "input_file", "data", "device", "dtype", "device_map"),
@@ -87,8 +87,7 @@ def _tell(record: dict[str, Any], as_json: bool, ask: Ask, url: str) -> None:
 
 
 def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
-    from coconut_core.cli.ask import thinking_line
-    from coconut_core.cli.show import print_trace
+    from coconut_core.terminal.show import print_trace, say_conclusion
     from coconut_core.trace import Trace
 
     without = f"without {record['done']}" if "done" in record else ""
@@ -97,8 +96,7 @@ def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
         print_trace(seen)
         if without:
             say(f"{without}: {record['answer_without']}")
-        say(thinking_line(seen))
-        say(f"thoughts used? {seen.settings['verdict']}")
+        say_conclusion(seen)
         return
     say(record["answer"])
     if without:

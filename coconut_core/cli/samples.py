@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from coconut_core.cli.guard import say
+from coconut_core.terminal.guard import say
 
 
 def say_record(drawn: Sequence[tuple[int, dict[str, Any]]]) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 PORT = 8765
 
@@ -83,7 +83,7 @@ def serve_command(
     )
     import asyncio
 
-    from coconut_core.cli.info import model_facts
+    from coconut_core.facts import model_facts
     from coconut_core.server.batching import Batcher
     from coconut_core.server.runs import Limits
     from coconut_core.server.service import Service

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.cli import options
-from coconut_core.cli.guard import say
 from coconut_core.cli.train_seeds import go_on_with_seeds, read_seeds, train_new_seeds
 from coconut_core.errors import CoconutError, Interrupted
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.training.recipe import Recipe
@@ -193,7 +193,7 @@ def _tell_processes(trainer: "Trainer") -> None:
 
 
 def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
-    from coconut_core.cli.progress import Progress
+    from coconut_core.terminal.progress import Progress
     from coconut_core.training.metrics import MetricsLog
 
     opened = MetricsLog(folder.path, step=trainer.step, owes_evaluation=trainer.owes_evaluation)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError, Interrupted
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.training.recipe import Recipe

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.cli.options import entropy_rule
 from coconut_core.errors import CoconutError
 from coconut_core.problems import Problem
+from coconut_core.terminal.options import entropy_rule
 from tests.cli.conftest import Run
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.core.tiny_gguf import write_gguf

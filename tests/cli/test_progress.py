@@ -6,7 +6,7 @@ import itertools
 import pytest
 from rich.console import Console
 
-from coconut_core.cli.progress import (
+from coconut_core.terminal.progress import (
     Progress,
     RunState,
     diagnosis_text,

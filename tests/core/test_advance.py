@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.cli.progress import lines
 from coconut_core.errors import CoconutError, Interrupted
 from coconut_core.model import CoconutModel
+from coconut_core.terminal.progress import lines
 from coconut_core.training.data import Drawn
 from coconut_core.training.metrics import _stage_starts
 from coconut_core.training.optimizer import learning_rate

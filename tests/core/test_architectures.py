@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, Gemma3Config
 from coconut_core.analysis.insight import look_inside
 from coconut_core.analysis.runs import aside, gather
 from coconut_core.architectures import TESTED, check_loop
-from coconut_core.cli.info import model_facts
 from coconut_core.errors import CoconutError
+from coconut_core.facts import model_facts
 from coconut_core.interventions import HiddenPositions, Intervention, PatchHead, PatchLayer, Plan, Scale
 from coconut_core.interventions.text import parse_plan
 from coconut_core.layers import watching

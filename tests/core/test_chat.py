@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.cli.options import chosen_chat
 from coconut_core.config import CoconutConfig
 from coconut_core.contexts import longest_sequence
 from coconut_core.errors import CoconutError
@@ -18,6 +17,7 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
 from coconut_core.session import Session
+from coconut_core.terminal.options import chosen_chat
 from coconut_core.training.encoding import Encoder
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model

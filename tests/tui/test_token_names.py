@@ -7,12 +7,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from coconut_core.cli.show import print_trace
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.plots import draw_grid
 from coconut_core.recording import trace_session
+from coconut_core.terminal.show import print_trace
 from coconut_core.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.branches import Branch, Decisions, Said, Tree
 from coconut_tui.breakpoints import Moment, read_breakpoint

@@ -8,6 +8,7 @@ from rich.text import Text
 from coconut_core.cells import cells, padded
 from coconut_core.errors import visible
 from coconut_core.graph_reading import graph_mass
+from coconut_core.terminal.guard import say
 from coconut_core.trace import UNREADABLE, StepRecord, Trace
 
 BAR = 20
@@ -38,6 +39,13 @@ def print_trace(trace: Trace, console: Console | None = None) -> None:
     elif trace.cut_off is not None:
         answer.append(f"  {trace.cut_off}", "dim")
     console.print(Group(table, Text(), Text("answer  ", style="dim") + answer))
+
+
+def say_conclusion(trace: Trace) -> None:
+    """How thinking was to end, how many thoughts were taken and why it ended, and whether they are used."""
+    ended = f", ended by: {', '.join(trace.ended)}" if trace.ended else ""
+    say(f"{trace.settings['thinking']}: took {len(trace.thoughts())}{ended}")
+    say(f"thoughts used? {trace.settings['verdict']}")
 
 
 def _bars(step: StepRecord, mark: str) -> Group:

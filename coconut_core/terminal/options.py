@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.cli.guard import say
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path, user_source
 from coconut_core.seeds import check_seed
+from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.halting import StopRule

@@ -1,0 +1,1 @@
+"""What the command lines share: options, what errors become, and traces and training runs drawn."""
