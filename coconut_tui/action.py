@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
+App = TypeVar("App", contravariant=True)  # what it is done to
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(Generic[App]):
     """One thing a person can do. `name` is how it is typed behind ":"; keys are Textual's, comma separated.
 
     An argument in brackets may be left out; where one is needed, the key opens the command line for it.
@@ -20,10 +19,10 @@ class Action:
     label: str
     description: str
     group: str
-    do: "Callable[[Explorer, str], None]"
+    do: Callable[[App, str], None]
     argument: str = ""
 
-    def act(self, app: "Explorer", argument: str = "") -> None:
+    def act(self, app: App, argument: str = "") -> None:
         """Do it. Raises CoconutError where it cannot be done."""
         self.do(app, argument)
 
@@ -43,6 +42,7 @@ class Action:
         return self.argument != "" and not self.argument.startswith("[")
 
 
+AnyAction = Action[Any]  # one that is only shown
 _SHOWN = {
     "plus": "+",
     "minus": "-",

@@ -1,14 +1,12 @@
 """Every action of the explorer in one table: keys, footer, command line, palette, help and docs use it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from coconut_tui.action import Action
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.verbs import asking, branching, editing, filing, helping, looking, measuring, moving, running
 from coconut_tui.widgets.views import VIEWS, all_views
 from coconut_tui.widgets.views.sight import View
-
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
 ACTIONS = (
     *running.ACTIONS,
@@ -23,16 +21,31 @@ ACTIONS = (
 )
 
 
-def all_actions() -> tuple[Action, ...]:
+def all_actions() -> tuple[Action[ExplorerBase], ...]:
     """The same, and one without a key for each view that a plugin brings."""
     return (*ACTIONS, *(_bringing(view) for view in list(all_views().values())[len(VIEWS) :]))
 
 
-def _bringing(view: View) -> Action:
-    def show(app: "Explorer", argument: str) -> None:
+def _bringing(view: View) -> Action[ExplorerBase]:
+    def show(app: ExplorerBase, argument: str) -> None:
         app.show_view(view.name)
 
     return Action(view.name, "", view.title, f"Show the view {view.title}", "Plugins", show)
+
+
+def check_keys(chosen: Mapping[str, str]) -> None:
+    """Keys by the names of actions, comma separated, in place of their own. Raises ValueError for a name that
+    there is not, and for a key that would stand for two actions."""
+    known = {action.name: action.keys for action in ACTIONS}
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"there is no action '{name}': known are {', '.join(known)}")
+    owner: dict[str, str] = {}
+    for name, text in {**known, **chosen}.items():
+        for key in text.split(","):
+            other = owner.setdefault(key, name)
+            if other != name and chosen.keys() & {name, other}:
+                raise ValueError(f"the key '{key}' would be both '{other}' and '{name}'")
 
 
 def keys_table() -> str:

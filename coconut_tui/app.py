@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from textual.app import SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.timer import Timer
@@ -12,7 +12,7 @@ from textual.timer import Timer
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
-from coconut_tui.action import Action
+from coconut_tui.action import AnyAction
 from coconut_tui.actions import ACTIONS, all_actions
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Collection
@@ -30,23 +30,23 @@ from coconut_tui.engine import (
     VerdictRead,
     WhatIfChanged,
 )
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.footing import keys_shown
 from coconut_tui.keeper import Keeper
 from coconut_tui.keys_first import KeysFirst
-from coconut_tui.opening import OpeningApp
 from coconut_tui.pace import Pace
 from coconut_tui.palette import PaletteProvider, palette_commands
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.beside import BesideScreen
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.edit import EditScreen
-from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets import views
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
+from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
 from coconut_tui.widgets.text import TextView
@@ -54,7 +54,7 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tour import TourBar
 
 
-class Explorer(OpeningApp):
+class Explorer(ExplorerBase):
     """Steps a model, or a saved trace, through its thoughts."""
 
     TITLE = "coconut"
@@ -118,6 +118,12 @@ class Explorer(OpeningApp):
         self._thoughts_pane: ThoughtsPane | None = None
         self.first_question, self.first_example, self.thoughts = question, example, thoughts
 
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield TourBar(id="tour")
+        yield TextView(id="verdict")
+        yield KeysLine(id="keys")
+
     def on_mount(self) -> None:
         """Draw first; load the model after the first paint."""
         self.keeper.listen(self.tell)
@@ -150,14 +156,10 @@ class Explorer(OpeningApp):
         except CoconutError as error:
             self.tell_error(str(error))
 
-    def action_explain(self, view: str) -> None:
-        """Show how to read a view."""
-        self.push_screen(HelpScreen(views.guide_of(view), self.actions))
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers."""
         yield from (each for each in super().get_system_commands(screen) if each.title == "Theme")
-        yield from palette_commands(self)
+        yield from palette_commands(self, self.action_act)
 
     # -- messages of the engine and the panes --------------------------------------------------------------
 
@@ -242,45 +244,20 @@ class Explorer(OpeningApp):
         if isinstance(message.rows, BranchTree) and self.replay is None:
             self.engine.move(message.key)
 
-    # -- what actions need ---------------------------------------------------------------------------------
+    # -- drawing -------------------------------------------------------------------------------------------
 
-    def actions_now(self) -> Sequence[Action]:
+    def actions_now(self) -> Sequence[AnyAction]:
         """What the line of keys names."""
         replayed, loaded = self.replay is not None, self.facts is not None
         names = keys_shown(self.view, replayed=replayed, loaded=loaded, focused=self.focused_view)
         by_name = {action.name: action for action in self.actions}
         return [by_name[name] for name in names]
 
-    def branch_in_question(self) -> int:
-        """The branch under the cursor where the tree has the focus, else the current one."""
-        tree = self.query_one(BranchTree)
-        return tree.key if tree.has_focus and tree.key is not None else self.require_view().tree.current
-
     @property
     def _asking_for_thoughts(self) -> str:
         """How one asks for thoughts where a run takes none; a saved run is as it is."""
         key = next(action.shown_keys for action in self.actions if action.name == "more-thoughts")
         return "" if self.replay is not None else f"{key} plans one, :thoughts 6 six"
-
-    @property
-    def problem_number(self) -> int | None:
-        """The number of the problem that is open."""
-        return None if self.view is None else self.view.tree.example
-
-    def highlight(self, rows: RowsView, key: int) -> None:
-        """Select the step, or the branch, of a row."""
-        if isinstance(rows, BranchTree):
-            self.query_one(BranchesPane).highlight(key)
-        else:
-            self.selected = self.looked_at = key
-            self._draw_selected()
-
-    def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
-        """Stop there from now on."""
-        self.breakpoints = breakpoints
-        self._draw()
-
-    # -- opening and drawing -------------------------------------------------------------------------------
 
     @property
     def up_to_date(self) -> bool:
@@ -310,7 +287,6 @@ class Explorer(OpeningApp):
         self.call_after_refresh(self._pace.painted)
 
     def _draw_selected(self) -> None:
-        """Draw what follows the cursor and nothing else: after a key that moves it somebody waits."""
         self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts)
         self.draw_inspect()
         self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)

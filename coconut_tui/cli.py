@@ -9,9 +9,10 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +31,9 @@ from coconut_core.terminal.options import (
     expanded_source,
     resolve_source,
 )
+
+if TYPE_CHECKING:
+    from coconut_tui.config import LoadedConfig
 
 HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -103,12 +107,12 @@ def explore(
     from coconut_core.hub import check_source
     from coconut_core.problems import read_some_problems
     from coconut_core.trace import Trace
-    from coconut_tui.config import Config, load_config
+    from coconut_tui.config import Config
     from coconut_tui.keeper import Keeper, kept_theme
     from coconut_tui.store import default_folder
 
     given = {"model": model, "device": device, "dtype": dtype, "thoughts": thoughts, "top_k": top_k}
-    in_force = load_config(config, given)
+    in_force = _settings(config, given)
     settings = in_force.config
     if example is not None and example < 1:
         raise CoconutError(f"examples are numbered from 1, not {example}")
@@ -170,6 +174,17 @@ def explore(
     end_process(explorer.return_code or 0)
 
 
+def _settings(path: Path | None, given: Mapping[str, Any] | None = None) -> "LoadedConfig":
+    from coconut_tui.config import load_config
+
+    def check_keys(keys: Mapping[str, str]) -> None:
+        from coconut_tui import actions  # with Textual behind it, which settings without keys can do without
+
+        actions.check_keys(keys)
+
+    return load_config(path, given, check_keys=check_keys)
+
+
 FOR_THE_APP = (
     "theme",
     "palette",
@@ -224,9 +239,7 @@ def show_config(
     A setting is taken from the command line, else from the environment (COCONUT_TUI_MODEL and so on; the file
     itself from COCONUT_TUI_CONFIG), else from the config file, else it has its default.
     """
-    from coconut_tui.config import load_config
-
-    loaded = load_config(config)
+    loaded = _settings(config)
     say(json.dumps(loaded.to_json(), ensure_ascii=False) if as_json else loaded.to_toml())
 
 

@@ -3,15 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.quoting import masked, parts, words
+from coconut_tui.action import AnyAction
 from coconut_tui.state import FormFacts
-
-if TYPE_CHECKING:
-    from coconut_tui.action import Action
-
 
 _EDITORS = {"q": "quit", "q!": "quit", "w": "save"}  # as they are typed in vi
 
@@ -29,11 +25,11 @@ class Completion:
 class Line:
     """A line that was read: an action with its argument, or an intervention, for which the action is `edit`."""
 
-    action: "Action"
+    action: AnyAction
     argument: str
 
 
-def read_line(text: str, actions: Sequence["Action"], forms: Sequence[FormFacts]) -> Line:
+def read_line(text: str, actions: Sequence[AnyAction], forms: Sequence[FormFacts]) -> Line:
     """What a line asks for. Raises CoconutError for an unknown name, a missing or a needless argument."""
     text = text.strip()
     name, _, argument = text.partition(" ")
@@ -53,7 +49,7 @@ def read_line(text: str, actions: Sequence["Action"], forms: Sequence[FormFacts]
 
 def completions(
     text: str,
-    actions: Sequence["Action"],
+    actions: Sequence[AnyAction],
     forms: Sequence[FormFacts],
     arguments: Mapping[str, Sequence[str]],
 ) -> list[Completion]:

@@ -70,28 +70,15 @@ def _theme(value: Any) -> str:
 
 
 def _keys(value: Any) -> Mapping[str, str]:
-    """Keys by action: a text such as "s,space", or a list of texts. No key may stand for two actions."""
+    """Keys by action: a text such as "s,space", or a list of texts."""
     if not isinstance(value, Mapping):
         raise ValueError('write a table such as {step = "s,space"}')
-    from coconut_tui.actions import (
-        ACTIONS,  # with Textual behind it, which settings without keys can do without
-    )
-
-    known = {action.name: action.keys for action in ACTIONS}
     chosen: dict[str, str] = {}
     for name, given in value.items():
-        if name not in known:
-            raise ValueError(f"there is no action '{name}': known are {', '.join(known)}")
         keys = given.split(",") if isinstance(given, str) else given
         if not isinstance(keys, list) or not keys or not all(map(_is_text, keys)):
             raise ValueError(f"write the keys of '{name}' as a text such as \"s,space\"")
         chosen[name] = ",".join(key.strip() for key in keys)
-    owner: dict[str, str] = {}
-    for name, text in (known | chosen).items():
-        for key in text.split(","):
-            other = owner.setdefault(key, name)
-            if other != name and chosen.keys() & {name, other}:
-                raise ValueError(f"the key '{key}' would be both '{other}' and '{name}'")
     return chosen
 
 
@@ -164,8 +151,10 @@ def load_config(
     path: Path | None = None,
     command_line: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    check_keys: Callable[[Mapping[str, str]], object] = lambda keys: None,
 ) -> LoadedConfig:
-    """The settings in force. command_line holds what was given there, None for what was not.
+    """The settings in force. command_line holds what was given there, None for what was not; check_keys raises
+    ValueError for keys that do not fit the actions there are.
 
     Raises CoconutError in one line for an entry that is unknown or not allowed, and for a file that was named
     and cannot be read.
@@ -184,7 +173,7 @@ def load_config(
         for name, value in given.items():
             if source == "command line" and value is None:
                 continue
-            values[name], sources[name] = _checked(name, value, spell(name)), source
+            values[name], sources[name] = _checked(name, value, spell(name), check_keys), source
     return LoadedConfig(Config(**values), path, table is not None, sources)
 
 
@@ -223,12 +212,15 @@ def _as_toml(text: str) -> Any:
         return text
 
 
-def _checked(name: str, value: Any, spelling: str) -> Any:
+def _checked(name: str, value: Any, spelling: str, check_keys: Callable[[Mapping[str, str]], object]) -> Any:
     known = {item.name: item.metadata["check"] for item in fields(Config)}
     if name not in known:
         raise CoconutError(f"{spelling} is no setting: known are {', '.join(known)}")
     try:
-        return known[name](value)
+        kept = known[name](value)
+        if name == "keys":
+            check_keys(kept)
+        return kept
     except ValueError as error:
         shown = json.dumps(value, ensure_ascii=False, default=str)
         raise CoconutError(f"{spelling} cannot be {shown}: {error}") from error

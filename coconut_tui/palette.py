@@ -1,25 +1,23 @@
 """The command palette: every action and every intervention, found by name, by key and by what they do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.verbs.helping import type_line
-
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
 _BY_DESCRIPTION = 0.1  # the score of what only the description says; titles that match have more
 
 
-def palette_commands(app: "Explorer") -> Iterator[SystemCommand]:
-    """A command for each action, and one for each intervention that the model knows, which begins a line."""
+def palette_commands(app: ExplorerBase, act: Callable[[str], None]) -> Iterator[SystemCommand]:
+    """A command for each action, which act does by its name, and one for each intervention that the model
+    knows, which begins a line."""
     for action in app.actions:
         title = f"{action.label} ({action.shown_keys})" if action.keys else action.label
-        yield SystemCommand(title, action.description, partial(app.action_act, action.name))
+        yield SystemCommand(title, action.description, partial(act, action.name))
     for form in () if app.facts is None else app.facts.forms:
         line = f"{form.name}{' ' if form.arguments else '@' if form.takes_places else ''}"
         about = f"Intervention: {form.description}"

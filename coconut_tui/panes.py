@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Tab, Tabs
 
 from coconut_core.errors import visible
-from coconut_tui.action import Action
+from coconut_tui.action import AnyAction
 from coconut_tui.palettes import palette_theme
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.branches import BranchesPane
@@ -24,7 +24,6 @@ from coconut_tui.widgets.prompt import PromptPane, asked_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from coconut_tui.widgets.tour import TourBar
 
 PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
 
@@ -84,11 +83,8 @@ class PanedApp(App[None]):
                 yield BranchesPane(id="branches", classes="pane")
             yield ThoughtsPane(id="thoughts", classes="pane front")
             yield InspectPane(id="inspect", classes="pane")
-        yield TourBar(id="tour")
-        yield TextView(id="verdict")
-        yield KeysLine(id="keys")
 
-    def actions_now(self) -> Sequence[Action]:
+    def actions_now(self) -> Sequence[AnyAction]:
         """What the line of keys names."""
         raise NotImplementedError
 

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
+from coconut_tui.explorer_base import ExplorerBase
 
 OFFERED = "tour-offered"  # a file beside the saved sessions: the tour begins by itself only once
 
@@ -17,27 +15,27 @@ class Stop:
 
     title: str
     text: str
-    done: "Callable[[Explorer], bool]"
+    done: Callable[[ExplorerBase], bool]
 
     def told(self, keys: Mapping[str, str]) -> str:
         """The text with the keys as they are set."""
         return self.text.format_map(keys)
 
 
-def _has_thought(app: "Explorer") -> bool:
+def _has_thought(app: ExplorerBase) -> bool:
     return app.view is not None and any(step.kind == "thought" for step in app.view.steps)
 
 
-def _finished(app: "Explorer") -> bool:
+def _finished(app: ExplorerBase) -> bool:
     return app.view is not None and app.view.over
 
 
-def _looked_at_early_thought_on_graph(app: "Explorer") -> bool:
+def _looked_at_early_thought_on_graph(app: ExplorerBase) -> bool:
     thought = app.selected_thought
     return app.shown_view == "graph" and thought is not None and thought.index <= 2
 
 
-def _zeroed(app: "Explorer") -> bool:
+def _zeroed(app: ExplorerBase) -> bool:
     branches = () if app.view is None else app.view.tree.branches
     return any("zero" in branch.done and branch.said is not None for branch in branches)
 

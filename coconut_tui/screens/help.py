@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
@@ -13,10 +12,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from coconut_tui.action import AnyAction
 from coconut_tui.guides import Guide
-
-if TYPE_CHECKING:
-    from coconut_tui.action import Action
 
 
 class HelpScreen(ModalScreen[None]):
@@ -28,7 +25,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", "up", show=False),
     ]
 
-    def __init__(self, guide: Guide, actions: Sequence["Action"]) -> None:
+    def __init__(self, guide: Guide, actions: Sequence[AnyAction]) -> None:
         super().__init__()
         self._guide, self._actions = guide, actions
 
@@ -49,7 +46,7 @@ def _about(guide: Guide) -> Text:
     return text.append("\n\nKeys, and what to type behind :\n")
 
 
-def _table(actions: Sequence["Action"]) -> Table:
+def _table(actions: Sequence[AnyAction]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(no_wrap=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
@@ -10,41 +9,39 @@ from coconut_core.problems.base import Problem
 from coconut_tui.action import Action
 from coconut_tui.branches import Tree
 from coconut_tui.engine.finding import SWAPS, swap
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.opening import A_MODEL
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.verbs.running import whole_number
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def question(app: "Explorer", argument: str) -> None:
+def question(app: ExplorerBase, argument: str) -> None:
     """Write one."""
     app.require_model()
     app.write_question("" if app.view is None else app.view.question)
 
 
-def next_problem(app: "Explorer", argument: str) -> None:
+def next_problem(app: ExplorerBase, argument: str) -> None:
     """The next problem of those that are gone through."""
     app.require_model()
     open_problem(app, app.problems.after(app.problem_number, 1))
 
 
-def previous_problem(app: "Explorer", argument: str) -> None:
+def previous_problem(app: ExplorerBase, argument: str) -> None:
     """The problem before."""
     app.require_model()
     open_problem(app, app.problems.after(app.problem_number, -1))
 
 
-def problem(app: "Explorer", argument: str) -> None:
+def problem(app: ExplorerBase, argument: str) -> None:
     """A problem by its number."""
     app.require_model()
     open_problem(app, whole_number(argument, "the number of a problem", 1))
 
 
-def problems(app: "Explorer", argument: str) -> None:
+def problems(app: ExplorerBase, argument: str) -> None:
     """Pick one from a list."""
     app.require_model()
     if not app.problems:
@@ -62,7 +59,7 @@ def problems(app: "Explorer", argument: str) -> None:
     app.push_screen(ProblemsScreen(app.problems, app.problem_number, app.engine.answer_all, test), closed)
 
 
-def recent(app: "Explorer", argument: str) -> None:
+def recent(app: ExplorerBase, argument: str) -> None:
     """Ask one of the questions asked lately."""
     app.require_model()
     if not app.keeper.questions:
@@ -75,7 +72,7 @@ def recent(app: "Explorer", argument: str) -> None:
     app.push_screen(RecentScreen("Questions asked lately", app.keeper.questions), chosen)
 
 
-def model(app: "Explorer", argument: str) -> None:
+def model(app: ExplorerBase, argument: str) -> None:
     """Open another model."""
 
     def chosen(source: str | None) -> None:
@@ -91,7 +88,7 @@ def model(app: "Explorer", argument: str) -> None:
         )
 
 
-def cpu(app: "Explorer", argument: str) -> None:
+def cpu(app: ExplorerBase, argument: str) -> None:
     """The session that is open, with its model on the CPU: where a device has failed."""
     app.require_model()
     tree = app.require_view().tree
@@ -101,7 +98,7 @@ def cpu(app: "Explorer", argument: str) -> None:
     app.start_engine(choice)
 
 
-def open_first(app: "Explorer") -> None:
+def open_first(app: ExplorerBase) -> None:
     """Where a model is there: the session that goes on, the question that is open, the one that the app was
     started with, or a first one."""
     saved, app.saved = app.saved, None
@@ -123,13 +120,13 @@ def open_first(app: "Explorer") -> None:
         app.tell_error(str(error))
 
 
-def open_problem(app: "Explorer", number: int) -> None:
+def open_problem(app: ExplorerBase, number: int) -> None:
     """A problem of the file or the family. Raises CoconutError where there is none."""
     found = app.problems.problem(number)
     app.ask(found.question, found, number)
 
 
-def ask_again(app: "Explorer", tree: Tree) -> None:
+def ask_again(app: ExplorerBase, tree: Tree) -> None:
     """The question of another model's run; its number counts where this model has the same problems."""
     number, same = tree.example, False
     if number is not None and app.problems:

@@ -1,50 +1,46 @@
 """Branches: forking, going between them, naming, deleting and comparing them."""
 
-from typing import TYPE_CHECKING
-
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
-
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
+from coconut_tui.explorer_base import ExplorerBase
 
 
-def fork(app: "Explorer", argument: str) -> None:
+def fork(app: ExplorerBase, argument: str) -> None:
     """A branch that begins after the selected step."""
     app.require_model()
     app.require_view()
     app.engine.fork(0 if app.selected is None else app.selected + 1, argument)
 
 
-def branch(app: "Explorer", argument: str) -> None:
+def branch(app: ExplorerBase, argument: str) -> None:
     """Go to a branch by name."""
     app.require_model()
     app.engine.move(app.require_view().tree.named(argument).number)
 
 
-def next_branch(app: "Explorer", argument: str) -> None:
+def next_branch(app: ExplorerBase, argument: str) -> None:
     """Go to the next branch in the tree."""
     _move(app, 1)
 
 
-def previous_branch(app: "Explorer", argument: str) -> None:
+def previous_branch(app: ExplorerBase, argument: str) -> None:
     """Go to the branch before in the tree."""
     _move(app, -1)
 
 
-def rename(app: "Explorer", argument: str) -> None:
+def rename(app: ExplorerBase, argument: str) -> None:
     """Call the branch something else."""
     app.require_model()
     app.engine.rename(app.branch_in_question(), argument)
 
 
-def delete(app: "Explorer", argument: str) -> None:
+def delete(app: ExplorerBase, argument: str) -> None:
     """Delete the branch."""
     app.require_model()
     app.engine.delete(app.branch_in_question())
 
 
-def compare(app: "Explorer", argument: str) -> None:
+def compare(app: ExplorerBase, argument: str) -> None:
     """The branch beside another one, by default the current one or its parent."""
     app.require_model()
     tree = app.require_view().tree
@@ -58,7 +54,7 @@ def compare(app: "Explorer", argument: str) -> None:
     app.engine.compare(first, second)
 
 
-def _move(app: "Explorer", by: int) -> None:
+def _move(app: ExplorerBase, by: int) -> None:
     app.require_model()
     tree = app.require_view().tree
     order = [branch.number for _, branch in tree.rows()]

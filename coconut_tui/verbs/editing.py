@@ -1,21 +1,18 @@
 """Changing thoughts, trying what a change would do, and taking changes back."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
 from coconut_tui.drafts import Workshop
 from coconut_tui.engine.engine import PREVIEW, WHAT_IF
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.what_if import ablations_of, sweep_of
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def edit(app: "Explorer", argument: str) -> None:
+def edit(app: ExplorerBase, argument: str) -> None:
     """From a menu, with a preview."""
     app.require_model()
     assert app.facts is not None  # as there is a model
@@ -31,19 +28,19 @@ def edit(app: "Explorer", argument: str) -> None:
     app.push_screen(EditScreen(workshop, argument, lambda text: app.engine.preview(text, segment)), closed)
 
 
-def zero(app: "Explorer", argument: str) -> None:
+def zero(app: ExplorerBase, argument: str) -> None:
     """Zeros in the place of the selected thought."""
     step = app.require_thought()
     app.engine.edit(f"zero@{step.index}", step.segment)
 
 
-def own(app: "Explorer", argument: str) -> None:
+def own(app: ExplorerBase, argument: str) -> None:
     """Its own value again."""
     step = app.require_thought()
     app.engine.restore(step.index, step.segment)
 
 
-def what_if(app: "Explorer", argument: str) -> None:
+def what_if(app: ExplorerBase, argument: str) -> None:
     """All ablations of the selected thought."""
     step = app.require_thought()
     if step.segment:
@@ -51,26 +48,26 @@ def what_if(app: "Explorer", argument: str) -> None:
     _try(app, f"thought {step.index}", ablations_of(step.index))
 
 
-def sweep(app: "Explorer", argument: str) -> None:
+def sweep(app: ExplorerBase, argument: str) -> None:
     """An intervention at several strengths."""
     app.require_model()
     thought = 1 if "@" in argument else app.require_thought().index
     _try(app, argument, sweep_of(argument, thought))
 
 
-def undo(app: "Explorer", argument: str) -> None:
+def undo(app: ExplorerBase, argument: str) -> None:
     """Undo the last change."""
     app.require_model()
     app.engine.undo()
 
 
-def redo(app: "Explorer", argument: str) -> None:
+def redo(app: ExplorerBase, argument: str) -> None:
     """Do again what was undone."""
     app.require_model()
     app.engine.redo()
 
 
-def _try(app: "Explorer", title: str, texts: Sequence[str]) -> None:
+def _try(app: ExplorerBase, title: str, texts: Sequence[str]) -> None:
     def closed(text: str | None) -> None:
         app.engine.forget(WHAT_IF)
         if text is not None:

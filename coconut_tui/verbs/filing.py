@@ -3,21 +3,18 @@
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
 from coconut_core.trace import Trace
 from coconut_core.whole_files import written_aside
 from coconut_tui.action import Action
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.export import export_for, write_export
 from coconut_tui.pictures import pane_text, picture
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def save(app: "Explorer", argument: str) -> None:
+def save(app: ExplorerBase, argument: str) -> None:
     """Save the run as a trace."""
     app.require_model()
     path = user_path(argument)
@@ -30,7 +27,7 @@ def save(app: "Explorer", argument: str) -> None:
     app.use_trace("saving", write)
 
 
-def export(app: "Explorer", argument: str) -> None:
+def export(app: ExplorerBase, argument: str) -> None:
     """Write the run down for others, in the form that the file's name asks for."""
     path = user_path(argument)
     form = export_for(path)
@@ -44,7 +41,7 @@ def export(app: "Explorer", argument: str) -> None:
     app.use_trace("exporting", write)
 
 
-def write_picture(app: "Explorer", argument: str) -> None:
+def write_picture(app: ExplorerBase, argument: str) -> None:
     """The view that has the focus as a picture or a text."""
     path = user_path(argument)
     _refuse_existing(path)
@@ -59,7 +56,7 @@ def write_picture(app: "Explorer", argument: str) -> None:
     app.tell(f"{app.focused_view} written to {path.resolve()}")
 
 
-def write_screenshot(app: "Explorer", argument: str) -> None:
+def write_screenshot(app: ExplorerBase, argument: str) -> None:
     """The whole screen as a picture."""
     path = user_path(argument) if argument else _picture_of_now()
     _refuse_existing(path)
@@ -67,7 +64,7 @@ def write_screenshot(app: "Explorer", argument: str) -> None:
     app.tell(f"screen written to {path.resolve()}")
 
 
-def copy(app: "Explorer", argument: str) -> None:
+def copy(app: ExplorerBase, argument: str) -> None:
     """The view that has the focus, or another thing, into the clipboard."""
     what = argument or "view"
     if what == "run":
@@ -83,7 +80,7 @@ def copy(app: "Explorer", argument: str) -> None:
         raise CoconutError(f"cannot copy '{what}': copy view, question, answer or run")
 
 
-def _copy(app: "Explorer", what: str, text: str) -> None:
+def _copy(app: ExplorerBase, what: str, text: str) -> None:
     app.copy_to_clipboard(text)
     app.tell(f"{what}: {len(text)} characters handed to the terminal's clipboard")
 
@@ -108,12 +105,12 @@ def _write(path: Path, content: str) -> None:
         raise CoconutError(f"cannot write {path}: {error}") from error
 
 
-def close_trace(app: "Explorer", argument: str) -> None:
+def close_trace(app: ExplorerBase, argument: str) -> None:
     """Go back from a saved run to the model."""
     app.close_replay()
 
 
-def open_trace(app: "Explorer", argument: str) -> None:
+def open_trace(app: ExplorerBase, argument: str) -> None:
     """Open a saved run."""
     app.open_replay(Trace.load(user_path(argument)))
 

@@ -1,32 +1,29 @@
 """The command line, help, and leaving."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
 from coconut_tui.breakpoints import USAGES
 from coconut_tui.commands import completions, read_line
 from coconut_tui.drafts import Workshop
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.tour import STOPS
 from coconut_tui.widgets.tour import TourBar
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def command(app: "Explorer", argument: str) -> None:
+def command(app: ExplorerBase, argument: str) -> None:
     """The command line."""
     type_line(app, "")
 
 
-def show_help(app: "Explorer", argument: str) -> None:
+def show_help(app: ExplorerBase, argument: str) -> None:
     """The view that has the focus, and all keys."""
     app.action_explain(app.focused_view)
 
 
-def tour(app: "Explorer", argument: str) -> None:
+def tour(app: ExplorerBase, argument: str) -> None:
     """Lead through the explorer in six steps, or leave off."""
     bar = app.query_one(TourBar)
     if bar.stop is None or bar.stop == len(STOPS):
@@ -35,17 +32,17 @@ def tour(app: "Explorer", argument: str) -> None:
         bar.end()
 
 
-def leave(app: "Explorer", argument: str) -> None:
+def leave(app: ExplorerBase, argument: str) -> None:
     """End the app."""
     app.exit()
 
 
-def suspend(app: "Explorer", argument: str) -> None:
+def suspend(app: ExplorerBase, argument: str) -> None:
     """Stop the process until the shell's fg."""
     app.action_suspend_process()
 
 
-def type_line(app: "Explorer", text: str, error: str = "") -> None:
+def type_line(app: ExplorerBase, text: str, error: str = "") -> None:
     """Ask for a line, and do it; one that cannot be done comes back with what is wrong."""
     forms = () if app.facts is None else app.facts.forms
     known: dict[str, Sequence[str]] = {"CONDITION": USAGES}

@@ -1,76 +1,73 @@
 """What is on screen."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.token_names import typed_name
 from coconut_tui.action import Action
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.looks import MOST_PINS, TEMPERATURES
 from coconut_tui.widgets.inspect import InspectPane
 from coconut_tui.widgets.views import lens as lens_view
 from coconut_tui.widgets.views import lines as lines_view
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def top(app: "Explorer", argument: str) -> None:
+def top(app: ExplorerBase, argument: str) -> None:
     """Likeliest tokens."""
     app.show_view("top")
 
 
-def graph(app: "Explorer", argument: str) -> None:
+def graph(app: ExplorerBase, argument: str) -> None:
     """The path graph."""
     app.show_view("graph")
 
 
-def answer(app: "Explorer", argument: str) -> None:
+def answer(app: ExplorerBase, argument: str) -> None:
     """The words said."""
     app.show_view("answer")
 
 
-def lens(app: "Explorer", argument: str) -> None:
+def lens(app: ExplorerBase, argument: str) -> None:
     """Layers by thoughts."""
     app.show_view("lens")
 
 
-def attention(app: "Explorer", argument: str) -> None:
+def attention(app: ExplorerBase, argument: str) -> None:
     """Where it looked."""
     app.show_view("attention")
 
 
-def lines(app: "Explorer", argument: str) -> None:
+def lines(app: ExplorerBase, argument: str) -> None:
     """Pinned tokens across thoughts."""
     app.show_view("lines")
 
 
-def nearest(app: "Explorer", argument: str) -> None:
+def nearest(app: ExplorerBase, argument: str) -> None:
     """The nearest token embeddings."""
     app.show_view("nearest")
 
 
-def trajectory(app: "Explorer", argument: str) -> None:
+def trajectory(app: ExplorerBase, argument: str) -> None:
     """Thoughts in two dimensions."""
     app.show_view("trajectory")
 
 
-def numbers(app: "Explorer", argument: str) -> None:
+def numbers(app: ExplorerBase, argument: str) -> None:
     """The table."""
     app.show_view("numbers")
 
 
-def play(app: "Explorer", argument: str) -> None:
+def play(app: ExplorerBase, argument: str) -> None:
     """The thoughts on the graph, one after the other."""
     app.play()
 
 
-def zoom(app: "Explorer", argument: str) -> None:
+def zoom(app: ExplorerBase, argument: str) -> None:
     """One pane, or all."""
     app.zoom()
 
 
-def pin(app: "Explorer", argument: str) -> None:
+def pin(app: ExplorerBase, argument: str) -> None:
     """Draw a line for a token, or take its line away."""
     sight = app.query_one(InspectPane).sight
     pins, token = app.dials.pins, argument or _token_in_question(app)
@@ -88,7 +85,7 @@ def pin(app: "Explorer", argument: str) -> None:
     app.tell(f"pinned: {', '.join(pins) or 'nothing but the candidates'}")
 
 
-def _token_in_question(app: "Explorer") -> str:
+def _token_in_question(app: ExplorerBase) -> str:
     """The likeliest token of the selected step, or of the lens's cell under the cursor."""
     sight = app.query_one(InspectPane).sight
     if sight.step is None:
@@ -98,43 +95,43 @@ def _token_in_question(app: "Explorer") -> str:
     return typed_name(token.name, sight.facts is not None and sight.facts.spaces_shown)
 
 
-def cooler(app: "Explorer", argument: str) -> None:
+def cooler(app: ExplorerBase, argument: str) -> None:
     """A lower temperature."""
     _heat(app, -1)
 
 
-def warmer(app: "Explorer", argument: str) -> None:
+def warmer(app: ExplorerBase, argument: str) -> None:
     """A higher temperature."""
     _heat(app, 1)
 
 
-def _heat(app: "Explorer", by: int) -> None:
+def _heat(app: ExplorerBase, by: int) -> None:
     place = TEMPERATURES.index(app.dials.temperature) + by
     if 0 <= place < len(TEMPERATURES):
         app.set_dials(replace(app.dials, temperature=TEMPERATURES[place]))
 
 
-def lower_layer(app: "Explorer", argument: str) -> None:
+def lower_layer(app: ExplorerBase, argument: str) -> None:
     """A layer down."""
     _turn_layer(app, -1)
 
 
-def higher_layer(app: "Explorer", argument: str) -> None:
+def higher_layer(app: ExplorerBase, argument: str) -> None:
     """A layer up."""
     _turn_layer(app, 1)
 
 
-def previous_head(app: "Explorer", argument: str) -> None:
+def previous_head(app: ExplorerBase, argument: str) -> None:
     """The head before."""
     _turn_head(app, -1)
 
 
-def next_head(app: "Explorer", argument: str) -> None:
+def next_head(app: ExplorerBase, argument: str) -> None:
     """The next head."""
     _turn_head(app, 1)
 
 
-def _turn_layer(app: "Explorer", by: int) -> None:
+def _turn_layer(app: ExplorerBase, by: int) -> None:
     app.require_model()
     layers = 0 if app.facts is None else app.facts.layers
     if app.shown_view == "lens":
@@ -144,7 +141,7 @@ def _turn_layer(app: "Explorer", by: int) -> None:
         app.set_dials(replace(app.dials, layer=_turned(app.dials.layer, by, layers)))
 
 
-def _turn_head(app: "Explorer", by: int) -> None:
+def _turn_head(app: ExplorerBase, by: int) -> None:
     app.require_model()
     heads = 0 if app.facts is None else app.facts.heads
     app.set_dials(replace(app.dials, head=_turned(app.dials.head, by, heads)))
@@ -155,17 +152,17 @@ def _turned(number: int | None, by: int, count: int) -> int | None:
     return ((number or 0) + by) % (count + 1) or None
 
 
-def more_tokens(app: "Explorer", argument: str) -> None:
+def more_tokens(app: ExplorerBase, argument: str) -> None:
     """More tokens of a step."""
     app.set_token_count(app.token_count + 5 if app.token_count >= 5 else 5)
 
 
-def fewer_tokens(app: "Explorer", argument: str) -> None:
+def fewer_tokens(app: ExplorerBase, argument: str) -> None:
     """Fewer tokens of a step."""
     app.set_token_count(app.token_count - 5)
 
 
-def switch_theme(app: "Explorer", argument: str) -> None:
+def switch_theme(app: ExplorerBase, argument: str) -> None:
     """Dark or light."""
     app.theme = "textual-light" if app.current_theme.dark else "textual-dark"
 

@@ -5,21 +5,18 @@ Two of the screens draw plots: they are imported when asked for, so that the fir
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
 from coconut_tui.action import Action
 from coconut_tui.beside import Side
 from coconut_tui.engine.finding import CONTROLS, control
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.beside import BesideScreen
 from coconut_tui.verbs.helping import type_line
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def controls(app: "Explorer", argument: str) -> None:
+def controls(app: ExplorerBase, argument: str) -> None:
     """All controls on this question."""
     from coconut_tui.screens.controls import ControlsScreen
 
@@ -32,7 +29,7 @@ def controls(app: "Explorer", argument: str) -> None:
     control(app.engine, others, lambda found: screen.post_message(screen.Changed(found)))
 
 
-def beside(app: "Explorer", argument: str) -> None:
+def beside(app: ExplorerBase, argument: str) -> None:
     """Another model on this question."""
     app.require_model()
     assert app.choice is not None  # as there is a model
@@ -42,7 +39,7 @@ def beside(app: "Explorer", argument: str) -> None:
     app.push_screen(BesideScreen(first, app.engine, choice, app.thoughts))
 
 
-def training(app: "Explorer", argument: str) -> None:
+def training(app: ExplorerBase, argument: str) -> None:
     """The log of a training run, by default that of the run which the model is from."""
     from coconut_tui.screens.training import TrainingScreen
     from coconut_tui.training_log import TrainingLog

@@ -1,86 +1,83 @@
 """Moving the cursor within a pane, and the focus between panes."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual.containers import ScrollableContainer
 from textual.widgets import Tabs
 
 from coconut_tui.action import Action
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.jump import Go, JumpScreen, Target
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import VIEWS
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
-
 ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
 FAR = 1_000_000  # lines; more than any pane has
 
 
-def down(app: "Explorer", argument: str) -> None:
+def down(app: ExplorerBase, argument: str) -> None:
     """One line down."""
     _move(app, 1)
 
 
-def up(app: "Explorer", argument: str) -> None:
+def up(app: ExplorerBase, argument: str) -> None:
     """One line up."""
     _move(app, -1)
 
 
-def first(app: "Explorer", argument: str) -> None:
+def first(app: ExplorerBase, argument: str) -> None:
     """To the first line."""
     _move(app, -FAR)
 
 
-def last(app: "Explorer", argument: str) -> None:
+def last(app: ExplorerBase, argument: str) -> None:
     """To the last line."""
     _move(app, FAR)
 
 
-def page_down(app: "Explorer", argument: str) -> None:
+def page_down(app: ExplorerBase, argument: str) -> None:
     """Ten lines down."""
     _move(app, 10)
 
 
-def page_up(app: "Explorer", argument: str) -> None:
+def page_up(app: ExplorerBase, argument: str) -> None:
     """Ten lines up."""
     _move(app, -10)
 
 
-def left(app: "Explorer", argument: str) -> None:
+def left(app: ExplorerBase, argument: str) -> None:
     """To the pane on the left."""
     _focus_neighbour(app, -1)
 
 
-def right(app: "Explorer", argument: str) -> None:
+def right(app: ExplorerBase, argument: str) -> None:
     """To the pane on the right."""
     _focus_neighbour(app, 1)
 
 
-def later(app: "Explorer", argument: str) -> None:
+def later(app: ExplorerBase, argument: str) -> None:
     """Select the next step, wherever the focus is."""
     _move_rows(app, app.query_one(ThoughtsPane), 1)
 
 
-def earlier(app: "Explorer", argument: str) -> None:
+def earlier(app: ExplorerBase, argument: str) -> None:
     """Select the step before."""
     _move_rows(app, app.query_one(ThoughtsPane), -1)
 
 
-def choose(app: "Explorer", argument: str) -> None:
+def choose(app: ExplorerBase, argument: str) -> None:
     """Take what the cursor stands on."""
     if isinstance(app.focused, RowsView):
         app.focused.choose()
 
 
-def next_pane(app: "Explorer", argument: str) -> None:
+def next_pane(app: ExplorerBase, argument: str) -> None:
     """The next pane in a narrow terminal."""
     app.query_one("#pane-tabs", Tabs).action_next_tab()
 
 
-def jump(app: "Explorer", argument: str) -> None:
+def jump(app: ExplorerBase, argument: str) -> None:
     """A letter for every pane and every row in sight; a digit for a view."""
 
     def closed(go: Go | None) -> None:
@@ -97,12 +94,12 @@ def jump(app: "Explorer", argument: str) -> None:
     app.push_screen(JumpScreen(targets, views), closed)
 
 
-def _select(app: "Explorer", rows: RowsView, key: int) -> None:
+def _select(app: ExplorerBase, rows: RowsView, key: int) -> None:
     rows.focus()
     app.highlight(rows, key)
 
 
-def _move(app: "Explorer", by: int) -> None:
+def _move(app: ExplorerBase, by: int) -> None:
     focused = app.focused
     if isinstance(focused, RowsView):
         _move_rows(app, focused, by)
@@ -110,13 +107,13 @@ def _move(app: "Explorer", by: int) -> None:
         focused.scroll_relative(y=by, animate=False)
 
 
-def _move_rows(app: "Explorer", rows: RowsView, by: int) -> None:
+def _move_rows(app: ExplorerBase, rows: RowsView, by: int) -> None:
     key = rows.move(by)
     if key is not None:
         app.highlight(rows, key)
 
 
-def _focus_neighbour(app: "Explorer", by: int) -> None:
+def _focus_neighbour(app: ExplorerBase, by: int) -> None:
     """The pane on one side; in a narrow terminal it comes to the front."""
     here = ACROSS.index(app.focused_pane)
     app.focus_pane(ACROSS[min(max(here + by, 0), len(ACROSS) - 1)])

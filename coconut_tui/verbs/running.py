@@ -1,101 +1,97 @@
 """Running: steps on and back, how many thoughts there are, and where a run stops."""
 
-from typing import TYPE_CHECKING
-
 from coconut_core.config import check_thoughts
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
 from coconut_tui.breakpoints import read_breakpoint
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.state import RECORDED_TOKENS
 from coconut_tui.verbs.helping import type_line
 
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
-
-def step(app: "Explorer", argument: str) -> None:
+def step(app: ExplorerBase, argument: str) -> None:
     """Take one step."""
     if not _at_end(app):
         app.player.step()
 
 
-def back(app: "Explorer", argument: str) -> None:
+def back(app: ExplorerBase, argument: str) -> None:
     """Take the last step back."""
     app.player.back()
 
 
-def go_on(app: "Explorer", argument: str) -> None:
+def go_on(app: ExplorerBase, argument: str) -> None:
     """Run to the end or a breakpoint."""
     if not _at_end(app):
         app.player.finish(app.breakpoints)
 
 
-def think_all(app: "Explorer", argument: str) -> None:
+def think_all(app: ExplorerBase, argument: str) -> None:
     """Run to the first word or a breakpoint."""
     app.player.think_all(app.breakpoints)
 
 
-def run_to(app: "Explorer", argument: str) -> None:
+def run_to(app: ExplorerBase, argument: str) -> None:
     """Go to a thought."""
     app.player.go_to_thought(whole_number(argument, "the number of a thought", 1), app.breakpoints)
 
 
-def restart(app: "Explorer", argument: str) -> None:
+def restart(app: ExplorerBase, argument: str) -> None:
     """Go back to the question."""
     app.player.restart()
 
 
-def stop(app: "Explorer", argument: str) -> None:
+def stop(app: ExplorerBase, argument: str) -> None:
     """Stop what is going on."""
     app.engine.stop()
 
 
-def more_thoughts(app: "Explorer", argument: str) -> None:
+def more_thoughts(app: ExplorerBase, argument: str) -> None:
     """One thought more."""
     app.require_model()
     app.engine.set_thoughts(app.require_view().thoughts + 1)
 
 
-def fewer_thoughts(app: "Explorer", argument: str) -> None:
+def fewer_thoughts(app: ExplorerBase, argument: str) -> None:
     """One thought fewer."""
     app.require_model()
     app.engine.set_thoughts(max(0, app.require_view().thoughts - 1))
 
 
-def thoughts(app: "Explorer", argument: str) -> None:
+def thoughts(app: ExplorerBase, argument: str) -> None:
     """So many thoughts."""
     app.require_model()
     app.engine.set_thoughts(check_thoughts(whole_number(argument, "a number of thoughts", 0)))
 
 
-def end_thinking(app: "Explorer", argument: str) -> None:
+def end_thinking(app: ExplorerBase, argument: str) -> None:
     """Feed <eot> now."""
     app.require_model()
     app.engine.end_thinking()
 
 
-def one_more(app: "Explorer", argument: str) -> None:
+def one_more(app: ExplorerBase, argument: str) -> None:
     """One thought beyond the plan."""
     app.require_model()
     app.engine.one_more()
 
 
-def speak_now(app: "Explorer", argument: str) -> None:
+def speak_now(app: ExplorerBase, argument: str) -> None:
     """What would it say here?"""
     app.require_model()
     app.require_view()
     app.engine.peek(0 if app.selected is None else app.selected + 1)
 
 
-def add_breakpoint(app: "Explorer", argument: str) -> None:
+def add_breakpoint(app: ExplorerBase, argument: str) -> None:
     """Set a breakpoint."""
     new = read_breakpoint(argument, RECORDED_TOKENS)
     app.set_breakpoints((*(each for each in app.breakpoints if str(each) != str(new)), new))
     app.tell(f"stops at: {new}")
 
 
-def breakpoints(app: "Explorer", argument: str) -> None:
+def breakpoints(app: ExplorerBase, argument: str) -> None:
     """Show the list."""
 
     def closed(wants_another: bool | None) -> None:
@@ -105,7 +101,7 @@ def breakpoints(app: "Explorer", argument: str) -> None:
     app.push_screen(BreakpointsScreen(app.breakpoints, app.set_breakpoints), closed)
 
 
-def _at_end(app: "Explorer") -> bool:
+def _at_end(app: ExplorerBase) -> bool:
     """Whether there is no step to take; says so."""
     at_end = app.view is not None and app.view.over and not app.player.busy
     if at_end:

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual import events
 from textual.widget import Widget
 
-from coconut_tui.action import Action
+from coconut_tui.action import AnyAction
 
 _PALETTE = "▏^p palette "
 
@@ -24,10 +24,10 @@ class KeysLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._actions: Sequence[Action] = ()
+        self._actions: Sequence[AnyAction] = ()
         self._places: list[tuple[int, int, str]] = []  # from cell to cell, the key
 
-    def show(self, actions: Sequence[Action]) -> None:
+    def show(self, actions: Sequence[AnyAction]) -> None:
         """Show the keys of actions."""
         if actions != self._actions:
             self._actions = actions
@@ -53,11 +53,11 @@ class KeysLine(Widget):
                 self.app.simulate_key(key)
 
 
-def _key(action: Action) -> str:
+def _key(action: AnyAction) -> str:
     return action.shown_keys.split(" or ")[0]
 
 
-def _fitting(actions: Sequence[Action], room: int) -> list[Action]:
+def _fitting(actions: Sequence[AnyAction], room: int) -> list[AnyAction]:
     """The last action, which leads to all others, and as many of those in front as there are cells for."""
     cells = [len(_key(action)) + len(action.label) + 3 for action in actions]
     while cells and sum(cells) > room:

@@ -1,15 +1,13 @@
 """The bar that leads through the tour: it looks where the person is, and goes on when a step is done."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.text import Text
 from textual.timer import Timer
 from textual.widgets import Static
 
+from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.tour import FAREWELL, STOPS
-
-if TYPE_CHECKING:
-    from coconut_tui.app import Explorer
 
 _LOOKS_EVERY = 0.2  # seconds
 
@@ -39,13 +37,13 @@ class TourBar(Static):
             self._timer = None
 
     def _look(self) -> None:
-        app = cast("Explorer", self.app)
+        app = cast(ExplorerBase, self.app)
         if self.stop is not None and self.stop < len(STOPS) and STOPS[self.stop].done(app):
             self._go_to(self.stop + 1)
 
     def _go_to(self, number: int) -> None:
         self.stop, self.display = number, True
-        app = cast("Explorer", self.app)
+        app = cast(ExplorerBase, self.app)
         keys = {action.name: action.shown_keys for action in app.actions}
         if number == len(STOPS):
             self.update(Text(f" {FAREWELL.format_map(keys)}"))

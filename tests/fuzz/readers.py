@@ -16,6 +16,7 @@ from coconut_core.trace import Trace
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import load_recipe
 from coconut_core.verdict import read_controls
+from coconut_tui.actions import check_keys
 from coconut_tui.breakpoints import read_breakpoint
 from coconut_tui.config import load_config
 from coconut_tui.saved import SavedSession
@@ -117,7 +118,7 @@ READERS = (
     Reader(
         "settings",
         'model = "models/prosqa"\nthoughts = 3\ntheme = "nord"\n[keys]\nstep = "s,space"\n',
-        lambda path: load_config(path, environment={}),
+        lambda path: load_config(path, environment={}, check_keys=check_keys),
     ),
     Reader(
         "interventions",

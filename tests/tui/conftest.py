@@ -36,7 +36,7 @@ def _actions_named_are_done(request: pytest.FixtureRequest, monkeypatch: pytest.
     done: set[str] = set()
     act = Action.act
 
-    def noted(action: Action, app: Explorer, argument: str = "") -> None:
+    def noted(action: Action[Explorer], app: Explorer, argument: str = "") -> None:
         act(action, app, argument)
         done.add(action.name)  # not where it raised: it has been done then only in name
 

@@ -4,14 +4,18 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coconut_core.errors import CoconutError
-from coconut_tui.actions import ACTIONS
-from coconut_tui.config import Config, default_path, load_config
+from coconut_tui import config
+from coconut_tui.actions import ACTIONS, check_keys
+from coconut_tui.config import Config, default_path
+
+load_config = partial(config.load_config, check_keys=check_keys)
 
 
 def written(folder: Path, text: str) -> Path:
