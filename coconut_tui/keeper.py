@@ -54,7 +54,7 @@ class Keeper:
         def fits(session: SavedSession) -> bool:
             return (
                 session.run is not None
-                and (session.crashed or even_if_left)
+                and (even_if_left or not session.in_order)
                 and wanted in (None, session.run.choice.source)
             )
 
@@ -65,7 +65,7 @@ class Keeper:
             self._session = replace(self._session, run=found.run)
             self._awaited = found.run.tree
             self._problem_file = found.run.problem_file
-        if found.crashed:
+        if not found.in_order:
             self.say("going on with the session that broke off; coconut-tui --fresh begins anew")
         return found.run
 

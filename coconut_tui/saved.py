@@ -3,11 +3,8 @@
 A run is kept as the decisions that led to it, not as numbers: those are computed again, and are the same.
 """
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from coconut_core.errors import CoconutError
@@ -27,49 +24,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Owner:
-    """The process that a session belongs to."""
-
-    host: str
-    process: int
-    started: float  # when the process began, in seconds since 1970: a number may be given to another process
-    began: str = ""  # the same where Linux says it by no clock: the boot, and the ticks from there
-
-    @classmethod
-    def this(cls) -> "Owner":
-        """This process."""
-        import psutil
-
-        number = os.getpid()
-        return cls(platform.node(), number, psutil.Process().create_time(), _began(number))
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs still; taken to be so on another machine, which cannot be asked."""
-        import psutil
-
-        if self.host != platform.node():
-            return True
-        if self.began and (found := _began(self.process)):
-            return found == self.began
-        try:
-            # A minute's play: the clock by which the start is told may have been set meanwhile.
-            return bool(abs(psutil.Process(self.process).create_time() - self.started) < 60)
-        except (psutil.Error, OverflowError):  # no such process, or no number that one can have
-            return False
-
-
-def _began(process: int) -> str:
-    """The boot of the machine and the ticks from there to a process's beginning; empty where none are told."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        status = Path(f"/proc/{process}/stat").read_bytes()
-    except OSError:
-        return ""
-    return f"{boot} {int(status.rpartition(b')')[2].split()[19])}"  # its name, in brackets, may hold anything
-
-
-@dataclass(frozen=True)
 class SavedRun:
     """A model, a tree of runs over a question, and what was on screen besides."""
 
@@ -83,22 +37,12 @@ class SavedRun:
 
 @dataclass(frozen=True)
 class SavedSession:
-    """What an explorer comes back to. `owner` is None once it was left in good order."""
+    """What an explorer comes back to."""
 
     run: SavedRun | None = None
     models: tuple[str, ...] = ()  # opened lately, newest first
     questions: tuple[str, ...] = ()  # asked lately, newest first
-    owner: Owner | None = None
-
-    @property
-    def owned(self) -> bool:
-        """Whether the explorer that saved this runs still."""
-        return self.owner is not None and self.owner.alive
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the explorer that saved this was ended without leaving."""
-        return self.owner is not None and not self.owner.alive
+    in_order: bool = True  # as it was left; False while an explorer has it open, and so after a crash
 
     def remember(self, models: Sequence[str] = (), questions: Sequence[str] = ()) -> "SavedSession":
         """The same with models or questions put in front of those used lately."""
@@ -114,7 +58,7 @@ class SavedSession:
             "run": None if self.run is None else _run_record(self.run),
             "models": list(self.models),
             "questions": list(self.questions),
-            "owner": None if self.owner is None else vars(self.owner),
+            "in_order": self.in_order,
         }
 
     @classmethod
@@ -124,12 +68,13 @@ class SavedSession:
             raise CoconutError("it is not a saved session")
         if record.get("version") != VERSION:
             raise CoconutError(f"it has version {record.get('version')}, this coconut-tui reads {VERSION}")
-        owner, run = _take(record, "owner", dict, None), _take(record, "run", dict, None)
+        run = _take(record, "run", dict, None)
         return cls(
             run=None if run is None else _run_from(run),
             models=_texts(record, "models"),
             questions=_texts(record, "questions"),
-            owner=None if owner is None else _owner_from(owner),
+            # Files of before there were locks name the process that has them open, or none.
+            in_order=_take(record, "in_order", bool, record.get("owner") is None),
         )
 
 
@@ -181,15 +126,6 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
 
 
 # -- from JSON ---------------------------------------------------------------------------------------------
-
-
-def _owner_from(record: dict[str, Any]) -> Owner:
-    return Owner(
-        _take(record, "host", str),
-        _count(record, "process"),
-        _take(record, "started", float),
-        _take(record, "began", str, ""),
-    )
 
 
 def _run_from(record: dict[str, Any]) -> SavedRun:

@@ -6,12 +6,11 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from filelock import FileLock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from coconut_core.errors import CoconutError
@@ -21,7 +20,7 @@ from coconut_core.server.client import Server
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.run_folder import RunFolder
 from coconut_tui.branches import Tree
-from coconut_tui.saved import Owner, SavedRun, SavedSession
+from coconut_tui.saved import SavedRun, SavedSession
 from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 from coconut_tui.training_log import TrainingLog
@@ -44,13 +43,13 @@ def run_at(warm: Warm, offset: int | str, *words: object, **options: Any) -> Don
 # -- sessions ------------------------------------------------------------------------------------------------
 
 
-def session(name: str, owner: Owner | None = None) -> SavedSession:
+def session(name: str, *, in_order: bool = True) -> SavedSession:
     tree = Tree.planted(f"Is {name} a lempus?", None, None, None)
-    return SavedSession(SavedRun(ModelChoice("models/none"), tree), (name,), owner=owner)
+    return SavedSession(SavedRun(ModelChoice("models/none"), tree), (name,), in_order=in_order)
 
 
-def write_session(path: Path, owner: Owner | None) -> None:
-    path.write_text(json.dumps(session(path.stem, owner).to_json()), encoding="utf-8")
+def write_session(path: Path, *, in_order: bool) -> None:
+    path.write_text(json.dumps(session(path.stem, in_order=in_order).to_json()), encoding="utf-8")
 
 
 def test_the_last_session_is_the_one_written_last(warm: Warm, tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_the_last_session_is_the_one_written_last(warm: Warm, tmp_path: Path) ->
 
 def test_a_session_of_the_future_is_not_the_last_for_ever(tmp_path: Path) -> None:
     future = tmp_path / "1-a.json"
-    write_session(future, None)
+    write_session(future, in_order=True)
     os.utime(future, (time.time() + 10 * YEAR,) * 2)
     store = SessionStore(tmp_path)
     store.save(session("Tom"))
@@ -79,32 +78,21 @@ def test_a_session_of_the_future_is_not_the_last_for_ever(tmp_path: Path) -> Non
     assert SessionStore(tmp_path).load().run == session("Tom").run
 
 
-@pytest.fixture
-def clock_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owner:
-    """This process as a session's owner, of before the clock jumped by ten years, as Linux tells everybody."""
-    owner, number = Owner.this(), os.getpid()
-    told = Path("/proc/stat")
-    if not told.exists():
-        pytest.skip("only Linux tells when processes began by a clock that can be set")
-    processes = tmp_path / "proc"
-    processes.mkdir()
-    later = re.sub(r"btime (\d+)", lambda found: f"btime {int(found[1]) + 10 * YEAR}", told.read_text())
-    (processes / "stat").write_text(later)
-    (processes / str(number)).symlink_to(f"/proc/{number}")
-    monkeypatch.setattr(psutil, "PROCFS_PATH", str(processes))
-    # Before 7.2 a process that has once been told when the machine began keeps that; another explorer has not.
-    monkeypatch.setattr(psutil._pslinux, "BOOT_TIME", None, raising=False)
-    assert psutil.Process(number).create_time() - owner.started > YEAR
-    return owner
-
-
-def test_the_session_of_an_explorer_that_lives_is_not_taken_from_it(clock_set: Owner, tmp_path: Path) -> None:
-    path = tmp_path / "sessions" / "1-a.json"
-    path.parent.mkdir()
-    write_session(path, clock_set)
-    assert SessionStore(path.parent).load() is None
-    write_session(path, replace(clock_set, began=f"{clock_set.began}0"))  # another process of that number
-    assert SessionStore(path.parent).load().crashed
+def test_the_session_of_an_explorer_that_lives_is_not_taken_from_it_whatever_the_clock_says(
+    warm: Warm, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    path = folder / "1-a.json"
+    write_session(path, in_order=False)
+    taker = ("tests.abuse.session_writer", folder / "2-b.json", "Tom", "resume")
+    with FileLock(path.with_suffix(".lock")):
+        for offset in (*JUMPS, TO_AND_FRO):
+            done = run_at(warm, offset, *taker)
+            assert (done.returncode, done.stdout) == (0, "nothing to resume\n"), done.stderr
+            assert path.exists()
+    done = run_at(warm, -YEAR, *taker)
+    assert (done.returncode, done.stdout) == (0, "resumed Is 1-a a lempus?\n"), done.stderr
 
 
 # -- training ------------------------------------------------------------------------------------------------
@@ -229,7 +217,7 @@ LOOKS = {  # which files look at a clock that can be set, or at times that it ga
     "coconut_core/server/openai_records.py": "a date to be read",
     "coconut_core/training/events.py": "names in order, and times that TensorBoard shows",
     "coconut_tui/screens/training.py": "how long ago a log was written that has not grown yet",
-    "coconut_tui/store.py": "the order of sessions; whether a file of another machine is being written",
+    "coconut_tui/store.py": "the order of sessions",
     "coconut_tui/training_log.py": "whether a log has changed; how long ago it was written",
     "coconut_tui/verbs/filing.py": "the name of a picture",
 }

@@ -26,7 +26,7 @@ class Writer:
     words: tuple[object, ...]
     old: tuple[object, ...]
     path: str = "out"
-    passing: str = ""  # an entry of its JSON that says who writes at the moment
+    passing: str = ""  # an entry of its JSON that tells whether it is being written to
 
 
 EVAL = ("coconut", "eval", "--model", "MODEL", "--data", "PROBLEMS")
@@ -47,7 +47,7 @@ WRITERS = {
     "convert": Writer((*CONVERT, "--thoughts", 3), (*CONVERT, "--thoughts", 2)),
     "export": Writer(EXPORT, (*EXPORT, "--format", "official")),
     "export of a run": Writer((*PAGE, "html"), (*PAGE, "text")),
-    "session": Writer((*SESSION, "new"), (*SESSION, "old"), passing="owner"),
+    "session": Writer((*SESSION, "new"), (*SESSION, "old"), passing="in_order"),
 }
 
 

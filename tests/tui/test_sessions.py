@@ -20,7 +20,7 @@ from coconut_tui.app import Explorer
 from coconut_tui.branches import Branch, Decisions, Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.keeper import Keeper
-from coconut_tui.saved import Owner, SavedRun, SavedSession
+from coconut_tui.saved import SavedRun, SavedSession
 from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore, default_folder
@@ -328,7 +328,7 @@ async def test_an_explorer_that_is_ended_in_the_middle_of_a_step_goes_on_by_itse
     kill(first)
     assert first.ended() == code
     [left] = sessions()
-    assert left.crashed
+    assert not left.in_order
     assert [branch.name for branch in left.run.tree.branches] == ["main", "zero@1"]
 
     keeper = Keeper(default_folder())
@@ -349,9 +349,8 @@ def test_the_command_goes_on_after_a_crash_and_leaves_in_good_order(checkpoint: 
     run = SavedRun(
         ModelChoice(str(checkpoint), "cpu"), tree.with_branch(Branch(1, "main", Decisions(moves="tt")))
     )
-    gone = Owner(Owner.this().host, os.getpid(), 1.0)  # this process's number, but another beginning
     default_folder().mkdir(parents=True)
-    record = SavedSession(run, owner=gone).to_json()
+    record = SavedSession(run, in_order=False).to_json()
     (default_folder() / "1-a.json").write_text(json.dumps(record), encoding="utf-8")
     terminal = Terminal("--model", checkpoint)
     terminal.shows("--fresh")
@@ -361,4 +360,4 @@ def test_the_command_goes_on_after_a_crash_and_leaves_in_good_order(checkpoint: 
     terminal.press("\x11")  # ctrl+q
     assert terminal.ended() == 0
     [left] = sessions()
-    assert (left.owner, left.run.choice, left.run.tree.question) == (None, run.choice, QUESTION)
+    assert (left.in_order, left.run.choice, left.run.tree.question) == (True, run.choice, QUESTION)

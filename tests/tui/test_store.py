@@ -1,5 +1,7 @@
 """Saved sessions: whole after a kill, each explorer's its own, and nothing damaged is lost or fatal."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from coconut_core.errors import CoconutError
 from coconut_core.whole_files import written_aside
@@ -21,7 +24,7 @@ from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Answered
 from coconut_tui.controlled import Swaps
-from coconut_tui.saved import Owner, SavedRun, SavedSession
+from coconut_tui.saved import SavedRun, SavedSession
 from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 from tests.tui.conftest import PROBLEM
@@ -60,7 +63,7 @@ from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 store = SessionStore(Path(sys.argv[1]), print)
 found = store.load()
-print("found", *((found.run.tree.question, found.crashed) if found else ("nothing",)), flush=True)
+print("found", *((found.run.tree.question, not found.in_order) if found else ("nothing",)), flush=True)
 store.save(SavedSession(SavedRun(ModelChoice("m"), Tree.planted(sys.argv[2], None, None, None))))
 store.flush()
 print("saved", flush=True)
@@ -89,15 +92,14 @@ def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def as_saved_by_the_dead(folder: Path, session: SavedSession, name: str = "1-a.json") -> Path:
     path = folder / name
-    gone = Owner(Owner.this().host, os.getpid(), 1.0)  # this process's number, but another beginning
-    path.write_text(json.dumps(replace(session, owner=gone).to_json()), encoding="utf-8")
+    path.write_text(json.dumps(replace(session, in_order=False).to_json()), encoding="utf-8")
     return path
 
 
 # -- the data ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("session", [SESSION, SavedSession(), replace(SESSION, owner=Owner("here", 7, 1.5))])
+@pytest.mark.parametrize("session", [SESSION, SavedSession(), replace(SESSION, in_order=False)])
 def test_a_session_survives_json(session: SavedSession) -> None:
     assert SavedSession.from_json(json.loads(json.dumps(session.to_json()))) == session
 
@@ -144,8 +146,7 @@ def test_a_killed_explorer_is_restored_and_one_that_left_is_not_called_crashed(t
     [path] = folder.glob("*")  # taken over, not copied
     found = SessionStore(folder).load()
     assert found.run.tree.question == "second"
-    assert found.owner is None
-    assert not found.crashed
+    assert found.in_order
     assert path.exists() is False
 
 
@@ -170,17 +171,47 @@ def test_a_session_is_taken_over_by_one_explorer_only(tmp_path: Path) -> None:
     assert second.load() is None
 
 
-def test_a_session_of_another_machine_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "other.json"
-    path.write_text(json.dumps(replace(SESSION, owner=Owner("elsewhere", 1, 1.0)).to_json()), encoding="utf-8")
-    assert SessionStore(tmp_path).load() is None
-    assert path.exists()
+def test_a_locked_session_is_left_alone_until_it_is_let_go_of(tmp_path: Path) -> None:
+    path = as_saved_by_the_dead(tmp_path, SESSION)
+    content = path.read_bytes()
+    with FileLock(path.with_suffix(".lock")):
+        assert SessionStore(tmp_path).load() is None
+        SessionStore(tmp_path).give_up_crashed()
+        assert path.read_bytes() == content
+    assert SessionStore(tmp_path).load().run == RUN
 
 
-@pytest.mark.parametrize("number", [2**22 + 1, 10**30])
-def test_an_owner_that_cannot_be_is_not_alive(number: int) -> None:
-    assert not Owner(Owner.this().host, number, 1.0).alive
-    assert Owner.this().alive
+@pytest.mark.parametrize("process", [1, 10**30])
+def test_a_session_of_before_there_were_locks_is_one_that_broke_off(tmp_path: Path, process: int) -> None:
+    record = SESSION.to_json()
+    del record["in_order"]
+    owner = {"host": "elsewhere", "process": process, "started": 1.5, "began": "boot 7"}
+    (tmp_path / "1-a.json").write_text(json.dumps({**record, "owner": owner}), encoding="utf-8")
+    (tmp_path / "2-b.json").write_text(json.dumps({**record, "owner": None}), encoding="utf-8")
+    mine = SessionStore(tmp_path)
+    assert mine.load(lambda session: not session.in_order) == replace(SESSION, in_order=False)
+    assert mine.load() == SESSION
+
+
+@pytest.mark.usefixtures("no_timer")
+def test_where_nothing_can_be_locked_only_what_was_left_in_order_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    broken = [as_saved_by_the_dead(tmp_path, SESSION, f"{number}.json") for number in range(2)]
+    contents = [path.read_bytes() for path in broken]
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    messages: list[str] = []
+    mine = SessionStore(tmp_path, messages.append)
+    mine.give_up_crashed()
+    assert mine.load() is None
+    assert messages == [f"no session that broke off is gone on with: none can be locked in {tmp_path}"]
+    assert [path.read_bytes() for path in broken] == contents
+    mine.save(SavedSession(None, ("mine",)))
+    mine.close()
+    assert SessionStore(tmp_path).load() == SavedSession(None, ("mine",))
 
 
 @pytest.mark.usefixtures("no_timer")
@@ -190,10 +221,10 @@ def test_the_last_of_many_changes_is_written_once(tmp_path: Path) -> None:
         mine.save(SESSION.remember((), [f"q{number}"]))
     assert list(tmp_path.iterdir()) == []
     mine.flush()
-    [path] = tmp_path.iterdir()
+    [path] = tmp_path.glob("*.json")
     first = path.stat().st_mtime_ns
     saved = SavedSession.from_json(json.loads(path.read_text(encoding="utf-8")))
-    assert saved == replace(SESSION.remember((), ["q99"]), owner=Owner.this(), questions=saved.questions)
+    assert saved == replace(SESSION.remember((), ["q99"]), in_order=False, questions=saved.questions)
     assert saved.questions[0] == "q99"
     mine.flush()
     assert path.stat().st_mtime_ns == first
@@ -212,7 +243,7 @@ def test_only_a_session_that_fits_is_taken_over(tmp_path: Path) -> None:
     as_saved_by_the_dead(tmp_path, SESSION)
     mine = SessionStore(tmp_path)
     assert mine.load(lambda session: session.run.choice.source == "other") is None
-    assert mine.load(lambda session: session.crashed).run == RUN
+    assert mine.load(lambda session: not session.in_order).run == RUN
 
 
 @pytest.mark.usefixtures("no_timer")
@@ -229,7 +260,7 @@ def test_what_was_used_lately_is_remembered_from_all_sessions(tmp_path: Path) ->
 def test_a_session_that_was_only_looked_at_is_left_in_good_order(tmp_path: Path) -> None:
     as_saved_by_the_dead(tmp_path, SESSION)
     mine = SessionStore(tmp_path)
-    assert mine.load().crashed
+    assert not mine.load().in_order
     mine.close()
     assert SessionStore(tmp_path).load() == SESSION
 
@@ -238,11 +269,11 @@ def test_a_session_that_was_only_looked_at_is_left_in_good_order(tmp_path: Path)
 def test_a_session_that_is_put_back_is_as_it_was_found(tmp_path: Path) -> None:
     as_saved_by_the_dead(tmp_path, SESSION)
     mine = SessionStore(tmp_path)
-    assert mine.load().crashed
+    assert not mine.load().in_order
     mine.put_back()
     mine.save(SavedSession(None, ("mine",)))
     mine.close()
-    assert SessionStore(tmp_path).load(lambda session: session.crashed).run == RUN
+    assert SessionStore(tmp_path).load(lambda session: not session.in_order).run == RUN
 
 
 def test_a_session_that_is_given_up_stays_and_is_not_called_crashed(tmp_path: Path) -> None:
@@ -250,7 +281,7 @@ def test_a_session_that_is_given_up_stays_and_is_not_called_crashed(tmp_path: Pa
     before = path.stat().st_mtime_ns
     SessionStore(tmp_path).give_up_crashed()
     assert path.stat().st_mtime_ns == before
-    assert SessionStore(tmp_path).load(lambda session: session.crashed) is None
+    assert SessionStore(tmp_path).load(lambda session: not session.in_order) is None
     assert SessionStore(tmp_path).load() == SESSION
 
 
@@ -264,7 +295,7 @@ def test_nothing_is_saved_once_it_is_closed(tmp_path: Path, in_order: bool) -> N
     mine.flush()
     [path] = tmp_path.iterdir()
     left = SavedSession.from_json(json.loads(path.read_text(encoding="utf-8")))
-    assert left == replace(SESSION, owner=None if in_order else Owner.this())
+    assert left == replace(SESSION, in_order=in_order)
 
 
 def test_only_its_user_reads_what_was_saved(tmp_path: Path) -> None:
@@ -301,7 +332,7 @@ def _with(**entries: Any) -> Callable[[dict[str, Any]], object]:
         lambda record: record["run"].update(answered=[{"number": 1, "question": "", "swaps": {"changed": 1}}]),
         lambda record: record["run"].update(breakpoints=[{"text": "thought 2", "enabled": 1}]),
         lambda record: record["run"].update(problem={"question": 3}),
-        lambda record: record.update(owner={"host": "x", "process": 1, "started": 10**400}),
+        lambda record: record.update(in_order=1),
         lambda record: record.update(models=None),
         lambda record: record.update(version=2),
         lambda record: record.update(format="coconut-trace"),
@@ -354,8 +385,7 @@ def test_old_sessions_are_forgotten_but_not_those_of_the_living(
     for number in range(8):
         os.utime(as_saved_by_the_dead(tmp_path, SESSION, f"{number}.json"), (number + 1, number + 1))
     alive = tmp_path / "0.json"
-    alive.write_text(json.dumps(replace(SESSION, owner=Owner.this()).to_json()), encoding="utf-8")
-    os.utime(alive, (1, 1))
+    (tmp_path / "gone.lock").touch()
     if (pid := os.fork()) == 0:
         with written_aside(tmp_path / "x.json") as file:
             file.write("{")
@@ -364,7 +394,9 @@ def test_old_sessions_are_forgotten_but_not_those_of_the_living(
     (half,) = tmp_path.glob("x.json.*")
     mine = SessionStore(tmp_path)
     mine.save(SESSION)
-    mine.close()
+    with FileLock(alive.with_suffix(".lock")):
+        mine.close()
+    assert {path.name for path in tmp_path.glob("*.lock")} <= {"0.lock"}, "a kill left it"
     assert not half.exists(), "a kill left it"
     left = {path.name for path in tmp_path.glob("*.json")}
     assert {"0.json", "6.json", "7.json"} < left
