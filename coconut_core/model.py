@@ -6,10 +6,10 @@ thought is fed back.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from safetensors.torch import save_file
@@ -34,8 +34,6 @@ from coconut_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
-    from coconut_core.explainer import Explainer
-    from coconut_core.prompt_shortcut import LastPositionLayer
     from coconut_core.sequences import CoconutOutput
     from coconut_core.session import Session
 
@@ -49,6 +47,13 @@ class Work:
 
     passes: int = 0
     positions: int = 0
+
+
+class Companion(Protocol):
+    """What is kept in a checkpoint's folder beside the model, such as SIM-CoT's decoder."""
+
+    def save(self, folder: Path) -> None:
+        """Write it into the folder of the checkpoint."""
 
 
 class CoconutModel(nn.Module):
@@ -71,10 +76,10 @@ class CoconutModel(nn.Module):
         self._cache_argument = cache_argument(self.text_model)
         self._gap_limit = gap_limit(base_lm.config)
         self._has_attention = has_attention(base_lm.config)
-        self.explainer: Explainer | None = None  # of a conversion, for save_pretrained
+        self.companion: Companion | None = None  # of a conversion, for save_pretrained
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
-        self.prompt_layer: LastPositionLayer | None = None  # while there is a prompt_shortcut
+        self.prompt_layer: Any = None  # a LastPositionLayer while there is a prompt_shortcut
         self.compiled: CompiledPass | None = None  # see compile_steps
 
     # -- opening and saving --------------------------------------------------------------------------------
@@ -125,8 +130,8 @@ class CoconutModel(nn.Module):
         (folder / EXTRA_FILE).unlink(missing_ok=True)  # another model may have been here before
         if weights := self.extra_weights:
             save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / EXTRA_FILE)
-        if self.explainer is not None:
-            self.explainer.save(folder)
+        if self.companion is not None:
+            self.companion.save(folder)
 
     @property
     def extra_weights(self) -> dict[str, Tensor]:
@@ -358,10 +363,11 @@ class CoconutModel(nn.Module):
 
     # -- running -------------------------------------------------------------------------------------------
 
-    def encode_prompt(self, question: str) -> list[int]:
-        """Token ids of the question and of what stands in front of the thoughts. Raises CoconutError for an
-        unusable question."""
-        return encode_prompt(self, question)
+    def encode_prompt(self, question: str, system: str | None = None) -> list[int]:
+        """Token ids of the question and of what stands in front of the thoughts; system is a system prompt in
+        place of the model's. Raises CoconutError for an unusable question."""
+        config = self.config if system is None else replace(self.config, system=system)
+        return encode_prompt(self.tokenizer, question, config, self.max_positions)
 
     def start(self, question: str, thoughts: int | None = None, **options: Any) -> "Session":
         """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session."""

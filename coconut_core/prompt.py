@@ -11,7 +11,6 @@ from coconut_core.special_tokens import Encoded, Span, encode, tokenizer_errors
 
 if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
-    from coconut_core.model import CoconutModel
 
 # In a filled template; characters that no text uses, and no template changes.
 PLACE, SYSTEM_PLACE = "\ue000question\ue001", "\ue000system\ue001"
@@ -113,21 +112,21 @@ def question_ids(tokenizer: PreTrainedTokenizerBase, question: str, config: "Coc
     return read_prompt(tokenizer, question, config).ids
 
 
-def encode_prompt(model: "CoconutModel", question: str, system: str | None = None) -> list[int]:
-    """question_ids and what stands in front of the thoughts, such as <bot>; system is a system prompt in place
-    of the model's. Raises CoconutError where the model cannot read the question."""
-    config = model.config if system is None else replace(model.config, system=system)
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig", limit: int | None
+) -> list[int]:
+    """question_ids and what stands in front of the thoughts, such as <bot>. limit is the most tokens that the
+    model reads, None where there is no limit. Raises CoconutError where the model cannot read the question."""
     if not question.strip():
         raise CoconutError("the question is empty: give one as text, or - to read it from standard input")
     if not _is_unicode(question):  # bytes of another encoding on a command line, half a pair in JSON
         raise CoconutError("the question has a character that is no Unicode: write it in UTF-8")
-    ids = question_ids(model.tokenizer, question, config)
-    ids, limit = [*ids, *config.fed_before], model.max_positions
+    ids = [*question_ids(tokenizer, question, config), *config.fed_before]
     if limit is not None and len(ids) > limit:
         raise CoconutError(f"the question has {len(ids)} tokens, the model reads at most {limit}: shorten it")
-    if model.tokenizer.unk_token_id in ids:  # perhaps one that the tokenizer or a template put there
+    if tokenizer.unk_token_id in ids:  # perhaps one that the tokenizer or a template put there
         texts = [question] if config.system is None else [config.system, question]
-        if words := [word for text in texts for word in unknown_words(model.tokenizer, text)]:
+        if words := [word for text in texts for word in unknown_words(tokenizer, text)]:
             named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
             raise CoconutError(f"the model's vocabulary does not have {named}")
     return ids

@@ -78,7 +78,7 @@ def read_codi(path: Path, options: ImportOptions, report: Report) -> CoconutMode
         **projection.told,
     )
     model = CoconutModel(base.with_weights(skeleton, plain), base.tokenizer, config)
-    model.explainer = explainer
+    model.companion = explainer
     return projection.put_into(model).eval()
 
 

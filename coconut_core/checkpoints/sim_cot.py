@@ -43,7 +43,7 @@ def read_sim_cot(path: Path, options: ImportOptions, report: Report) -> CoconutM
     thoughts = THOUGHTS if options.thoughts is None else options.thoughts
     model = official_model(rest, base, path, replace(options, thoughts=thoughts), report)
     report("keeping the decoder as explainer: coconut ask --explain")
-    model.explainer = Explainer(fitted, THOUGHTS_PER_STEP, first_position=1)
+    model.companion = Explainer(fitted, THOUGHTS_PER_STEP, first_position=1)
     return model
 
 

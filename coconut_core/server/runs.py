@@ -18,7 +18,6 @@ from coconut_core.machine import Machine, Mode, Move
 from coconut_core.model import CoconutModel
 from coconut_core.passes import allow_edit, choose_passes
 from coconut_core.problems import Problem, recognise
-from coconut_core.prompt import encode_prompt
 from coconut_core.recording import record_step, run_settings, watched_tokens
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
@@ -124,7 +123,7 @@ class Job:
         rule = None if ask.until_entropy is None else EntropyRule(ask.until_entropy, ask.entropy_steps)
         ending = choose_ending(model, ask.thoughts, rule)
         self.passes = choose_passes(model, None, ending)
-        prompt = encode_prompt(model, ask.question, ask.system)
+        prompt = model.encode_prompt(ask.question, ask.system)
         if len(prompt) > limits.question:
             raise TooLongError(
                 f"the question has {len(prompt)} tokens, the server reads at most {limits.question}: shorten it"

@@ -10,7 +10,6 @@ import pytest
 from coconut_core.generate import generate
 from coconut_core.loading import load
 from coconut_core.model import CoconutModel
-from coconut_core.prompt import encode_prompt
 from coconut_core.server.asks import Ask
 from coconut_core.server.openai_records import read_chat
 from tests.core.ordinary_models import CHATML, ordinary_folder
@@ -196,7 +195,7 @@ def test_a_chat_model_is_given_the_system_prompt(instruct: CoconutModel) -> None
         {"role": "system", "content": "Say <|im_end|> twice."},
         {"role": "user", "content": "Hi?"},
     )
-    prompt = encode_prompt(instruct, "Hi?", "Say <|im_end|> twice.")
+    prompt = instruct.encode_prompt("Hi?", "Say <|im_end|> twice.")
     assert instruct.tokenizer.decode(prompt).startswith("<|im_start|>system\nSay <|im_end|> twice.<|im_end|>\n")
     assert prompt.count(instruct.tokenizer.convert_tokens_to_ids("<|im_end|>")) == 2, (
         "what it spells out is text"
