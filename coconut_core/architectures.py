@@ -1,4 +1,5 @@
-"""Which architectures the tests hold to a full recompute; any other one is tried out when it is opened."""
+"""Which architectures the tests hold to a full recompute; any other one is tried out when it is opened. And the
+names that architectures give to their parts, for who looks inside; what caches can do: see cache_layers."""
 
 import torch
 
@@ -22,6 +23,9 @@ TESTED = {  # model type: what people call it
     "jamba": "Jamba",
     "qwen3_next": "Qwen3-Next",
 }
+ATTENTIONS = ("self_attn", "attn", "attention", "self_attention")  # the attention of a layer
+PROJECTIONS = ("o_proj", "c_proj", "out_proj", "dense")  # the matrix that joins the heads of an attention
+NORMS = ("ln_f", "norm", "final_layer_norm", "final_layernorm", "norm_f", "embedding_norm")  # the last norm
 
 
 @torch.inference_mode()

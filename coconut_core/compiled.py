@@ -17,7 +17,8 @@ from torch._dynamo.exc import TorchDynamoException
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from coconut_core.contexts import Context, cache_argument, has_full_attention
+from coconut_core.cache_layers import abilities
+from coconut_core.contexts import Context, cache_argument
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.growing_layer import GrowingLayer
 
@@ -79,7 +80,7 @@ class CompiledPass:
 def check_compilable(base_lm: PreTrainedModel) -> None:
     """Raise CoconutError unless one mask serves all layers of the model, and all of it lies on one device."""
     what = f"a model of type '{base_lm.config.model_type}'"
-    if not has_full_attention(base_lm.config):
+    if not all(abilities(layer).compile for layer in DynamicCache(config=base_lm.config).layers):
         raise CoconutError(
             f"{what} has layers with a window or a state: it cannot be compiled, leave out --compile"
         )

@@ -15,18 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import (
-    DummyLayer,
-    DynamicIndexedLayer,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-    LinearAttentionLayer,
-)
+from transformers.cache_utils import DynamicLayer
 
+from coconut_core.cache_layers import abilities
 from coconut_core.errors import CoconutError
 from coconut_core.growing_layer import GrowingLayer
 
-CROPPABLE = (DynamicLayer, GrowingLayer, DynamicIndexedLayer, DummyLayer)
 CACHE_NAMES = ("cache", "past_key_values", "cache_params")  # since transformers 5.24; before, by kind of model
 
 
@@ -91,7 +85,7 @@ def new_context(config: Any, batch: int, device: torch.device) -> Context:
     recorded, such a model goes without a cache and reads everything again at each step: the same numbers.
     """
     cache = new_cache(config)
-    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [GrowingLayer() if abilities(layer).grow else layer for layer in cache.layers]
     mask = torch.zeros(batch, 0, dtype=torch.long, device=device)
     hidden = torch.empty(batch, 0, device=device)
     if not can_crop(cache) and torch.is_grad_enabled():
@@ -105,25 +99,18 @@ def new_cache(config: Any) -> DynamicCache:
         cache = DynamicCache(config=config)
     except (AttributeError, KeyError, ValueError) as error:
         raise CoconutError(f"a model of type '{config.model_type}' keeps no cache of a known kind") from error
-    cache.layers = [
-        DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers
-    ]
+    cache.layers = [DynamicLayer() if abilities(layer).window else layer for layer in cache.layers]
     return cache
 
 
 def can_crop(cache: DynamicCache) -> bool:
     """Whether positions can be taken back from every layer."""
-    return all(type(layer) in CROPPABLE for layer in cache.layers)
+    return all(abilities(layer).crop for layer in cache.layers)
 
 
 def has_attention(config: Any) -> bool:
     """Whether some layer sees earlier positions, rather than a state that was made of them."""
-    return any(type(layer) is not LinearAttentionLayer for layer in new_cache(config).layers)
-
-
-def has_full_attention(config: Any) -> bool:
-    """Whether every layer keeps keys and values of all positions, and sees all of them."""
-    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+    return any(abilities(layer).attends for layer in new_cache(config).layers)
 
 
 def gap_limit(config: Any) -> float:
@@ -132,7 +119,7 @@ def gap_limit(config: Any) -> float:
     if not can_crop(new_cache(config)):
         return 0
     layers = DynamicCache(config=config).layers
-    windows = [layer.sliding_window for layer in layers if type(layer) is DynamicSlidingWindowLayer]
+    windows = [layer.sliding_window for layer in layers if abilities(layer).window]
     return min(windows, default=inf)
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.cache_utils import DynamicLayer
 
+from coconut_core.architectures import ATTENTIONS, PROJECTIONS
+from coconut_core.cache_layers import abilities
 from coconut_core.contexts import new_cache
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.reprs import record_repr
-
-ATTENTIONS = ("self_attn", "attn", "attention", "self_attention")  # names that layers give to their attention
-PROJECTIONS = ("o_proj", "c_proj", "out_proj", "dense")  # names of the matrix that joins the heads
 
 
 @dataclass
@@ -79,7 +77,7 @@ def head_size(model: CoconutModel) -> int:
 
 def cache_size(model: CoconutModel) -> int:
     """Bytes that a position takes in the KV cache: a key and a value in each layer that attends to it."""
-    layers = sum(isinstance(layer, DynamicLayer) for layer in new_cache(model.shape).layers)
+    layers = sum(abilities(layer).stores_keys for layer in new_cache(model.shape).layers)
     if not layers:
         return 0
     heads = getattr(model.shape, "num_key_value_heads", None) or head_count(model)

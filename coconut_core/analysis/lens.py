@@ -7,17 +7,9 @@ arXiv 2303.08112) first moves each layer's stream by an affine map that was trai
 import torch
 from torch import Tensor, nn
 
+from coconut_core.architectures import NORMS
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
-
-NORMS = (
-    "ln_f",
-    "norm",
-    "final_layer_norm",
-    "final_layernorm",
-    "norm_f",
-    "embedding_norm",
-)  # names that base models give to their last norm
 
 
 class Translators(nn.Module):

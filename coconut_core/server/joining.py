@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from coconut_core.cache_layers import abilities
 from coconut_core.contexts import Context
 from coconut_core.growing_layer import GrowingLayer
 
@@ -13,7 +14,7 @@ Part = tuple[Context, Sequence[int]]  # rows of a context
 
 def joinable(context: Context) -> bool:
     """Whether rows can join a batch in its midst: every layer keeps its keys and values place by place."""
-    return context.cache is not None and all(type(layer) is GrowingLayer for layer in context.cache.layers)
+    return context.cache is not None and all(abilities(layer).join for layer in context.cache.layers)
 
 
 @torch.inference_mode()

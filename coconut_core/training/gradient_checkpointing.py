@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
+from coconut_core.cache_layers import abilities
 from coconut_core.contexts import new_cache
 from coconut_core.errors import CoconutError
 from coconut_core.layers import decoder_layers
@@ -39,8 +40,8 @@ def check_checkpointing(model: CoconutModel) -> None:
     one that finds its thoughts in passes, which take back what the way back would need."""
     if model.config.passes:
         raise CoconutError("gradient_checkpointing does not go with parallel passes: leave one of them out")
-    kinds = [type(layer) for layer in new_cache(model.base_lm.config).layers]
-    if kinds != [DynamicLayer] * len(decoder_layers(model)):
+    layers = new_cache(model.base_lm.config).layers
+    if len(layers) != len(decoder_layers(model)) or not all(abilities(layer).checkpoint for layer in layers):
         name = model.base_lm.config.model_type
         raise CoconutError(f"gradient_checkpointing cannot be had for a model of type '{name}': leave it out")
 
