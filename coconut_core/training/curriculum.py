@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from coconut_core.errors import CoconutError
-from coconut_core.training.ranges import MANY, AtLeast0, AtLeast1, Range
+from coconut_core.records import AtLeast0, AtLeast1, OneOf, Range
 
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 
@@ -23,14 +23,14 @@ def counted(number: int, noun: str) -> str:
 class Curriculum:
     """The settings of the paper, in steps of the optimizer or in epochs (passes over the training file)."""
 
-    unit: str = "steps"  # "steps" or "epochs": what the lengths below count
+    unit: Annotated[str, OneOf("steps", "epochs")] = "steps"  # what the lengths below count
     lookup: AtLeast0 = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
     first: AtLeast0 = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
     per_stage: AtLeast1 = 300  # length of each later stage but the last, which goes on to the end
     stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
     total: AtLeast1 = 3000  # length of the whole run, warm-up included
     # Held-out loss in nats below which a stage but the last ends, the run being as much shorter; 0: never.
-    advance: Annotated[float, Range(0, MANY)] = 0.0
+    advance: Annotated[float, Range(0)] = 0.0
     skipped: Annotated[int, Range(0, ALL)] = 0  # stages that the base has been through before
     final_stage: bool = False  # one more stage, with all steps gone and as many thoughts as the one before
     thoughts_per_step: Annotated[int, Range(1, ALL)] = 1  # the paper's c
@@ -39,8 +39,9 @@ class Curriculum:
     other_stages: Annotated[float, Range(0, 1)] = 0.0  # share of batches of an earlier stage; see mix
     # Or "earlier": that share of examples, each of an earlier stage; or "example": each of any stage up to its
     # number of steps, later ones, too, as in the paper's code.
-    mix: str = "batch"
-    reset_optimizer: str = "never"  # or "stage", as in the paper, or "epoch", as in its code
+    mix: Annotated[str, OneOf("batch", "earlier", "example")] = "batch"
+    # Stage: as in the paper; epoch: as in its code.
+    reset_optimizer: Annotated[str, OneOf("never", "stage", "epoch")] = "never"
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,16 @@
 """A recipe: everything that decides a training run, as a small TOML file."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any
 
-from coconut_core.config import LAYOUTS
+from coconut_core.config import ENDINGS, LAYOUTS
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
+from coconut_core.records import AtLeast0, AtLeast1, OneOf, Range, read_record
 from coconut_core.seeds import LARGEST_SEED
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
-from coconut_core.training.ranges import MANY, AtLeast0, AtLeast1, Range
 
 FED_STATES = ("hidden", "normed")  # the rules of coconut_core.feedback that a recipe can name
 SEED = Range(-LARGEST_SEED, LARGEST_SEED)
@@ -22,7 +22,8 @@ class ModelShape:
 
     base: str = ""  # folder or hub id: an ordinary model, or a checkpoint such as one trained on steps in words
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
-    markers: str = ""  # "both", "bot" (no <eot>) or "none" around the thoughts; empty: as base has, or both
+    # Bot: no <eot>; empty: as base has, or both.
+    markers: Annotated[str, OneOf("", *LAYOUTS)] = ""
     # The words of data.family in place of those of a base of another; a word that both have keeps its row.
     family_words: bool = False
     bot_from_eot: bool = False  # <bot> begins as the <eot> of a base that was not trained to think
@@ -49,7 +50,8 @@ class DataChoice:
     # Generated sums, likewise.
     steps: Annotated[tuple[int, int], Range(1, ALL)] = (2, 5)
     largest: Annotated[int, Range(1, ALL)] = 20
-    split: str = ""  # "train": generated problems of that split only, and held-out ones of "valid"
+    # "train": generated problems of that split only, and held-out ones of "valid".
+    split: Annotated[str, OneOf("", "train")] = ""
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,21 @@ class OptimizerChoice:
     learning_rate: Annotated[float, Range(0, 1)] = 1e-3
     betas: Annotated[tuple[float, float], Range(0, 1, below=True)] = (0.9, 0.98)
     weight_decay: Annotated[float, Range(0, 1000)] = 0.05
-    decays: str = "matrices"  # or "all", biases and gains of norms too
+    decays: Annotated[str, OneOf("matrices", "all")] = "matrices"  # all: biases and gains of norms too
     warmup_steps: AtLeast0 = 100
-    schedule: str = "cosine"  # or "constant", as in the paper
-    clip: Annotated[float, Range(0, MANY)] = 1.0  # longest gradient; 0: as long as it is
+    schedule: Annotated[str, OneOf("cosine", "constant")] = "cosine"  # constant: as in the paper
+    clip: Annotated[float, Range(0)] = 1.0  # longest gradient; 0: as long as it is
 
 
 @dataclass(frozen=True)
 class Thinking:
     """How the trained model thinks: how that ends, see coconut_core.halting, and how thoughts come about."""
 
-    ends: str = "fixed"  # or "halting" (a head that is trained along), "entropy" or "stable"
-    threshold: Annotated[float, Range(0, MANY)] = 0.5  # a probability, nats, or a difference of probabilities
+    ends: Annotated[str, OneOf(*ENDINGS)] = "fixed"  # halting: by a head that is trained along
+    threshold: Annotated[float, Range(0)] = 0.5  # a probability, nats, or a difference of probabilities
     window: Annotated[int, Range(2, ALL)] = 2  # for "stable": how many readouts must agree
-    feedback: str = ""  # "hidden" or "normed", of its method's states; empty: as model.base has it, or hidden
+    # Of its method's states; empty: as model.base has it, or hidden.
+    feedback: Annotated[str, OneOf("", *FED_STATES)] = ""
     # Width of a projection of what is fed back; 0: none, or as model.base has it.
     projection: Annotated[int, Range(0, 100_000)] = 0
     # Parallel passes that find the thoughts; 0: one by one, or as model.base has it.
@@ -84,20 +87,21 @@ class Recipe:
     """A whole training run."""
 
     name: str
-    method: str = "coconut"
+    method: Annotated[str, OneOf(*METHODS)] = "coconut"
     seed: Annotated[int, SEED] = 1
     batch_size: Annotated[int, Range(1, 100_000)] = 64  # examples of one optimizer step, all processes together
     # Examples that go through the model at once in a process; 0: all of its share.
     micro_batch: Annotated[int, Range(0, 100_000)] = 0
     gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
-    precision: str = "no"  # "no", "bf16" or "fp16", as accelerate names them
-    step_style: str = "sentence"
-    label_thoughts: str = "no"  # or "path", "frontier" or "last", see training.encoding
+    precision: Annotated[str, OneOf("no", "bf16", "fp16")] = "no"  # as accelerate names them
+    step_style: Annotated[str, OneOf("sentence", "chain", "nodes")] = "sentence"
+    # See training.encoding.
+    label_thoughts: Annotated[str, OneOf("no", "path", "frontier", "last")] = "no"
     checkpoint_every: AtLeast1 = 250
     keep: AtLeast1 = 2  # newest checkpoints that are kept, besides the best
-    publish: str = "last"  # or "best": which checkpoint becomes RUN/checkpoint
+    publish: Annotated[str, OneOf("last", "best")] = "last"  # which checkpoint becomes RUN/checkpoint
     evaluate_every: AtLeast1 = 500
-    evaluate_unit: str = "steps"  # or "epochs": what evaluate_every counts
+    evaluate_unit: Annotated[str, OneOf("steps", "epochs")] = "steps"  # what evaluate_every counts
     evaluation_problems: Annotated[int, Range(1, 1_000_000)] = 300
     model: ModelShape = field(default_factory=ModelShape)
     data: DataChoice = field(default_factory=DataChoice)
@@ -169,31 +173,9 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
 
 def recipe_from_table(table: dict[str, Any]) -> Recipe:
     """Build a recipe, naming any entry that is unknown, of the wrong type or out of range."""
-    recipe: Recipe = _build(Recipe, {"name": "unnamed", **table}, "")
-    chosen = recipe.curriculum
-    for name, value, choices in (
-        ("method", recipe.method, tuple(METHODS)),
-        ("model.markers", recipe.model.markers, ("", *LAYOUTS)),
-        ("precision", recipe.precision, ("no", "bf16", "fp16")),
-        ("step_style", recipe.step_style, ("sentence", "chain", "nodes")),
-        ("label_thoughts", recipe.label_thoughts, ("no", "path", "frontier", "last")),
-        ("publish", recipe.publish, ("last", "best")),
-        ("evaluate_unit", recipe.evaluate_unit, ("steps", "epochs")),
-        ("data.split", recipe.data.split, ("", "train")),
-        ("curriculum.mix", chosen.mix, ("batch", "earlier", "example")),
-        ("curriculum.unit", chosen.unit, ("steps", "epochs")),
-        ("curriculum.reset_optimizer", chosen.reset_optimizer, ("never", "stage", "epoch")),
-        ("thinking.ends", recipe.thinking.ends, ("fixed", "halting", "entropy", "stable")),
-        ("thinking.feedback", recipe.thinking.feedback, ("", *FED_STATES)),
-        ("optimizer.schedule", recipe.optimizer.schedule, ("cosine", "constant")),
-        ("optimizer.decays", recipe.optimizer.decays, ("matrices", "all")),
-    ):
-        if value not in choices:
-            raise CoconutError(
-                f"recipe entry '{name}' must be one of {', '.join(filter(None, choices))}, not '{value}'"
-            )
+    recipe = read_record(Recipe, {"name": "unnamed", **table}, "recipe", closed=True)
     _check_together(recipe)
-    expand(recipe.method, chosen)
+    expand(recipe.method, recipe.curriculum)
     return recipe
 
 
@@ -218,13 +200,13 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError("model.family_words needs model.base: a fresh model has the words of data.family")
     if not shape.base and shape.hidden_size % (2 * shape.heads):
         raise CoconutError(
-            f"recipe entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
+            f"recipe: the entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
             f"not {shape.hidden_size}"
         )
     if optimizer.learning_rate * optimizer.weight_decay >= 1:
         raise CoconutError(
-            "recipe entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes that "
-            "share of the weights away"
+            "recipe: the entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes "
+            "that share of the weights away"
         )
     if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
@@ -245,60 +227,6 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain' or 'nodes'"
         )
-
-
-_TABLES: dict[str, type] = {
-    "model": ModelShape,
-    "data": DataChoice,
-    "curriculum": Curriculum,
-    "thinking": Thinking,
-    "optimizer": OptimizerChoice,
-}
-
-
-def _build(kind: type, table: Any, path: str) -> Any:
-    if not isinstance(table, dict):
-        raise CoconutError(f"recipe entry '{path.rstrip('.')}' must be a table")
-    known = {item.name: item for item in fields(kind)}
-    types = get_type_hints(kind, include_extras=True)
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        if name not in known:
-            raise CoconutError(f"unknown recipe entry '{path}{name}': known are {', '.join(known)}")
-        if not path and name in _TABLES:
-            values[name] = _build(_TABLES[name], value, f"{name}.")
-        else:
-            values[name] = value if is_dataclass(value) else _typed(value, types[name], path + name)
-    return kind(**values)
-
-
-def _typed(value: Any, wanted: Any, path: str) -> Any:
-    """The value as its field has it. Raises CoconutError for another type, or a number outside its range."""
-    wanted, *limits = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
-    if get_origin(wanted) is tuple:
-        kind = get_args(wanted)[0]
-        if not (isinstance(value, list | tuple) and len(value) == 2 and all(_is(item, kind) for item in value)):
-            raise CoconutError(f"recipe entry '{path}' must be a list of two numbers")
-        value = tuple(_number(item, kind, path) for item in value)
-    elif wanted is float and _is(value, float):
-        value = _number(value, float, path)
-    elif type(value) is not wanted:
-        raise CoconutError(f"recipe entry '{path}' must be {wanted.__name__}, not {type(value).__name__}")
-    for limit in limits:
-        for number in value if isinstance(value, tuple) else (value,):
-            limit.check(path, number)
-    return value
-
-
-def _number(value: Any, kind: type, path: str) -> Any:
-    try:
-        return kind(value)
-    except OverflowError:
-        raise CoconutError(f"recipe entry '{path}' is a number of {len(str(value))} digits") from None
-
-
-def _is(value: Any, kind: type) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float if kind is float else int)
 
 
 def _toml_line(name: str, value: Any) -> str:

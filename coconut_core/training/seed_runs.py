@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coconut_core.errors import CoconutError, describe_error
+from coconut_core.records import check_limits
 from coconut_core.training.metrics import FILE_NAME as METRICS
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import SEED, Recipe, recipe_from_table
@@ -108,5 +109,5 @@ def check_seeds(seeds: Sequence[object]) -> list[int]:
             f"seeds are different whole numbers, like 1,2,3, not {','.join(map(str, seeds))[:80]}"
         )
     for seed in numbers:
-        SEED.check("seed", seed)
+        check_limits("seed", seed, SEED)
     return numbers

@@ -1,7 +1,7 @@
 """A recipe is refused for what no run can have, in a line that names the entry, or it trains."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -9,14 +9,14 @@ import pytest
 
 from coconut_core.errors import CoconutError
 from coconut_core.seeds import LARGEST_SEED
-from coconut_core.training import recipe as recipes
 from coconut_core.training.recipe import Recipe, load_recipe
 from tests.core.tiny_recipes import problem_file, tiny_recipe, train
 
 
 def number_entries() -> dict[str, bool]:
     """Each entry of a recipe that is a number, and whether it is a pair of them."""
-    tables = {"": Recipe, **{f"{name}.": kind for name, kind in recipes._TABLES.items()}}
+    tables: dict[str, Any] = {"": Recipe}
+    tables |= {f"{name}.": kind for name, kind in get_type_hints(Recipe).items() if is_dataclass(kind)}
     found = {}
     for prefix, kind in tables.items():
         types = get_type_hints(kind)
