@@ -6,7 +6,6 @@ from coconut_tui.action import Action
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.verbs import asking, branching, editing, filing, helping, looking, measuring, moving, running
 from coconut_tui.widgets.views import VIEWS, all_views
-from coconut_tui.widgets.views.sight import View
 
 ACTIONS = (
     *running.ACTIONS,
@@ -23,14 +22,7 @@ ACTIONS = (
 
 def all_actions() -> tuple[Action[ExplorerBase], ...]:
     """The same, and one without a key for each view that a plugin brings."""
-    return (*ACTIONS, *(_bringing(view) for view in list(all_views().values())[len(VIEWS) :]))
-
-
-def _bringing(view: View) -> Action[ExplorerBase]:
-    def show(app: ExplorerBase, argument: str) -> None:
-        app.show_view(view.name)
-
-    return Action(view.name, "", view.title, f"Show the view {view.title}", "Plugins", show)
+    return (*ACTIONS, *map(looking.showing, list(all_views().values())[len(VIEWS) :]))
 
 
 def check_keys(chosen: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Which keys the line at the bottom names: what can be done with the run as it is, and where the focus is."""
 
 from coconut_tui.state import RunView
+from coconut_tui.widgets.views import all_views
 
 _OPENING = ("model", "help")
 _REPLAY = ("step", "back", "continue", "restart", "export", "close", "help")
@@ -8,23 +9,17 @@ _RUNNING = ("step", "back", "continue")
 _FINISHED = ("back", "restart")
 _CHANGES = ("edit", "zero", "what-if", "undo", "fork", "question", "next", "help")
 _WITHOUT_THOUGHTS = ("more-thoughts", "question", "undo", "fork", "next", "help")
-_OF_VIEWS = {
-    "top": ("cooler", "warmer", "pin"),
-    "graph": ("play",),
-    "lens": ("lower-layer", "higher-layer"),
-    "attention": ("lower-layer", "higher-layer", "previous-head", "next-head"),
-    "lines": ("pin",),
-    "branches": ("choose", "compare", "rename", "delete"),
-}
+_BRANCHES = ("choose", "compare", "rename", "delete")
 
 
 def keys_shown(view: RunView | None, *, replayed: bool, loaded: bool, focused: str) -> tuple[str, ...]:
     """Names of actions. focused: the pane that has the focus, of the inspect pane the view in front."""
+    view_in_front = all_views().get(focused)
+    here = () if view_in_front is None else view_in_front.actions
     if replayed:
-        here = () if focused == "branches" else _OF_VIEWS.get(focused, ())
         return (*_REPLAY[:-1], *here, "help")
     if view is None:
         return ("question", "problems", *_OPENING) if loaded else _OPENING
     moves = _FINISHED if view.over else _RUNNING
     changes = _WITHOUT_THOUGHTS if view.without_thoughts else _CHANGES
-    return (*moves, *_OF_VIEWS.get(focused, ()), *changes)
+    return (*moves, *(_BRANCHES if focused == "branches" else here), *changes)

@@ -1,18 +1,18 @@
-"""What each view shows, how to read it, and how it can mislead; shown by `?`."""
+"""What a pane, a view or a screen shows, how to read it, and how it can mislead; shown by `?`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Guide:
-    """About one view."""
+    """About one of them."""
 
     title: str
     reading: str
     misleading: str
 
 
-GUIDES = {
+GUIDES = {  # of panes and screens; a view has its own
     "thoughts": Guide(
         "Thoughts",
         "A row for each continuous thought: the tokens that this vector would say through the LM head, with"
@@ -35,86 +35,6 @@ GUIDES = {
         "One branch is one case. That an edit changed this answer does not say that it changes others; and "
         "an edit far from anything the model has met, such as zeros, can break the run without touching "
         "what was meant.",
-    ),
-    "top": Guide(
-        "Top-k",
-        "The likeliest tokens of the selected step, the entropy of its whole distribution in nats, the norm"
-        " of the vector, and its cosine to the thought before. ( and ) lower and raise the temperature, by "
-        "which the logits are divided; ≠ marks another than 1. ln p, the logarithm, tells the tail apart. "
-        "(flat): the likeliest tokens are exactly alike, as of a zero vector, and their order means nothing.",
-        "The LM head was trained for words, not for thoughts. High entropy can be a superposition or just "
-        "nothing that the head can read.",
-    ),
-    "graph": Guide(
-        "Path graph",
-        "The problem's graph in layers from the asked name, each node with the thought's probability on it."
-        " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
-        "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
-        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other. Nodes "
-        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown. "
-        "Of a problem of sums it is the tree of the expression, the answer on top, and each result's "
-        "probability in every thought.",
-        "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
-        "frequent in the question. Compare with a random model, and with edits.",
-    ),
-    "answer": Guide(
-        "Answer",
-        "Every word said, with its probability and the two words that came next.",
-        "Most words follow from the wording. Look at the one word that decides.",
-    ),
-    "lens": Guide(
-        "Lens",
-        "What each layer would say if it were the last, at the place where each thought was made: the likeliest"
-        " token, its probability as a number and as shade. The top row is the thought's own readout (for an "
-        "edited thought, before the edit). ▾ and ◂ mark the cell that is told below: , and . move by thoughts, "
-        "< and > by layers. The tuned lens is used where the checkpoint has one, with its distance from the "
-        "last layer on held-out problems.",
-        "The plain lens reads early layers in the last layer's language: that it reads nothing does not say "
-        "that the layer knows nothing. A tuned lens was trained, and can compute what the layer has not. "
-        "Layers are counted from 1 here; :patch counts them from 0.",
-    ),
-    "attention": Guide(
-        "Attention",
-        "Where the model looked at the place where the selected step was made: the prompt's words, each on a "
-        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares; bars and "
-        "shades are parts of the largest share. "
-        "The shares add up to 1, what went to thoughts and words behind the prompt included. < and > choose a "
-        "layer, { and } a head; else it is the mean over them.",
-        "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "
-        "the first word often get what a head has no use for. A mean hides heads that do different things. "
-        "Hide words from a thought (:knockout) to see what hangs on them. Layers and heads count from 1 here.",
-    ),
-    "lines": Guide(
-        "Lines",
-        "The probability of the candidates (✓ right, ✗ wrong) and of pinned tokens at each thought, the last "
-        "place being ⟨eot⟩; a sign for each. x pins the token in question, :pin rompus another one. Below, "
-        "entropy, norm and cosine to the thought before, from their least to their largest value.",
-        "A sparkline fills its height however little changes: read the numbers beside it. The lines between "
-        "thoughts are there to guide the eye; there is nothing in between.",
-    ),
-    "nearest": Guide(
-        "Nearest",
-        "The token embeddings with the largest cosine to the selected step's vector. Where input and output "
-        "embeddings are the same matrix, it is the readout with lengths taken out.",
-        "In many dimensions everything is nearly orthogonal: a nearest embedding at 0.2 is far away. A thought "
-        "need not be near any word to be of use.",
-    ),
-    "trajectory": Guide(
-        "Trajectory",
-        "The thoughts of all branches in the two directions in which they differ most (principal components of "
-        "these very points). Numbers are thoughts, letters branches; the line is the way of a branch, bright "
-        "for the current one. Both directions have one scale.",
-        "Two directions show a little of many: read the share of the variance. Points that lie together may be "
-        "far apart. An edited thought, such as zeros, far from all others, makes a direction of its own. With "
-        "few points two directions always explain much.",
-    ),
-    "numbers": Guide(
-        "Numbers",
-        "Every step as it was recorded: its likeliest token with the probability, entropy (nats), norm, cosine "
-        "to the thought before, and for a thought the mass on its frontier. w1 is the first word. The cursor "
-        "selects steps; ✎ marks an edit.",
-        "The numbers are of the readout and the vector that was fed, edits included, not of what was computed "
-        "before an edit. The frontier is that of the graph as the wording tells it.",
     ),
     "compare": Guide(
         "Compare",

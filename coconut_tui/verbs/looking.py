@@ -8,53 +8,22 @@ from coconut_tui.action import Action
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.looks import MOST_PINS, TEMPERATURES
 from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.widgets.views import TABLE, VIEWS
 from coconut_tui.widgets.views import lens as lens_view
 from coconut_tui.widgets.views import lines as lines_view
+from coconut_tui.widgets.views.sight import View
 
 
-def top(app: ExplorerBase, argument: str) -> None:
-    """Likeliest tokens."""
-    app.show_view("top")
+def showing(view: View) -> Action[ExplorerBase]:
+    """The action that brings a view to the front."""
 
+    def show(app: ExplorerBase, argument: str) -> None:
+        app.show_view(view.name)
 
-def graph(app: ExplorerBase, argument: str) -> None:
-    """The path graph."""
-    app.show_view("graph")
-
-
-def answer(app: ExplorerBase, argument: str) -> None:
-    """The words said."""
-    app.show_view("answer")
-
-
-def lens(app: ExplorerBase, argument: str) -> None:
-    """Layers by thoughts."""
-    app.show_view("lens")
-
-
-def attention(app: ExplorerBase, argument: str) -> None:
-    """Where it looked."""
-    app.show_view("attention")
-
-
-def lines(app: ExplorerBase, argument: str) -> None:
-    """Pinned tokens across thoughts."""
-    app.show_view("lines")
-
-
-def nearest(app: ExplorerBase, argument: str) -> None:
-    """The nearest token embeddings."""
-    app.show_view("nearest")
-
-
-def trajectory(app: ExplorerBase, argument: str) -> None:
-    """Thoughts in two dimensions."""
-    app.show_view("trajectory")
-
-
-def numbers(app: ExplorerBase, argument: str) -> None:
-    """The table."""
-    app.show_view("numbers")
+    name, description = view.typed or view.name, view.description or f"Show the view {view.title}"
+    if view.name in TABLE.built_in:
+        return Action(name, view.key, name, description, "View", show)
+    return Action(name, "", view.title, description, "Plugins", show)
 
 
 def play(app: ExplorerBase, argument: str) -> None:
@@ -168,15 +137,7 @@ def switch_theme(app: ExplorerBase, argument: str) -> None:
 
 
 ACTIONS = (
-    Action("top-k", "1", "top-k", "Show the selected step's likeliest tokens", "View", top),
-    Action("graph", "2", "graph", "Show the selected thought on the problem's graph", "View", graph),
-    Action("answer", "3", "answer", "Show the words said, each with its probability", "View", answer),
-    Action("lens", "4", "lens", "Show what each layer would say, thought by thought", "View", lens),
-    Action("attention", "5", "attention", "Show where it looked when it made the step", "View", attention),
-    Action("lines", "6", "lines", "Show pinned tokens, entropy, norm, cosine over the thoughts", "View", lines),
-    Action("nearest", "7", "nearest", "Show the token embeddings nearest to the step", "View", nearest),
-    Action("trajectory", "8", "trajectory", "Show all branches' thoughts in 2 dimensions", "View", trajectory),
-    Action("numbers", "9", "numbers", "Show the numbers of every step as a table", "View", numbers),
+    *map(showing, VIEWS),
     Action(
         "more-tokens",
         "plus,equals_sign",

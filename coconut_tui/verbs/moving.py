@@ -90,7 +90,7 @@ def jump(app: ExplorerBase, argument: str) -> None:
     for pane in seen:
         for rows in pane.query(RowsView) if not isinstance(pane, RowsView) else (pane,):
             targets += [Target(region, partial(_select, app, rows, key)) for region, key in rows.in_sight()]
-    views = {str(number): partial(app.show_view, view.name) for number, view in enumerate(VIEWS, start=1)}
+    views = {view.key: partial(app.show_view, view.name) for view in VIEWS}
     app.push_screen(JumpScreen(targets, views), closed)
 
 

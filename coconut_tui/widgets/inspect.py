@@ -17,7 +17,7 @@ from coconut_tui.state import marker_name
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.view_tabs import ViewTabs
-from coconut_tui.widgets.views import VIEWS, all_views
+from coconut_tui.widgets.views import all_views
 from coconut_tui.widgets.views.numbers import NumbersTable
 from coconut_tui.widgets.views.sight import Sight, unreadable
 
@@ -45,10 +45,8 @@ class InspectPane(FramedPane):
 
     def compose(self) -> ComposeResult:
         yield TextView(id="step-facts")
-        keys = {view.name: f"{number} " for number, view in enumerate(VIEWS, start=1)}
-        yield ViewTabs(
-            [(name, f"{keys.get(name, '')}{view.title}") for name, view in all_views().items()], id="view-tabs"
-        )
+        labels = [(name, f"{view.key} {view.title}".strip()) for name, view in all_views().items()]
+        yield ViewTabs(labels, id="view-tabs")
         with TabbedContent(id="views"):
             for view in all_views().values():
                 with TabPane(view.title, id=view.name):

@@ -22,7 +22,7 @@ from coconut_tui.drafts import Workshop
 from coconut_tui.guides import GUIDES
 from coconut_tui.state import FormFacts, ModelFacts, RunView
 from coconut_tui.what_if import MOST_VARIANTS, sweep_of
-from coconut_tui.widgets.views import VIEWS
+from coconut_tui.widgets.views import VIEWS, guide_of
 from tests.tui.conftest import PROBLEM
 
 FORMS = (
@@ -340,12 +340,23 @@ def test_without_a_file_the_familys_examples_are_gone_through() -> None:
 
 def test_every_pane_and_view_is_explained() -> None:
     screens = {"edit", "what-if", "compare", "controls", "problems", "beside", "training"}
-    assert set(GUIDES) == {"thoughts", "prompt", "branches", *screens, *(view.name for view in VIEWS)}
-    assert all(guide.reading and guide.misleading for guide in GUIDES.values())
+    assert set(GUIDES) == {"thoughts", "prompt", "branches", *screens}
+    for name in (*GUIDES, *(view.name for view in VIEWS)):
+        guide = guide_of(name)
+        assert guide.reading
+        assert guide.misleading
+
+
+def test_each_view_has_an_action_and_names_actions_that_there_are() -> None:
+    actions = {action.name: action for action in ACTIONS}
+    for view in VIEWS:
+        own = actions[view.typed or view.name]
+        assert (own.keys, own.description, own.group) == (view.key, view.description, "View")
+        assert set(view.actions) <= set(actions)
 
 
 def test_guides_name_what_can_be_typed() -> None:
     known = {action.name for action in ACTIONS} | {form.name for form in INTERVENTIONS}
-    for guide in GUIDES.values():
+    for guide in map(guide_of, (*GUIDES, *(view.name for view in VIEWS))):
         for name in re.findall(r"(?<!\w):([a-z][\w-]*)", guide.reading + guide.misleading):
             assert name in known, f"{guide.title}: nobody knows :{name}"

@@ -11,20 +11,10 @@ from coconut_core.errors import one_line
 from coconut_core.plugins import Table
 from coconut_tui.guides import GUIDES, Guide
 from coconut_tui.looks import Ask
-from coconut_tui.widgets.views import answer, attention, graph, lens, lines, nearest, top, trajectory
+from coconut_tui.widgets.views import answer, attention, graph, lens, lines, nearest, numbers, top, trajectory
 from coconut_tui.widgets.views.sight import Sight, View
 
-VIEWS = (
-    View("top", "Top-k", top.draw, top.ask, reads_one=True),
-    View("graph", "Graph", graph.draw, reads_one=True),
-    View("answer", "Answer", answer.draw),
-    View("lens", "Lens", lens.draw, lens.ask, reads_one=True),
-    View("attention", "Attention", attention.draw, attention.ask, reads_one=True),
-    View("lines", "Lines", lines.draw, lines.ask),
-    View("nearest", "Nearest", nearest.draw, nearest.ask, reads_one=True),
-    View("trajectory", "Trajectory", trajectory.draw, trajectory.ask),
-    View("numbers", "Numbers"),
-)
+VIEWS = tuple(each.VIEW for each in (top, graph, answer, lens, attention, lines, nearest, trajectory, numbers))
 TABLE = Table("view", "coconut_tui.views", View, {view.name: view for view in VIEWS})
 
 
@@ -61,4 +51,4 @@ def _plugged(name: str, view: View) -> View:
         except Exception:  # draw has the same sight, and says so
             return None
 
-    return replace(view, name=f"plugin-{safe}", draw=draw, ask=ask, guide=guide)
+    return replace(view, name=f"plugin-{safe}", draw=draw, ask=ask, guide=guide, key="", typed="")

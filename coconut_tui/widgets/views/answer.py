@@ -3,7 +3,8 @@
 from rich.text import Text
 
 from coconut_tui.drawing import fitted, share_text
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.guides import Guide
+from coconut_tui.widgets.views.sight import Sight, View
 
 _NAME = 14  # cells of a word, where there is room
 _GAP = 2
@@ -26,3 +27,17 @@ def draw(sight: Sight) -> Text:
         line.append("".join(f"  {fitted(i.name, width)} {share_text(i.probability)}" for i in others), "dim")
         lines.append(line)
     return Text("\n").join(lines)
+
+
+VIEW = View(
+    "answer",
+    "Answer",
+    draw,
+    key="3",
+    description="Show the words said, each with its probability",
+    guide=Guide(
+        "Answer",
+        "Every word said, with its probability and the two words that came next.",
+        "Most words follow from the wording. Look at the one word that decides.",
+    ),
+)

@@ -4,8 +4,9 @@ from rich.text import Text
 
 from coconut_core.token_names import plain_name
 from coconut_tui.drawing import BAR_STYLE, bar, fitted, share_text
+from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Attention
-from coconut_tui.widgets.views.sight import Sight, in_place_of, shade
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of, shade
 
 _RANKS = "¹²³⁴⁵⁶⁷⁸⁹"
 
@@ -68,3 +69,26 @@ def _which(what: str, number: int | None, count: int) -> str:
     if number is None:
         return f"the one {what}" if count == 1 else f"mean of {count} {what}s"
     return f"{what} {number} of {count}"
+
+
+VIEW = View(
+    "attention",
+    "Attention",
+    draw,
+    ask,
+    key="5",
+    description="Show where it looked when it made the step",
+    actions=("lower-layer", "higher-layer", "previous-head", "next-head"),
+    reads_one=True,
+    guide=Guide(
+        "Attention",
+        "Where the model looked at the place where the selected step was made: the prompt's words, each on a "
+        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares; bars and "
+        "shades are parts of the largest share. "
+        "The shares add up to 1, what went to thoughts and words behind the prompt included. < and > choose a "
+        "layer, { and } a head; else it is the mean over them.",
+        "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "
+        "the first word often get what a head has no use for. A mean hides heads that do different things. "
+        "Hide words from a thought (:knockout) to see what hangs on them. Layers and heads count from 1 here.",
+    ),
+)

@@ -7,8 +7,9 @@ from coconut_core.graph_reading import GraphMass, graph_layers, graph_mass
 from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import BAR_STYLE, bar, share_text
+from coconut_tui.guides import Guide
 from coconut_tui.widgets.views import expression
-from coconut_tui.widgets.views.sight import Sight, step_name
+from coconut_tui.widgets.views.sight import Sight, View, step_name
 
 _SHOWN = 0.005  # smaller probabilities are left blank
 _LEGEND = ("★ on a shortest path", "✓ right", "✗ wrong candidate")
@@ -100,3 +101,26 @@ def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> T
     if share >= _SHOWN:
         line.append(bar(share, 8), BAR_STYLE).append(f" {share_text(share)}")
     return line.append("\n")
+
+
+VIEW = View(
+    "graph",
+    "Graph",
+    draw,
+    key="2",
+    description="Show the selected thought on the problem's graph",
+    actions=("play",),
+    reads_one=True,
+    guide=Guide(
+        "Path graph",
+        "The problem's graph in layers from the asked name, each node with the thought's probability on it."
+        " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
+        "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
+        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other. Nodes "
+        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown. "
+        "Of a problem of sums it is the tree of the expression, the answer on top, and each result's "
+        "probability in every thought.",
+        "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
+        "frequent in the question. Compare with a random model, and with edits.",
+    ),
+)

@@ -8,8 +8,9 @@ from rich.text import Text
 from coconut_core.cells import padded
 from coconut_core.trace import TokenRecord
 from coconut_tui.drawing import fitted, share_text, shortened, token_bar
+from coconut_tui.guides import Guide
 from coconut_tui.looks import LENS_STEPS, Ask, LensColumn, LensGrid
-from coconut_tui.widgets.views.sight import Sight, in_place_of, shade
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of, shade
 
 _LABEL = 3  # cells of a layer's number
 _NAME = 5  # least cells of a token
@@ -115,3 +116,26 @@ def _anchor(sight: Sight) -> int | None:
 
 def _may_be_read(sight: Sight, number: int) -> bool:
     return sight.run is not None and number < len(sight.run.steps) and sight.run.steps[number].kind != "token"
+
+
+VIEW = View(
+    "lens",
+    "Lens",
+    draw,
+    ask,
+    key="4",
+    description="Show what each layer would say, thought by thought",
+    actions=("lower-layer", "higher-layer"),
+    reads_one=True,
+    guide=Guide(
+        "Lens",
+        "What each layer would say if it were the last, at the place where each thought was made: the likeliest"
+        " token, its probability as a number and as shade. The top row is the thought's own readout (for an "
+        "edited thought, before the edit). ▾ and ◂ mark the cell that is told below: , and . move by thoughts, "
+        "< and > by layers. The tuned lens is used where the checkpoint has one, with its distance from the "
+        "last layer on held-out problems.",
+        "The plain lens reads early layers in the last layer's language: that it reads nothing does not say "
+        "that the layer knows nothing. A tuned lens was trained, and can compute what the layer has not. "
+        "Layers are counted from 1 here; :patch counts them from 0.",
+    ),
+)

@@ -9,8 +9,9 @@ from rich.text import Text
 from coconut_core.cells import padded
 from coconut_core.trace import StepRecord
 from coconut_tui.drawing import BAR_STYLE
+from coconut_tui.guides import Guide
 from coconut_tui.looks import MOST_PINS, Ask, Courses
-from coconut_tui.widgets.views.sight import Sight, in_place_of
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _LABEL = 8  # cells
@@ -119,3 +120,22 @@ def _share(step: StepRecord, pin: str) -> float:
 
 def _steps(sight: Sight) -> list[StepRecord]:
     return [] if sight.run is None else [step for step in sight.run.steps if step.kind != "token"]
+
+
+VIEW = View(
+    "lines",
+    "Lines",
+    draw,
+    ask,
+    key="6",
+    description="Show pinned tokens, entropy, norm, cosine over the thoughts",
+    actions=("pin",),
+    guide=Guide(
+        "Lines",
+        "The probability of the candidates (✓ right, ✗ wrong) and of pinned tokens at each thought, the last "
+        "place being ⟨eot⟩; a sign for each. x pins the token in question, :pin rompus another one. Below, "
+        "entropy, norm and cosine to the thought before, from their least to their largest value.",
+        "A sparkline fills its height however little changes: read the numbers beside it. The lines between "
+        "thoughts are there to guide the eye; there is nothing in between.",
+    ),
+)

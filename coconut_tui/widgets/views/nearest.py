@@ -3,8 +3,9 @@
 from rich.text import Text
 
 from coconut_tui.drawing import BAR_STYLE, bar, fitted
+from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Neighbours
-from coconut_tui.widgets.views.sight import Sight, in_place_of
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of
 
 
 def ask(sight: Sight) -> Ask | None:
@@ -26,3 +27,21 @@ def draw(sight: Sight) -> Text:
         text.append(f"\n{fitted(item.name, 12)} ")
         text.append(bar(item.probability, width), BAR_STYLE).append(f" {item.probability:.2f}")
     return text
+
+
+VIEW = View(
+    "nearest",
+    "Nearest",
+    draw,
+    ask,
+    key="7",
+    description="Show the token embeddings nearest to the step",
+    reads_one=True,
+    guide=Guide(
+        "Nearest",
+        "The token embeddings with the largest cosine to the selected step's vector. Where input and output "
+        "embeddings are the same matrix, it is the readout with lengths taken out.",
+        "In many dimensions everything is nearly orthogonal: a nearest embedding at 0.2 is far away. A thought "
+        "need not be near any word to be of use.",
+    ),
+)

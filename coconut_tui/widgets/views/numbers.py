@@ -6,8 +6,9 @@ from coconut_core.cells import padded
 from coconut_core.graph_reading import graph_mass
 from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord
 from coconut_tui.drawing import EDIT_STYLE, FLAT, fitted, flat, share_text
+from coconut_tui.guides import Guide
 from coconut_tui.widgets.rows import Row, RowsView
-from coconut_tui.widgets.views.sight import Sight, step_name
+from coconut_tui.widgets.views.sight import Sight, View, step_name
 
 _FIXED = 31  # cells of all columns but the token's
 _SECOND = 12  # cells of the second token
@@ -77,3 +78,19 @@ def _frontier(sight: Sight, step: StepRecord) -> str:
     if graph is None or step.kind != "thought":
         return ""
     return share_text(graph_mass(graph, step.index, step.watched, sight.first_thought_hops).frontier)
+
+
+VIEW = View(
+    "numbers",
+    "Numbers",
+    key="9",
+    description="Show the numbers of every step as a table",
+    guide=Guide(
+        "Numbers",
+        "Every step as it was recorded: its likeliest token with the probability, entropy (nats), norm, cosine "
+        "to the thought before, and for a thought the mass on its frontier. w1 is the first word. The cursor "
+        "selects steps; ✎ marks an edit.",
+        "The numbers are of the readout and the vector that was fed, edits included, not of what was computed "
+        "before an edit. The frontier is that of the graph as the wording tells it.",
+    ),
+)

@@ -49,14 +49,18 @@ class Sight:
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a step; `name` is its tab, and its entry in coconut_tui.guides."""
+    """One way to look at a step: a tab, a key, and an action that brings it to the front. `name` is its tab."""
 
     name: str
     title: str
     draw: Callable[[Sight], Text] | None = None  # None for the table, which is rows
     ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
-    guide: Guide | None = None  # of a plugin's view, which has no entry there
+    guide: Guide | None = None
     reads_one: bool = False  # shows the selected step alone: nothing, where that is no number
+    key: str = ""  # of a built-in view; one of a plugin has none
+    typed: str = ""  # the name of its action, where that is not its own
+    description: str = ""  # what its action does, in a line
+    actions: tuple[str, ...] = ()  # that the line of keys names while it has the focus
 
 
 def unreadable(step: StepRecord) -> Text:

@@ -5,8 +5,9 @@ from math import log
 from rich.text import Text
 
 from coconut_tui.drawing import EDIT_STYLE, FLAT, flat, token_bar
+from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Heated
-from coconut_tui.widgets.views.sight import Sight, in_place_of
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of
 
 _LOG = 8  # cells of a logarithm, and the gap in front of it
 
@@ -48,3 +49,25 @@ def draw(sight: Sight) -> Text:
 def _log(share: float) -> str:
     """The natural logarithm, which tells the tail apart where the share is 0.00."""
     return f"{log(share):.2f}" if share > 0 else "–"
+
+
+VIEW = View(
+    "top",
+    "Top-k",
+    draw,
+    ask,
+    key="1",
+    typed="top-k",
+    description="Show the selected step's likeliest tokens",
+    actions=("cooler", "warmer", "pin"),
+    reads_one=True,
+    guide=Guide(
+        "Top-k",
+        "The likeliest tokens of the selected step, the entropy of its whole distribution in nats, the norm"
+        " of the vector, and its cosine to the thought before. ( and ) lower and raise the temperature, by "
+        "which the logits are divided; ≠ marks another than 1. ln p, the logarithm, tells the tail apart. "
+        "(flat): the likeliest tokens are exactly alike, as of a zero vector, and their order means nothing.",
+        "The LM head was trained for words, not for thoughts. High entropy can be a superposition or just "
+        "nothing that the head can read.",
+    ),
+)

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from coconut_tui.branches import THOUGHT, Decisions, Tree
 from coconut_tui.drawing import BAR_BOLD, BAR_STYLE, shortened
+from coconut_tui.guides import Guide
 from coconut_tui.looks import MOST_LETTERS, Ask, Trajectory
-from coconut_tui.widgets.views.sight import Sight, in_place_of
+from coconut_tui.widgets.views.sight import Sight, View, in_place_of
 
 _BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of each dot, by column and row
 _BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (1, 1), (-1, -1))
@@ -120,3 +121,22 @@ def _selected(sight: Sight, way: tuple[int, ...]) -> int | None:
         return None
     place = sum(step.kind == "thought" for step in sight.run.steps[: sight.number])
     return way[place] if place < len(way) else None
+
+
+VIEW = View(
+    "trajectory",
+    "Trajectory",
+    draw,
+    ask,
+    key="8",
+    description="Show all branches' thoughts in 2 dimensions",
+    guide=Guide(
+        "Trajectory",
+        "The thoughts of all branches in the two directions in which they differ most (principal components of "
+        "these very points). Numbers are thoughts, letters branches; the line is the way of a branch, bright "
+        "for the current one. Both directions have one scale.",
+        "Two directions show a little of many: read the share of the variance. Points that lie together may be "
+        "far apart. An edited thought, such as zeros, far from all others, makes a direction of its own. With "
+        "few points two directions always explain much.",
+    ),
+)
