@@ -2,12 +2,13 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import FEEDBACK_GROUP, package_of, plugins_of
+from coconut_core.records import AtLeast0, read_json_object, read_record
 
 FILE_NAME = "coconut.json"
 FORMAT_VERSION = 1
@@ -18,7 +19,6 @@ LATER_ENTRIES = (  # in the file only where they were chosen
     *("feedback_options", "feedback_package", "passes", "question_end", "before_ids", "behind_ids"),
 )
 LAYOUTS = {"both": (True, True), "bot": (True, False), "none": (False, False)}  # whether it has <bot>, <eot>
-TOKEN_LISTS = ("before_ids", "behind_ids")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CoconutConfig:
     bot_id: int | None  # marker that enters latent mode, in front of the thoughts
     eot_id: int | None  # marker that leaves it, behind them
     latent_id: int  # placeholder of a thought in training sequences; embedded only by the feedback "pause"
-    thoughts: int = DEFAULT_THOUGHTS  # number of continuous thoughts where it is fixed, else the largest number
+    thoughts: AtLeast0 = DEFAULT_THOUGHTS  # their number where it is fixed, else the largest number
     feedback: str = "hidden"  # what is fed back at a thought, see coconut_core.feedback
     trained: bool = True  # False: an ordinary model that was not trained to think in latents
     stage: int | None = None  # curriculum stage that the weights come from
@@ -106,12 +106,7 @@ class CoconutConfig:
         path = Path(folder) / FILE_NAME
         if not path.exists():
             return None
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise CoconutError(f"{path} cannot be read: {error}") from error
-        if not isinstance(record, dict):
-            raise CoconutError(f"{path} must hold a JSON object")
+        record = read_json_object(path)
         version = record.pop("format_version", None)
         if not isinstance(version, int):
             raise CoconutError(f"{path} has no format_version; it was not written by coconut")
@@ -120,53 +115,7 @@ class CoconutConfig:
                 f"{path} has format version {version}, this coconut reads up to {FORMAT_VERSION}: "
                 "upgrade with pip install -U coconut-tui"
             )
-        return cls._from_record(record, path)
-
-    @classmethod
-    def _from_record(cls, record: dict[str, Any], path: Path) -> "CoconutConfig":
-        kinds: dict[str, tuple[type, ...]] = {
-            "bot_id": (int, type(None)),
-            "eot_id": (int, type(None)),
-            "latent_id": (int,),
-            "thoughts": (int,),
-            "feedback": (str,),
-            "trained": (bool,),
-            "stage": (int, type(None)),
-            "answer_prefix": (str,),
-            "family": (str, type(None)),
-            "first_thought_hops": (int,),
-            "recipe": (dict,),
-            "data": (dict,),
-            "ending": (str,),
-            "ending_threshold": (int, float, type(None)),
-            "ending_window": (int,),
-            "chat": (bool, type(None)),
-            "chat_template": (str, type(None)),
-            "system": (str, type(None)),
-            "feedback_options": (dict,),
-            "feedback_package": (str, type(None)),
-            "passes": (int,),
-            "question_end": (str,),
-            **dict.fromkeys(TOKEN_LISTS, (list,)),
-        }
-        known = {item.name for item in fields(cls)}
-        if unknown := sorted(set(record) - known):
-            raise CoconutError(f"{path} has an unknown entry '{unknown[0]}': remove it or upgrade coconut")
-        for name in ("bot_id", "eot_id", "latent_id"):
-            if name not in record:
-                raise CoconutError(f"{path} lacks the entry '{name}'")
-        for name, value in record.items():
-            if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
-                raise CoconutError(f"{path}: the entry '{name}' has the wrong type ({type(value).__name__})")
-        check_thoughts(record.get("thoughts", 0))
-        for name in set(TOKEN_LISTS) & set(record):
-            if not all(type(number) is int for number in record[name]):
-                raise CoconutError(f"{path}: the entry '{name}' must be a list of token ids")
-            record[name] = tuple(record[name])
-        try:
-            return cls(**record)
-        except CoconutError as error:
-            raise CoconutError(f"{path}: {error}") from error
+        return read_record(cls, record, path, closed=True)
 
 
 def check_thoughts(thoughts: int) -> int:

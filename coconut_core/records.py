@@ -114,7 +114,8 @@ def _check(made: Any, record: Any, path: str, closed: bool) -> None:
         return
     limits = _limits(made.__class__)
     if closed and (unknown := [name for name in record if name not in limits]):
-        raise CoconutError(f"unknown entry {path + unknown[0]!r:.60}: known are {', '.join(limits)}")
+        name, known = path + unknown[0], ", ".join(limits)
+        raise CoconutError(f"unknown entry {name!r:.60}: remove it, or upgrade coconut; known are {known}")
     for name in (name for name in limits if name in record):
         found, given = getattr(made, name), record[name]
         values = zip(found, given, strict=True) if isinstance(found, tuple) else [(found, given)]

@@ -201,7 +201,8 @@ def test_coconut_json_names_a_chat_only_where_one_was_chosen(tmp_path: Path) -> 
     record = json.loads((tmp_path / "coconut.json").read_text(encoding="utf-8"))
     assert not {"chat", "system"} & record.keys()
     change_json(tmp_path / "coconut.json", chat="yes")
-    assert "'chat' has the wrong type" in refusal(lambda: CoconutConfig.load(tmp_path))
+    message = refusal(lambda: CoconutConfig.load(tmp_path))
+    assert message.endswith("the entry 'chat' must be true or false or null, not a text")
     change_json(tmp_path / "coconut.json", chat=None, system="Think.")
     assert "a system prompt needs a chat template" in refusal(lambda: CoconutConfig.load(tmp_path))
 

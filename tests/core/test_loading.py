@@ -208,32 +208,32 @@ def test_a_coconut_json_that_is_no_object(folder: Path, content: str | bytes) ->
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("name", "value", "words"),
     [
-        {"bot_id": "3"},
-        {"eot_id": [4]},
-        {"latent_id": 5.0},
-        {"bot_id": True},
-        {"thoughts": "six"},
-        {"thoughts": 2.5},
-        {"feedback": 1},
-        {"trained": "yes"},
-        {"trained": 1},
-        {"stage": "last"},
-        {"answer_prefix": None},
-        {"family": 3},
-        {"recipe": []},
-        {"data": "prosqa"},
-        {"ending": None},
-        {"ending_threshold": "half"},
-        {"ending_threshold": True},
-        {"ending_window": 2.0},
+        ("bot_id", "3", "a whole number or null, not a text"),
+        ("eot_id", [4], "a whole number or null, not a list"),
+        ("latent_id", 5.0, "a whole number, not a number"),
+        ("bot_id", True, "a whole number or null, not a boolean"),
+        ("thoughts", "six", "a whole number, not a text"),
+        ("thoughts", 2.5, "a whole number, not a number"),
+        ("feedback", 1, "a text, not a whole number"),
+        ("trained", "yes", "true or false, not a text"),
+        ("trained", 1, "true or false, not a whole number"),
+        ("stage", "last", "a whole number or null, not a text"),
+        ("answer_prefix", None, "a text, not null"),
+        ("family", 3, "a text or null, not a whole number"),
+        ("recipe", [], "an object, not a list"),
+        ("data", "prosqa", "an object, not a text"),
+        ("ending", None, "a text, not null"),
+        ("ending_threshold", "half", "a number or null, not a text"),
+        ("ending_threshold", True, "a number or null, not a boolean"),
+        ("ending_window", 2.0, "a whole number, not a number"),
     ],
 )
-def test_entries_of_the_wrong_type_are_named(folder: Path, changes: dict[str, Any]) -> None:
-    change_json(folder / "coconut.json", **changes)
-    message = refusal(lambda: load(folder))
-    assert f"'{next(iter(changes))}' has the wrong type" in message
+def test_entries_of_the_wrong_type_are_named(folder: Path, name: str, value: Any, words: str) -> None:
+    change_json(folder / "coconut.json", **{name: value})
+    path = folder / "coconut.json"
+    assert refusal(lambda: load(folder)) == f"{path}: the entry '{name}' must be {words}"
 
 
 def test_an_unknown_entry_is_named(folder: Path) -> None:
@@ -259,7 +259,7 @@ def test_markers_outside_the_vocabulary(folder: Path, name: str, number: int) ->
 
 def test_other_impossible_entries(folder: Path) -> None:
     change_json(folder / "coconut.json", thoughts=-1)
-    assert "thoughts must be 0 or more" in refusal(lambda: load(folder))
+    assert "the entry 'thoughts' must be 0 or more, not -1" in refusal(lambda: load(folder))
     change_json(folder / "coconut.json", thoughts=3, feedback="telepathy")
     assert "unknown feedback 'telepathy': choose one of hidden, normed, mixture, linear" in refusal(
         lambda: load(folder)

@@ -149,7 +149,7 @@ def test_a_folder_keeps_what_stands_around_the_thoughts(tmp_path: Path) -> None:
     assert again.config == model.config
     assert generate(again, ["Why?"], thoughts=1) == generate(model, ["Why?"], thoughts=1)
     for name, value, message in (
-        ("before_ids", [1.5], "must be a list of token ids"),
+        ("before_ids", [1.5], "the entry 'before_ids[0]' must be a whole number, not a number"),
         ("behind_ids", [99999], "is outside the vocabulary"),
         ("bot_id", 3, "cannot stand in one place"),
     ):

@@ -83,9 +83,9 @@ def test_options_are_written_only_where_there_are_any(tmp_path: Path, folder: Pa
         ({"feedback_options": {"width": 24, "norm": 1}}, "'norm' must be true or false, not 1"),
         ({"feedback_options": {"width": 24, "depth": 2}}, "has no option 'depth': it has width, norm"),
         ({"feedback": "hidden"}, "feedback 'hidden' has no option 'width': it has none"),
-        ({"feedback_options": [24]}, "'feedback_options' has the wrong type (list)"),
+        ({"feedback_options": [24]}, "the entry 'feedback_options' must be an object, not a list"),
         ({"passes": -1}, "passes must be 1 or more, or 0"),
-        ({"passes": True}, "'passes' has the wrong type (bool)"),
+        ({"passes": True}, "the entry 'passes' must be a whole number, not a boolean"),
     ],
 )
 def test_impossible_options(folder: Path, changes: dict[str, Any], said: str) -> None:
