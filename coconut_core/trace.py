@@ -1,7 +1,7 @@
 """Trace: everything seen in a run as plain data, kept as versioned JSON. Needs no model and no torch."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, visible
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
+from coconut_core.records import read_record
 from coconut_core.reprs import brief
 from coconut_core.token_names import SPACE, content_of, plain_name
 from coconut_core.untrained import untrained_label
@@ -198,28 +199,16 @@ class Trace:
         version = record.get("version")
         if not isinstance(version, int) or version > VERSION:
             raise CoconutError(f"{path} has trace version {version}, this coconut reads up to {VERSION}")
-        try:
-            return cls._from_record(record)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CoconutError(f"the trace {path} is damaged: {error!r}") from error
-
-    @classmethod
-    def _from_record(cls, record: dict[str, Any]) -> "Trace":
-        problem = record.get("problem")
-        if "stopped_by" not in record:
-            record = record | {"stopped_by": _guessed_stop(record)}
-        stopped_by = record["stopped_by"]
-        return cls(
-            model=str(record["model"]),
-            question=str(record["question"]),
-            prompt=tuple(str(token) for token in record["prompt"]),
-            steps=tuple(_step_from_record(step) for step in record["steps"]),
-            text=str(record["text"]),
-            stopped_by=None if stopped_by is None else str(stopped_by),
-            settings=dict(record.get("settings") or {}),
-            problem=None if problem is None else Problem.from_json(problem),
-            prompt_ids=tuple(map(int, record.get("prompt_ids") or ())),
-        )
+        where = f"the trace {path} is damaged"
+        steps, problem = record.get("steps"), record.get("problem")
+        entries = {"stopped_by": None, **record} if "finished" in record else record
+        entries = entries | {"steps": list(map(_step_entries, steps)) if isinstance(steps, list) else steps}
+        trace = read_record(cls, entries | {"problem": None}, where)
+        if wrong := [each for each in trace.steps if each.index < (each.kind == "thought")]:
+            raise CoconutError(f"{where}: a {wrong[0].kind} cannot have the number {wrong[0].index}")
+        if "stopped_by" not in record and record["finished"]:
+            trace = replace(trace, stopped_by=_guessed_stop(trace))
+        return trace if problem is None else replace(trace, problem=Problem.from_json(problem))
 
 
 def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
@@ -229,56 +218,23 @@ def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
     return "cut off where the model's context was full" if stopped_by == CONTEXT else None
 
 
-def _guessed_stop(record: dict[str, Any]) -> str | None:
-    """Why a run ended, in a file of before this was written down: "finished" only said that it was over.
+def _guessed_stop(trace: Trace) -> str:
+    """Why a run was over, in a file of before this was written down.
 
     The end of text is a token that is no part of the text.
     """
-    if not record["finished"]:
-        return None
-    words = [str(step["token"]) for step in record["steps"] if step["kind"] == "token"]
+    words = [step.token for step in trace.steps if step.kind == "token"]
     if not words:
         return CONTEXT
     last = words[-1].strip()
-    if not last or not str(record["text"]).endswith(last):
+    if not last or not trace.text.endswith(last):
         return END
-    most = dict(record.get("settings") or {}).get("max_new_tokens")
+    most = trace.settings.get("max_new_tokens")
     return WORDS if isinstance(most, int) and len(words) >= most else CONTEXT
 
 
-def _step_from_record(record: dict[str, Any]) -> StepRecord:
-    cosine, edit, ended = record.get("cosine"), record.get("edit"), record.get("ended")
-    if int(record["index"]) < (record["kind"] == "thought"):
-        raise ValueError(f"a {record['kind']} cannot have the number {record['index']}")
-    return StepRecord(
-        kind=str(record["kind"]),
-        index=int(record["index"]),
-        segment=int(record.get("segment", 0)),
-        token=str(record["token"]),
-        top=tuple(map(_token_from_record, record["top"])),
-        entropy=_number(record["entropy"]),
-        norm=_number(record["norm"]),
-        cosine=None if cosine is None else float(cosine),
-        edit=None if edit is None else str(edit),
-        watched={str(name): float(value) for name, value in dict(record.get("watched") or {}).items()},
-        ended=None if ended is None else str(ended),
-        token_id=_id(record.get("token_id")),
-        name=str(record.get("name") or ""),
-    )
-
-
-def _token_from_record(record: dict[str, Any]) -> TokenRecord:
-    return TokenRecord(
-        str(record["token"]),
-        float(record["probability"]),
-        _id(record.get("id")),
-        str(record.get("name") or ""),
-    )
-
-
-def _id(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _number(value: Any) -> float:
-    return nan if value is None else float(value)
+def _step_entries(step: Any) -> Any:
+    """What a step's record says, with NaN in place of the null that stands for it."""
+    if not isinstance(step, dict):
+        return step
+    return {"segment": 0, **step} | {name: nan for name in ("entropy", "norm") if step.get(name, 0) is None}
