@@ -363,6 +363,7 @@ def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> Con
     twins = [case.donors.get("twin") for case, _ in pairs]
     return ControlResult(
         name=name,
+        p_adjusted=1.0,
         count=len(pairs),
         right=sum(right),
         real_right=sum(real),

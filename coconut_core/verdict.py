@@ -13,6 +13,7 @@ from typing import Any
 
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
+from coconut_core.records import read_json_object, read_record
 from coconut_core.significance import Pairs, Share, adjusted, wilson_interval
 from coconut_core.whole_files import written_aside
 
@@ -54,7 +55,7 @@ class ControlResult:
     counterfactual: int  # answers that became the minimal twin's
     counterfactual_count: int  # problems that have a twin
     donor: int | None = None  # answers that became the donor's, where there is one
-    p_adjusted: float = 1.0  # corrected for the number of controls
+    p_adjusted: float = field(kw_only=True)  # corrected for the number of controls
 
     @property
     def pairs(self) -> Pairs:
@@ -188,25 +189,12 @@ def read_controls(folder: str | Path) -> Controls | None:
     path = user_path(folder) / FILE_NAME
     if not path.is_file():
         return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise CoconutError(f"{path} was not written by coconut controls")
-        if record.get("version") != VERSION:
-            raise CoconutError(f"{path} has version {record.get('version')}, this coconut reads {VERSION}")
-        return _from_record(record)
-    except CoconutError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        raise CoconutError(f"{path} cannot be read: {error!r}") from error
+    record = read_json_object(path)
+    if record.get("format") != FORMAT:
+        raise CoconutError(f"{path} was not written by coconut controls")
+    if record.get("version") != VERSION:
+        raise CoconutError(f"{path} has version {record.get('version')}, this coconut reads {VERSION}")
+    return read_record(Controls, record, path)
 
 
 def usage_line(folder: str | Path) -> str:
@@ -233,35 +221,6 @@ def hash_weights(folder: str | Path) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest() if files else ""
-
-
-def _from_record(record: dict[str, Any]) -> Controls:
-    texts = {name: str(record[name]) for name in ("model", "weights", "data", "data_hash", "date", "thoughts")}
-    return Controls(
-        **texts,
-        count=int(record["count"]),
-        right=int(record["right"]),
-        results=tuple(_result(each) for each in record["results"]),
-        per_thought=tuple(_result(each) for each in record.get("per_thought", ())),
-        settings=dict(record.get("settings") or {}),
-    )
-
-
-def _result(record: dict[str, Any]) -> ControlResult:
-    donor = record.get("donor")
-    counts = {
-        name: int(record[name])
-        for name in (
-            *("count", "right", "real_right", "lost", "won", "changed"),
-            *("counterfactual", "counterfactual_count"),
-        )
-    }
-    return ControlResult(
-        name=str(record["name"]),
-        **counts,
-        donor=None if donor is None else int(donor),
-        p_adjusted=float(record["p_adjusted"]),
-    )
 
 
 def with_adjusted(results: Sequence[ControlResult]) -> tuple[ControlResult, ...]:

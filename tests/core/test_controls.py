@@ -127,7 +127,9 @@ def test_false_alarms_stay_at_the_nominal_rate_over_200_seeds() -> None:
         for name in names:
             moved = [rng.choice((0, 0, 0, 0, 1, -1)) for _ in range(200)]
             lost, won = moved.count(1), moved.count(-1)
-            results.append(ControlResult(name, 200, 120 - lost + won, 120, lost, won, lost + won, 0, 0))
+            results.append(
+                ControlResult(name, 200, 120 - lost + won, 120, lost, won, lost + won, 0, 0, p_adjusted=1.0)
+            )
         alarms += judge_usage(0.6, with_adjusted(results)).usage in (Usage.USED, Usage.PARTLY_USED)
     assert alarms <= 17  # 5 % of 200 is 10; 17 is the upper end of the binomial's 98 %
 

@@ -28,7 +28,7 @@ def result(name: str, lost: int, won: int, *, count: int = 400, changed: int | N
     """A control on problems of which 90 % are right with their own thoughts."""
     real = round(0.9 * count)
     changed = lost + won if changed is None else changed
-    return ControlResult(name, count, real - lost + won, real, lost, won, changed, 0, count)
+    return ControlResult(name, count, real - lost + won, real, lost, won, changed, 0, count, p_adjusted=1.0)
 
 
 def verdict_of(*results: ControlResult, accuracy: float = 0.9) -> Usage:
@@ -64,7 +64,7 @@ def test_controls_that_decide_nothing_do_not_decide() -> None:
 
 
 def test_a_model_that_is_hardly_ever_right_is_judged_by_whether_its_answers_change() -> None:
-    silent = [ControlResult(name, 400, 0, 0, 0, 0, 0, 0, 0) for name in DECIDING]
+    silent = [ControlResult(name, 400, 0, 0, 0, 0, 0, 0, 0, p_adjusted=1.0) for name in DECIDING]
     assert judge_usage(0.0, silent).usage is Usage.NOT_USED
     moved = [replace(each, changed=390) for each in silent]
     assert judge_usage(0.0, moved).usage is Usage.UNKNOWN
