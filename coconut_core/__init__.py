@@ -6,16 +6,18 @@ from coconut_core.errors import CoconutError
 
 if TYPE_CHECKING:
     from coconut_core.config import CoconutConfig
+    from coconut_core.generate import Runs
     from coconut_core.model import CoconutModel
     from coconut_core.session import Session
     from coconut_core.trace import Trace
 
 __version__ = "0.1.0"
-__all__ = ["CoconutConfig", "CoconutError", "CoconutModel", "Session", "Trace"]
+__all__ = ["CoconutConfig", "CoconutError", "CoconutModel", "Runs", "Session", "Trace"]
 
 _PLACES = {
     "CoconutConfig": "config",
     "CoconutModel": "model",
+    "Runs": "generate",
     "Session": "session",
     "Trace": "trace",
 }

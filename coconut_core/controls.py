@@ -16,7 +16,7 @@ import torch
 from coconut_core.answers import conclusion, final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import feedback_text
-from coconut_core.generate import Answer, answer_of, generate, telling
+from coconut_core.generate import Answer, answer_of, run, telling
 from coconut_core.halting import choose_ending
 from coconut_core.interventions.donors import Sources, mean_thoughts
 from coconut_core.interventions.edits import Nearest, Noise
@@ -208,17 +208,16 @@ def study_problems(
     rng = random.Random(f"controls {seed}")
     twins = [twin_of(problem, rng) for problem in problems]
     everything = [*problems, *(twin for twin in twins if twin is not None)]
-    answers = generate(
+    answers = run(
         model,
-        [problem.question for problem in everything],
+        everything,
         thoughts=thoughts,
         answer_only=answer_only,
         max_new_tokens=max_new_tokens,
-        keep="thoughts",
         batch_size=BATCH,
         progress=progress,
         raising=False,
-    )
+    ).results
     errors = [answer.error for answer in answers if answer.error]
     if all(answer.error for answer in answers[: len(problems)]):
         raise CoconutError(errors[0])

@@ -1,19 +1,24 @@
-"""Answers for many questions at once."""
+"""Answers for many questions at once, as they are (generate) or with the thoughts behind them (run)."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
+from functools import cached_property, partial
+from typing import Any, Literal, TypeVar
 
 import torch
+from torch import Tensor
 
+from coconut_core.answers import final_answer, is_right
 from coconut_core.decoding import check_temperature
-from coconut_core.errors import describe_error
+from coconut_core.errors import CoconutError, describe_error
 from coconut_core.halting import StopRule, choose_ending
 from coconut_core.interventions.plan import Plan
 from coconut_core.machine import Mode
 from coconut_core.model import CoconutModel
+from coconut_core.problems.base import Problem
 from coconut_core.prompt import encode_text
+from coconut_core.readout import Readout, TokenProbability, readouts
+from coconut_core.reprs import brief
 from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
 from coconut_core.trace import END
 
@@ -100,6 +105,132 @@ def generate(
         if progress is not None:
             progress(len(numbers))
     return [answers[number] for number in range(len(prompts))]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What a model thought and said over many questions, in their order; `run` makes it.
+
+    Tensors have a row for each run, filled up with zeros behind its thoughts (see mask), and may take part in a
+    gradient. They hold the thoughts of the first latent segment, as they were fed.
+    """
+
+    model: CoconutModel
+    problems: tuple[Problem, ...]  # what was asked; the answer is empty where it is not known
+    results: tuple[Answer, ...]  # with a recording each
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        known = [right for right in self.right if right is not None]
+        said = f", {sum(known)} of {len(known)} right" if known else ""
+        first = f", the first: {brief(self.answers[0])} to {brief(self.questions[0])}" if self.results else ""
+        return f"Runs({len(self)}, thoughts {brief(self.thoughts)}{said}{first})"
+
+    @property
+    def questions(self) -> list[str]:
+        """What was asked."""
+        return [problem.question for problem in self.problems]
+
+    @property
+    def answers(self) -> list[str]:
+        """The answers within what was said, without the answer prefix; all of it is `results[…].text`."""
+        prefix = self.model.config.answer_prefix
+        return [final_answer(answer.text, prefix) for answer in self.results]
+
+    @property
+    def right(self) -> list[bool | None]:
+        """Whether each answer is right; None where the expected one is not known, or the run broke off."""
+        prefix = self.model.config.answer_prefix
+        return [
+            is_right(answer.text, problem, prefix) if problem.answer and not answer.error else None
+            for problem, answer in zip(self.problems, self.results, strict=True)
+        ]
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """What was kept of each run's thoughts, without filling."""
+        return [answer.recording for answer in self.results if answer.recording is not None]
+
+    @cached_property
+    def thoughts(self) -> Tensor:
+        """The thoughts (continuous thoughts, soft tokens), (runs, thoughts, hidden)."""
+        return self._padded("thoughts")
+
+    @cached_property
+    def layers(self) -> Tensor:
+        """The residual stream after each layer, before the final norm, at the positions that read the thoughts,
+        (runs, thoughts, layers, hidden). Raises CoconutError where it was not kept (keep="inside")."""
+        return self._padded("layers")
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """Whether a run took a thought, (runs, thoughts), bool."""
+        counts = torch.tensor([len(each.thoughts) for each in self.recordings], dtype=torch.long)
+        return (torch.arange(self.thoughts.shape[1]) < counts[:, None]).to(self.thoughts.device)
+
+    def readouts(self, top: int = 5) -> list[list[list[TokenProbability]]]:
+        """The likeliest tokens of each thought of each run, likeliest first."""
+        return [[each.top(top) for each in row] for row in self._readouts]
+
+    def rows(self, by: Literal["run", "thought"] = "run") -> list[dict[str, Any]]:
+        """A flat dict for each run, or for each thought, as pandas.DataFrame takes them."""
+        asked = zip(self.questions, self.right, strict=True)
+        begun = [
+            {"run": number, "question": question, "right": right}
+            for number, (question, right) in enumerate(asked)
+        ]
+        if by == "run":
+            return [
+                row
+                | {"answer": said, "expected": problem.answer or None, "text": answer.text}
+                | {"thoughts": answer.thoughts, "tokens": answer.tokens, "stopped_by": answer.stopped_by}
+                | {"ended": ", ".join(answer.ended), "error": answer.error}
+                for row, said, problem, answer in zip(
+                    begun, self.answers, self.problems, self.results, strict=True
+                )
+            ]
+        return [
+            row
+            | {"thought": place, "token": (likeliest := readout.top(1)[0]).name}
+            | {"probability": likeliest.probability, "entropy": readout.entropy, "norm": readout.norm}
+            for row, of_run in zip(begun, self._readouts, strict=True)
+            for place, readout in enumerate(of_run, start=1)
+        ]
+
+    @property
+    def _readouts(self) -> list[tuple[Readout, ...]]:
+        return [readouts(self.model, each.thoughts) if len(each.thoughts) else () for each in self.recordings]
+
+    @torch.inference_mode(False)
+    def _padded(self, name: str) -> Tensor:
+        kept = [getattr(each, name) for each in self.recordings if len(each.thoughts)]
+        if any(each is None for each in kept):
+            raise CoconutError(f'the {name} of these runs were not kept: run them with keep="inside"')
+        lengths = [len(each.thoughts) for each in self.recordings]
+        rest = kept[0].shape[1:] if kept else [self.model.shape.hidden_size]
+        size = [len(lengths), max(lengths, default=0), *rest]
+        padded = torch.zeros(size, dtype=self.model.dtype, device=self.model.device)
+        vectors = iter(kept)
+        for row, length in zip(padded, lengths, strict=True):
+            row[:length] = next(vectors) if length else 0
+        return padded
+
+
+def run(
+    model: CoconutModel,
+    questions: str | Problem | Sequence[str | Problem],
+    *,
+    keep: Literal["thoughts", "inside"] = "thoughts",
+    **options: Any,
+) -> Runs:
+    """Let the model think and answer, and keep its thoughts: of one question or many, of problems where the
+    expected answers are known. keep="inside" keeps what layers and heads put out too; options: see generate."""
+    asked = [questions] if isinstance(questions, str | Problem) else questions
+    problems = tuple(each if isinstance(each, Problem) else Problem(each, (), "") for each in asked)
+    answers = generate(model, [each.question for each in problems], keep=keep, **options)
+    return Runs(model, problems, tuple(answers))
 
 
 def _answers_of(model: CoconutModel, rows: Mapping[int, Row], keep: Keep, raising: bool) -> dict[int, Answer]:

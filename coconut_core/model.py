@@ -34,6 +34,8 @@ from coconut_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
+    from coconut_core.generate import Runs
+    from coconut_core.problems.base import Problem
     from coconut_core.sequences import CoconutOutput
     from coconut_core.session import Session
 
@@ -374,6 +376,13 @@ class CoconutModel(nn.Module):
         from coconut_core.session import Session
 
         return Session(self, question, thoughts=thoughts, **options)
+
+    def run(self, questions: "str | Problem | Sequence[str | Problem]", **options: Any) -> "Runs":
+        """What it thinks and says over one question or many: thoughts as tensors, answers, readouts, rows for
+        pandas. Of problems it is known which are right. For options see coconut_core.generate."""
+        from coconut_core.generate import run
+
+        return run(self, questions, **options)
 
     def generate(
         self, questions: str | Sequence[str], thoughts: int | None = None, **options: Any

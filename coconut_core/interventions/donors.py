@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.generate import run
 from coconut_core.interventions.plan import check_numbers
 from coconut_core.paths import user_path
 from coconut_core.problems.base import Problem
@@ -42,15 +42,8 @@ def record(
 ) -> list[Recording]:
     """Let the model think over each question and keep its thoughts; with inside also what its layers and
     heads put out while each was read."""
-    answers = generate(
-        model,
-        questions,
-        thoughts=thoughts,
-        speak=False,
-        keep="inside" if inside else "thoughts",
-        interrupt=interrupt,
-    )
-    return [answer.recording for answer in answers if answer.recording is not None]
+    keep: Literal["thoughts", "inside"] = "inside" if inside else "thoughts"
+    return run(model, questions, thoughts=thoughts, speak=False, keep=keep, interrupt=interrupt).recordings
 
 
 @dataclass

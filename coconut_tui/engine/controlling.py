@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from coconut_core.answers import conclusion, final_answer
 from coconut_core.controls import CONTROLS, Case, Study, answers_to
 from coconut_core.errors import CoconutError
-from coconut_core.generate import Answer, generate
+from coconut_core.generate import Answer, run
 from coconut_core.interventions import Plan
 from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
@@ -115,17 +115,10 @@ def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) ->
 
 def _cases(model: CoconutModel, problems: Sequence[Problem], thoughts: int | None = None) -> list[Case]:
     """Problems answered with their own thoughts."""
-    answers = generate(
-        model,
-        [problem.question for problem in problems],
-        thoughts=thoughts,
-        answer_only=True,
-        max_new_tokens=_MOST_WORDS,
-        keep="thoughts",
-    )
+    runs = run(model, problems, thoughts=thoughts, answer_only=True, max_new_tokens=_MOST_WORDS)
     return [
         Case(problem, answer.recording, answer)
-        for problem, answer in zip(problems, answers, strict=True)
+        for problem, answer in zip(problems, runs.results, strict=True)
         if answer.recording is not None
     ]
 

@@ -4,13 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from coconut_core.analysis.insight import look_inside
+from coconut_core.answers import final_answer
+from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions import Add, Replace, Scale
 from coconut_core.model import CoconutModel
 from coconut_core.plots import draw_grid
+from coconut_core.problems.base import Problem
+from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS
 
 
@@ -18,7 +23,7 @@ def test_the_package_shows_what_there_is_and_imports_it_when_it_is_used() -> Non
     code = (
         "import sys, coconut_core\n"
         "names = [name for name in dir(coconut_core) if not name.startswith('_')]\n"
-        "assert names == ['CoconutConfig', 'CoconutError', 'CoconutModel', 'Session', 'Trace'], names\n"
+        "assert names == ['CoconutConfig', 'CoconutError', 'CoconutModel', 'Runs', 'Session', 'Trace'], names\n"
         "assert 'torch' not in sys.modules\n"
         "assert all(getattr(coconut_core, name).__name__ == name for name in names)\n"
     )
@@ -89,6 +94,50 @@ def test_what_is_shown_tells_shapes_and_tokens_and_no_vector(llama: CoconutModel
     assert "recording=Recording(thoughts=(3, 32), layers=(3, 2, 32), heads=(3, 2, 4, 8))" in repr(answer)
     shown = [run, *run.steps, run.trace(), insight, *insight.places, answer, Replace(run.thought_vectors[0])]
     assert not any("tensor(" in repr(each) for each in shown)
+
+
+def test_many_questions_are_one_object_of_tensors_and_rows(llama: CoconutModel) -> None:
+    counts = [1, 3, 0, 2]
+    runs = llama.run(QUESTIONS, thoughts=counts, max_new_tokens=4, keep="inside")
+    assert runs.thoughts.shape == (4, 3, 32)
+    assert runs.layers.shape == (4, 3, 2, 32)
+    assert runs.mask.tolist() == [[place < count for place in range(3)] for count in counts]
+    assert not runs.thoughts[~runs.mask].any()
+    readouts, texts = runs.readouts(top=2), []
+    for number, (question, count) in enumerate(zip(QUESTIONS, counts, strict=True)):
+        alone = llama.start(question, count, max_new_tokens=4)
+        texts.append(alone.finish())
+        torch.testing.assert_close(runs.thoughts[number, :count], alone.thought_vectors, **EXACT)
+        names = [[token.name for token in step.readout.top(2)] for step in alone.thought_steps()]
+        assert [[token.name for token in thought] for thought in readouts[number]] == names
+    assert [answer.text for answer in runs.results] == texts
+    assert [row["text"] for row in runs.rows()] == texts
+    by_thought = [(row["run"], row["thought"]) for row in runs.rows(by="thought")]
+    assert by_thought == [(run, place) for run, count in enumerate(counts) for place in range(1, count + 1)]
+    assert [row["token"] for row in runs.rows(by="thought")] == [
+        thought[0].name for row in readouts for thought in row
+    ]
+    assert repr(runs).startswith("Runs(4, thoughts (4, 3, 32), the first: ")
+    probe = torch.nn.Linear(32, 1, dtype=torch.float64)
+    probe(runs.thoughts[runs.mask]).sum().backward()
+    assert float(probe.weight.grad.abs().sum()) > 0
+
+
+def test_which_runs_are_right_is_known_of_problems(llama: CoconutModel) -> None:
+    said = final_answer(llama.generate(QUESTIONS[0], max_new_tokens=4)[0], llama.config.answer_prefix)
+    known = [Problem(QUESTIONS[0], (), answer) for answer in (said, "nothing like it")]
+    runs = llama.run([*known, QUESTIONS[1]], max_new_tokens=4)
+    assert runs.answers[:2] == [said, said]
+    assert runs.right == [True, False, None]
+    assert [row["expected"] for row in runs.rows()] == [said, "nothing like it", None]
+    assert ", 1 of 2 right" in repr(runs)
+
+
+def test_runs_of_nothing_and_what_was_not_kept(llama: CoconutModel) -> None:
+    empty = llama.run([])
+    assert (len(empty), empty.thoughts.shape, empty.mask.shape, empty.rows()) == (0, (0, 0, 32), (0, 0), [])
+    with pytest.raises(CoconutError, match="the layers of these runs were not kept"):
+        _ = llama.run(QUESTIONS[0], max_new_tokens=1).layers
 
 
 def test_a_figure_is_drawn_where_it_stands_in_a_notebook(tmp_path: Path) -> None:
