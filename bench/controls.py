@@ -5,7 +5,8 @@ from functools import partial
 from bench.ask import OURS, make_talkative
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape, random_question
-from coconut_core.controls import CONTROLS, Study, answers_to, study_problems
+from coconut_core.ablations import CONTROLS
+from coconut_core.controls import Study, answers_to, study_problems
 from coconut_core.generate import generate
 from coconut_core.interventions import Plan
 from coconut_core.problems import Problem
@@ -24,8 +25,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     words = min(8, shape.answer)  # what an answer to a ProsQA question has
     study = study_problems(model, problems, thoughts=shape.thoughts, max_new_tokens=words)
     plans: Plans = [
-        {name: control.plan(study, case, number) for name, control in CONTROLS.items()}
-        for number, case in enumerate(study.cases)
+        study.plans(list(CONTROLS.values()), case, number) for number, case in enumerate(study.cases)
     ]
     ways = [
         Way(OURS, partial(side_by_side, study, plans)),

@@ -7,20 +7,21 @@ the same places. The prompt is read once for all controls of a problem, which ri
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 import torch
 
+from coconut_core.ablations import CONTROLS, Control, one_by_one
 from coconut_core.answers import conclusion, final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import feedback_text
 from coconut_core.generate import Answer, answer_of, run, telling
 from coconut_core.halting import choose_ending
-from coconut_core.interventions.donors import Sources, mean_thoughts
-from coconut_core.interventions.edits import Nearest, Noise
-from coconut_core.interventions.plan import Plan, shuffled, without
+from coconut_core.interventions.donors import DONORS, Sources, mean_thoughts
+from coconut_core.interventions.plan import Plan
+from coconut_core.interventions.text import bind, read_commands
 from coconut_core.model import CoconutModel
 from coconut_core.passes import in_passes
 from coconut_core.problems.base import Problem
@@ -41,59 +42,11 @@ class Case:
     problem: Problem
     own: Recording
     answer: Answer
-    donors: dict[str, "Case"] = field(default_factory=dict)  # by the control's name
+    donors: dict[str, "Case"] = field(default_factory=dict)  # by the name in DONORS
 
     @property
     def conclusion(self) -> str:
         return conclusion(self.problem.answer)
-
-
-@dataclass(frozen=True)
-class Control:
-    """What is fed in place of a problem's thoughts; None where this problem has no such thing."""
-
-    description: str
-    plan: "Callable[[Study, Case, int], Plan | None]"
-
-
-CONTROLS = {
-    "none": Control("no thought at all", lambda study, case, number: Plan(thoughts=0)),
-    "zero": Control(
-        "zero vectors",
-        lambda study, case, number: Plan.feeding(torch.zeros_like(case.own.thoughts)),
-    ),
-    "pause": Control(
-        "the latent marker's embedding, a token that says nothing",
-        lambda study, case, number: study.pause(case),
-    ),
-    "mean": Control(
-        "the mean of each thought over all problems",
-        lambda study, case, number: Plan.feeding(study.mean[: case.own.thoughts.shape[0]]),
-    ),
-    "noise": Control(
-        "random directions with the thoughts' norms",
-        lambda study, case, number: Plan.feeding(
-            torch.stack([Noise(number, place)(each) for place, each in enumerate(case.own.thoughts, start=1)])
-        ),
-    ),
-    "nearest": Control(
-        "of each thought only the nearest token's embedding", lambda study, case, number: study.nearest(case)
-    ),
-    "shuffled": Control(
-        "its own thoughts in another order",
-        lambda study, case, number: (
-            Plan.feeding(shuffled(case.own.thoughts, number)) if case.own.thoughts.shape[0] > 1 else None
-        ),
-    ),
-    "random": Control("the thoughts of another problem", lambda study, case, number: _donated(case, "random")),
-    "same-hop": Control(
-        "the thoughts of a problem with as long a chain", lambda study, case, number: _donated(case, "same-hop")
-    ),
-    "twin": Control(
-        "the thoughts of the minimal twin, whose answer is the other one",
-        lambda study, case, number: _donated(case, "twin"),
-    ),
-}
 
 
 @dataclass
@@ -112,24 +65,36 @@ class Study:
         """The mean of each thought over all problems, (most thoughts, hidden)."""
         return mean_thoughts([case.own.thoughts for case in self.cases])
 
-    @cached_property
-    def _sources(self) -> Sources:
-        return Sources(self.model, self.cases[0].problem.question)
+    def plan(self, control: Control, case: Case, draw: int = 0) -> Plan:
+        """What a control does to a problem's run, the draw-th where it is drawn by chance. Raises CoconutError
+        where this problem has no such thing."""
+        runs = {name: other.own for name, other in case.donors.items()}
+        runs |= {"own": case.own, "mean": Recording(self.mean)}
+        sources = StudySources(self.model, case.problem.question, case.problem, draw=draw, runs=runs)
+        count = sources.donor(control.donor or "own").thoughts.shape[0]
+        if not control.outcomes(count):
+            raise CoconutError("it takes too few thoughts")
+        sources.thoughts = count
+        plan = bind(read_commands(control.text), sources)
+        return plan if plan.thoughts is not None else replace(plan, thoughts=count)
 
-    def pause(self, case: Case) -> Plan | None:
-        """The latent marker at each thought; None where an embedding cannot stand for a thought."""
-        if self.model.config.feedback != "hidden":
-            return None
-        vector = self._sources.embedding(self.model.config.latent_id)
-        return Plan.feeding(vector.expand(case.own.thoughts.shape[0], -1))
+    def plans(self, controls: Sequence[Control], case: Case, draw: int = 0) -> dict[str, Plan | None]:
+        """What each control does to a problem's run, by name; None where this problem has no such thing."""
+        plans: dict[str, Plan | None] = {}
+        for control in controls:
+            try:
+                plans[control.name] = self.plan(control, case, draw)
+            except CoconutError:
+                plans[control.name] = None
+        return plans
 
-    def nearest(self, case: Case) -> Plan | None:
-        """The nearest token's embedding at each thought, the next one thought from there."""
-        if self.model.config.feedback != "hidden":
-            return None
-        embeddings = self.model.embedding_table()
-        count = case.own.thoughts.shape[0]
-        return Plan(dict.fromkeys(range(1, count + 1), Nearest(embeddings)), count)
+
+class StudySources(Sources):
+    """What a control refers to, for a problem of a study: runs that are recorded, to which none is added."""
+
+    def make_run(self, name: str) -> Recording:
+        """Raises CoconutError, as the problem has no such donor."""
+        raise CoconutError(DONORS[name].missing)
 
 
 def run_controls(
@@ -165,11 +130,14 @@ def run_controls(
         seed=seed,
         progress=tell,
     )
-    plans = [
-        {name: CONTROLS[name].plan(study, case, number) for name in names} for number, case in _numbered(study)
-    ]
+    chosen = [CONTROLS[name] for name in names]
+    # Each problem has a number of its own for what is drawn for it.
+    plans = [study.plans(chosen, case, number) for number, case in enumerate(study.cases, start=1000 * seed)]
     results = compare(study, plans, tell)
-    single = compare(study, [_single_plans(case) for case in study.cases], tell) if per_thought else []
+    single = []
+    if per_thought:
+        each = [study.plans(one_by_one(case.own.thoughts.shape[0]), case) for case in study.cases]
+        single = compare(study, each, tell)
     right = sum(_is_right(study, case, case.answer) for case in study.cases)
     return Controls(
         model=model.name,
@@ -233,11 +201,9 @@ def study_problems(
         of_twin = None if twin is None else next(of_twins)
         if case is None:
             continue
-        others = [other for other in own if other.problem.question != case.problem.question]
-        same = [other for other in others if len(other.problem.steps) == len(case.problem.steps)]
-        for name, pool in (("random", others), ("same-hop", same if case.problem.steps else [])):
-            if pool:
-                case.donors[name] = rng.choice(pool)
+        for name, donor in DONORS.items():
+            if numbers := donor.among(case.problem, [other.problem for other in own]):
+                case.donors[name] = own[rng.choice(numbers)]
         if of_twin is not None:
             case.donors["twin"] = of_twin
     return Study(model, own, answer_only, max_new_tokens, seed, errors)
@@ -323,42 +289,14 @@ def _case(problem: Problem, answer: Answer) -> Case:
     return Case(problem, answer.recording, answer)
 
 
-def _numbered(study: Study) -> Iterator[tuple[int, Case]]:
-    """Each problem with a number of its own for what is drawn for it."""
-    return enumerate(study.cases, start=1000 * study.seed)
-
-
-def _donated(case: Case, name: str) -> Plan | None:
-    donor = case.donors.get(name)
-    return None if donor is None else Plan.feeding(donor.own.thoughts)
-
-
-def _single_plans(case: Case) -> dict[str, Plan | None]:
-    """One thought at a time: left out, swapped for another problem's; and only the first k."""
-    own, donor = case.own.thoughts, case.donors.get("random")
-    plans: dict[str, Plan | None] = {}
-    count = own.shape[0]
-    for place in range(1, count + 1):
-        plans[f"without {place}"] = Plan.feeding(without(own, [place]))
-    for place in range(1, count + 1):
-        swapped = None
-        if donor is not None and donor.own.thoughts.shape[0] >= place:
-            mixed = own.clone()
-            mixed[place - 1] = donor.own.thoughts[place - 1]
-            swapped = Plan.feeding(mixed)
-        plans[f"swapped {place}"] = swapped
-    for place in range(1, count):
-        plans[f"first {place}"] = Plan(thoughts=place)
-    return plans
-
-
 def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> ControlResult:
     prefix = study.model.config.answer_prefix
     real = [_is_right(study, case, case.answer) for case, _ in pairs]
     right = [_is_right(study, case, answer) for case, answer in pairs]
     said = [final_answer(answer.text, prefix) for _, answer in pairs]
     own = [final_answer(case.answer.text, prefix) for case, _ in pairs]
-    donors = [case.donors.get(name) for case, _ in pairs]
+    donor = CONTROLS[name].donor if name in CONTROLS else ""
+    donors = [case.donors.get(donor) for case, _ in pairs]
     twins = [case.donors.get("twin") for case, _ in pairs]
     return ControlResult(
         name=name,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from coconut_core.ablations import CONTROLS, Kind
 from coconut_core.errors import CoconutError
 from coconut_core.paths import user_path
 from coconut_core.records import read_json_object, read_record
@@ -21,10 +22,9 @@ FILE_NAME = "controls.json"
 FORMAT, VERSION = "coconut-controls", 1
 
 # The verdict's controls. A swap gives a problem thoughts that the model does think, of another problem: if that
-# costs nothing, what a thought holds is not used, whatever else may hurt. The others take the thoughts away or
-# put something in that the model never saw. (zero, nearest and shuffled are reported and decide nothing.)
-SWAPS = ("random", "same-hop", "twin")
-OTHERS = ("none", "pause", "mean", "noise")
+# costs nothing, what a thought holds is not used, whatever else may hurt.
+SWAPS = tuple(each.name for each in CONTROLS.values() if each.kind is Kind.SWAP)
+OTHERS = tuple(each.name for each in CONTROLS.values() if each.kind is Kind.DEPRIVING)
 LEVEL = 0.05  # of the tests, all controls together
 FEWEST = 50  # problems; below that a control decides nothing
 CLEAR_DROP = 0.10  # of accuracy, that each deciding control must cost where thoughts are USED

@@ -1,20 +1,14 @@
-"""What a what-if table is made of: the ablations of one thought, or an intervention at several strengths."""
+"""An intervention at several strengths, for a what-if table."""
 
 import re
 
 from coconut_core.errors import CoconutError
 from coconut_core.quoting import masked
 
-ABLATIONS = ("zero", "mean", "noise", "pause", "nearest", "drop", "replace twin", "replace random")
 MOST_VARIANTS = 41
 _USUAL_COUNT = 9
 _NUMBER = r"-?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:/(\d{{1,4}}))?")
-
-
-def ablations_of(thought: int) -> tuple[str, ...]:
-    """Everything that takes a thought away or puts another in its place."""
-    return tuple(f"{name}@{thought}" for name in ABLATIONS)
 
 
 def is_sweep(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coconut_core.ablations import CONTROLS
 from coconut_core.control_tables import as_markdown, control_rows
 from coconut_core.errors import CoconutError
 from coconut_core.terminal import options
@@ -116,7 +117,7 @@ def controls_command(
     )
     if problems is None:
         problems = _draw(opened.config, count or DRAWN)
-    from coconut_core.controls import CONTROLS, run_controls
+    from coconut_core.controls import run_controls
 
     found = _with_progress(
         lambda advance: run_controls(

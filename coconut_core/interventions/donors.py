@@ -22,12 +22,44 @@ from coconut_core.token_names import typed_name
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
 
+
+@dataclass(frozen=True)
+class Donor:
+    """Whose thoughts an intervention takes.
+
+    missing: why a question may have none. fits: where it is drawn, whether a problem can be given another's.
+    """
+
+    description: str
+    missing: str = ""
+    fits: Callable[[Problem, Problem], bool] = lambda problem, other: False
+
+    def among(self, problem: Problem, others: Sequence[Problem]) -> list[int]:
+        """Which of the others it can be drawn from for a problem: their numbers, from 0."""
+        return [
+            number
+            for number, other in enumerate(others)
+            if other.question != problem.question and self.fits(problem, other)
+        ]
+
+
 DONORS = {
-    "own": "this run's own, as it thinks when left alone",
-    "twin": "of the minimal twin: the least change to the question that flips the answer",
-    "random": "of another problem, drawn at random",
-    "same-hop": "of another problem whose chain is as long",
-    "mean": "the mean over other problems, thought by thought",
+    "own": Donor("this run's own, as it thinks when left alone"),
+    "twin": Donor(
+        "of the minimal twin: the least change to the question that flips the answer",
+        "no minimal twin is known",
+    ),
+    "random": Donor(
+        "of another problem, drawn at random", "there are no other problems", lambda problem, other: True
+    ),
+    "same-hop": Donor(
+        "of another problem whose chain is as long",
+        "no other problem with as long a chain",
+        lambda problem, other: 0 < len(problem.steps) == len(other.steps),
+    ),
+    "mean": Donor(
+        "the mean over other problems, thought by thought", "there are no other problems to take a mean over"
+    ),
 }
 POOL = 64  # problems drawn for donors and means where a caller gives none
 
@@ -54,6 +86,7 @@ class Sources:
     others: problems to draw donors from and to take means over; by default drawn from the family of the model.
     thoughts: how many thoughts a run takes, None for what the checkpoint says.
     interrupt: called before each step of a donor's run and each change of a thought: what it raises ends that.
+    draw: the seed of noise and of an order where the words say none.
     """
 
     model: "CoconutModel"
@@ -63,27 +96,33 @@ class Sources:
     thoughts: int | None = None
     seed: int = 0
     interrupt: Callable[[], None] = lambda: None
+    draw: int = 0
     notes: dict[str, None] = field(default_factory=dict)  # what a word was taken for, in order
+    runs: dict[str, Recording] = field(default_factory=dict)  # those that are known, by the donor's name
 
-    @cached_property
+    @property
     def own(self) -> Recording:
         """This run, left alone."""
-        return self._record([self.question], inside=True)[0]
+        return self.donor("own")
 
     def donor(self, name: str) -> Recording:
         """A donor's run by its name in DONORS. Raises CoconutError where there is no such donor."""
-        if name == "own":
-            return self.own
-        if name == "mean":
-            return Recording(self._mean)
         if name not in DONORS:
             raise CoconutError(f"unknown donor '{name}': choose one of {', '.join(DONORS)}")
-        if name not in self._donors:
-            self._donors[name] = self._record([self.donor_problem(name).question], inside=True)[0]
-        return self._donors[name]
+        if name not in self.runs:
+            self.runs[name] = self.make_run(name)
+        return self.runs[name]
+
+    def make_run(self, name: str) -> Recording:
+        """A donor's run that is not known yet; that of `mean` is the mean of many."""
+        if name == "mean":
+            runs = self._record([problem.question for problem in self.pool], inside=False)
+            return Recording(mean_thoughts([run.thoughts for run in runs]))
+        question = self.question if name == "own" else self.donor_problem(name).question
+        return self._record([question], inside=True)[0]
 
     def donor_problem(self, name: str) -> Problem:
-        """The problem whose thoughts the donor `twin`, `random` or `same-hop` gives."""
+        """The problem whose thoughts a donor gives that is drawn, or is a twin."""
         rng = random.Random(f"{name} {self.seed} {self.question}")
         if name == "twin":
             from coconut_core.problems.twins import twin_of
@@ -92,14 +131,11 @@ class Sources:
             if twin is None:
                 raise CoconutError("this question has no minimal twin: it is of no family that knows one")
             return twin
-        pool = [each for each in self.pool if each.question != self.question]
-        if name == "same-hop":
-            if self.problem is None or not self.problem.steps:
-                raise CoconutError("no same-hop donor: the length of this question's chain is not known")
-            pool = [each for each in pool if len(each.steps) == len(self.problem.steps)]
-        if not pool:
-            raise CoconutError(f"there is no donor '{name}' among {len(self.pool)} problems")
-        return rng.choice(pool)
+        numbers = DONORS[name].among(self.problem or Problem(self.question, (), ""), self.pool)
+        if not numbers:
+            why = DONORS[name].missing
+            raise CoconutError(f"there is no donor '{name}' among {len(self.pool)} problems: {why}")
+        return self.pool[rng.choice(numbers)]
 
     @cached_property
     def pool(self) -> Sequence[Problem]:
@@ -180,15 +216,6 @@ class Sources:
         """The embedding of a token, or the difference of two: NAME or NAME-NAME."""
         first, *second = (self.embedding(self.model.token_id(each)) for each in self._tokens_of(name))
         return first - second[0] if second else first
-
-    @cached_property
-    def _donors(self) -> dict[str, Recording]:
-        return {}
-
-    @cached_property
-    def _mean(self) -> Tensor:
-        runs = self._record([problem.question for problem in self.pool], inside=False)
-        return mean_thoughts([run.thoughts for run in runs])
 
     def _record(self, questions: Sequence[str], inside: bool) -> list[Recording]:
         return record(self.model, questions, self.thoughts, inside=inside, interrupt=self.interrupt)

@@ -145,7 +145,7 @@ FORMS = (
         "noise [SEED]@THOUGHTS",
         "a random direction with the thought's norm",
         "noise 7@2",
-        lambda sources, words, place: Noise(int(words[0] if words else 0), place),
+        lambda sources, words, place: Noise(int(words[0]) if words else sources.draw, place),
     ),
     Form(
         "pause@THOUGHTS",
@@ -271,12 +271,15 @@ def _rearrange(
     recorded = sources.own.thoughts
     places = torch.arange(recorded.shape[0])[:, None]
     if name == "drop":
-        order = without(places, range(1, count + 1) if command.places is None else command.places)
+        kept = without(places, range(1, count + 1) if command.places is None else command.places)
     else:
-        order = shuffled(places, int(command.arguments[0]) if command.arguments else 0)
+        kept = shuffled(places, int(command.arguments[0]) if command.arguments else sources.draw)
+    order = kept[:, 0].tolist()
+    moved = [slot for slot, place in enumerate(order) if slot != place]
+    first = len(order) if not moved else moved[0] if name == "drop" else 0  # of those fed as recorded
     return [
-        slots[place] if place == slot else _as_recorded(recorded[place], slots[place], f"own:{place + 1}")
-        for slot, place in enumerate(order[:, 0].tolist())
+        slots[place] if slot < first else _as_recorded(recorded[place], slots[place], f"own:{place + 1}")
+        for slot, place in enumerate(order)
     ]
 
 

@@ -3,15 +3,16 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import factorial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from coconut_core.ablations import CONTROLS, Control
 from coconut_core.answers import conclusion, final_answer
-from coconut_core.controls import CONTROLS, Case, Study, answers_to
+from coconut_core.controls import Case, Study, answers_to
 from coconut_core.errors import CoconutError
 from coconut_core.generate import Answer, run
 from coconut_core.interventions import Plan
+from coconut_core.interventions.donors import DONORS
 from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
@@ -27,17 +28,6 @@ if TYPE_CHECKING:
 DRAWS = 6  # of a control that is drawn by chance, and swaps of one problem
 OTHERS = 16  # problems whose thoughts are drawn from
 _MOST_WORDS = 64
-_NO_EMBEDDING = "its thoughts are not fed as they are, so a token's embedding cannot stand for one"
-_MISSING = {
-    "pause": _NO_EMBEDDING,
-    "nearest": _NO_EMBEDDING,
-    "mean": "there are no other problems to take a mean over",
-    "shuffled": "it takes a single thought",
-    "random": "there are no other problems",
-    "same-hop": "no other problem with as long a chain",
-    "twin": "no minimal twin is known",
-}
-
 _Draw = tuple[Case, Plan]
 
 
@@ -47,10 +37,11 @@ def _pool(model: CoconutModel, problems: Sequence[Problem]) -> list[Case]:
     return [case for case in _cases(model, chosen) if case.own.thoughts.shape[0]]
 
 
-def _drawn(problem: Problem, pool: Sequence[Case]) -> list[Case]:
-    """Other problems of the pool whose thoughts one problem is given, always the same."""
-    others = [other for other in pool if other.problem.question != problem.question]
-    return random.Random(f"swaps {problem.question}").sample(others, min(DRAWS, len(others)))
+def _drawn(problem: Problem, pool: Sequence[Case], donor: str) -> list[Case]:
+    """Other problems of the pool whose thoughts a donor gives to one problem, always the same."""
+    numbers = DONORS[donor].among(problem, [other.problem for other in pool])
+    chosen = random.Random(f"swaps {problem.question}").sample(numbers, min(DRAWS, len(numbers)))
+    return [pool[number] for number in chosen]
 
 
 # -- one question ------------------------------------------------------------------------------------------
@@ -70,14 +61,15 @@ def control_question(
     except CoconutError as error:
         show(Controlled(error=str(error)))
         return
-    drawn = {name: _draws(study, case, name) for name in CONTROLS}
-    found = Controlled(
-        tuple(
-            ControlRow(name, CONTROLS[name].description, len(draws), "" if draws else _MISSING.get(name, "—"))
-            for name, draws in drawn.items()
-        ),
-        own=bench.judged(case.answer.text, case.answer.stopped_by),
-    )
+    drawn: dict[str, list[_Draw]] = {}
+    rows: list[ControlRow] = []
+    for name, control in CONTROLS.items():
+        try:
+            drawn[name], missing = _draws(study, case, control), ""
+        except CoconutError as error:
+            drawn[name], missing = [], str(error)
+        rows.append(ControlRow(name, control.description, len(drawn[name]), missing))
+    found = Controlled(tuple(rows), own=bench.judged(case.answer.text, case.answer.stopped_by))
     show(found)
     if stop():
         return
@@ -123,21 +115,17 @@ def _cases(model: CoconutModel, problems: Sequence[Problem], thoughts: int | Non
     ]
 
 
-def _draws(study: Study, case: Case, name: str) -> list[_Draw]:
-    """What a control feeds, as often as it is drawn, with the case that it was drawn for."""
+def _draws(study: Study, case: Case, control: Control) -> list[_Draw]:
+    """What a control feeds, as often as it is drawn, with the case that it was drawn for. Raises CoconutError
+    where this question has no such control."""
     pool = study.cases[1:]
-    if name == "mean" and not pool:
-        return []
-    if name in ("random", "same-hop"):
-        steps = len(case.problem.steps)
-        alike = [other for other in pool if steps and len(other.problem.steps) == steps]
-        donors = _drawn(case.problem, pool if name == "random" else alike)
-        given = [replace(case, donors={name: donor}) for donor in donors]
-    else:
-        orders = factorial(min(DRAWS, case.own.thoughts.shape[0])) - 1  # other than its own
-        given = [case] * {"noise": DRAWS, "shuffled": min(DRAWS, orders)}.get(name, 1)
-    plans = [(each, CONTROLS[name].plan(study, each, number)) for number, each in enumerate(given)]
-    return [(each, plan) for each, plan in plans if plan is not None]
+    if control.name == "mean" and not pool:
+        raise CoconutError(DONORS["mean"].missing)
+    times = min(DRAWS, control.outcomes(case.own.thoughts.shape[0]))
+    given = [case] * max(1, int(times))
+    if control.donor and (drawn := _drawn(case.problem, pool, control.donor)):
+        given = [replace(case, donors={control.donor: other}) for other in drawn]
+    return [(each, study.plan(control, each, number)) for number, each in enumerate(given)]
 
 
 def _answered_with(
@@ -177,7 +165,7 @@ def _counted(
     prefix = bench.model.config.answer_prefix
     own, said = final_answer(case.answer.text, prefix), answers[row.name]
     texts = [final_answer(answer.text, prefix) for answer in said]
-    donors = [given.donors.get(row.name) for given, _ in drawn[row.name]]
+    donors = [given.donors.get(CONTROLS[row.name].donor) for given, _ in drawn[row.name]]
     return replace(
         row,
         said=tuple(bench.judged(answer.text, answer.stopped_by) for answer in said),
@@ -267,6 +255,6 @@ def _swaps(study: Study, case: Case, pool: Sequence[Case]) -> dict[str, Plan | N
     if not case.own.thoughts.shape[0]:
         return {}
     return {
-        f"swap {number}": CONTROLS["random"].plan(study, replace(case, donors={"random": donor}), number)
-        for number, donor in enumerate(_drawn(case.problem, pool))
+        f"swap {number}": study.plan(CONTROLS["random"], replace(case, donors={"random": donor}))
+        for number, donor in enumerate(_drawn(case.problem, pool, "random"))
     }

@@ -25,7 +25,7 @@ def facts_of(model: CoconutModel) -> ModelFacts:
             FormFacts(form.name, form.usage, form.arguments, form.takes_places, form.description, form.example)
             for form in FORMS
         ),
-        donors=tuple(DONORS.items()),
+        donors=tuple((name, donor.description) for name, donor in DONORS.items()),
         feedback=config.feedback,
         spaces_shown=model.vocabulary.marked,
         chat=bool(config.chat),

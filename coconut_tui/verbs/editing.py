@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from coconut_core.ablations import ablations_of
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
 from coconut_tui.drafts import Workshop
@@ -9,7 +10,7 @@ from coconut_tui.engine.engine import PREVIEW, WHAT_IF
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.what_if import ablations_of, sweep_of
+from coconut_tui.what_if import sweep_of
 
 
 def edit(app: ExplorerBase, argument: str) -> None:

@@ -2,21 +2,28 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from coconut_core.ablations import CONTROLS
 from coconut_core.answers import conclusion, is_right
-from coconut_core.controls import CONTROLS, Study, compare, run_controls, study_problems
+from coconut_core.controls import Study, compare, run_controls, study_problems
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.interventions import Plan
+from coconut_core.interventions.donors import Sources
+from coconut_core.interventions.text import parse_plan
 from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.problems.prosqa import ProsqaSize
+from coconut_core.rows import Recording
+from coconut_core.session import Session
 from coconut_core.verdict import OTHERS, SWAPS, ControlResult, Usage, judge_usage, with_adjusted
 from tests.core.ignoring_model import easy_problems, train_ignoring_model
+from tests.core.precision import EXACT
 from tests.core.tiny_models import tiny_model
 
 SMALL = ProsqaSize(nodes=(5, 7), hops=(1, 3))
@@ -32,7 +39,7 @@ def study() -> Study:
 
 
 def plans_of(study: Study, name: str) -> list[Plan | None]:
-    return [CONTROLS[name].plan(study, case, number) for number, case in enumerate(study.cases)]
+    return [study.plans([CONTROLS[name]], case, number)[name] for number, case in enumerate(study.cases)]
 
 
 def fed(plan: Plan | None) -> list[torch.Tensor]:
@@ -75,12 +82,45 @@ def test_each_control_feeds_what_its_name_says(study: Study) -> None:
     assert all(case.donors["twin"].problem.answer != case.problem.answer for case in study.cases)
 
 
+def test_a_control_is_the_text_that_can_be_typed() -> None:
+    """What `ask --do` does with the texts, of which all but the swaps draw what they draw from a seed."""
+    study = study_problems(tiny_model("llama", dtype=torch.float64), problems_of(3), max_new_tokens=6)
+    texts = {name: control.text for name, control in CONTROLS.items() if not control.donor and name != "mean"}
+    assert len(texts) == 6
+    for number, case in enumerate(study.cases):
+        sources = Sources(study.model, case.problem.question, case.problem, draw=number)
+        for name, text in texts.items():
+            typed, control = (Session(study.model, case.problem.question) for _ in range(2))
+            typed.apply(parse_plan(text, sources))
+            control.apply(study.plan(CONTROLS[name], case, number))
+            typed.finish()
+            control.finish()
+            assert typed.text == control.text
+            for one, other in zip(typed.thought_steps(), control.thought_steps(), strict=True):
+                torch.testing.assert_close(one.hidden, other.hidden, **EXACT)
+
+
+def test_the_guide_shows_each_control_with_its_text() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "CONTROLS.md").read_text(encoding="utf-8")
+    for name, control in CONTROLS.items():
+        assert f"| `{name}` | `{control.text}` |" in guide
+
+
+def test_a_problem_without_thoughts_has_the_controls_that_put_something_there(study: Study) -> None:
+    """A model whose rule ends thinking may take none for some problems."""
+    case = replace(study.cases[0], own=Recording(torch.zeros(0, 0)), donors={})
+    plans = study.plans(list(CONTROLS.values()), case)
+    there = ("none", "zero", "pause", "mean", "noise", "nearest")
+    assert {name: (plan.thoughts, plan.edits) for name, plan in plans.items() if plan is not None} == {
+        name: (0, {}) for name in there
+    }
+
+
 def test_controls_side_by_side_are_what_each_alone_gives(study: Study) -> None:
     """A batch of variants on a shared prompt against one evaluation for each control."""
     names = list(CONTROLS)
     plans = [
-        {name: CONTROLS[name].plan(study, case, number) for name in names}
-        for number, case in enumerate(study.cases)
+        study.plans([CONTROLS[name] for name in names], case, number) for number, case in enumerate(study.cases)
     ]
     together = {result.name: result for result in compare(study, plans)}
     for name in names:

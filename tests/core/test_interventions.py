@@ -146,6 +146,21 @@ def test_shuffling_feeds_the_same_thoughts_in_another_order(model: CoconutModel)
     assert order != [0, 1, 2]
 
 
+def test_a_shuffled_run_is_fed_its_recorded_thoughts_also_where_one_keeps_its_place(
+    model: CoconutModel,
+) -> None:
+    own = run(model).thought_steps()
+    orders = set()
+    for seed in range(12):
+        steps = run(model, parse_plan(f"shuffle {seed}", sources_of(model))).thought_steps()
+        orders.add(
+            tuple(
+                next(n for n, each in enumerate(own) if torch.equal(each.hidden, step.hidden)) for step in steps
+            )
+        )
+    assert (1, 0, 2) in orders, "the third behind the other two"
+
+
 @pytest.mark.parametrize(("text", "count"), [("truncate 1", 1), ("truncate 0", 0), ("extend 5", 5)])
 def test_truncating_and_extending_is_thinking_so_often(model: CoconutModel, text: str, count: int) -> None:
     asked = Session(model, QUESTION, thoughts=count, max_new_tokens=5)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from textual.widgets import Input, OptionList
 
+from coconut_core.ablations import CONTROLS
 from coconut_core.answers import wrong_answer
-from coconut_core.controls import CONTROLS, run_controls
+from coconut_core.controls import run_controls
 from coconut_core.errors import CoconutError
 from coconut_core.interventions.edits import Replace
 from coconut_core.model import CoconutModel

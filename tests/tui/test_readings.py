@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from coconut_core.ablations import ablations_of
 from coconut_core.answers import final_answer
 from coconut_core.generate import generate
 from coconut_core.interventions.donors import Sources
@@ -16,7 +17,7 @@ from coconut_core.trace import TokenRecord
 from coconut_tui.branches import Said
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
 from coconut_tui.state import DecidingPlace, WhatIf
-from coconut_tui.what_if import ablations_of, sweep_of
+from coconut_tui.what_if import sweep_of
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
 
 

@@ -8,7 +8,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from coconut_core.controls import CONTROLS
+from coconut_core.ablations import CONTROLS
 from coconut_core.trace import Trace
 from coconut_tui.beside import Measured, Side
 from coconut_tui.branches import Said
