@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from coconut_core.config import DEFAULT_THOUGHTS, check_thoughts
-from coconut_core.halting_head import HaltingHead, require_head
+from coconut_core.halting_head import HaltingHead
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -143,4 +143,4 @@ def checkpoint_rule(model: "CoconutModel") -> StopRule | None:
         return EntropyRule(config.ending_threshold)
     if config.ending == "stable":
         return StableRule(config.ending_threshold, config.ending_window)
-    return HaltingRule(require_head(model), config.ending_threshold)
+    return HaltingRule(model.require_halting_head(), config.ending_threshold)

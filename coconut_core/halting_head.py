@@ -1,14 +1,7 @@
 """The halting head: a classifier on the state after a thought."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
-
-from coconut_core.errors import CoconutError
-
-if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
 
 
 class HaltingHead(nn.Module):
@@ -27,12 +20,3 @@ class HaltingHead(nn.Module):
     def probability(self, hidden: Tensor) -> Tensor:
         """Probability that thinking should end, (…, hidden) -> (…), float32; without gradients."""
         return torch.sigmoid(self(hidden).float())
-
-
-def require_head(model: "CoconutModel") -> HaltingHead:
-    """The model's halting head. Raises CoconutError where it was built without."""
-    if model.halting is None:
-        raise CoconutError(
-            "this model has no halting head: build it with ending 'halting' in its configuration"
-        )
-    return model.halting

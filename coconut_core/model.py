@@ -27,6 +27,7 @@ from coconut_core.contexts import (
     longest_sequence,
     new_context,
 )
+from coconut_core.errors import CoconutError
 from coconut_core.feedback import build_feedback, embedding_table
 from coconut_core.halting_head import HaltingHead
 from coconut_core.prompt import encode_prompt
@@ -134,6 +135,14 @@ class CoconutModel(nn.Module):
             save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / EXTRA_FILE)
         if self.companion is not None:
             self.companion.save(folder)
+
+    def require_halting_head(self) -> HaltingHead:
+        """The halting head. Raises CoconutError where the model was built without."""
+        if self.halting is None:
+            raise CoconutError(
+                "this model has no halting head: build it with ending 'halting' in its configuration"
+            )
+        return self.halting
 
     @property
     def extra_weights(self) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
 """What a run of a model showed, written down as plain data: steps, settings, traces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
@@ -16,15 +16,35 @@ from coconut_core.readout import TokenProbability
 from coconut_core.steps import Step
 from coconut_core.trace import StepRecord, TokenRecord, Trace
 
-if TYPE_CHECKING:
-    from coconut_core.session import Session
-
 
 class HasModel(Protocol):
     """A run of a model: a Session, or what else was run."""
 
     model: CoconutModel
     prompt_ids: list[int]
+
+
+class StoppedRun(HasModel, Protocol):
+    """What a trace tells of a run, which may go on: a Session."""
+
+    question: str
+    ending: Ending
+    passes: int
+    temperature: float
+    seed: int
+    max_new_tokens: int
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """All steps so far."""
+
+    @property
+    def text(self) -> str:
+        """The words said so far."""
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why it says no more; None while it goes on."""
 
 
 def record_step(
@@ -55,7 +75,7 @@ def recorded(tokens: Iterable[TokenProbability]) -> tuple[TokenRecord, ...]:
     return tuple(TokenRecord(item.token, item.probability, item.token_id, item.name) for item in tokens)
 
 
-def trace_session(session: "Session", top_k: int = 10, problem: Problem | None = None) -> Trace:
+def trace_session(session: StoppedRun, top_k: int = 10, problem: Problem | None = None) -> Trace:
     """The trace of a session as it stands."""
     model = session.model
     watched = watched_tokens(session, problem)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
-from coconut_core.halting_head import require_head
 from coconut_core.losses import cross_entropy, halting_cross_entropy, has_label
 from coconut_core.model import CoconutModel
 from coconut_core.parallel import Others, find_thoughts
@@ -41,7 +40,7 @@ def read_and_score(
     halting_loss = None
     if halt_targets is not None:
         latent = input_ids == model.config.latent_id
-        halting_loss = halting_cross_entropy(require_head(model), hidden, latent, halt_targets)
+        halting_loss = halting_cross_entropy(model.require_halting_head(), hidden, latent, halt_targets)
     if labels is None:
         return CoconutOutput(None, logits, halting_loss=halting_loss)
     losses = label_losses(model, hidden, labels, logits)

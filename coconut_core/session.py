@@ -9,7 +9,6 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,14 +24,12 @@ from coconut_core.model import CoconutModel
 from coconut_core.parallel import find_thoughts
 from coconut_core.passes import allow_edit, changing, choose_passes
 from coconut_core.readout import Readout, ordinary
+from coconut_core.recording import trace_session
 from coconut_core.reprs import brief
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
 from coconut_core.steps import Kind, Step, check_run, read_again
-from coconut_core.trace import CONTEXT, END, WORDS
-
-if TYPE_CHECKING:
-    from coconut_core.trace import Trace
+from coconut_core.trace import CONTEXT, END, WORDS, Trace
 
 
 @dataclass(frozen=True)
@@ -300,10 +297,8 @@ class Session:
         taken = {(step.segment, step.index) for step in self.thought_steps()}
         self._edits = {key: edit for key, edit in self._edits.items() if key in taken}
 
-    def trace(self, top_k: int = 10) -> "Trace":
+    def trace(self, top_k: int = 10) -> Trace:
         """Everything seen in this run, as plain data."""
-        from coconut_core.recording import trace_session
-
         return trace_session(self, top_k)
 
     # -- inside --------------------------------------------------------------------------------------------
