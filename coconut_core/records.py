@@ -7,9 +7,10 @@ has to be stands beside its type, as in `layers: Annotated[int, Range(1, 1000)]`
 import functools
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, get_args, get_type_hints
 
 from coconut_core.errors import CoconutError, one_line
 
@@ -101,6 +102,13 @@ def read_record(kind: type[T], record: Any, where: object = "", *, closed: bool 
     return made
 
 
+def reshaped(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
+    """A decoded object, or each one in a list, changed; all else, which read_record refuses, as it is."""
+    if isinstance(value, list):
+        return [reshaped(each, change) for each in value]
+    return change(value) if isinstance(value, dict) else value
+
+
 def check_limits(entry: str, value: Any, *limits: Limit) -> None:
     """Raise CoconutError, naming the entry, for a value that one of the limits does not allow."""
     for limit in limits:
@@ -131,7 +139,13 @@ def _check(made: Any, record: Any, path: str, closed: bool) -> None:
 def _limits(kind: Any) -> dict[str, tuple[Limit, ...]]:
     """The entries of a kind, and what each has to be besides its type."""
     hints = get_type_hints(kind, include_extras=True)
-    return {item.name: getattr(hints[item.name], "__metadata__", ()) for item in fields(kind)}
+    return {item.name: tuple(_metadata(hints[item.name])) for item in fields(kind)}
+
+
+def _metadata(hint: Any) -> Iterator[Limit]:
+    """The limits beside a type, and beside the parts of a union or of a tuple."""
+    for part in (hint, *get_args(hint)):
+        yield from getattr(part, "__metadata__", ())
 
 
 def _in_words(error: str) -> str:

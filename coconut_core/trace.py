@@ -10,7 +10,7 @@ from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError, visible
 from coconut_core.problems.base import Problem
 from coconut_core.quoting import unquoted
-from coconut_core.records import read_record
+from coconut_core.records import read_record, reshaped
 from coconut_core.reprs import brief
 from coconut_core.token_names import SPACE, content_of, plain_name
 from coconut_core.untrained import untrained_label
@@ -200,15 +200,19 @@ class Trace:
         if not isinstance(version, int) or version > VERSION:
             raise CoconutError(f"{path} has trace version {version}, this coconut reads up to {VERSION}")
         where = f"the trace {path} is damaged"
-        steps, problem = record.get("steps"), record.get("problem")
         entries = {"stopped_by": None, **record} if "finished" in record else record
-        entries = entries | {"steps": list(map(_step_entries, steps)) if isinstance(steps, list) else steps}
-        trace = read_record(cls, entries | {"problem": None}, where)
+        trace = read_record(
+            cls,
+            entries
+            | {"steps": reshaped(record.get("steps"), _step_entries)}
+            | {"problem": reshaped(record.get("problem"), Problem.from_json)},
+            where,
+        )
         if wrong := [each for each in trace.steps if each.index < (each.kind == "thought")]:
             raise CoconutError(f"{where}: a {wrong[0].kind} cannot have the number {wrong[0].index}")
         if "stopped_by" not in record and record["finished"]:
-            trace = replace(trace, stopped_by=_guessed_stop(trace))
-        return trace if problem is None else replace(trace, problem=Problem.from_json(problem))
+            return replace(trace, stopped_by=_guessed_stop(trace))
+        return trace
 
 
 def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
@@ -233,8 +237,6 @@ def _guessed_stop(trace: Trace) -> str:
     return WORDS if isinstance(most, int) and len(words) >= most else CONTEXT
 
 
-def _step_entries(step: Any) -> Any:
+def _step_entries(step: dict[str, Any]) -> dict[str, Any]:
     """What a step's record says, with NaN in place of the null that stands for it."""
-    if not isinstance(step, dict):
-        return step
     return {"segment": 0, **step} | {name: nan for name in ("entropy", "norm") if step.get(name, 0) is None}

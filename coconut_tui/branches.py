@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from coconut_core.answers import final_answer, is_right
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
+from coconut_core.records import AtLeast0
 from coconut_core.trace import END
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
@@ -24,17 +25,17 @@ class Edit:
     """What is done at one thought. `text` is the intervention as it was written, for a run of `thoughts`
     thoughts (None: as many as the checkpoint says); it may do something at other thoughts too."""
 
-    segment: int
-    thought: int
+    segment: AtLeast0
+    thought: AtLeast0
     text: str
-    thoughts: int | None
+    thoughts: AtLeast0 | None
 
 
 @dataclass(frozen=True)
 class Decisions:
     """What makes a run what it is, besides its question."""
 
-    thoughts: int | None = None  # as many in a latent segment; None: thinking ends as the checkpoint says
+    thoughts: AtLeast0 | None = None  # as many in a latent segment; None: thinking ends as the checkpoint says
     edits: tuple[Edit, ...] = ()  # of thoughts taken and of thoughts to come, one for each thought
     moves: str = ""  # the kind of each step taken, a letter each
 
@@ -123,11 +124,11 @@ class Said:
 class Branch:
     """One run of the tree."""
 
-    number: int
+    number: AtLeast0
     name: str
     decisions: Decisions = field(default_factory=Decisions)
-    parent: int | None = None
-    forked_at: int = 0  # how many steps it has in common with its parent
+    parent: AtLeast0 | None = None
+    forked_at: AtLeast0 = 0  # how many steps it has in common with its parent
     done: str = ""  # what was done there, as it was written; empty where nothing was
     said: Said | None = None
 
@@ -138,7 +139,7 @@ class Tree:
 
     question: str
     problem: Problem | None
-    example: int | None  # its number among the problems that are gone through
+    example: AtLeast0 | None  # its number among the problems that are gone through
     branches: tuple[Branch, ...]
     current: int = 1
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from coconut_core.errors import CoconutError
 from coconut_core.problems import Knobs, example_problem
 from coconut_core.problems.base import Problem
+from coconut_core.records import AtLeast0
 from coconut_tui.branches import Said
 from coconut_tui.controlled import Swaps
 
@@ -19,7 +20,7 @@ LISTED_EXAMPLES = 50  # a family has examples without end; so many are listed
 class Answered:
     """What is known of a problem, and a digest of its question, by which it is known again."""
 
-    number: int
+    number: AtLeast0
     question: str
     said: Said | None = None
     swaps: Swaps | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coconut_core.records import AtLeast0
 from coconut_core.significance import wilson_interval
 from coconut_core.verdict import SWAPS
 from coconut_tui.branches import Said
@@ -13,8 +14,8 @@ from coconut_tui.state import DecidingPlace
 class Swaps:
     """One problem with several other problems' thoughts: how many of the answers became another text."""
 
-    changed: int
-    count: int
+    changed: AtLeast0
+    count: AtLeast0
 
     @property
     def kind(self) -> str:

@@ -5,22 +5,20 @@ A run is kept as the decisions that led to it, not as numbers: those are compute
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
+from coconut_core.records import AtLeast0, read_record, reshaped
 from coconut_core.trace import END
-from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Decisions, Edit, Said, Tree
+from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Tree
 from coconut_tui.breakpoints import Breakpoint, read_breakpoint
 from coconut_tui.collection import Answered
-from coconut_tui.controlled import Swaps
 from coconut_tui.state import RECORDED_TOKENS, ModelChoice
 
 FORMAT = "coconut-session"
 VERSION = 1
 REMEMBERED = 20  # models and questions, newest first
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class SavedRun:
 
     choice: ModelChoice
     tree: Tree
-    selected: int | None = None  # step
+    selected: AtLeast0 | None = None  # step
     breakpoints: tuple[Breakpoint, ...] = ()
     problem_file: str | None = None  # whose problems are gone through
     answered: tuple[Answered, ...] = ()  # what is known of these problems
@@ -68,14 +66,12 @@ class SavedSession:
             raise CoconutError("it is not a saved session")
         if record.get("version") != VERSION:
             raise CoconutError(f"it has version {record.get('version')}, this coconut-tui reads {VERSION}")
-        run = _take(record, "run", dict, None)
-        return cls(
-            run=None if run is None else _run_from(run),
-            models=_texts(record, "models"),
-            questions=_texts(record, "questions"),
-            # Files of before there were locks name the process that has them open, or none.
-            in_order=_take(record, "in_order", bool, record.get("owner") is None),
-        )
+        # Files of before there were locks name the process that has them open, or none.
+        entries = {**_needed("models", "questions"), "in_order": record.get("owner") is None, **record}
+        session = read_record(cls, entries | {"run": reshaped(record.get("run"), _run_entries)})
+        if session.run is not None:
+            _check_tree(session.run.tree)
+        return session
 
 
 def _in_front(new: Sequence[str], old: Sequence[str]) -> tuple[str, ...]:
@@ -128,142 +124,61 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
 # -- from JSON ---------------------------------------------------------------------------------------------
 
 
-def _run_from(record: dict[str, Any]) -> SavedRun:
-    return SavedRun(
-        ModelChoice(
-            _take(record, "source", str),
-            _take(record, "device", str),
-            _take(record, "dtype", str),
-            _take(record, "feedback", str, None),
-            _chat_from(record),
-            _take(record, "system", str, None),
-            _take(record, "markers", str, None),
-        ),
-        _tree_from(record),
-        _count_or_none(record, "selected"),
-        tuple(
-            replace(
-                read_breakpoint(_take(each, "text", str), RECORDED_TOKENS),
-                enabled=_take(each, "enabled", bool),
-            )
-            for each in _records(record, "breakpoints")
-        ),
-        _take(record, "problem_file", str, None),
-        tuple(map(_answered_from, _records(record, "answered"))) if "answered" in record else (),
-    )
+@dataclass(frozen=True)
+class _SavedBreakpoint:
+    text: str
+    enabled: bool
 
 
-def _answered_from(record: dict[str, Any]) -> Answered:
-    said, swaps = _take(record, "said", dict, None), _take(record, "swaps", dict, None)
-    return Answered(
-        _count(record, "number"),
-        _take(record, "question", str),
-        None if said is None else _said_from(said),
-        None if swaps is None else Swaps(_count(swaps, "changed"), _count(swaps, "count")),
-    )
+def _needed(*names: str) -> dict[str, None]:
+    """Entries that are refused where a record does not have them, though they have a default elsewhere."""
+    return dict.fromkeys(names)
 
 
-def _tree_from(record: dict[str, Any]) -> Tree:
-    """Raises CoconutError where the branches are no tree."""
-    problem = _take(record, "problem", dict, None)
-    branches = tuple(map(_branch_from, _records(record, "branches")))
+def _run_entries(record: dict[str, Any]) -> dict[str, Any]:
+    """A run's record in the shape of a SavedRun."""
+    run = {**_needed("device", "dtype", "current", "breakpoints"), "answered": [], **record}
+    problem = reshaped(run.get("problem"), Problem.from_json)
+    tree = {**run, "problem": problem, "branches": reshaped(run.get("branches"), _branch_entries)}
+    return {
+        **run,
+        "choice": run,
+        "tree": tree,
+        "answered": reshaped(run["answered"], _with_said),
+        "breakpoints": reshaped(run["breakpoints"], _breakpoint_from),
+    }
+
+
+def _branch_entries(record: dict[str, Any]) -> dict[str, Any]:
+    branch = {**_needed("forked_at", "done", "moves", "edits"), **record}
+    return {**_with_said(branch), "decisions": branch}
+
+
+def _with_said(record: dict[str, Any]) -> dict[str, Any]:
+    """The same with the reason why a run was over; files of before only said whether it had "finished"."""
+
+    def whole(said: dict[str, Any]) -> dict[str, Any]:
+        return {"stopped_by": END if said.get("finished") else None, **said}
+
+    return {**record, "said": reshaped(record.get("said"), whole)}
+
+
+def _breakpoint_from(record: dict[str, Any]) -> Breakpoint:
+    saved = read_record(_SavedBreakpoint, record)
+    return replace(read_breakpoint(saved.text, RECORDED_TOKENS), enabled=saved.enabled)
+
+
+def _check_tree(tree: Tree) -> None:
+    """Raise CoconutError where the branches are no tree, or have steps that there are not."""
     numbers: list[int] = []
-    for branch in branches:  # parents stand before their children, in the order in which they were made
+    for branch in tree.branches:  # parents stand before their children, in the order in which they were made
         fits = branch.parent in numbers if numbers else branch.parent is None
         if not fits or branch.number <= max(numbers, default=0):
             raise CoconutError(f"the branch '{branch.name}' does not fit into the tree of branches")
         numbers.append(branch.number)
-    if len({branch.name for branch in branches}) < len(branches):
+        if set(branch.decisions.moves) - {THOUGHT, MARKER, WORD}:
+            raise CoconutError("the entry 'moves' has a letter that stands for no step")
+    if len({branch.name for branch in tree.branches}) < len(tree.branches):
         raise CoconutError("two branches have the same name")
-    current = _count(record, "current")
-    if current not in numbers:
-        raise CoconutError(f"there is no branch number {current}")
-    return Tree(
-        _take(record, "question", str),
-        None if problem is None else Problem.from_json(problem),
-        _count_or_none(record, "example"),
-        branches,
-        current,
-    )
-
-
-def _branch_from(record: dict[str, Any]) -> Branch:
-    moves = _take(record, "moves", str)
-    if set(moves) - {THOUGHT, MARKER, WORD}:
-        raise CoconutError("the entry 'moves' has a letter that stands for no step")
-    said = _take(record, "said", dict, None)
-    return Branch(
-        number=_count(record, "number"),
-        name=_take(record, "name", str),
-        decisions=Decisions(
-            _count_or_none(record, "thoughts"), tuple(map(_edit_from, _records(record, "edits"))), moves
-        ),
-        parent=_count_or_none(record, "parent"),
-        forked_at=_count(record, "forked_at"),
-        done=_take(record, "done", str),
-        said=None if said is None else _said_from(said),
-    )
-
-
-def _edit_from(record: dict[str, Any]) -> Edit:
-    return Edit(
-        _count(record, "segment"),
-        _count(record, "thought"),
-        _take(record, "text", str),
-        _count_or_none(record, "thoughts"),
-    )
-
-
-def _said_from(record: dict[str, Any]) -> Said:
-    return Said(
-        _take(record, "text", str),
-        _take(record, "answer", str),
-        _take(record, "stopped_by", str, END if record.get("finished") else None),
-        _take(record, "right", bool, None),
-        bool(_take(record, "near", bool, None)),
-    )
-
-
-_NEEDED: Any = object()
-
-
-def _chat_from(record: dict[str, Any]) -> bool | str | None:
-    if isinstance(record.get("chat"), str):
-        return _take(record, "chat", str)
-    return _take(record, "chat", bool, None)
-
-
-def _take(record: dict[str, Any], name: str, kind: type[T], default: Any = _NEEDED) -> T:
-    """An entry of this type; None is as good as missing where there is a default."""
-    value = record.get(name)
-    if value is None and default is not _NEEDED:
-        return default  # type: ignore[no-any-return]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise CoconutError(f"the entry '{name}' is missing or of the wrong type")
-    return value
-
-
-def _count(record: dict[str, Any], name: str) -> int:
-    value = _take(record, name, int)
-    if value < 0:
-        raise CoconutError(f"the entry '{name}' must not be negative")
-    return value
-
-
-def _count_or_none(record: dict[str, Any], name: str) -> int | None:
-    return None if record.get(name) is None else _count(record, name)
-
-
-def _texts(record: dict[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(_list_of(record, name, str, "texts"))
-
-
-def _records(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return _list_of(record, name, dict, "JSON objects")
-
-
-def _list_of(record: dict[str, Any], name: str, kind: type[T], kinds: str) -> list[T]:
-    values: list[Any] = _take(record, name, list)
-    if not all(isinstance(value, kind) for value in values):
-        raise CoconutError(f"the entry '{name}' must be a list of {kinds}")
-    return values
+    if tree.current not in numbers:
+        raise CoconutError(f"there is no branch number {tree.current}")

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import pytest
 
 from coconut_core.errors import CoconutError
-from coconut_core.records import OneOf, Range, read_json_object, read_record
+from coconut_core.records import OneOf, Range, read_json_object, read_record, reshaped
 
 
 @dataclass(frozen=True)
 class Wheel:
     size: Annotated[float, Range(0, 10)]
-    spokes: Annotated[int | None, Range(1, 100)] = None
+    spokes: Annotated[int, Range(1, 100)] | None = None
     kind: Annotated[str, OneOf("", "front", "back")] = ""
 
     def __post_init__(self) -> None:
@@ -107,6 +107,13 @@ def test_other_entries_are_left_out_or_refused() -> None:
 def test_what_was_made_before_stays() -> None:
     wheel = Wheel(1.0)
     assert read_record(Car, {"name": "a", "spare": wheel}, closed=True).spare is wheel
+
+
+def test_a_record_of_another_shape() -> None:
+    record = {"name": "a", "wheels": [{"width": 1}], "spare": None}
+    size = {name: reshaped(record[name], lambda each: {"size": each["width"]}) for name in ("wheels", "spare")}
+    assert read_record(Car, record | size).wheels == (Wheel(1.0),)
+    assert [reshaped(value, dict.clear) for value in (3, None, "x", [3])] == [3, None, "x", [3]]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 5000, b'{"a": ' + b"1" * 5000 + b"}"])
