@@ -18,6 +18,7 @@ from coconut_core.contexts import cache_argument
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.model import CoconutModel
 from coconut_core.paths import user_path
+from coconut_core.text_stream import spoken_text
 
 FOLDER = "explainer"  # in a checkpoint's folder
 ENTRIES = {"thoughts_per_step": 1, "first_position": 0}  # of its config.json; the least that each may be
@@ -52,7 +53,7 @@ class Explainer:
         for start in range(0, thoughts.shape[0], self.thoughts_per_step):
             group = thoughts[start : start + self.thoughts_per_step]
             ids = self._read(model, model.feedback(group), longest)
-            text = str(model.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+            text = spoken_text(model.tokenizer, ids)
             found.append(Explanation(start + 1, start + group.shape[0], text))
         return found
 

@@ -20,6 +20,7 @@ from coconut_core.prompt import encode_text
 from coconut_core.readout import Readout, TokenProbability, readouts
 from coconut_core.reprs import brief
 from coconut_core.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
+from coconut_core.text_stream import spoken_text
 from coconut_core.trace import END
 
 Name = TypeVar("Name", bound=Hashable)
@@ -266,7 +267,7 @@ def telling(
 def answer_of(model: CoconutModel, row: Row, keep: Keep = "nothing") -> Answer:
     """What a row that was run led to."""
     return Answer(
-        text=model.tokenizer.decode(row.token_ids, skip_special_tokens=True).strip(),
+        text=spoken_text(model.tokenizer, row.token_ids),
         token_ids=row.token_ids,
         thoughts=row.taken,
         finished=row.machine.stopped_by == END,

@@ -6,13 +6,14 @@ keeps nothing between two questions, so that a run can go back, fork and be edit
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from coconut_core.config import DEFAULT_THOUGHTS, check_thoughts
 from coconut_core.halting_head import HaltingHead
+from coconut_core.machine import Machine, Move
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -119,6 +120,19 @@ class Ending:
     def __str__(self) -> str:
         count = f"{self.thoughts} thought{'' if self.thoughts == 1 else 's'}"
         return f"takes {count}" if self.rule is None else f"thinks until {self.rule}, at most {count}"
+
+
+def next_step(
+    machine: Machine, ending: Ending, readouts: "Callable[[], Sequence[Readout]]"
+) -> tuple[Move, str | None]:
+    """What comes next in a run that goes on, and why thinking ends with that, where it does (Ending.reason).
+
+    readouts gives those that Ending.reason is asked with. It is called only where a rule looks at them.
+    """
+    reason = None
+    if machine.may_think:
+        reason = ending.reason(() if ending.rule is None else readouts(), machine.taken)
+    return machine.next_move(reason is not None), reason
 
 
 def choose_ending(model: "CoconutModel", thoughts: int | None = None, stop: StopRule | None = None) -> Ending:

@@ -1,12 +1,13 @@
-"""The state machine of a reasoning run: what comes next, a thought or a word?
+"""The state machine of a reasoning run: where it is, and what may come next.
 
-Pure bookkeeping without tensors; Session drives one, generate drives one for each row of a batch.
+Pure bookkeeping without tensors; Session drives one, generate drives one for each row of a batch. Both ask
+coconut_core.halting.next_step what does come next.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from coconut_core.trace import END
+from coconut_core.trace import CONTEXT, END, WORDS
 
 
 class Mode(StrEnum):
@@ -36,7 +37,6 @@ class Machine:
     bot_id: int | None  # None: no word enters latent mode
     behind: tuple[int, ...]  # tokens fed behind the thoughts of a segment, see CoconutConfig.fed_behind
     eos_ids: frozenset[int]
-    thoughts: int  # thoughts in a latent segment when nothing ends it earlier
     mode: Mode = Mode.THINKING
     taken: int = 0  # thoughts taken in the current segment
     closing: int = 0  # tokens of `behind` fed in it
@@ -54,13 +54,20 @@ class Machine:
         """Whether a word can be said now."""
         return self.mode is Mode.SPEAKING or (self.mode is Mode.THINKING and not self.behind)
 
-    def next_move(self, halt: bool = False) -> Move:
-        """What comes next; halt says that a stopping rule wants thinking to end here."""
-        if self.mode is Mode.THINKING:
-            if not (self.closing or halt or self.taken >= self.thoughts):
-                return Move.THINK
-            return Move.END_THINKING if self.behind else Move.SPEAK
-        return Move.SPEAK if self.mode is Mode.SPEAKING else Move.NOTHING
+    def next_move(self, ends: bool) -> Move:
+        """What comes next; ends says whether thinking does here, which is asked where a thought may come."""
+        if self.may_think and not ends:
+            return Move.THINK
+        if self.mode is Mode.THINKING and self.behind:
+            return Move.END_THINKING
+        return Move.NOTHING if self.mode is Mode.FINISHED else Move.SPEAK
+
+    def limit(self, max_new_tokens: int, room: float) -> str | None:
+        """Why no more is said where so many words may be and the model's context has room for `room` positions
+        more: CONTEXT or WORDS, else None."""
+        if room <= 0:
+            return CONTEXT
+        return WORDS if self.spoken >= max_new_tokens else None
 
     @property
     def closing_token(self) -> int:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from math import inf
 from typing import Literal
 
@@ -19,7 +19,7 @@ from coconut_core.contexts import Context
 from coconut_core.decoding import pick_token
 from coconut_core.errors import device_failure
 from coconut_core.finite import WeightsError, check_finite, not_finite
-from coconut_core.halting import Ending
+from coconut_core.halting import Ending, next_step
 from coconut_core.interventions.edits import Intervention
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.interventions.plan import Plan
@@ -32,7 +32,6 @@ from coconut_core.prompt_shortcut import prompt_shortcut, reading_prompt
 from coconut_core.readout import Readout
 from coconut_core.reprs import record_repr
 from coconut_core.seeds import new_generator
-from coconut_core.trace import CONTEXT, WORDS
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
 
@@ -76,6 +75,11 @@ class Row:
             raise error
         self.error = error
         self.machine.finish()
+
+    def look_back(self, readout: Readout) -> list[Readout]:
+        """The readouts that its end depends on, this one the newest."""
+        self.recent = [*self.recent, readout][-self.ending.window :]
+        return self.recent
 
     def recording(self) -> Recording:
         """What was kept of its thoughts."""
@@ -137,13 +141,13 @@ def new_row(
     ending = ending if plan.thoughts is None else Ending(plan.thoughts)
     room = inf if model.max_positions is None else model.max_positions - prompt_length
     generator = new_generator(seed)
-    machine, words = new_machine(model, ending.thoughts), deque(forced)
+    machine, words = new_machine(model), deque(forced)
     return Row(machine, ending, generator, words, room, max_new_tokens, temperature, plan)
 
 
-def new_machine(model: CoconutModel, thoughts: int) -> Machine:
+def new_machine(model: CoconutModel) -> Machine:
     """The state machine of a run that has read its prompt."""
-    return Machine(model.config.bot_id, model.config.fed_behind, model.eos_ids, thoughts)
+    return Machine(model.config.bot_id, model.config.fed_behind, model.eos_ids)
 
 
 def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
@@ -217,10 +221,8 @@ def _step_and_keep(
 def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:
     """End the rows that may say no more, or are only to think and have; the numbers of those that go on."""
     for row in rows:
-        if row.room <= 0:
-            row.machine.finish(CONTEXT)
-        elif len(row.token_ids) >= row.max_new_tokens:
-            row.machine.finish(WORDS)
+        if limit := row.machine.limit(row.max_new_tokens, row.room):
+            row.machine.finish(limit)
         elif not speak and row.machine.mode is Mode.SPEAKING:
             row.machine.finish()
     return [index for index, row in enumerate(rows) if row.machine.mode is not Mode.FINISHED]
@@ -261,7 +263,7 @@ def think_in_parallel(
         _check_edits(row, state, chosen)
     fits = [row.error is None for row in rows]
     counts = [
-        int(min(row.machine.thoughts, row.room)) if fit else 0 for row, fit in zip(rows, fits, strict=True)
+        int(min(row.ending.thoughts, row.room)) if fit else 0 for row, fit in zip(rows, fits, strict=True)
     ]
     if not max(counts):
         return
@@ -313,8 +315,7 @@ def _decide(model: CoconutModel, context: Context, rows: list[Row]) -> Decision:
         machine = row.machine
         token, move, reason = model.config.latent_id, Move.NOTHING, None
         try:
-            reason = _reason_to_end(row, readout) if machine.may_think else None
-            move = machine.next_move(reason is not None)
+            move, reason = next_step(machine, row.ending, partial(row.look_back, readout))
             if reason is not None:
                 row.ended.append(reason)
                 row.recent = []
@@ -364,10 +365,3 @@ def _intervene(
         check_fits(model, intervention, int(context.mask[index].sum()))
         decision.interventions[index] = intervention
     return changed
-
-
-def _reason_to_end(row: Row, readout: Readout) -> str | None:
-    """Why thinking ends in the state of a row that is thinking; None where it goes on."""
-    if row.ending.window:
-        row.recent = [*row.recent, readout][-row.ending.window :]
-    return row.ending.reason(row.recent, row.machine.taken)

@@ -9,6 +9,8 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from math import inf
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from torch import Tensor
 from coconut_core.contexts import Context
 from coconut_core.decoding import check_temperature, pick_token
 from coconut_core.errors import CoconutError
-from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending
+from coconut_core.halting import BY_HAND, Ending, StopRule, choose_ending, next_step
 from coconut_core.interventions import Edit, Intervention, Plan
 from coconut_core.interventions.inside import acting, check_fits
 from coconut_core.machine import Machine, Mode, Move
@@ -28,8 +30,9 @@ from coconut_core.recording import trace_session
 from coconut_core.reprs import brief
 from coconut_core.rows import new_machine
 from coconut_core.seeds import new_generator
-from coconut_core.steps import Kind, Step, check_run, read_again
-from coconut_core.trace import CONTEXT, END, WORDS, Trace
+from coconut_core.steps import Kind, Step, check_run, new_step, read_again
+from coconut_core.text_stream import spoken_text
+from coconut_core.trace import END, Trace
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Session:
         self.seed, self.max_new_tokens = seed, max_new_tokens
         self.prompt_ids = model.encode_prompt(question)
         self.steps: list[Step] = []
-        self._machine = new_machine(model, self.ending.thoughts)
+        self._machine = new_machine(model)
         self._machines: list[Machine] = []  # the machine before each step, to go back to
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
         self._generator = new_generator(seed)
@@ -118,13 +121,12 @@ class Session:
     @property
     def next_move(self) -> Move:
         """What step() will do."""
-        return Move.NOTHING if self.over else self._machine.next_move(self._reason_to_end() is not None)
+        return Move.NOTHING if self.over else self._next_step()[0]
 
     @property
     def stopped_by(self) -> str | None:
         """Why it is over: "end" (of text), "words" (max_new_tokens) or the model's "context"; else None."""
-        limit = WORDS if self._machine.spoken >= self.max_new_tokens else None
-        return self._machine.stopped_by or (limit if self._has_room() else CONTEXT)
+        return self._machine.stopped_by or self._machine.limit(self.max_new_tokens, self._room)
 
     @property
     def over(self) -> bool:
@@ -153,8 +155,8 @@ class Session:
     @property
     def text(self) -> str:
         """What was said so far, without markers."""
-        ids = [step.token_id for step in self.steps if step.kind == "token"]
-        return str(self.model.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        ids = [step.token_id for step in self.steps if step.kind == "token" and step.token_id is not None]
+        return spoken_text(self.model.tokenizer, ids)
 
     # -- going on ------------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ class Session:
         if edit is not None:
             self._edits[key] = edit
         self._machine.after_thought()
-        return self._record("thought", self._machine.taken, state, readout, None, edit)
+        return self._record("thought", readout, state=state, edit=edit)
 
     def end_thinking(self) -> Step:
         """Feed <eot>, or the next token of a text in its place, whether or not the planned thoughts have been
@@ -289,7 +291,6 @@ class Session:
         self.rewind(0 if plan.thoughts is not None else sum(1 for _ in kept))
         if plan.thoughts is not None:
             self.ending = Ending(plan.thoughts)
-            self._machine.thoughts = plan.thoughts
         self._edits |= {(0, number): intervention for number, intervention in plan.edits.items()}
 
     def clear_edits(self) -> None:
@@ -303,22 +304,24 @@ class Session:
 
     # -- inside --------------------------------------------------------------------------------------------
 
-    def _has_room(self) -> bool:
-        return self.model.max_positions is None or self._context.length < self.model.max_positions
+    @property
+    def _room(self) -> float:
+        """Positions of the model's context that are left."""
+        limit = self.model.max_positions
+        return inf if limit is None else limit - self._context.length
 
-    def _reason_to_end(self) -> str | None:
-        """Why thinking ends here; None where it goes on, or where the model is not thinking."""
-        machine = self._machine
-        if not machine.may_think:
-            return None
-        if self.ending.rule is None:
-            return self.ending.reason((), machine.taken)
-        thoughts = self.steps[len(self.steps) - machine.taken :]  # of this segment: its last steps
-        return self.ending.reason([*(step.readout for step in thoughts), self.next_readout], machine.taken)
+    def _next_step(self) -> tuple[Move, str | None]:
+        """What comes next, and why thinking ends with it, where it does."""
+        return next_step(self._machine, self.ending, self._look_back)
+
+    def _look_back(self) -> list[Readout]:
+        """Readouts of this latent segment's states, that of the next thought last."""
+        thoughts = self.steps[len(self.steps) - self._machine.taken :]  # which are its last steps
+        return [*(step.readout for step in thoughts), self.next_readout]
 
     def _why_ended(self) -> str | None:
         """Why thinking ends with the next step, which is no thought; None where it has ended before."""
-        return (self._reason_to_end() or BY_HAND) if self.may_think else None
+        return (self._next_step()[1] or BY_HAND) if self.may_think else None
 
     @torch.inference_mode()
     def _found_ahead(self, edits: Mapping[tuple[int, int], Intervention]) -> Tensor | None:
@@ -338,7 +341,7 @@ class Session:
         return self._found.thoughts[machine.taken]
 
     def _check_room(self) -> None:
-        if not self._has_room():
+        if self._room <= 0:
             raise CoconutError(
                 f"the model's context of {self.model.max_positions} positions is full: rewind to go on"
             )
@@ -364,31 +367,15 @@ class Session:
     def _feed_token(self, kind: Kind, token: int, ended: str | None = None) -> Step:
         readout = self._readout
         self.model.feed(self._context, self.model.embed(torch.tensor([[token]], device=self.model.device)))
-        machine = self._machine
         if kind == "token":
-            segment = machine.segment_of_word
-            machine.after_word(token)
-            index = machine.spoken
+            self._machine.after_word(token)
         else:
-            segment = machine.segment
-            machine.after_closing()
-            index = 0 if self.model.config.eot_id is not None else machine.closing
-        return self._record(kind, index, readout.hidden, readout, token, None, segment, ended)
+            self._machine.after_closing()
+        return self._record(kind, readout, token=token, ended=ended)
 
-    def _record(
-        self,
-        kind: Kind,
-        index: int,
-        state: Tensor,
-        readout: Readout,
-        token: int | None,
-        edit: Intervention | None,
-        segment: int | None = None,
-        ended: str | None = None,
-    ) -> Step:
-        text = "" if token is None else self.model.token_text(token)
-        segment = self._machine.segment if segment is None else segment
-        step = Step(kind, index, segment, state, readout.hidden, readout, token, text, edit, ended)
+    def _record(self, kind: Kind, readout: Readout, **entries: Any) -> Step:
+        """Keep the step that was just taken; entries are those of new_step."""
+        step = new_step(self.model, self._machines[-1], kind, readout, **entries)
         self.steps.append(step)
         kept = max(1, self.ending.window)  # no rule looks back farther
         if len(self.steps) > kept:

@@ -11,10 +11,12 @@ from coconut_core.contexts import Context
 from coconut_core.finite import check_finite
 from coconut_core.interventions import Intervention
 from coconut_core.interventions.inside import acting
+from coconut_core.machine import Machine, Move
 from coconut_core.model import CoconutModel
 from coconut_core.readout import Readout
 
 Kind = Literal["thought", "marker", "token"]
+KINDS: dict[Move, Kind] = {Move.THINK: "thought", Move.END_THINKING: "marker", Move.SPEAK: "token"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,27 @@ class Step:
         fed = f"thought {self.index}" if self.token_id is None else f"{self.kind} {self.token!r}"
         edit = "" if self.edit is None else f", {self.edit}"
         return f"Step({fed}{edit}, {tuple(self.hidden.shape)}: {self.readout.likeliest(3)})"
+
+
+def new_step(
+    model: CoconutModel,
+    before: Machine,
+    kind: Kind,
+    readout: Readout,
+    *,
+    state: Tensor | None = None,
+    token: int | None = None,
+    edit: Intervention | None = None,
+    ended: str | None = None,
+) -> Step:
+    """The step of that kind, taken by a run whose machine was like that before it. readout is of what the step
+    used; state (hidden,) is what the model computed, where that is something else. The rest: see Step."""
+    closing = 0 if model.config.eot_id is not None else before.closing + 1
+    index = {"thought": before.taken + 1, "marker": closing, "token": before.spoken + 1}[kind]
+    segment = before.segment_of_word if kind == "token" else before.segment
+    state = readout.hidden if state is None else state
+    text = "" if token is None else model.token_text(token)
+    return Step(kind, index, segment, state, readout.hidden, readout, token, text, edit, ended)
 
 
 @torch.inference_mode()

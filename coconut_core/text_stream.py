@@ -1,13 +1,20 @@
-"""What each said token adds to the text, for whoever shows an answer while it is said."""
+"""The text that tokens say, and what each of them adds to it, for whoever shows an answer while it is said."""
+
+from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
 HALF = "�"  # what decoding puts where bytes of a character are still to come
 
 
+def spoken_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """What words say: decoded as a whole, without markers, white space at both ends left off."""
+    return str(tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
+
+
 class TextStream:
     """The text of a run, piece by piece. All pieces one behind the other, that of `rest` last, are the text
-    that a run gives in the end: decoded as a whole, without markers, white space at both ends left off.
+    that a run gives in the end, its spoken_text.
 
     A token decoded alone is not what it adds: the space in front of a word may be lost, and of a character of
     several bytes there is nothing yet. So what is told is the decoded text with the token less the one without.

@@ -14,19 +14,17 @@ from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.inside import check_fits
 from coconut_core.interventions.plan import Plan
 from coconut_core.interventions.text import bind, read_commands
-from coconut_core.machine import Machine, Mode, Move
+from coconut_core.machine import Machine, Mode
 from coconut_core.model import CoconutModel
 from coconut_core.passes import allow_edit, choose_passes
 from coconut_core.problems import Problem, recognise
 from coconut_core.recording import record_step, run_settings, watched_tokens
 from coconut_core.rows import Decision, Row, new_row
 from coconut_core.server.asks import Ask
-from coconut_core.steps import Kind, Step
-from coconut_core.text_stream import TextStream
+from coconut_core.steps import KINDS, Step, new_step
+from coconut_core.text_stream import TextStream, spoken_text
 from coconut_core.trace import StepRecord, Trace
 from coconut_core.untrained import untrained_usage
-
-KINDS: dict[Move, Kind] = {Move.THINK: "thought", Move.END_THINKING: "marker", Move.SPEAK: "token"}
 
 
 @dataclass(frozen=True)
@@ -62,22 +60,15 @@ class Run:
     @property
     def text(self) -> str:
         """What was said, without markers."""
-        return str(self.model.tokenizer.decode(self.row.token_ids, skip_special_tokens=True)).strip()
+        return spoken_text(self.model.tokenizer, self.row.token_ids)
 
     def note(self, decision: Decision, number: int, before: Machine) -> tuple[StepRecord, str]:
         """Record the step that its row, of this number, has taken; before is its machine before that. Also what
         the step adds to the text: all of it, one behind the other, is the text."""
-        kind, token, text = KINDS[decision.moves[number]], None, ""
-        machine, readout = self.row.machine, decision.readouts[number]
-        if kind != "thought":
-            token = decision.tokens[number]
-            text = self.model.token_text(token)
-        closing = 0 if self.model.config.eot_id is not None else machine.closing
-        index = {"thought": machine.taken, "marker": closing, "token": machine.spoken}[kind]
-        segment = before.segment_of_word if kind == "token" else before.segment
-        edit = self.row.plan.edits.get(index) if kind == "thought" and segment == 0 else None
-        hidden, ended = readout.hidden, decision.ended[number]
-        step = Step(kind, index, segment, hidden, hidden, readout, token, text, edit, ended)
+        kind, readout = KINDS[decision.moves[number]], decision.readouts[number]
+        token = None if kind == "thought" else decision.tokens[number]
+        edit = self.row.plan.edits.get(before.taken + 1) if kind == "thought" and before.segment == 0 else None
+        step = new_step(self.model, before, kind, readout, token=token, edit=edit, ended=decision.ended[number])
         record = record_step(step, self.before, self.watched, self.top)
         self.records.append(record)
         self.before = step if kind == "thought" else self.before
