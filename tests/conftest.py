@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
+# What modules that only help assert is explained as what tests assert is.
+HELPERS = [f"tests.{path.name}" for path in Path(__file__).parent.iterdir() if path.is_dir()]
+pytest.register_assert_rewrite(*HELPERS)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A short name for a long text, as the environment has no room for it in PYTEST_CURRENT_TEST."""
+    if isinstance(val, str | bytes) and len(val) > 200:
+        return f"{val[:40]!a}, {len(val)} in all"
+    return None
 
 
 @pytest.fixture(autouse=True)

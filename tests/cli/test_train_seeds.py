@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ROOT, Run
-from tests.cli.test_train import TINY
+from tests.cli.tiny_recipe import TINY
 from tests.core.tiny_recipes import assert_same_weights
 
 

@@ -23,25 +23,14 @@ from coconut_core.analysis.study import Study
 from coconut_core.analysis.values import by_name, frontier_values
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
-from coconut_core.problems import Graph, Problem, generate_problems, recognise
+from coconut_core.problems import Problem, generate_problems
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.prompt import encode_text
 from coconut_core.rows import read_prompts
-from tests.core.test_graph_reading import GRAPH
+from tests.core.graphs import GRAPH, graph_of, known_problem
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 PROBLEMS = generate_problems("prosqa", 6, seed=2)
-
-
-def graph_of(problem: Problem) -> Graph:
-    assert problem.graph is not None
-    return problem.graph
-
-
-def known_problem(question: str) -> Problem:
-    problem = recognise(question)
-    assert problem is not None
-    return problem
 
 
 def chain_model(architecture: str = "llama") -> CoconutModel:

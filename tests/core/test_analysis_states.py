@@ -18,8 +18,8 @@ from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from coconut_core.problems import generate_problems
 from coconut_core.session import Session
+from tests.core.graphs import graph_of, known_problem
 from tests.core.precision import EXACT, FLOAT32
-from tests.core.test_analysis_graphs import graph_of, known_problem
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 QUESTION = QUESTIONS[2]  # impus -> jompus -> kerpus; Sam -> impus; Tom -> rempus; Is Sam a kerpus or rempus?

@@ -20,12 +20,12 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.rows import read_prompts, repeated
 from coconut_core.session import Session
+from tests.core.answering import assert_batch_equals_single
+from tests.core.plan_runs import assert_same, run, sources_of
 from tests.core.precision import format_for, tolerance
 from tests.core.reference import word_embeddings
-from tests.core.test_generate import assert_batch_equals_single
-from tests.core.test_interventions import assert_same, run, sources_of
-from tests.core.test_model import assert_equals_reference, make_row
-from tests.core.test_session import (
+from tests.core.sequence_rows import assert_equals_reference, make_row
+from tests.core.session_operations import (
     assert_equals_full_recompute,
     assert_operations_are_exact,
     assert_same_run,

@@ -22,7 +22,7 @@ from coconut_core.training.encoding import Encoder
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
 from tests.core.ordinary_models import CHATML, NO_SYSTEM, OPENS_THINKING, WITH_BEGIN, ordinary_folder
-from tests.core.test_loading import change_json, refusal
+from tests.core.refusals import change_json, refusal
 
 QUESTION = "Is 7 a prime?"
 USER = f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from coconut_core.checkpoints.weights import check_index, read_weights
 from coconut_core.errors import CoconutError
+from tests.core.refusals import RunsCode
 
 
 @pytest.fixture
@@ -109,16 +109,6 @@ def test_prefixes_within_a_name_and_modules_of_that_name(tmp_path: Path) -> None
 
 
 # -- what is not -------------------------------------------------------------------------------------------
-
-
-class RunsCode:
-    """Pickled, it asks to run a command when it is opened."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.marker}",)
 
 
 @pytest.mark.parametrize("wrap", ["bare", "in a state dict", "beside one", "as a name"])

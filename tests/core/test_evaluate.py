@@ -19,8 +19,8 @@ from coconut_core.outcomes import Outcome
 from coconut_core.plots import LinePanel, StackPanel
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.significance import wilson_interval
+from tests.core.answering import answer_alone
 from tests.core.reference import states_of, word_embeddings
-from tests.core.test_generate import answer_alone
 from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model
 
 

@@ -16,7 +16,7 @@ from coconut_core.prompt import question_ids
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
 from tests.core.ordinary_models import ordinary_folder
-from tests.core.test_loading import change_json, refusal
+from tests.core.refusals import change_json, refusal
 from tests.core.tiny_gguf import write_gguf
 from tests.smollm2 import gguf_file as smollm2_file
 

@@ -4,16 +4,8 @@ import pytest
 
 from coconut_core.graph_reading import graph_layers, graph_mass
 from coconut_core.problems import Graph, generate_problems
+from tests.core.graphs import GRAPH
 
-#        Alex -> b -> d -> f (target)        Bob -> g (wrong)
-#        Alex -> c -> d;  c -> e             nobody reaches h
-GRAPH = Graph(
-    names=("b", "Alex", "c", "d", "e", "f", "Bob", "g", "h"),
-    edges=((1, 0), (1, 2), (0, 3), (2, 3), (2, 4), (3, 5), (6, 7), (8, 7)),
-    root=1,
-    target=5,
-    wrong=7,
-)
 PROBABILITIES = {"b": 0.3, "c": 0.2, "d": 0.1, "e": 0.05, "f": 0.15, "g": 0.08, "Alex": 0.02, "other": 0.1}
 
 

@@ -23,7 +23,7 @@ from coconut_core.session import Session
 from tests.core.ending_models import RULES, ending_model, ends_at
 from tests.core.precision import EXACT
 from tests.core.reference import embed_with_thoughts, states_of
-from tests.core.test_model import gradients, make_row, pad
+from tests.core.sequence_rows import gradients, make_row, pad
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
 from coconut_core.loading import choose_device, choose_dtype, load
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ending_models import ending_model
+from tests.core.refusals import change_json, refusal
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 
@@ -25,22 +24,6 @@ from tests.core.tiny_models import QUESTIONS, tiny_model
 def folder(saved_folder: Path, tmp_path: Path) -> Path:
     """A checkpoint folder to damage."""
     return Path(shutil.copytree(saved_folder, tmp_path / "checkpoint"))
-
-
-def refusal(call: Callable[[], object]) -> str:
-    """The message of the CoconutError that the call raises; it must be one readable line."""
-    with pytest.raises(CoconutError) as caught:
-        call()
-    message = str(caught.value)
-    assert message.strip() == message != ""
-    assert "\n" not in message
-    assert "Traceback" not in message
-    return message
-
-
-def change_json(path: Path, **changes: Any) -> None:
-    record = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(record | changes), encoding="utf-8")
 
 
 # -- good folders ------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
@@ -14,24 +13,13 @@ from coconut_core.machine import Mode
 from coconut_core.markers import marker_texts, with_markers
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
+from tests.core.answering import assert_batch_equals_single, own_words
 from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.ordinary_models import CHATML, OPENS_THINKING, ordinary_folder, ordinary_tokenizer
-from tests.core.test_generate import assert_batch_equals_single
-from tests.core.test_loading import refusal
+from tests.core.refusals import refusal
 from tests.core.tiny_models import talkative_model, tiny_model
 
 ASKED = ("Is 7 a prime?", "Why?", "What is the capital of France, and how many people live there?")
-
-
-def own_words(folder: Path, model: CoconutModel, question: str, count: int) -> list[int]:
-    """What the model says by itself, in transformers' own greedy generate() and from its own files."""
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(folder)
-    ids = torch.tensor([model.encode_prompt(question)])
-    said = base.generate(ids, do_sample=False, max_new_tokens=count, use_cache=True)
-    words: list[int] = said[0, ids.shape[1] :].tolist()
-    return words
 
 
 @pytest.mark.parametrize("template", [None, CHATML])

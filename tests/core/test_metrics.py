@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from coconut_core.errors import CoconutError
 from coconut_core.plots import LinePanel
 from coconut_core.training.metrics import MetricsLog, Row, draw_run, plot_run, read_metrics, scalars
+from tests.core.training_rows import NO_ROWS
 
 
 def step_row(step: int, stage: int = 0, **more: object) -> Row:
@@ -266,28 +267,6 @@ def test_plot_run(tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 70
     assert "│ 25 1 thought" in text
     assert "nothing to draw yet" in plot_run(write(tmp_path / "new", []).parent, None, 70)
-
-
-NO_NUMBER: tuple[object, ...] = (None, "x", [1], {}, True, float("nan"), float("inf"), -(10**18), 10**400)
-NO_ROWS = [
-    *({"step": value} for value in NO_NUMBER),
-    *({"step": 1, "stage": value, "batch_stage": value} for value in NO_NUMBER),
-    *({"step": 1, "stage": 0, "loss_by_part": {"answer": value}} for value in NO_NUMBER[:7]),
-    *({"step": 1, "evaluation": {"accuracy": value}} for value in NO_NUMBER[:7]),
-    *({"step": 1, name: "x"} for name in ("of", "loss_by_part", "evaluation", "samples", "padding")),
-    {"step": 1, "stage_name": 7},
-    {"step": 1, "evaluation": {"by_hops": {"3": None}}},
-    *({"step": 1, "evaluation": {"diagnosis": {"loss_at_eot": value}}} for value in NO_NUMBER[:7]),
-    {"step": 1, "evaluation": {"diagnosis": [1]}},
-    {"step": 1, "evaluation": {"diagnosis": {"n": 1.5}}},
-    {"step": 1, "evaluation": {"diagnosis": {"by_hops": {"3": 1.0}}}},
-    {"step": 1, "evaluation": {"diagnosis": {"frontier": [{"share": 1.0}]}}},
-    {"step": 1, "evaluation": {"diagnosis": {"frontier": {"1": {"share": "x"}}}}},
-    {"step": 1, "evaluation": {"diagnosis": {"frontier": {"first": {"share": 1.0}}}}},
-    {"step": 1, "samples": ["x"]},
-    {"step": 1, "samples": [{"right": []}]},
-    {"step": 1, "samples": [{"thoughts": "x"}]},
-]
 
 
 @pytest.mark.parametrize("row", NO_ROWS, ids=lambda row: repr(row)[:60])

@@ -16,8 +16,8 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.placing import check_room, free_bytes, read_device_map, weight_bytes, weight_files
 from coconut_core.session import Session
-from tests.core.test_loading import change_json, refusal
-from tests.core.test_session import assert_same_run
+from tests.core.refusals import change_json, refusal
+from tests.core.session_operations import assert_same_run
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 CPU = torch.device("cpu")

@@ -18,7 +18,7 @@ from tests.core.ending_models import ending_model
 from tests.core.precision import EXACT
 from tests.core.projecting_models import WIDTH, projecting_model
 from tests.core.reference import states_of
-from tests.core.test_loading import change_json, refusal
+from tests.core.refusals import change_json, refusal
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 from tests.core.tiny_recipes import assert_same_weights, go_on, tiny_recipe, train, trainer_for
 

@@ -18,7 +18,7 @@ from coconut_core.checkpoints.convert import convert
 from coconut_core.errors import CoconutError
 from coconut_core.loading import load
 from coconut_core.training.run_folder import STATE, RunFolder
-from tests.core.test_checkpoints_weights import RunsCode
+from tests.core.refusals import RunsCode
 from tests.core.tiny_official import official_run, write_base, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]

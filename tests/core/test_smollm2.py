@@ -10,7 +10,7 @@ from coconut_core.config import CoconutConfig
 from coconut_core.generate import generate
 from coconut_core.loading import load
 from coconut_core.prompt import question_ids, unknown_words
-from tests.core.test_markers import own_words
+from tests.core.answering import own_words
 from tests.core.tiny_models import tiny_model
 
 pytestmark = pytest.mark.smollm2

@@ -25,7 +25,7 @@ from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
 from tests.core.ordinary_models import CHATML, ordinary_folder, ordinary_tokenizer
-from tests.core.test_loading import refusal
+from tests.core.refusals import refusal
 
 QUESTIONS = ("Is 7 a prime?", "Why?", "Name three rivers of Asia.")
 RULES = (

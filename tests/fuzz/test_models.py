@@ -14,8 +14,8 @@ from coconut_core.checkpoints.weights import read_weights
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
 from tests.core.tiny_models import tiny_model
+from tests.fuzz.cases import FUZZ
 from tests.fuzz.damage import damaged_bytes, damaged_json
-from tests.fuzz.test_readers import FUZZ
 
 DAMAGED = ("config.json", "coconut.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
 

@@ -3,26 +3,19 @@
 COCONUT_FUZZ says how many cases there are for each reader; `make soak` takes 10,000.
 """
 
-import os
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coconut_core.errors import CoconutError
+from tests.fuzz.cases import FUZZ
 from tests.fuzz.damage import damaged_bytes, damaged_json
 from tests.fuzz.readers import READERS, Reader
 
-CASES = int(os.environ.get("COCONUT_FUZZ", "40"))
 PATIENCE = 10.0  # seconds; no damaged file of this size may take longer to refuse
-FUZZ = settings(
-    max_examples=CASES,
-    deadline=None,
-    derandomize="COCONUT_FUZZ" not in os.environ,  # the same cases in every short run, new ones in a long one
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 EACH = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 
 

@@ -11,7 +11,7 @@ from coconut_tui.engine import ModelChoice
 from coconut_tui.export import EXPORTS
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, notes, press, settled, shown, steps_taken, until
-from tests.tui.test_footing import painted
+from tests.tui.screens import painted
 
 LABEL = "not trained to think in latents"
 DOUBT = "feeding them back is expected to fail"

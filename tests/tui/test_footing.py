@@ -15,11 +15,7 @@ from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.view_tabs import ViewTabs
 from coconut_tui.widgets.views import VIEWS
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
-
-
-def painted(app: Explorer) -> str:
-    """The lines of the screen."""
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+from tests.tui.screens import painted
 
 
 def words(text: str) -> str:

@@ -10,7 +10,7 @@ from coconut_tui.app import Explorer
 from coconut_tui.palettes import CONTRAST, PALETTES, SHADES, contrast, palette_theme
 from coconut_tui.panes import PANES
 from tests.tui.conftest import WIDE, settled, shown
-from tests.tui.test_snapshots import look_at, opened, with_branches
+from tests.tui.screens import look_at, opened, with_branches
 
 _RGB = tuple[float, float, float]
 

@@ -20,7 +20,7 @@ from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.state import Variant, WhatIf
 from coconut_tui.widgets.rows import RowsView
 from tests.tui.conftest import PROBLEM, WIDE, shown, until
-from tests.tui.test_snapshots import FACTS, LOOKED_AT, RIGHT, look_at, opened, said, view, with_branches
+from tests.tui.screens import FACTS, LOOKED_AT, RIGHT, look_at, opened, said, view, with_branches
 
 pytestmark = pytest.mark.usefixtures("no_color")
 THEMES = ("textual-dark", "textual-light", "ansi-dark")

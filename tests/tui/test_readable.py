@@ -26,8 +26,8 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import graph, numbers, top
 from coconut_tui.widgets.views.sight import Sight
 from tests.tui.conftest import GRAPH, PROBLEM, shown, until
-from tests.tui.test_snapshots import RIGHT, WRONG, opened, said, with_branches
-from tests.tui.test_views import sight_of
+from tests.tui.screens import RIGHT, WRONG, opened, said, with_branches
+from tests.tui.sights import sight_of
 
 
 @pytest.mark.parametrize(("count", "width"), [(8, 34), (13, 40), (60, 38), (6, 120)])

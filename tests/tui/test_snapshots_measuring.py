@@ -20,19 +20,9 @@ from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.training import TrainingScreen
 from coconut_tui.training_log import TrainingLog
+from tests.core.training_rows import evaluation_row, step_row, write
 from tests.tui.conftest import PROBLEM, Snap, until
-from tests.tui.test_snapshots import (
-    FACTS,
-    PLACE,
-    RIGHT,
-    SIZES,
-    WRONG,
-    opened,
-    said,
-    view,
-    with_branches,
-)
-from tests.tui.test_training_log import evaluation_row, step_row, write
+from tests.tui.screens import FACTS, PLACE, RIGHT, SIZES, WRONG, opened, said, view, with_branches
 
 
 def controlled() -> Controlled:

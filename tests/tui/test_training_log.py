@@ -10,50 +10,15 @@ import pytest
 from textual.widgets import Input, Static
 
 from coconut_core.errors import CoconutError
-from coconut_core.training.metrics import MetricsLog, Row, read_metrics
+from coconut_core.training.metrics import read_metrics
 from coconut_tui.app import Explorer
 from coconut_tui.screens import training
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.training import TrainingScreen
 from coconut_tui.training_log import TrainingLog, draw_training
-from tests.core.test_metrics import NO_ROWS
+from tests.core.training_rows import NO_ROWS, evaluation_row, step_row, write
 from tests.tui.conftest import explorer, settled, shown, typed, until
-
-LENGTH = 100  # steps of the run
-
-
-def step_row(step: int, loss: float = 1.0) -> Row:
-    stage = step // 50
-    return {
-        "step": step,
-        "of": LENGTH,
-        "stage": stage,
-        "stages": 2,
-        "stage_name": ("full chain of thought", "1 thought")[stage % 2],
-        "batch_stage": stage,
-        "thoughts": stage,
-        "loss": loss,
-        "loss_by_part": {"thoughts": 2 * loss, "answer": loss / 2},
-        "learning_rate": 1e-3 * (1 - step / 200),
-        "tokens_per_second": 1000,
-        "padding": 0.1,
-        "seconds_left": 60,
-    }
-
-
-def evaluation_row(step: int, accuracy: float) -> Row:
-    seen = {"thoughts": 1, "accuracy": accuracy, "n": 50, "by_hops": {"3": accuracy}}
-    return {"step": step, "evaluation": seen, "samples": []}
-
-
-def write(folder: Path, rows: list[Row], *, at: int = 0) -> Path:
-    """As a run writes them that stands at a step; what is there beyond it is cut off."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with MetricsLog(folder, step=at) as log:
-        for row in rows:
-            log.append(row)
-    return folder / "metrics.jsonl"
 
 
 def opened(path: Path) -> TrainingLog:

@@ -1,7 +1,6 @@
 """The numbers that views ask of the engine are the core's own."""
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from coconut_core.analysis.lens import Lens, Translators
 from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import Calibration, TunedLens, save_tuned_lens
 from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout, TokenProbability
-from coconut_core.trace import TokenRecord, Trace
+from coconut_core.readout import Readout
+from coconut_core.trace import Trace
 from coconut_tui.branches import Decisions
 from coconut_tui.engine.looks import Looker, as_asked, in_two_dimensions
 from coconut_tui.engine.workbench import Workbench
@@ -31,7 +30,7 @@ from coconut_tui.widgets.views import attention
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.benches import PROBLEM as ASKED
 from tests.tui.benches import brief_model, go_on, opened
-from tests.tui.test_views import sight_of
+from tests.tui.sights import same, sight_of
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +49,6 @@ def bench_with(model: CoconutModel, steps: int = 7) -> Workbench:
 
 def asked(bench: Workbench, kind: str, steps: int, **more: object) -> Ask:
     return Ask(kind, bench.tree.question, as_asked(bench.decisions, steps), **more)  # type: ignore[arg-type]
-
-
-def same(found: tuple[TokenRecord, ...], wanted: Sequence[TokenProbability]) -> None:
-    assert [item.token for item in found] == [item.token for item in wanted]
-    assert [item.probability for item in found] == pytest.approx(
-        [item.probability for item in wanted], abs=1e-5
-    )
 
 
 def test_lens_columns_are_those_of_look_inside(model: CoconutModel) -> None:

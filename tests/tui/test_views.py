@@ -15,7 +15,6 @@ from coconut_tui.looks import (
     Attention,
     Courses,
     Dials,
-    Found,
     Heated,
     LensColumn,
     LensGrid,
@@ -26,19 +25,7 @@ from coconut_tui.looks import (
 from coconut_tui.state import ModelFacts, RunView
 from coconut_tui.widgets.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
 from coconut_tui.widgets.views.sight import Sight
-from tests.tui.conftest import PROBLEM
-
-
-def run_of(trace: Trace, moves: str = "tttmwwwwww") -> RunView:
-    """The trace's run, as it stood after some steps."""
-    tree = Tree(PROBLEM.question, PROBLEM, 1, (Branch(1, "main", Decisions(None, (), moves)),))
-    return RunView(tree, trace.steps[: len(moves)], 3, "thinking", Said("", "", None))
-
-
-def sight_of(trace: Trace, found: Found | None, number: int | None = 1, **more: object) -> Sight:
-    """A sight to which the model always answers the same."""
-    facts = ModelFacts("by hand", True, None, "###", 0, layers=2, heads=2)
-    return Sight(run_of(trace), facts, number, answer=lambda ask: found, **more)  # type: ignore[arg-type]
+from tests.tui.sights import run_of, sight_of
 
 
 def records(**shares: float) -> tuple[TokenRecord, ...]:

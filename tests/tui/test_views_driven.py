@@ -20,7 +20,7 @@ from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.views import VIEWS, attention, lens, numbers
 from coconut_tui.widgets.views.numbers import NumbersTable
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
-from tests.tui.test_view_numbers import same
+from tests.tui.sights import same
 
 
 def front(app: Explorer) -> str:
