@@ -19,16 +19,12 @@ from coconut_tui.collection import Collection
 from coconut_tui.config import Config
 from coconut_tui.engine import (
     Activity,
-    CompareReady,
     Engine,
-    Judged,
     ModelChoice,
     ModelReady,
-    PreviewReady,
     RunChanged,
     Stopped,
     VerdictRead,
-    WhatIfChanged,
 )
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.footing import keys_shown
@@ -38,10 +34,6 @@ from coconut_tui.pace import Pace
 from coconut_tui.palette import PaletteProvider, palette_commands
 from coconut_tui.saved import SavedRun
 from coconut_tui.screens.beside import BesideScreen
-from coconut_tui.screens.compare import CompareScreen
-from coconut_tui.screens.edit import EditScreen
-from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.verbs.asking import open_first
 from coconut_tui.verbs.helping import type_line
 from coconut_tui.widgets import views
@@ -213,27 +205,6 @@ class Explorer(ExplorerBase):
         self._draw_status()
         if not message.text:
             self.note_idle()
-
-    def on_preview_ready(self, message: PreviewReady) -> None:
-        """Show what an edit would lead to."""
-        if isinstance(self.screen, EditScreen):
-            self.screen.show(message.preview)
-
-    def on_what_if_changed(self, message: WhatIfChanged) -> None:
-        """Show more of the table."""
-        if isinstance(self.screen, WhatIfScreen):
-            self.screen.show(message.table)
-
-    def on_compare_ready(self, message: CompareReady) -> None:
-        """Show two branches side by side."""
-        self.has_compared = True
-        self.push_screen(CompareScreen(message.comparison))
-
-    def on_judged(self, message: Judged) -> None:
-        """Note which problems were answered rightly."""
-        self.problems.note(message.said)
-        if isinstance(self.screen, ProblemsScreen):
-            self.screen.show()
 
     def on_rows_view_highlighted(self, message: RowsView.Highlighted) -> None:
         """Select the step, or the branch, that was clicked."""

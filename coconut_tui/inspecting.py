@@ -1,13 +1,14 @@
 """What the inspect pane shows, and what it asks of the engine: the newest question only, and never in haste."""
 
 from dataclasses import replace
+from functools import partial
 
 from textual import events
 from textual.timer import Timer
 
 from coconut_core.errors import CoconutError
 from coconut_core.trace import StepRecord
-from coconut_tui.engine import Engine, LookReady
+from coconut_tui.engine import Engine
 from coconut_tui.looks import Answers, Ask, Dials, Failed, Found
 from coconut_tui.panes import PanedApp
 from coconut_tui.state import RECORDED_TOKENS, ModelFacts, RunView
@@ -108,10 +109,10 @@ class InspectingApp(PanedApp):
             self._pause.stop()
         self._pause = self.set_timer(_PAUSE, self._ask)
 
-    def on_look_ready(self, message: LookReady) -> None:
+    def take_answer(self, ask: Ask, found: Found) -> None:
         """Keep an answer, and show it."""
-        self._answers.keep(message.ask, message.found)
-        if message.ask == self._asked:
+        self._answers.keep(ask, found)
+        if ask == self._asked:
             self._asked = None
         self.draw_inspect()
 
@@ -125,7 +126,7 @@ class InspectingApp(PanedApp):
         self._pause = None
         if self._wanted is not None:
             self._asked, self._wanted = self._wanted, None
-            self.engine.look(self._asked)
+            self.engine.look(self._asked, partial(self.take_answer, self._asked))
 
     def _answer(self, ask: Ask) -> Found | None:
         return _STOPPED if ask == self._given_up else self._answers.get(ask)

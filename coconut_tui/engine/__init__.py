@@ -6,17 +6,12 @@ The interface never waits for it. Torch and transformers are imported in the thr
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.messages import (
     Activity,
-    CompareReady,
     EngineError,
-    Judged,
-    LookReady,
     ModelReady,
-    PreviewReady,
     QuestionRead,
     RunChanged,
     Stopped,
     VerdictRead,
-    WhatIfChanged,
 )
 from coconut_tui.engine.opening import LOADING
 from coconut_tui.engine.replay import Replay
@@ -25,18 +20,13 @@ from coconut_tui.state import ModelChoice
 __all__ = [
     "LOADING",
     "Activity",
-    "CompareReady",
     "Engine",
     "EngineError",
-    "Judged",
-    "LookReady",
     "ModelChoice",
     "ModelReady",
-    "PreviewReady",
     "QuestionRead",
     "Replay",
     "RunChanged",
     "Stopped",
     "VerdictRead",
-    "WhatIfChanged",
 ]

@@ -1,46 +1,46 @@
-"""The engine as the interface sees it: every method returns at once, and what comes of it is a message."""
+"""The engine as the interface sees it: every method returns at once, and what comes of it is a message.
+
+What is found out besides the run is given to the callback of who asked."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from textual.events import Callback
 
 from coconut_core.bundled import short_name
 from coconut_core.errors import CoconutError
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
-from coconut_tui.branches import Said, Tree
+from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.engine.messages import (
     Activity,
-    CompareReady,
-    Judged,
-    LookReady,
     ModelReady,
-    PreviewReady,
     QuestionRead,
     RunChanged,
     Stopped,
     VerdictRead,
-    WhatIfChanged,
 )
 from coconut_tui.engine.opening import READING, open_bench
 from coconut_tui.engine.worker import Job, Post, Worker
 from coconut_tui.garbage import set_aside, take_back
-from coconut_tui.looks import Ask
-from coconut_tui.state import ModelChoice, RunView, WhatIf
+from coconut_tui.looks import Ask, Found
+from coconut_tui.state import ModelChoice, RunView
 
 if TYPE_CHECKING:
     from coconut_tui.engine.live import LiveRun
     from coconut_tui.engine.looks import Looker
     from coconut_tui.engine.workbench import Workbench
 
-PREVIEW, WHAT_IF, LOOK = "preview", "what if", "look"  # kinds of jobs of which only the newest counts
+LOOK = "look"  # jobs of which only the newest counts
 ENGINE_THREAD = "coconut engine"  # its name
 _KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
 _LONGEST_WAIT = 0.1  # seconds that a run waits for a paint
 
+T = TypeVar("T")
 Keep = Callable[[ModelChoice, Tree], object]
 
 
@@ -222,34 +222,7 @@ class Engine:
 
         self._do("listening", work)
 
-    def preview(self, text: str, segment: int) -> None:
-        """Find out what an intervention would lead to."""
-
-        def work(job: Job) -> None:
-            from coconut_tui.engine.readings import preview
-
-            found = preview(self._open_bench, text, segment, lambda: job.stopped)
-            if found is not None and not job.stopped:
-                self._post(PreviewReady(found))
-
-        self._worker.send("looking ahead", work, PREVIEW)
-
-    def what_if(self, title: str, texts: Sequence[str]) -> None:
-        """Try interventions side by side."""
-
-        def work(job: Job) -> None:
-            from coconut_tui.engine.readings import what_if
-
-            def show(table: WhatIf) -> None:
-                known = sum(variant.said is not None for variant in table.variants)
-                job.progress(known, len(table.variants))
-                self._post(WhatIfChanged(table))
-
-            what_if(self._open_bench, title, texts, lambda: job.stopped, show)
-
-        self._worker.send("trying", work, WHAT_IF)
-
-    def look(self, ask: Ask) -> None:
+    def look(self, ask: Ask, show: Callable[[Found], object]) -> None:
         """Find out what a view wants to know of the run."""
 
         def work(job: Job) -> None:
@@ -259,12 +232,12 @@ class Engine:
                 self._looker = Looker(self._open_bench)
             found = self._looker.find(ask, lambda: job.stopped)
             if found is not None:
-                self._post(LookReady(ask, found))
+                self.tell(show, found)
 
         self._worker.send("looking inside", work, LOOK)
 
     def forget(self, kind: str) -> None:
-        """Stop what nobody waits for any more: a preview, a what-if table, controls."""
+        """Stop what nobody waits for any more."""
         self._worker.stop(kind)
 
     def find_out(self, activity: str, find: Callable[["Workbench", Job], None], kind: str = "") -> None:
@@ -272,33 +245,13 @@ class Engine:
         counts. See coconut_tui.engine.finding."""
         self._worker.send(activity, lambda job: find(self._open_bench, job), kind)
 
-    def compare(self, first: int, second: int) -> None:
-        """Lay two branches side by side."""
+    def tell(self, show: Callable[[T], object], found: T) -> None:
+        """Call show with what was found out, in the interface's thread."""
 
-        def work(job: Job) -> None:
-            from coconut_tui.engine.readings import compare
+        def call() -> None:
+            show(found)
 
-            self._post(CompareReady(compare(self._open_bench, first, second)))
-
-        self._worker.send("comparing", work)
-
-    def answer_all(self, problems: Mapping[int, Problem]) -> None:
-        """Answer problems and judge the answers."""
-
-        def work(job: Job) -> None:
-            from coconut_tui.engine.readings import answer_all
-
-            done = 0
-
-            def show(said: Mapping[int, Said]) -> None:
-                nonlocal done
-                done += len(said)
-                job.progress(done, len(problems))
-                self._post(Judged(said))
-
-            answer_all(self._open_bench, problems, lambda: job.stopped, show)
-
-        self._worker.send("answering", work)
+        self._post(Callback(call))
 
     def use_trace(self, activity: str, use: Callable[[Trace], None]) -> None:
         """Call `use` with everything seen in the current run, in the engine's thread."""

@@ -1,19 +1,82 @@
 """What can be found out with a model besides the run on screen. All return at once; `show` gets the results, in
-the engine's thread. The engine's forget(KIND) ends what is under way."""
+the interface's thread. The engine's forget(KIND) ends what is under way."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from coconut_core.problems.base import Problem
 from coconut_tui.beside import Measured
+from coconut_tui.branches import Said
 from coconut_tui.controlled import Controlled, Swaps
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.worker import Job
+from coconut_tui.state import Comparison, Preview, WhatIf
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench
 
-CONTROLS, SWAPS, MEASURE = "controls", "swaps", "measure"  # kinds of jobs of which only the newest counts
+# Kinds of jobs of which only the newest counts.
+PREVIEW, WHAT_IF, CONTROLS, SWAPS, MEASURE = "preview", "what if", "controls", "swaps", "measure"
+
+
+def preview(engine: Engine, text: str, segment: int, show: Callable[[Preview], object]) -> None:
+    """What an intervention would lead to."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.readings import preview
+
+        found = preview(bench, text, segment, lambda: job.stopped)
+        if found is not None and not job.stopped:
+            engine.tell(show, found)
+
+    engine.find_out("looking ahead", find, PREVIEW)
+
+
+def what_if(engine: Engine, title: str, texts: Sequence[str], show: Callable[[WhatIf], object]) -> None:
+    """Interventions side by side."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.readings import what_if
+
+        def tell(table: WhatIf) -> None:
+            job.progress(sum(variant.said is not None for variant in table.variants), len(table.variants))
+            engine.tell(show, table)
+
+        what_if(bench, title, texts, lambda: job.stopped, tell)
+
+    engine.find_out("trying", find, WHAT_IF)
+
+
+def compare(engine: Engine, first: int, second: int, show: Callable[[Comparison], object]) -> None:
+    """Two branches side by side."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.readings import compare
+
+        engine.tell(show, compare(bench, first, second))
+
+    engine.find_out("comparing", find)
+
+
+def answer_all(
+    engine: Engine, problems: Mapping[int, Problem], show: Callable[[Mapping[int, Said]], object]
+) -> None:
+    """Answer problems, by number, and judge the answers."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.readings import answer_all
+
+        done = 0
+
+        def tell(said: Mapping[int, Said]) -> None:
+            nonlocal done
+            done += len(said)
+            job.progress(done, len(problems))
+            engine.tell(show, said)
+
+        answer_all(bench, problems, lambda: job.stopped, tell)
+
+    engine.find_out("answering", find)
 
 
 def control(engine: Engine, others: Sequence[Problem], show: Callable[[Controlled], object]) -> None:
@@ -24,7 +87,7 @@ def control(engine: Engine, others: Sequence[Problem], show: Callable[[Controlle
 
         def tell(found: Controlled) -> None:
             job.progress(sum(bool(row.probabilities) for row in found.rows), len(found.rows))
-            show(found)
+            engine.tell(show, found)
 
         control_question(bench, others, lambda: job.stopped, tell)
 
@@ -48,7 +111,7 @@ def swap(
             nonlocal done
             done += len(swaps)
             job.progress(done, len(problems))
-            show(swaps)
+            engine.tell(show, swaps)
 
         swap_thoughts(bench.model, problems, others, lambda: job.stopped, tell)
 
@@ -65,7 +128,7 @@ def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -
 
         def compare(other: "Workbench", later: Job) -> None:
             if not later.stopped:
-                show(apart(mine, seen_in(other)))
+                second.tell(show, apart(mine, seen_in(other)))
 
         if not job.stopped:
             second.find_out("measuring", compare, MEASURE)

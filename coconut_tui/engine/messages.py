@@ -1,12 +1,10 @@
 """What the engine tells the interface."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from textual.message import Message
 
-from coconut_tui.branches import Said
-from coconut_tui.looks import Ask, Found
-from coconut_tui.state import Comparison, ModelChoice, ModelFacts, Preview, RunView, WhatIf
+from coconut_tui.state import ModelChoice, ModelFacts, RunView
 
 
 class ModelReady(Message):
@@ -63,43 +61,3 @@ class EngineError(Message):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
-
-
-class PreviewReady(Message):
-    """What an edit would lead to."""
-
-    def __init__(self, preview: Preview) -> None:
-        super().__init__()
-        self.preview = preview
-
-
-class WhatIfChanged(Message):
-    """A what-if table has more to show."""
-
-    def __init__(self, table: WhatIf) -> None:
-        super().__init__()
-        self.table = table
-
-
-class CompareReady(Message):
-    """Two branches have been compared."""
-
-    def __init__(self, comparison: Comparison) -> None:
-        super().__init__()
-        self.comparison = comparison
-
-
-class LookReady(Message):
-    """What a view asked of the model is known."""
-
-    def __init__(self, ask: Ask, found: Found) -> None:
-        super().__init__()
-        self.ask, self.found = ask, found
-
-
-class Judged(Message):
-    """Problems have been answered: by number, what was said, judged."""
-
-    def __init__(self, said: Mapping[int, Said]) -> None:
-        super().__init__()
-        self.said = said

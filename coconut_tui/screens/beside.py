@@ -7,7 +7,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
@@ -58,13 +57,6 @@ class BesideScreen(ModalScreen[None]):
         Binding("pagedown,space", "scroll(10)", "page down", show=False),
         Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
-
-    class Compared(Message):
-        """The thoughts of both runs have been compared."""
-
-        def __init__(self, measured: Measured) -> None:
-            super().__init__()
-            self.measured = measured
 
     def __init__(self, first: Side, engine: Engine, choice: ModelChoice, thoughts: int | None) -> None:
         """engine: that of the first side, whose run is on screen; thoughts: as many, None as the model says."""
@@ -170,12 +162,6 @@ class BesideScreen(ModalScreen[None]):
         self.second = replace(self.second, error=self.second.error or message.text)
         self._changed()
 
-    def on_beside_screen_compared(self, message: Compared) -> None:
-        """How far the thoughts lie apart."""
-        message.stop()
-        self.measured = message.measured
-        self._show()
-
     @property
     def busy(self) -> bool:
         """Whether one of the two engines has something to do."""
@@ -187,12 +173,16 @@ class BesideScreen(ModalScreen[None]):
         for engine in self._engines:
             engine.go_to_step(max(0, position))
 
+    def _take_measured(self, measured: Measured) -> None:
+        self.measured = measured
+        self._show()
+
     def _changed(self) -> None:
         views = self.first.view, self.second.view
         idle = not (self.first.activity or self.second.activity)
         if None not in views and idle and self._measured_for != views:
             self._measured_for = views
-            measure(*self._engines, lambda found: self.post_message(self.Compared(found)))
+            measure(*self._engines, self._take_measured)
         self._show()
 
     def _show(self) -> None:

@@ -8,7 +8,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
@@ -33,13 +32,6 @@ class ControlsScreen(ModalScreen[None]):
         Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
 
-    class Changed(Message):
-        """There is more to show."""
-
-        def __init__(self, found: Controlled) -> None:
-            super().__init__()
-            self.found = found
-
     def __init__(self, verdict: str) -> None:
         """verdict: what is known of the model's thoughts, in a line."""
         super().__init__()
@@ -60,11 +52,11 @@ class ControlsScreen(ModalScreen[None]):
         """The columns follow the width."""
         self.call_after_refresh(self._show)
 
-    def on_controls_screen_changed(self, message: Changed) -> None:
+    def show(self, found: Controlled) -> None:
         """Show what is known."""
-        message.stop()
-        self.found = message.found
-        self._show()
+        self.found = found
+        if self.query("#controls"):  # else it is not there yet, or not any more
+            self._show()
 
     def action_scroll(self, by: int) -> None:
         """Move by lines."""

@@ -104,7 +104,7 @@ class EditScreen(ModalScreen[str | None]):
 
     def show(self, preview: Preview) -> None:
         """Show what the text would lead to, if it is still the same."""
-        if preview.text != self._whole_text:
+        if not self.query("#preview-text") or preview.text != self._whole_text:
             return
         self.query_one("#preview-text", Static).update(
             Text(f"✗ {preview.error}", "bold")

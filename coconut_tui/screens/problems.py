@@ -7,7 +7,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -16,7 +15,6 @@ from coconut_core.answers import conclusion
 from coconut_core.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_tui.collection import Collection
-from coconut_tui.controlled import Swaps
 from coconut_tui.drawing import EDIT_STYLE, end_of, verdict_mark
 
 MOST_LISTED = 2000
@@ -50,22 +48,15 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("escape", "leave", "close", priority=True),
     ]
 
-    class Swapped(Message):
-        """What became of some problems' answers with other problems' thoughts."""
-
-        def __init__(self, swaps: Mapping[int, Swaps]) -> None:
-            super().__init__()
-            self.swaps = swaps
-
     def __init__(
         self,
         problems: Collection,
         current: int | None,
         answer: Callable[[Mapping[int, Problem]], None],
-        swap: Callable[[Mapping[int, Problem], "ProblemsScreen"], None],
+        swap: Callable[[Mapping[int, Problem]], None],
     ) -> None:
-        """answer: answers and judges problems; verdicts come in later. swap: tests whether the thoughts of
-        problems are used; what is found comes as Swapped."""
+        """answer: answers and judges problems. swap: tests whether the thoughts of problems are used. Both note
+        what comes of it in `problems`, and show() then lists anew."""
         super().__init__()
         self._problems, self._current, self._answer, self._swap = problems, current, answer, swap
         self._numbers: list[int] = []
@@ -98,6 +89,8 @@ class ProblemsScreen(ModalScreen[int | None]):
 
     def show(self) -> None:
         """List what fits the filter; the cursor stays on its problem."""
+        if not self.query(OptionList):  # it is not there yet, or not any more
+            return
         listed = self.query_one(OptionList)
         place = listed.highlighted
         before = None if place is None or place >= len(self._numbers) else self._numbers[place]
@@ -143,13 +136,7 @@ class ProblemsScreen(ModalScreen[int | None]):
 
     def action_swap(self) -> None:
         """Answer what is listed with other problems' thoughts."""
-        self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]}, self)
-
-    def on_problems_screen_swapped(self, message: Swapped) -> None:
-        """Note it, and list anew."""
-        message.stop()
-        self._problems.note_swaps(message.swaps)
-        self.show()
+        self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
 
     def action_leave(self) -> None:
         """Close."""

@@ -7,8 +7,9 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
 from coconut_tui.action import Action
-from coconut_tui.branches import Tree
-from coconut_tui.engine.finding import SWAPS, swap
+from coconut_tui.branches import Said, Tree
+from coconut_tui.controlled import Swaps
+from coconut_tui.engine import finding
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.opening import A_MODEL
 from coconut_tui.saved import SavedRun
@@ -48,15 +49,26 @@ def problems(app: ExplorerBase, argument: str) -> None:
         raise CoconutError("there are no problems to pick from: open a file with coconut-tui --data FILE")
 
     def closed(number: int | None) -> None:
-        app.engine.forget(SWAPS)
+        app.engine.forget(finding.SWAPS)
         if number is not None:
             open_problem(app, number)
 
-    def test(chosen: Mapping[int, Problem], screen: ProblemsScreen) -> None:
-        others = [each for _, each in app.problems.listed()]
-        swap(app.engine, chosen, others, lambda swaps: screen.post_message(screen.Swapped(swaps)))
+    def answer(chosen: Mapping[int, Problem]) -> None:
+        finding.answer_all(app.engine, chosen, judged)
 
-    app.push_screen(ProblemsScreen(app.problems, app.problem_number, app.engine.answer_all, test), closed)
+    def judged(said: Mapping[int, Said]) -> None:
+        app.problems.note(said)
+        screen.show()
+
+    def test(chosen: Mapping[int, Problem]) -> None:
+        finding.swap(app.engine, chosen, [each for _, each in app.problems.listed()], tested)
+
+    def tested(swaps: Mapping[int, Swaps]) -> None:
+        app.problems.note_swaps(swaps)
+        screen.show()
+
+    screen = ProblemsScreen(app.problems, app.problem_number, answer, test)
+    app.push_screen(screen, closed)
 
 
 def recent(app: ExplorerBase, argument: str) -> None:

@@ -2,7 +2,10 @@
 
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
+from coconut_tui.engine import finding
 from coconut_tui.explorer_base import ExplorerBase
+from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.state import Comparison
 
 
 def fork(app: ExplorerBase, argument: str) -> None:
@@ -42,6 +45,11 @@ def delete(app: ExplorerBase, argument: str) -> None:
 
 def compare(app: ExplorerBase, argument: str) -> None:
     """The branch beside another one, by default the current one or its parent."""
+
+    def show(comparison: Comparison) -> None:
+        app.has_compared = True
+        app.push_screen(CompareScreen(comparison))
+
     app.require_model()
     tree = app.require_view().tree
     second = app.branch_in_question()
@@ -51,7 +59,7 @@ def compare(app: ExplorerBase, argument: str) -> None:
         if parent is None:
             raise CoconutError("there is nothing to compare it with: fork a branch with f, or choose one")
         first = parent
-    app.engine.compare(first, second)
+    finding.compare(app.engine, first, second, show)
 
 
 def _move(app: ExplorerBase, by: int) -> None:

@@ -6,7 +6,7 @@ from coconut_core.ablations import ablations_of
 from coconut_core.errors import CoconutError
 from coconut_tui.action import Action
 from coconut_tui.drafts import Workshop
-from coconut_tui.engine.engine import PREVIEW, WHAT_IF
+from coconut_tui.engine import finding
 from coconut_tui.explorer_base import ExplorerBase
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.what_if import WhatIfScreen
@@ -21,12 +21,16 @@ def edit(app: ExplorerBase, argument: str) -> None:
     segment = 0 if meant is None else meant.segment
 
     def closed(text: str | None) -> None:
-        app.engine.forget(PREVIEW)
+        app.engine.forget(finding.PREVIEW)
         if text is not None:
             app.engine.edit(text, segment)
 
+    def look_ahead(text: str) -> None:
+        finding.preview(app.engine, text, segment, screen.show)
+
     workshop = Workshop(app.facts, app.require_view(), meant)
-    app.push_screen(EditScreen(workshop, argument, lambda text: app.engine.preview(text, segment)), closed)
+    screen = EditScreen(workshop, argument, look_ahead)
+    app.push_screen(screen, closed)
 
 
 def zero(app: ExplorerBase, argument: str) -> None:
@@ -70,12 +74,13 @@ def redo(app: ExplorerBase, argument: str) -> None:
 
 def _try(app: ExplorerBase, title: str, texts: Sequence[str]) -> None:
     def closed(text: str | None) -> None:
-        app.engine.forget(WHAT_IF)
+        app.engine.forget(finding.WHAT_IF)
         if text is not None:
             app.engine.edit(text, 0)
 
-    app.push_screen(WhatIfScreen(title), closed)
-    app.engine.what_if(title, texts)
+    screen = WhatIfScreen(title)
+    app.push_screen(screen, closed)
+    finding.what_if(app.engine, title, texts, screen.show)
 
 
 ACTIONS = (

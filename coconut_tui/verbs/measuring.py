@@ -26,7 +26,7 @@ def controls(app: ExplorerBase, argument: str) -> None:
     screen = ControlsScreen(app.facts.verdict)
     app.push_screen(screen, lambda _: app.engine.forget(CONTROLS))
     others = [each for _, each in app.problems.listed()] if app.problems else []
-    control(app.engine, others, lambda found: screen.post_message(screen.Changed(found)))
+    control(app.engine, others, screen.show)
 
 
 def beside(app: ExplorerBase, argument: str) -> None:

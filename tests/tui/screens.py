@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from coconut_core.trace import TokenRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
-from coconut_tui.engine.messages import LookReady, RunChanged
+from coconut_tui.engine.messages import RunChanged
 from coconut_tui.looks import (
     Attention,
     Courses,
@@ -188,6 +188,6 @@ async def look_at(pilot: Pilot[None], trace: Trace, name: str) -> None:
     app.draw_inspect()
     ask = next(view for view in VIEWS if view.name == name).ask(app.query_one(InspectPane).sight)
     if ask is not None:
-        app.on_look_ready(LookReady(ask, ANSWERS[name]))
+        app.take_answer(ask, ANSWERS[name])
     app.show_view(name)
     await pilot.pause()

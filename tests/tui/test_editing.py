@@ -8,9 +8,11 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList
 
 from coconut_tui.app import Explorer
+from coconut_tui.controlled import Controlled
 from coconut_tui.engine import ModelChoice
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.state import Preview, WhatIf
 from coconut_tui.widgets.dials import Dial
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
@@ -157,3 +159,24 @@ async def test_any_digit_in_the_filter_of_the_problems(checkpoint: Path, key: st
         await until(pilot, lambda app: screen.query_one(OptionList).option_count > 1)
         screen.query_one(Input).value = key
         await until(pilot, lambda app: "Problems: 50," not in str(screen.query_one(".dialog").border_title))
+
+
+async def test_what_comes_in_after_a_screen_was_left_is_not_shown(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s")
+        for key, late in (
+            ("e", lambda screen: screen.show(Preview("zero@1"))),
+            ("i", lambda screen: screen.show(WhatIf("thought 1", ()))),
+            ("V", lambda screen: screen.show(Controlled())),
+            ("P", lambda screen: screen.show()),
+        ):
+            await pilot.press(key)
+            await until(pilot, lambda app: len(app.screen_stack) == 2)
+            screen = app.screen
+            await pilot.press("escape")
+            await until(pilot, lambda app: len(app.screen_stack) == 1)
+            app.engine.tell(late, screen)
+        await settled(pilot)
+        await press(pilot, "s")
+        assert len(app.view.steps) == 2

@@ -137,7 +137,7 @@ Opened = Callable[[Pilot[None], Trace], Screen[Any]]
 
 
 def _problems(pilot: Pilot[None], trace: Trace) -> Screen[Any]:
-    return ProblemsScreen(Collection([PROBLEM] * 3, None), 1, lambda chosen: None, lambda chosen, screen: None)
+    return ProblemsScreen(Collection([PROBLEM] * 3, None), 1, lambda chosen: None, lambda chosen: None)
 
 
 def _breakpoints(pilot: Pilot[None], trace: Trace) -> Screen[Any]:

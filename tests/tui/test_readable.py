@@ -260,7 +260,7 @@ async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:
 def browser(count: int = 3) -> tuple[Collection, ProblemsScreen]:
     problems = Collection([PROBLEM] * count, None)
     problems.note({1: said(RIGHT), 2: said(WRONG), 3: said("### Alex is a gorpus...")})
-    return problems, ProblemsScreen(problems, 1, lambda chosen: None, lambda chosen, screen: None)
+    return problems, ProblemsScreen(problems, 1, lambda chosen: None, lambda chosen: None)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

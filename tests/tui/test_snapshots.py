@@ -181,7 +181,7 @@ def test_problems(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
 
     async def drive(pilot: Pilot[None]) -> None:
         app = await with_branches(pilot, trace)
-        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen, screen: None))
+        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen: None))
         await pilot.pause()
 
     assert snap_both(opened(trace), terminal_size=size, run_before=drive)

@@ -65,7 +65,7 @@ def test_controls(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
         screen = ControlsScreen(FACTS.verdict)
         app.push_screen(screen)
         await pilot.pause()
-        screen.post_message(screen.Changed(controlled()))
+        screen.show(controlled())
         await until(pilot, lambda app: screen.found.complete)
 
     assert snap_both(opened(trace), terminal_size=size, run_before=drive)
@@ -79,7 +79,7 @@ def test_problems_tested_for_use(snap_both: Snap, trace: Trace, size: tuple[int,
 
     async def drive(pilot: Pilot[None]) -> None:
         app = await with_branches(pilot, trace)
-        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen, screen: None))
+        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen: None))
         await pilot.pause()
 
     assert snap_both(opened(trace), terminal_size=size, run_before=drive)
