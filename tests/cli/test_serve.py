@@ -146,7 +146,7 @@ def test_the_question_may_come_from_stdin_and_the_token_from_the_environment(
         (["Is Alex a blorb?"], "'blorb'"),
         (["--do", "zero@99", QUESTION], "no thought 99"),
         (["--do", "replace file:/etc/hostname@1", QUESTION], "opens no files"),
-        (["--thoughts", "-1", QUESTION], '"thoughts" must be a whole number'),
+        (["--thoughts", "-1", QUESTION], "the entry 'thoughts' must be from 0 to 100000, not -1"),
         (["--token", "wrong", QUESTION], "COCONUT_TOKEN"),
         (["--model", "models/prosqa", QUESTION], "--model does not go with --server"),
         (["--input", "in.jsonl"], "--input does not go with --server"),

@@ -139,7 +139,7 @@ def test_choices_are_the_samples_of_their_seeds(address: Address) -> None:
         ({"messages": [USER], "logprobs": True}, '"logprobs" is not supported'),
         ({"messages": [USER], "colour": 1}, "'colour' is not supported"),
         ({"messages": [USER], "n": 2}, "give one above 0"),
-        ({"messages": [USER], "max_tokens": 0}, '"max_new_tokens" must be'),
+        ({"messages": [USER], "max_tokens": 0}, "the entry 'max_new_tokens' must be from 1 to 100000, not 0"),
         ({"messages": [USER], "stream": "yes"}, '"stream" must be true or false'),
         ({"messages": [USER], "stream_options": 3}, '"stream_options" must be'),
         ({"messages": [{"role": "user", "content": "Is Alex a blorb?"}]}, "'blorb'"),
