@@ -1,200 +1,20 @@
-"""What is fed back at a thought: a rule from the last hidden state to the next input embedding. Plugins add
-rules."""
+"""What is fed back at a thought: the table of rules, from the last hidden state to the next input embedding.
+
+What is special about a rule are fields of its row. Plugins add rules. Needs no torch.
+"""
 
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.plugins import FEEDBACK_GROUP, Table
 
-
-class HiddenFeedback(nn.Module):
-    """The hidden state itself, E[t+1] = h[t] (arXiv 2412.06769, section 3)."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, hidden) -> (batch, hidden)"""
-        return hidden
-
-
-class NormedFeedback(nn.Module):
-    """The hidden state made as long as a token embedding is on average, times scale.
-
-    Behind a final norm a state is often many times as long as any embedding. The length is that of the
-    embeddings as they are at the time, so it follows them in training; no gradient goes to them through it.
-    """
-
-    def __init__(self, embeddings: nn.Module, scale: float = 1.0) -> None:
-        super().__init__()
-        self._parts = (embeddings,)  # in a tuple, as in MixtureFeedback
-        self.scale = scale
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(…, hidden) -> (…, hidden)"""
-        with torch.no_grad():
-            length = mean_length(embedding_table(self._parts[0], hidden.device)).to(hidden.device)
-        wide = hidden.to(length.dtype)
-        return (nn.functional.normalize(wide, dim=-1) * (length * self.scale)).to(hidden.dtype)
-
-
-class MixtureFeedback(nn.Module):
-    """The mean of token embeddings, each weighted by its probability (Soft Thinking, arXiv 2505.15778).
-
-    Needs no training: what is fed back lies where the model's inputs lie. As in the paper only the likeliest
-    tokens may be kept, their probabilities then adding up to 1 again: first the top_k of them, then as few as
-    are as likely as top_p together. temperature divides the logits before; 0 is the likeliest token alone.
-    """
-
-    def __init__(
-        self,
-        logits: Callable[[Tensor], Tensor],
-        embeddings: nn.Module,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int | None = None,
-    ) -> None:
-        """logits maps (…, hidden) to (…, vocabulary)."""
-        super().__init__()
-        # Held in a tuple so that the base model's modules are not registered here a second time.
-        self._parts = (embeddings,)
-        self._logits = logits
-        self.temperature, self.top_p, self.top_k = temperature, top_p, top_k
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, hidden) -> (batch, hidden)"""
-        embeddings = self._parts[0]
-        tokens = _weight(embeddings).shape[0]
-        logits = self._logits(hidden).float()
-        if self.temperature == 0:
-            likeliest: Tensor = embeddings(logits[..., :tokens].argmax(dim=-1))
-            return likeliest.to(hidden.dtype)
-        probabilities = torch.softmax(logits / self.temperature, dim=-1)[..., :tokens]
-        return self._mean(probabilities, embeddings).to(hidden.dtype)
-
-    def _mean(self, probabilities: Tensor, embeddings: nn.Module) -> Tensor:
-        if self.top_k is None and self.top_p == 1:
-            return probabilities @ embedding_table(embeddings, probabilities.device).float()
-        tokens = probabilities.shape[-1]
-        kept, ids = probabilities.topk(min(self.top_k or tokens, tokens))
-        kept = kept / kept.sum(dim=-1, keepdim=True)
-        likelier = kept.cumsum(dim=-1) - kept  # probability of the tokens in front of each
-        kept = kept.where(likelier < self.top_p, 0)
-        kept = kept / kept.sum(dim=-1, keepdim=True)
-        if self.top_k is not None:
-            rows: Tensor = embeddings(ids)  # no others are read
-            return (kept[..., None] * rows.float()).sum(dim=-2)
-        shares = torch.zeros_like(probabilities).scatter(-1, ids, kept)
-        return shares @ embedding_table(embeddings, shares.device).float()
-
-
-class LinearFeedback(nn.Module):
-    """A linear map from where the hidden states lie to where the embeddings lie (LatentMAS, arXiv 2511.20639).
-
-    It takes the row of each token in the language-model head to the embedding of that token, as nearly as
-    ridge regression can: W = (O'O + penalty I)^-1 O'E, with O (vocabulary, hidden) the head's rows and E the
-    embeddings. So it needs no data; with tied embeddings it is the identity, but for the penalty. With
-    match_norm the result is as long as an embedding is on average.
-    """
-
-    def __init__(
-        self, head: nn.Module, embeddings: nn.Module, penalty: float = 1e-5, match_norm: bool = True
-    ) -> None:
-        super().__init__()
-        outputs = _weight(head).detach()
-        if outputs.is_meta:
-            raise CoconutError(
-                "the linear map is made from the language-model head, which is not in memory: take mixture"
-            )
-        with torch.no_grad():
-            inputs = embedding_table(embeddings, outputs.device)
-        self.map = nn.Parameter(ridge_map(outputs, inputs, penalty).to(outputs))
-        self.norm: Tensor | None
-        norm = mean_length(inputs).to(outputs) if match_norm else None
-        self.register_buffer("norm", norm)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, hidden) -> (batch, hidden)"""
-        mapped = hidden.float() @ self.map.float()
-        if self.norm is not None:
-            mapped = nn.functional.normalize(mapped, dim=-1) * self.norm
-        return mapped.to(hidden.dtype)
-
-
-def ridge_map(outputs: Tensor, inputs: Tensor, penalty: float) -> Tensor:
-    """The W (hidden, hidden) with the least ||outputs W - inputs||² + penalty ||W||², in float64 on the CPU.
-
-    outputs and inputs are (vocabulary, hidden); where one has more rows, those are left out.
-    """
-    rows = min(outputs.shape[0], inputs.shape[0])
-    left = torch.eye(outputs.shape[1], dtype=torch.float64) * penalty
-    right = torch.zeros(outputs.shape[1], inputs.shape[1], dtype=torch.float64)
-    for start in range(0, rows, ROWS):
-        each = outputs[start : min(start + ROWS, rows)].float()
-        left += (each.T @ each).cpu()
-        right += (each.T @ inputs[start : start + each.shape[0]].float()).cpu()
-    solved: Tensor = torch.linalg.solve(left, right)
-    return solved
-
-
-def _weight(module: nn.Module) -> Tensor:
-    assert isinstance(module.weight, Tensor)
-    return module.weight
-
-
-def embedding_table(embeddings: nn.Module, device: torch.device) -> Tensor:
-    """What the module makes of each token, (vocabulary, hidden): some scale their rows, as Gemma's, others keep
-    them where they cannot be read as they are. device is where tokens are given to it."""
-    weight = _weight(embeddings)
-    if type(embeddings) is nn.Embedding and not weight.is_meta:
-        return weight
-    table: Tensor = embeddings(torch.arange(weight.shape[0], device=device))
-    return table
-
-
-def mean_length(table: Tensor) -> Tensor:
-    """The mean Euclidean length of the rows of (vocabulary, hidden), a number in float32 or better."""
-    dtype = torch.promote_types(table.dtype, torch.float32)
-    rows = table.split(ROWS)  # of which a wider copy is made
-    return torch.cat([torch.linalg.vector_norm(each, dim=-1, dtype=dtype) for each in rows]).mean()
-
-
-class PauseFeedback(nn.Module):
-    """The learned embedding of the latent marker, whatever the state (pause tokens, arXiv 2310.02226; "pause
-    as thought" in arXiv 2412.06769, section 4.3): positions to compute in, but no thought handed on."""
-
-    def __init__(self, embeddings: nn.Module, latent_id: int) -> None:
-        super().__init__()
-        self._parts = (embeddings,)  # in a tuple, as in MixtureFeedback
-        self._latent_id = latent_id
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, hidden) -> (batch, hidden)"""
-        ids = torch.full(hidden.shape[:-1], self._latent_id, device=hidden.device)
-        pause: Tensor = self._parts[0](ids)
-        return pause
-
-
-class ProjectionFeedback(nn.Module):
-    """A trained map of the hidden state: linear, GELU, linear, layer norm (CODI, arXiv 2502.21074, section 3;
-    PCCoT, arXiv 2506.18582, has the same). Its weights belong to the checkpoint."""
-
-    def __init__(self, hidden_size: int, width: int, norm: bool = True) -> None:
-        """width is that of the inner layer; norm says whether there is a layer norm at the end."""
-        super().__init__()
-        self.inner = nn.Linear(hidden_size, width)
-        self.outer = nn.Linear(width, hidden_size)
-        self.norm = nn.LayerNorm(hidden_size) if norm else nn.Identity()
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(…, hidden) -> (…, hidden)"""
-        projected: Tensor = self.norm(self.outer(nn.functional.gelu(self.inner(hidden))))
-        return projected
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -215,9 +35,9 @@ class Parts:
     """What a model has that a rule can be made of."""
 
     config: CoconutConfig
-    head: nn.Module  # the language-model head
-    embeddings: nn.Module  # of the tokens
-    logits: Callable[[Tensor], Tensor]  # what the head says, (…, hidden) -> (…, vocabulary)
+    head: "nn.Module"  # the language-model head
+    embeddings: "nn.Module"  # of the tokens
+    logits: "Callable[[Tensor], Tensor]"  # what the head says, (…, hidden) -> (…, vocabulary)
 
 
 @dataclass(frozen=True)
@@ -225,36 +45,57 @@ class Rule:
     """A kind of feedback. build makes the module, (…, hidden) -> (…, hidden), from the parts and, as keyword
     arguments, the options that were given."""
 
-    build: Callable[..., nn.Module]
+    build: "Callable[..., nn.Module]"
     options: Mapping[str, Option] = field(default_factory=dict)
     trained: bool = False  # its weights belong to a checkpoint, so that nobody can ask for it
+    identity: bool = False  # it feeds the state as it is, so that an embedding can stand for a thought
+    reads_state: bool = True  # else it feeds the same whatever the state, and no thought can be edited
+    trainable: bool = False  # training goes on with it where a base has it; a recipe can ask for it
+    training_free: bool = False  # a checkpoint that thinks with it is not trained on
+    remark: str = ""  # what is to be expected of it in a model that was not trained to think in latents
+    remark_tied: str = ""  # what has to be known where the model's embeddings are tied
 
 
-ROWS = 8192  # of the vocabulary at a time, to spare memory
-RULES: Mapping[str, Rule] = {
-    "hidden": Rule(lambda parts: HiddenFeedback()),
+def _modules() -> Any:
+    """The modules of the rules, which import torch: only when a model is made."""
+    from coconut_core import feedback_modules
+
+    return feedback_modules
+
+
+_STATES = "its own hidden states are no inputs that it knows, so feeding them back is expected to fail"
+RULES = {
+    "hidden": Rule(lambda parts: _modules().HiddenFeedback(), identity=True, trainable=True, remark=_STATES),
     "normed": Rule(
-        lambda parts, **options: NormedFeedback(parts.embeddings, **options),
+        lambda parts, **options: _modules().NormedFeedback(parts.embeddings, **options),
         {"scale": Option("a number above 0", lambda value: _is_number(value) and value > 0)},
+        trainable=True,
+        remark=_STATES,
     ),
     "mixture": Rule(
-        lambda parts, **options: MixtureFeedback(parts.logits, parts.embeddings, **options),
+        lambda parts, **options: _modules().MixtureFeedback(parts.logits, parts.embeddings, **options),
         {
             "temperature": Option("a number of 0 or more", lambda value: _is_number(value) and value >= 0),
             "top_p": Option("above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
             "top_k": Option("a whole number of 1 or more", lambda value: type(value) is int and value >= 1),
         },
+        training_free=True,
     ),
     "linear": Rule(
-        lambda parts, **options: LinearFeedback(parts.head, parts.embeddings, **options),
+        lambda parts, **options: _modules().LinearFeedback(parts.head, parts.embeddings, **options),
         {
             "penalty": Option("a number above 0", lambda value: _is_number(value) and value > 0),
             "match_norm": Option("true or false", lambda value: type(value) is bool),
         },
+        remark_tied="its embeddings are tied, so the linear map changes only a thought's length",
     ),
-    "pause": Rule(lambda parts: PauseFeedback(parts.embeddings, parts.config.latent_id)),
+    "pause": Rule(
+        lambda parts: _modules().PauseFeedback(parts.embeddings, parts.config.latent_id), reads_state=False
+    ),
     "projection": Rule(
-        lambda parts, **options: ProjectionFeedback(_weight(parts.embeddings).shape[1], **options),
+        lambda parts, **options: _modules().ProjectionFeedback(
+            _modules().weight_of(parts.embeddings).shape[1], **options
+        ),
         {
             "width": Option(
                 "a whole number of 1 or more", lambda value: type(value) is int and value >= 1, True
@@ -262,6 +103,7 @@ RULES: Mapping[str, Rule] = {
             "norm": Option("true or false", lambda value: type(value) is bool),
         },
         trained=True,
+        trainable=True,
     ),
 }
 TABLE = Table("feedback", FEEDBACK_GROUP, Rule, RULES)
@@ -319,8 +161,8 @@ def feedback_text(config: CoconutConfig) -> str:
 
 
 def build_feedback(
-    config: CoconutConfig, head: nn.Module, embeddings: nn.Module, logits: Callable[[Tensor], Tensor]
-) -> nn.Module:
+    config: CoconutConfig, head: "nn.Module", embeddings: "nn.Module", logits: "Callable[[Tensor], Tensor]"
+) -> "nn.Module":
     """The feedback rule of a configuration; weights that were trained are random. logits is what the head says,
     (…, hidden) -> (…, vocabulary). Raises CoconutError as check_feedback does."""
     kind, options = config.feedback, config.feedback_options

@@ -28,7 +28,8 @@ from coconut_core.contexts import (
     new_context,
 )
 from coconut_core.errors import CoconutError
-from coconut_core.feedback import build_feedback, embedding_table
+from coconut_core.feedback import build_feedback
+from coconut_core.feedback_modules import embedding_table
 from coconut_core.halting_head import HaltingHead
 from coconut_core.prompt import encode_prompt
 from coconut_core.vocabulary import Vocabulary

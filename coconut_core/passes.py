@@ -6,6 +6,7 @@ from torch import Tensor
 
 from coconut_core.config import check_passes
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import rule_named
 from coconut_core.halting import Ending
 from coconut_core.interventions.edits import Edit, Intervention, as_intervention
 from coconut_core.model import CoconutModel
@@ -63,8 +64,11 @@ def changing(edits: Sequence[Mapping[int, Intervention]]) -> Callable[[Tensor], 
 def allow_edit(model: CoconutModel, edit: Edit, passes: int) -> Intervention:
     """The same edit; a function is one, too. Raises CoconutError where nothing can be done to a run's thoughts,
     or not this."""
-    if model.config.feedback == "pause":
-        raise CoconutError("this model is fed a pause token at each thought, so a thought cannot be edited")
+    kind = model.config.feedback
+    if not rule_named(kind).reads_state:
+        raise CoconutError(
+            f"this model is fed the same at each thought (feedback '{kind}'), so a thought cannot be edited"
+        )
     intervention = as_intervention(edit)
     check_edit(intervention, passes)
     return intervention

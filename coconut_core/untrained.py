@@ -1,11 +1,9 @@
 """What is said of a model that was not trained to think in latents, wherever it is shown. Needs no torch."""
 
+from coconut_core.errors import CoconutError
+from coconut_core.feedback import TABLE
+
 LABEL = "not trained to think in latents"
-_STATES = "its own hidden states are no inputs that it knows, so feeding them back is expected to fail"
-REMARKS = {  # by the kind of feedback, where there is something that its reader must know
-    "hidden": _STATES,
-    "normed": _STATES,
-}
 
 
 def untrained_label(feedback: str, thoughts: int | None = None) -> str:
@@ -15,7 +13,11 @@ def untrained_label(feedback: str, thoughts: int | None = None) -> str:
     """
     if thoughts == 0:
         return f"{LABEL}: no thought is taken unless asked for"
-    return f"{LABEL}: {REMARKS[feedback]}" if feedback in REMARKS else LABEL
+    try:
+        rule = TABLE.get(feedback)
+    except CoconutError:  # of a plugin that does not work here
+        rule = None
+    return f"{LABEL}: {rule.remark}" if rule is not None and rule.remark else LABEL
 
 
 def untrained_usage(feedback: str, thoughts: int | None = None) -> str:

@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 
 from coconut_core.checkpoints.keys import check_keys
 from coconut_core.errors import CoconutError
-from coconut_core.feedback import ProjectionFeedback
+from coconut_core.feedback_modules import ProjectionFeedback
 from coconut_core.model import CoconutModel
 
 _LORA = re.compile(r"(.+)\.lora_(A|B)(?:\.default)?\.weight")  # PEFT keeps or leaves out the adapter's name

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import rule_named
 from coconut_core.generate import run
 from coconut_core.interventions.plan import check_numbers
 from coconut_core.paths import user_path
@@ -237,7 +238,7 @@ class Sources:
         Raises CoconutError where the thought is not what the model is fed, so that an embedding cannot.
         """
         feedback = self.model.config.feedback
-        if feedback != "hidden":
+        if not rule_named(feedback).identity:
             raise CoconutError(
                 f"with feedback '{feedback}' a thought is not fed as it is: no embedding can stand for it"
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import RULES, rule_named
 from coconut_core.paths import user_path, user_source
 from coconut_core.seeds import check_seed
 from coconut_core.terminal.guard import say
@@ -68,11 +69,12 @@ Compiled = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_ASKABLE = [name for name, rule in RULES.items() if not rule.trained]
 Feedback = Annotated[
     str | None,
     typer.Option(
-        help="What is fed back at a thought: hidden, normed, mixture, linear or pause; options as "
-        "in mixture:temperature=0.6,top_p=0.95.",
+        help=f"What is fed back at a thought: {', '.join(_ASKABLE[:-1])} or {_ASKABLE[-1]}; "
+        "options as in mixture:temperature=0.6,top_p=0.95.",
         rich_help_panel=UNTRAINED,
         metavar="KIND",
     ),
@@ -167,8 +169,9 @@ def open_model(
         most = opened.config.thoughts if thoughts is None else thoughts
         label = untrained_label(opened.config.feedback, most)
         say(f"note: {model} was {label}", err=True)
-    if opened.config.feedback == "linear" and opened.base_lm.config.tie_word_embeddings:
-        say("note: its embeddings are tied, so the linear map changes only a thought's length", err=True)
+    remark = rule_named(opened.config.feedback).remark_tied
+    if remark and opened.base_lm.config.tie_word_embeddings:
+        say(f"note: {remark}", err=True)
     return opened
 
 

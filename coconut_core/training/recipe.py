@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from coconut_core.config import ENDINGS, LAYOUTS
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import RULES, rule_named
 from coconut_core.paths import user_path
 from coconut_core.records import AtLeast0, AtLeast1, OneOf, Range, read_record
 from coconut_core.seeds import LARGEST_SEED
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
 
-FED_STATES = ("hidden", "normed")  # the rules of coconut_core.feedback that a recipe can name
+# The rules that a recipe can name.
+FED_STATES = tuple(name for name, rule in RULES.items() if rule.trainable and not rule.trained)
 SEED = Range(-LARGEST_SEED, LARGEST_SEED)
 
 
@@ -182,7 +184,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
     chosen, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
-    if METHODS[recipe.method].feedback != "hidden":
+    if not rule_named(METHODS[recipe.method].feedback).reads_state:
         for name, there in (("projection", thinking.projection), ("feedback", thinking.feedback)):
             if there:
                 raise CoconutError(f"thinking.{name}: method '{recipe.method}' feeds no state back")

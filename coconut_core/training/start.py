@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from coconut_core.config import LAYOUTS, CoconutConfig
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import rule_named
 from coconut_core.loading import load
 from coconut_core.markers import with_layout
 from coconut_core.model import CoconutModel
@@ -17,7 +18,7 @@ from coconut_core.paths import user_path
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
-from coconut_core.training.recipe import FED_STATES, Recipe, available_recipes
+from coconut_core.training.recipe import Recipe, available_recipes
 from coconut_core.training.run_folder import RunFolder
 
 
@@ -90,8 +91,8 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if recipe.model.markers or (fresh_markers and opened.config.bot_id is None):
         layout = recipe.model.markers or "both"
         opened.config = with_layout(opened.base_lm, opened.tokenizer, opened.config, layout)
-    if opened.config.feedback == "mixture" and not fresh_markers:
-        raise CoconutError(f"{recipe.model.base} has feedback 'mixture', which is not trained")
+    if rule_named(opened.config.feedback).training_free and not fresh_markers:
+        raise CoconutError(f"{recipe.model.base} has feedback '{opened.config.feedback}', which is not trained")
     told = _told(recipe, opened.config) | (
         {"chat": None, "chat_template": None, "system": None} if fresh_markers else {}
     )  # the question alone
@@ -187,10 +188,10 @@ def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
 def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str, Any]]:
     """Kind and options of what is fed back; where the recipe leaves it open, those of the base."""
     by_method, width = METHODS[recipe.method].feedback, recipe.thinking.projection
-    if by_method != "hidden":
+    if not rule_named(by_method).reads_state:
         return by_method, {}
     asked = "projection" if width else recipe.thinking.feedback
-    kept = base is not None and base.feedback in (*FED_STATES, "projection") and asked in ("", base.feedback)
+    kept = base is not None and rule_named(base.feedback).trainable and asked in ("", base.feedback)
     if base is not None and kept and width in (0, base.feedback_options.get("width")):
         return base.feedback, base.feedback_options
     return asked or by_method, {"width": width} if width else {}

@@ -10,6 +10,7 @@ from coconut_core.ablations import CONTROLS, Control
 from coconut_core.answers import conclusion, final_answer
 from coconut_core.controls import Case, Study, answers_to
 from coconut_core.errors import CoconutError
+from coconut_core.feedback import rule_named
 from coconut_core.generate import Answer, run
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import DONORS
@@ -189,7 +190,7 @@ def _add_probabilities(
     show: Callable[[Controlled], None],
 ) -> None:
     """How likely the next words are where the answers to the question part, row by row."""
-    if model.config.feedback == "pause":  # which no Session edits
+    if not rule_named(model.config.feedback).reads_state:  # no Session edits it
         show(replace(found, complete=True))
         return
     start, own = Session(model, case.problem.question), Plan.feeding(case.own.thoughts)

@@ -8,24 +8,25 @@ import torch
 from torch import Tensor, nn
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from coconut_core import feedback as rules
+from coconut_core import feedback_modules as rules
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
-from coconut_core.feedback import (
-    LinearFeedback,
-    MixtureFeedback,
-    NormedFeedback,
-    feedback_text,
-    read_feedback,
-    ridge_map,
-)
+from coconut_core.feedback import RULES as BUILT_IN
+from coconut_core.feedback import Rule, feedback_text, read_feedback
+from coconut_core.feedback_modules import LinearFeedback, MixtureFeedback, NormedFeedback, ridge_map
 from coconut_core.generate import generate
 from coconut_core.halting import EntropyRule
+from coconut_core.interventions import Zero
+from coconut_core.interventions.donors import Sources
+from coconut_core.interventions.text import parse_plan
 from coconut_core.loading import load
 from coconut_core.model import CoconutModel
 from coconut_core.session import Session
+from coconut_core.untrained import untrained_label
 from tests.core.ordinary_models import CHATML, ordinary_folder, ordinary_tokenizer
 from tests.core.refusals import refusal
+from tests.core.tiny_models import QUESTIONS as PROBLEMS
+from tests.core.tiny_models import tiny_model
 
 QUESTIONS = ("Is 7 a prime?", "Why?", "Name three rivers of Asia.")
 RULES = (
@@ -37,6 +38,24 @@ RULES = (
     "normed",
     "normed:scale=0.5",
 )
+
+
+def test_what_is_special_about_a_rule_is_asked_of_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule of another name that feeds the same at each thought, and one that feeds the state itself."""
+    like_pause = Rule(
+        lambda parts: rules.PauseFeedback(parts.embeddings, parts.config.latent_id),
+        reads_state=False,
+        remark="nothing is fed back",
+    )
+    monkeypatch.setitem(BUILT_IN, "silence", like_pause)
+    monkeypatch.setitem(BUILT_IN, "state", Rule(lambda parts: rules.HiddenFeedback(), identity=True))
+    silent, plain = (tiny_model("llama", feedback=name) for name in ("silence", "state"))
+    with pytest.raises(CoconutError, match=r"the same at each thought \(feedback 'silence'\)"):
+        Session(silent, PROBLEMS[0]).think(Zero())
+    sources = Sources(plain, PROBLEMS[0], thoughts=2)
+    assert parse_plan("pause@all", sources).edits.keys() == {1, 2}
+    assert untrained_label("silence") == "not trained to think in latents: nothing is fed back"
+    assert untrained_label("state") == "not trained to think in latents"
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama", "qwen2"])
