@@ -4,10 +4,10 @@ The residual stream after a layer, the output of a head and the attention weight
 loop; whoever wants them opens a context around the steps that are of interest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -146,14 +146,45 @@ def patching(model: CoconutModel, patches: Sequence[Patch]) -> Iterator[None]:
         yield
 
 
+Hook = Callable[[Tensor], Tensor | None]
+At = Literal["thoughts", "everything"]
+
+
+@contextmanager
+def hooked(model: CoconutModel, functions: Mapping[int, Hook], at: At = "thoughts") -> Iterator[None]:
+    """Run functions on what layers give, by number from 0: the residual stream, (…, hidden) -> (…, hidden).
+
+    What a function returns goes on to the next layer (activation patching, steering, ablation); one that
+    returns None only looks. At "thoughts" it is given the positions that read a thought, (positions, hidden),
+    of all rows of a batch that think, and nothing else; at "everything" whole passes (batch, time, hidden),
+    prompts and padding included. Gradients flow through it. The KV cache keeps what was read with it: to undo
+    it, rewind a session outside. A `watching` within sees what it put in.
+
+    Raises CoconutError for a layer that is not there, and for what has another shape than it was given.
+    """
+    for number in functions:
+        check_layer(model, number)
+    layers = decoder_layers(model) if functions else []
+    with ExitStack() as stack:
+        for number, function in functions.items():
+            hook = layers[number].register_forward_hook(_run_function(model, function, at), prepend=True)
+            stack.enter_context(_hook(hook))
+        yield
+
+
+def check_layer(model: CoconutModel, number: int) -> None:
+    """Raise CoconutError for the number of a layer that is not there."""
+    if not 0 <= number < model.shape.num_hidden_layers:
+        raise CoconutError(
+            f"there is no layer {number}: this model has layers 0 to {model.shape.num_hidden_layers - 1}"
+        )
+
+
 def check_patches(model: CoconutModel, patches: Sequence[Patch]) -> None:
     """Raise CoconutError for a patch of a layer or head that is not there, or of another size."""
     shape, heads = model.shape, head_count(model)
     for patch in patches:
-        if not 0 <= patch.layer < shape.num_hidden_layers:
-            raise CoconutError(
-                f"there is no layer {patch.layer}: this model has layers 0 to {shape.num_hidden_layers - 1}"
-            )
+        check_layer(model, patch.layer)
         if patch.head is not None:
             output_projection(decoder_layers(model)[patch.layer])  # refused where the layer has none
             if not 0 <= patch.head < heads:
@@ -204,6 +235,39 @@ def _tensor(output: Any) -> Tensor:
     hidden = output[0] if isinstance(output, tuple) else output
     assert isinstance(hidden, Tensor)
     return hidden
+
+
+def _run_function(model: CoconutModel, function: Hook, at: At) -> Callable[..., Any]:
+    def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+        hidden, thinking = _tensor(output), model.thinking
+        if at == "everything":
+            changed = _changed(function, hidden)
+        elif thinking is None or not thinking.any():
+            return None
+        elif thinking.shape != hidden.shape[:2]:
+            raise CoconutError(
+                "this model reads everything again at each step: hooks at thoughts need torch.no_grad()"
+            )
+        else:
+            changed = _changed(function, hidden[thinking])
+            if changed is not None:
+                changed = hidden.masked_scatter(thinking[..., None], changed)
+        if changed is None:
+            return None
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+    return hook
+
+
+def _changed(function: Hook, hidden: Tensor) -> Tensor | None:
+    changed = function(hidden)
+    if changed is None:
+        return None
+    if changed.shape != hidden.shape:
+        raise CoconutError(
+            f"the hook returns shape {tuple(changed.shape)}, what it was given has {tuple(hidden.shape)}"
+        )
+    return changed.to(hidden)
 
 
 def _replace_output(patches: Sequence[Patch]) -> Callable[..., Any]:

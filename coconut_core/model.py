@@ -5,7 +5,8 @@ Every user of the latent loop (training, Session, generate, evaluation) goes thr
 thought is fed back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from coconut_core.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from coconut_core.compiled import CompiledPass
     from coconut_core.generate import Runs
+    from coconut_core.layers import At, Hook
     from coconut_core.problems.base import Problem
     from coconut_core.sequences import CoconutOutput
     from coconut_core.session import Session
@@ -68,9 +70,7 @@ class CoconutModel(nn.Module):
         self, base_lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: CoconutConfig
     ) -> None:
         super().__init__()
-        self.base_lm = base_lm
-        self.tokenizer = tokenizer
-        self.config = config
+        self.base_lm, self.tokenizer, self.config = base_lm, tokenizer, config
         self.shape: Any = base_lm.config.get_text_config()  # of what reads text: its numbers of layers, heads
         head, embeddings = base_lm.get_output_embeddings(), base_lm.get_input_embeddings()
         self.feedback = build_feedback(config, head, embeddings, self.logits).to(self.device, self.dtype)
@@ -78,13 +78,13 @@ class CoconutModel(nn.Module):
         if config.ending == "halting":
             self.halting = HaltingHead(head.weight.shape[1]).to(self.device, self.dtype)
         self._cache_argument = cache_argument(self.text_model)
-        self._gap_limit = gap_limit(base_lm.config)
-        self._has_attention = has_attention(base_lm.config)
+        self._gap_limit, self._has_attention = gap_limit(base_lm.config), has_attention(base_lm.config)
         self.companion: Companion | None = None  # of a conversion, for save_pretrained
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
         self.prompt_layer: Any = None  # a LastPositionLayer while there is a prompt_shortcut
         self.compiled: CompiledPass | None = None  # see compile_steps
+        self.thinking: Tensor | None = None  # (batch, time), the positions of a pass that read a thought
 
     # -- opening and saving --------------------------------------------------------------------------------
 
@@ -125,8 +125,7 @@ class CoconutModel(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write weights (safetensors), tokenizer, coconut.json and the extra weights into folder."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder := Path(folder)).mkdir(parents=True, exist_ok=True)
         transformers_logging.disable_progress_bar()
         self.base_lm.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
@@ -318,7 +317,12 @@ class CoconutModel(nn.Module):
         fed = self.feedback(thoughts)
         if otherwise is not None and thinking is not None:
             fed = torch.where(thinking[..., None], fed.to(otherwise.dtype), otherwise)
-        return self.feed(context, fed, mask, visible)
+        counted = torch.ones_like(thoughts[..., 0]) if mask is None else mask
+        self.thinking = counted.bool() if thinking is None else thinking
+        try:
+            return self.feed(context, fed, mask, visible)
+        finally:
+            self.thinking = None
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Token embeddings, (batch, time) -> (batch, time, hidden)."""
@@ -367,11 +371,8 @@ class CoconutModel(nn.Module):
         """
         from coconut_core.sequences import read_and_score
 
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        return read_and_score(
-            self, input_ids, attention_mask, labels, halt_targets, return_logits=return_logits
-        )
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        return read_and_score(self, input_ids, mask, labels, halt_targets, return_logits=return_logits)
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -388,11 +389,16 @@ class CoconutModel(nn.Module):
         return Session(self, question, thoughts=thoughts, **options)
 
     def run(self, questions: "str | Problem | Sequence[str | Problem]", **options: Any) -> "Runs":
-        """What it thinks and says over one question or many: thoughts as tensors, answers, readouts, rows for
-        pandas. Of problems it is known which are right. For options see coconut_core.generate."""
+        """What it thinks and says over one question or many; options: see coconut_core.generate."""
         from coconut_core.generate import run
 
         return run(self, questions, **options)
+
+    def hooks(self, functions: Mapping[int, "Hook"], at: "At" = "thoughts") -> AbstractContextManager[None]:
+        """Run functions on the residual stream of layers where thoughts are read; see layers.hooked."""
+        from coconut_core.layers import hooked
+
+        return hooked(self, functions, at)
 
     def generate(
         self, questions: str | Sequence[str], thoughts: int | None = None, **options: Any

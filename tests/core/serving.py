@@ -81,10 +81,15 @@ class Address:
 
 @contextmanager
 def serving(
-    batcher: Batcher, *, timeout: float = 60.0, token: str | None = TOKEN, sending: int | None = None
+    batcher: Batcher,
+    *,
+    timeout: float = 60.0,
+    token: str | None = TOKEN,
+    sending: int | None = None,
+    name: str = "tiny",
 ) -> Iterator[Address]:
     """A server over a batcher; sending: bytes of an answer that the system keeps for a client."""
-    facts = {"model": "tiny", "family": "prosqa"}
+    facts = {"model": name, "family": "prosqa"}
     service = Service(batcher, facts, "127.0.0.1", token, timeout, body=65536)
     loop = asyncio.new_event_loop()
     sock = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -11,12 +11,12 @@ from coconut_core.analysis.insight import look_inside
 from coconut_core.answers import final_answer
 from coconut_core.errors import CoconutError
 from coconut_core.generate import generate
-from coconut_core.interventions import Add, Replace, Scale
+from coconut_core.interventions import Add, PatchLayer, Replace, Scale
 from coconut_core.model import CoconutModel
 from coconut_core.plots import draw_grid
 from coconut_core.problems.base import Problem
 from tests.core.precision import EXACT
-from tests.core.tiny_models import QUESTIONS
+from tests.core.tiny_models import QUESTIONS, tiny_model
 
 
 def test_the_package_shows_what_there_is_and_imports_it_when_it_is_used() -> None:
@@ -138,6 +138,74 @@ def test_runs_of_nothing_and_what_was_not_kept(llama: CoconutModel) -> None:
     assert (len(empty), empty.thoughts.shape, empty.mask.shape, empty.rows()) == (0, (0, 0, 32), (0, 0), [])
     with pytest.raises(CoconutError, match="the layers of these runs were not kept"):
         _ = llama.run(QUESTIONS[0], max_new_tokens=1).layers
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_hook_at_thoughts_does_what_a_patch_does(architecture: str) -> None:
+    model = tiny_model(architecture, dtype=torch.float64)
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    patched, hooked, alone = (model.start(QUESTIONS[0], max_new_tokens=1) for _ in range(3))
+    seen: list[tuple[int, ...]] = []
+    with model.hooks({1: lambda stream: vector.expand_as(stream), 0: lambda stream: seen.append(stream.shape)}):
+        hooked.finish()
+    for _ in range(3):
+        patched.think(PatchLayer(1, vector))
+        alone.think()
+    assert seen == [(1, 32)] * 3
+    torch.testing.assert_close(hooked.thought_vectors, patched.thought_vectors, **EXACT)
+    assert not torch.allclose(hooked.thought_vectors[1:], alone.thought_vectors[1:])
+    hooked.rewind(0)
+    hooked.finish()
+    torch.testing.assert_close(hooked.thought_vectors, alone.thought_vectors, **EXACT)
+
+
+@pytest.mark.parametrize("passes", [0, 3])
+def test_in_a_batch_a_hook_is_given_the_rows_that_think(llama: CoconutModel, passes: int) -> None:
+    counts, lengths = [1, 3, 0, 2], []
+
+    def double(stream: torch.Tensor) -> torch.Tensor:
+        lengths.append(len(stream))
+        return 2 * stream
+
+    with llama.hooks({0: double}):
+        runs = llama.run(QUESTIONS, thoughts=counts, max_new_tokens=3, passes=passes)
+        assert sum(lengths) % sum(counts) == 0
+        if not passes:
+            assert lengths == [3, 2, 1]
+        for number, (question, count) in enumerate(zip(QUESTIONS, counts, strict=True)):
+            alone = llama.start(question, count, max_new_tokens=3, passes=passes)
+            assert alone.finish() == runs.results[number].text
+            torch.testing.assert_close(runs.thoughts[number, :count], alone.thought_vectors, **EXACT)
+
+
+def test_a_hook_may_change_all_positions_and_be_trained_through(llama: CoconutModel) -> None:
+    direction = torch.zeros(32, dtype=torch.float64, requires_grad=True)
+    ids = torch.tensor([llama.encode_prompt(QUESTIONS[0])])
+    lengths = []
+    with (
+        llama.hooks({0: lambda stream: stream + direction}),
+        llama.hooks({1: lambda s: lengths.append(s.shape)}, at="everything"),
+    ):
+        llama.latent_step(llama.start_context(ids)).sum().backward()
+    assert lengths == [(1, ids.shape[1], 32), (1, 1, 32)]
+    assert direction.grad is not None
+    assert float(direction.grad.abs().sum()) > 0
+
+
+def test_a_hook_that_does_not_fit_is_refused(llama: CoconutModel) -> None:
+    with (
+        pytest.raises(CoconutError, match="there is no layer 2: this model has layers 0 to 1"),
+        llama.hooks({2: abs}),
+    ):
+        pass
+    run = llama.start(QUESTIONS[0])
+    with (
+        llama.hooks({0: lambda stream: stream[:, :5]}),
+        pytest.raises(CoconutError, match=r"the hook returns shape \(1, 5\), what it was given has \(1, 32\)"),
+    ):
+        run.think()
+    assert run.steps == []
+    run.think()
 
 
 def test_a_figure_is_drawn_where_it_stands_in_a_notebook(tmp_path: Path) -> None:
