@@ -63,13 +63,20 @@ def flat(top: Sequence[TokenRecord]) -> bool:
     return len(top) > 2 and top[0].probability <= top[-1].probability * (1 + 1e-5)
 
 
+def share_bar(share: float, width: int, *, whole: float = 1.0, style: str = "") -> Text:
+    """A probability as a bar, which is full at `whole`, and as a number."""
+    return Text().append(bar(share / whole, width), BAR_STYLE).append(f" {share_text(share)}", style)
+
+
 def token_bar(name: str, share: float, name_width: int, bar_width: int) -> Text:
     """A token by its name, its bar and its probability."""
-    return (
-        Text(f"{fitted(name, name_width)} ")
-        + Text(bar(share, bar_width), BAR_STYLE)
-        + Text(f" {share_text(share)}", "dim" if share < 0.05 else "")
-    )
+    style = "dim" if share < 0.05 else ""
+    return Text(f"{fitted(name, name_width)} ").append_text(share_bar(share, bar_width, style=style))
+
+
+def token_share(item: TokenRecord, width: int) -> str:
+    """A token in so many cells with its probability behind it."""
+    return f"{fitted(item.name, width)} {share_text(item.probability)}"
 
 
 def verdict_mark(said: Said) -> str:

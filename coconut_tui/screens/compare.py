@@ -14,7 +14,7 @@ from textual.widgets import Static
 from coconut_core.errors import visible
 from coconut_core.trace import StepRecord, TokenRecord
 from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, fitted, flat, share_text, verdict_mark
+from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_share, verdict_mark
 from coconut_tui.state import ComparedStep, Comparison
 from coconut_tui.widgets.text import plain_title
 
@@ -142,8 +142,7 @@ def _right(step: ComparedStep, dense: bool) -> Text:
 
 
 def _token(item: TokenRecord, dense: bool) -> Text:
-    width = 8 if dense else 12
-    return Text(f"{fitted(item.name, width)} {share_text(item.probability)}")
+    return Text(token_share(item, 8 if dense else 12))
 
 
 def _with_edit(step: StepRecord | None, lines: list[Text], dense: bool) -> Text:

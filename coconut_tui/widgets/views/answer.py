@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from coconut_tui.drawing import fitted, share_text
+from coconut_tui.drawing import fitted, share_text, token_share
 from coconut_tui.guides import Guide
 from coconut_tui.widgets.views.sight import Sight, View
 
@@ -24,7 +24,7 @@ def draw(sight: Sight) -> Text:
         said = next((item.probability for item in step.top if item.key == step.key), 0.0)
         others = [item for item in step.top if item.key != step.key][: columns - 1]
         line = Text(f"{fitted(step.name, width)} {share_text(said)}")
-        line.append("".join(f"  {fitted(i.name, width)} {share_text(i.probability)}" for i in others), "dim")
+        line.append("".join(f"  {token_share(item, width)}" for item in others), "dim")
         lines.append(line)
     return Text("\n").join(lines)
 

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from coconut_core.token_names import plain_name
-from coconut_tui.drawing import BAR_STYLE, bar, fitted, share_text
+from coconut_tui.drawing import fitted, share_bar, share_text
 from coconut_tui.guides import Guide
 from coconut_tui.looks import Ask, Attention
 from coconut_tui.widgets.views.sight import Sight, View, in_place_of, shade
@@ -35,10 +35,8 @@ def draw(sight: Sight) -> Text:
     width = max(4, min(24, sight.width - 20))
     top = shares[order[0]]
     for entry, rank in ranks.items():
-        text.append(f"{rank} {fitted(plain_name(found.entries[entry]), 12)} ").append(
-            bar(shares[entry] / top, width), BAR_STYLE
-        )
-        text.append(f" {share_text(shares[entry])}\n")
+        text.append(f"{rank} {fitted(plain_name(found.entries[entry]), 12)} ")
+        text.append_text(share_bar(shares[entry], width, whole=top)).append("\n")
     text.append(f"bars and shades: parts of the largest, {share_text(top)}\n", "dim")
     text.append(f"{share_text(sum(shares[found.words :]))} in all behind the prompt\n\n", "dim")
     return text.append_text(_prompt(found, shares, ranks))

@@ -8,7 +8,7 @@ from coconut_core.cells import padded
 from coconut_core.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation, numbers_in
 from coconut_core.trace import StepRecord
-from coconut_tui.drawing import BAR_STYLE, EDIT_STYLE, bar, share_text
+from coconut_tui.drawing import EDIT_STYLE, share_bar, share_text
 from coconut_tui.widgets.views.sight import Sight, step_name
 
 _SHOWN = 0.005  # smaller probabilities are left blank
@@ -61,7 +61,7 @@ def _line(sums: Sums, step: int | None, depth: int, number: str, shares: dict[st
     except CoconutError as error:
         return text.append(f" ✗ {error}\n", EDIT_STYLE)
     if share >= _SHOWN:
-        text.append(bar(share, _BAR), BAR_STYLE).append(f" {share_text(share)}")
+        text.append_text(share_bar(share, _BAR))
     return text.append("\n")
 
 

@@ -6,7 +6,7 @@ from coconut_core.cells import padded
 from coconut_core.graph_reading import GraphMass, graph_layers, graph_mass
 from coconut_core.problems.base import Graph
 from coconut_core.trace import StepRecord
-from coconut_tui.drawing import BAR_STYLE, bar, share_text
+from coconut_tui.drawing import share_bar, share_text
 from coconut_tui.guides import Guide
 from coconut_tui.widgets.views import expression
 from coconut_tui.widgets.views.sight import Sight, View, step_name
@@ -69,7 +69,7 @@ def _masses(mass: GraphMass) -> Text:
         ("right candidate", mass.target),
         ("wrong candidate", mass.wrong),
     ):
-        text.append(f"{name:<16}").append(bar(share, 10), BAR_STYLE).append(f" {share_text(share)}\n")
+        text.append(f"{name:<16}").append_text(share_bar(share, 10)).append("\n")
     return text
 
 
@@ -99,7 +99,7 @@ def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> T
     line = Text(f"   {mark} ", "bold")
     line.append(padded(name, 10), "bold" if share >= 0.1 else "" if share >= _SHOWN else "dim")
     if share >= _SHOWN:
-        line.append(bar(share, 8), BAR_STYLE).append(f" {share_text(share)}")
+        line.append_text(share_bar(share, 8))
     return line.append("\n")
 
 

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from coconut_core.cells import padded
 from coconut_core.trace import TokenRecord
-from coconut_tui.drawing import fitted, share_text, shortened, token_bar
+from coconut_tui.drawing import fitted, share_text, shortened, token_bar, token_share
 from coconut_tui.guides import Guide
 from coconut_tui.looks import LENS_STEPS, Ask, LensColumn, LensGrid
 from coconut_tui.widgets.views.sight import Sight, View, in_place_of, shade
@@ -96,8 +96,9 @@ def _grid(sight: Sight, grid: LensGrid, chosen: LensColumn, layer: int) -> Text:
 
 
 def _cell(item: TokenRecord, part: str, name: int) -> str:
-    token, share = f"{fitted(item.name, name)}", share_text(item.probability)
-    return f"{token} {share}" if part == "both" else token if part == "token" else f"{share:<{name}}"
+    if part == "both":
+        return token_share(item, name)
+    return fitted(item.name, name) if part == "token" else f"{share_text(item.probability):<{name}}"
 
 
 def _around(columns: tuple[LensColumn, ...], chosen: LensColumn, count: int) -> tuple[LensColumn, ...]:

@@ -4,8 +4,8 @@ from rich.text import Text
 
 from coconut_core.cells import padded
 from coconut_core.graph_reading import graph_mass
-from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord
-from coconut_tui.drawing import EDIT_STYLE, FLAT, fitted, flat, share_text
+from coconut_core.trace import UNREADABLE, StepRecord
+from coconut_tui.drawing import EDIT_STYLE, FLAT, flat, share_text, token_share
 from coconut_tui.guides import Guide
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.views.sight import Sight, View, step_name
@@ -50,18 +50,14 @@ def step_line(sight: Sight, step: StepRecord) -> Text:
     if not step.readable:
         return text.append(f"⚠ {UNREADABLE}  ✎ {step.edit}" if step.edit else f"⚠ {UNREADABLE}", EDIT_STYLE)
     first = f"{FLAT:<{token}} {share_text(step.top[0].probability)}" if flat(step.top) else None
-    text.append(first or _token(step.top[0], token), "not bold")
+    text.append(first or token_share(step.top[0], token), "not bold")
     if wide:
-        second = _token(step.top[1], _SECOND) if len(step.top) > 1 else ""
+        second = token_share(step.top[1], _SECOND) if len(step.top) > 1 else ""
         text.append(f"  {padded(second, _SECOND + 4)}", "not bold")
     norm = f"{step.norm:.1f}" if step.norm < 100 else f"{step.norm:.0f}"
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
     text.append(f" {step.entropy:>4.2f} {norm:>4} {cosine:>5} {_frontier(sight, step):>5}", "not bold")
     return text.append(f"  ✎ {step.edit}" if wide and step.edit else "✎" if step.edit else "", EDIT_STYLE)
-
-
-def _token(item: TokenRecord, width: int) -> str:
-    return f"{fitted(item.name, width)} {share_text(item.probability)}"
 
 
 def _heading(sight: Sight) -> Text:
