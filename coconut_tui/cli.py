@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import (
     MODEL_HELP,
@@ -29,7 +30,7 @@ from coconut_core.terminal.options import (
     chosen_chat,
     expanded,
     expanded_source,
-    resolve_source,
+    report,
 )
 
 if TYPE_CHECKING:
@@ -127,28 +128,36 @@ def explore(
         settings = replace(settings, theme=kept_theme(default_folder()) or settings.theme)
     if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
         more["config"] = settings
-    source = settings.model
+    choice = ModelChoice(
+        settings.model,
+        settings.device,
+        settings.dtype,
+        feedback,
+        chosen_chat(chat, chat_template),
+        system,
+        markers,
+        base=base,
+    )
     if loaded is None:
-        source = resolve_source(source, base)
-        check_source(source)
+        choice = choice.resolved(report)
+        check_source(choice.source)
     served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal
     if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
     from coconut_tui.app import Explorer
-    from coconut_tui.engine import ModelChoice
     from coconut_tui.leaving import end_process, leaving_on_signals
     from coconut_tui.terminal import draw_on_terminal
     from coconut_tui.tour import first_time
 
-    how_asked = chosen_chat(chat, chat_template)
-    choice = ModelChoice(source, settings.device, settings.dtype, feedback, how_asked, system, markers)
     keeper = Keeper(default_folder() if settings.remember else None, data)
     if restore is False:
         keeper.give_up_crashed()
-    elif not chosen and (saved := keeper.resume(source if model else None, even_if_left=restore is True)):
+    elif not chosen and (
+        saved := keeper.resume(choice.source if model else None, even_if_left=restore is True)
+    ):
         more |= {"saved": saved, "problems": keeper.problems()}
         how: dict[str, Any] = {"device": device, "dtype": dtype, "feedback": feedback}
-        how |= {"chat": how_asked, "system": system, "markers": markers}
+        how |= {"chat": choice.chat, "system": system, "markers": markers}
         choice = replace(saved.choice, **{name: value for name, value in how.items() if value is not None})
     elif restore:
         raise CoconutError("there is no saved session to go on with")

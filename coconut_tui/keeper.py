@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.paths import user_path
 from coconut_core.problems import Problem, read_some_problems
 from coconut_core.whole_files import written_aside
@@ -14,7 +15,6 @@ from coconut_tui.branches import Tree
 from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Answered
 from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 
 

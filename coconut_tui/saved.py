@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
 from coconut_core.records import AtLeast0, read_record, reshaped
 from coconut_core.trace import END
 from coconut_tui.branches import MARKER, THOUGHT, WORD, Branch, Tree
 from coconut_tui.breakpoints import Breakpoint, read_breakpoint
 from coconut_tui.collection import Answered
-from coconut_tui.state import RECORDED_TOKENS, ModelChoice
+from coconut_tui.state import RECORDED_TOKENS
 
 FORMAT = "coconut-session"
 VERSION = 1
+# What is kept of a model: the explorer chooses no more of it.
+CHOICE = ("source", "device", "dtype", "feedback", "chat", "system", "markers")
 REMEMBERED = 20  # models and questions, newest first
 
 
@@ -84,7 +87,7 @@ def _in_front(new: Sequence[str], old: Sequence[str]) -> tuple[str, ...]:
 def _run_record(run: SavedRun) -> dict[str, Any]:
     tree = run.tree
     return {
-        **vars(run.choice),
+        **{name: getattr(run.choice, name) for name in CHOICE},
         "question": tree.question,
         "problem": None if tree.problem is None else tree.problem.to_json(),
         "example": tree.example,

@@ -19,19 +19,6 @@ RECORDED_TOKENS = 50  # tokens kept of each step; a view shows as many of them a
 
 
 @dataclass(frozen=True)
-class ModelChoice:
-    """Which model to load, and how."""
-
-    source: str  # folder or hub id
-    device: str = "auto"
-    dtype: str = "auto"
-    feedback: str | None = None
-    chat: bool | str | None = None  # a text: the chat template of that name
-    system: str | None = None
-    markers: str | None = None
-
-
-@dataclass(frozen=True)
 class FormFacts:
     """A kind of intervention, as it is offered; see coconut_core.interventions.text.Form."""
 

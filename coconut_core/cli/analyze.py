@@ -9,6 +9,7 @@ import typer
 
 from coconut_core.analysis import READINGS, check_readings
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from coconut_core.analysis.study import Study
 
 
+@options.opens_model(out=options.SOURCE, batch_size=options.PLACE + options.HOW)
 def analyze(
+    choice: ModelChoice,
     data: Annotated[
         Path,
         typer.Option(
@@ -29,8 +32,6 @@ def analyze(
             "--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.", callback=options.expanded
         ),
     ],
-    model: options.Model = "models/prosqa",
-    base: options.Base = None,
     only: Annotated[
         list[str] | None,
         typer.Option(help=f"Only this reading; give it again for another. {', '.join(READINGS)}."),
@@ -44,14 +45,6 @@ def analyze(
     ] = None,
     seed: Annotated[int, options.seed("Of the controls and splits.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 32,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
-    feedback: options.Feedback = None,
-    chat: options.Chat = None,
-    chat_template: options.ChatTemplate = None,
-    system: options.System = None,
-    markers: options.Markers = None,
 ) -> None:
     """Read the thoughts of a model over many problems, each reading beside its control.
 
@@ -71,18 +64,7 @@ def analyze(
     from coconut_core.analysis.study import Study
 
     make_folder(out)
-    source = options.resolve_source(model, base)
-    opened = options.open_model(
-        source,
-        device,
-        dtype,
-        feedback,
-        options.chosen_chat(chat, chat_template),
-        system,
-        device_map=device_map,
-        thoughts=thoughts,
-        markers=markers,
-    )
+    opened = options.open_model(choice.resolved(options.report), thoughts)
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
     about: dict[str, Any] = {

@@ -13,6 +13,7 @@ from coconut_core.cli.ask_file import answer_file
 from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.samples import count_answers, say_record, say_seed
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.seeds import check_samples, seed_behind
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from coconut_core.trace import Trace
 
 
+@options.opens_model(question=options.SOURCE, thoughts=["passes"], samples=options.PLACE + options.HOW)
 def ask(
+    choice: ModelChoice,
     context: typer.Context,
     question: Annotated[str | None, typer.Argument(help="The question, or - to read it from stdin.")] = None,
-    model: options.Model = "models/prosqa",
-    base: options.Base = None,
     thoughts: options.Thoughts = None,
-    passes: options.Passes = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show every thought's top tokens as bars.")] = False,
     explain: Annotated[
         bool,
@@ -80,16 +80,8 @@ def ask(
             min=1, max=64, help="Draw N answers, with the seeds --seed, --seed + 1, …; needs --temperature."
         ),
     ] = 1,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
     until_entropy: options.UntilEntropy = None,
     entropy_steps: options.EntropySteps = 1,
-    feedback: options.Feedback = None,
-    chat: options.Chat = None,
-    chat_template: options.ChatTemplate = None,
-    system: options.System = None,
-    markers: options.Markers = None,
     server: Annotated[
         str | None,
         typer.Option(help="Ask a running `coconut serve` instead of loading a model.", metavar="URL"),
@@ -124,45 +116,31 @@ def ask(
         named = "--do" if do else "--explain" if explain else "--samples"
         raise CoconutError(f"{named} works on one question: give it as text, as - or with --example N")
     stop = options.entropy_rule(until_entropy, entropy_steps)
-    model = options.resolve_source(model, base)
+    choice = choice.resolved(options.report)
     sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed, "stop": stop}
 
-    def open_model() -> "CoconutModel":
-        return options.open_model(
-            model,
-            device,
-            dtype,
-            feedback,
-            options.chosen_chat(chat, chat_template),
-            system,
-            passes,
-            device_map,
-            thoughts=thoughts,
-            markers=markers,
-        )
-
     if input_file is not None:
-        answer_file(input_file, open_model, thoughts, sampling)
+        answer_file(input_file, choice, thoughts, sampling)
         return
     commands = _read_interventions(do or [])
     text = sys.stdin.read() if question == "-" else question
     began = time.perf_counter()
-    opened = open_model()
+    opened = options.open_model(choice, thoughts)
     loaded = time.perf_counter()
     seeds = [seed_behind(seed, number) for number in range(samples)]
     drawn = _run(opened, text, example, thoughts, sampling, seeds, commands, data)
     if explain:
-        drawn = [replace(asked, explained=_explain(asked.run, model)) for asked in drawn]
+        drawn = [replace(asked, explained=_explain(asked.run, choice.source)) for asked in drawn]
     timings = {
         "load_seconds": round(loaded - began, 4),
         "answer_seconds": round(time.perf_counter() - loaded, 4),
     }
     if as_json:
-        say_record([(asked.run.seed, _record(asked, model, top_k, timings)) for asked in drawn])
+        say_record([(asked.run.seed, _record(asked, choice.source, top_k, timings)) for asked in drawn])
     for asked in () if as_json else drawn:
         if trace:
             say_seed(asked.run.seed, samples)
-            _tell(asked, model, top_k)
+            _tell(asked, choice.source, top_k)
             continue
         say(asked.answer)
         _tell_explained(asked)

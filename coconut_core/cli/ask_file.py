@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.seeds import seed_behind
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.options import open_model
 
 if TYPE_CHECKING:
     from coconut_core.model import CoconutModel
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 BATCH = 32
 
 
-def answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: dict[str, Any]) -> None:
+def answer_file(path: Path, choice: ModelChoice, thoughts: int | None, sampling: dict[str, Any]) -> None:
     """One JSON line out for each line in, in order; a bad line gets an error object."""
     from rich.console import Console
     from rich.progress import Progress
@@ -30,7 +32,7 @@ def answer_file(path: Path, open_model: Any, thoughts: int | None, sampling: dic
         if lines.seekable():
             total = sum(1 for _ in lines)
             lines.seek(0)
-        model: CoconutModel = open_model()
+        model = open_model(choice, thoughts)
         task = bar.add_task("answering", total=total)
         for number, batch in enumerate(_batches(lines)):
             seeds = [seed_behind(sampling["seed"], BATCH * number + place) for place in range(len(batch))]

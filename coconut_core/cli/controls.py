@@ -10,6 +10,7 @@ import typer
 from coconut_core.ablations import CONTROLS
 from coconut_core.control_tables import as_markdown, control_rows
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 from coconut_core.verdict import FILE_NAME
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 DRAWN = 500  # problems drawn from the model's own family where no file is given
 
 
+@options.opens_model(options.SOURCE, keep=(*options.PLACE, "compiled", *options.HOW))
 def controls_command(
-    model: options.Model = "models/prosqa",
-    base: options.Base = None,
+    choice: ModelChoice,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -67,15 +68,6 @@ def controls_command(
             help="Make this the model's verdict. Default: unless other data or settings are chosen.",
         ),
     ] = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
-    compiled: options.Compiled = False,
-    feedback: options.Feedback = None,
-    chat: options.Chat = None,
-    chat_template: options.ChatTemplate = None,
-    system: options.System = None,
-    markers: options.Markers = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -95,26 +87,15 @@ def controls_command(
     if as_json and markdown:
         raise CoconutError("choose --json or --markdown")
     check_outputs([out], [data])
-    model = options.resolve_source(model, base)
-    chat_setting = options.chosen_chat(chat, chat_template)
-    choices = (data, count, only, thoughts, feedback, chat_setting, system, free or None)
-    is_look = any(choice is not None for choice in choices)
+    choice = choice.resolved(options.report)
+    model = choice.source
+    settings = (data, count, only, thoughts, choice.feedback, choice.chat, choice.system, free or None)
+    is_look = any(setting is not None for setting in settings)
     target = _target(Path(model), out, keep, is_look)
     if target is not None and out is None and not Path(model).is_dir():
         raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
     problems = None if data is None else read_some_problems(data, count, answered=True)
-    opened = options.open_model(
-        model,
-        device,
-        dtype,
-        feedback,
-        chat_setting,
-        system,
-        device_map=device_map,
-        compiled=compiled,
-        thoughts=thoughts,
-        markers=markers,
-    )
+    opened = options.open_model(choice, thoughts)
     if problems is None:
         problems = _draw(opened.config, count or DRAWN)
     from coconut_core.controls import run_controls

@@ -13,6 +13,7 @@ import typer
 
 from coconut_core.errors import CoconutError
 from coconut_core.markdown import markdown_table
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 from coconut_core.whole_files import written_aside
@@ -29,15 +30,17 @@ Table = list[list[str]]  # the first row is the head
 MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger
 
 
+@options.opens_model(
+    data=options.SOURCE, thoughts=["passes"], failures=(*options.PLACE, "compiled", *options.HOW)
+)
 def evaluate_command(
+    choice: ModelChoice,
     data: Annotated[
         Path,
         typer.Option(
             "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
         ),
     ],
-    model: options.Model = "models/prosqa",
-    base: options.Base = None,
     thoughts: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +50,6 @@ def evaluate_command(
             "Default: what the checkpoint says.",
         ),
     ] = None,
-    passes: options.Passes = None,
     free: Annotated[
         bool | None,
         typer.Option(
@@ -93,17 +95,8 @@ def evaluate_command(
             help="Write what was answered wrongly, as JSON lines.", metavar="FILE", callback=options.expanded
         ),
     ] = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
-    compiled: options.Compiled = False,
     until_entropy: options.UntilEntropy = None,
     entropy_steps: options.EntropySteps = 1,
-    feedback: options.Feedback = None,
-    chat: options.Chat = None,
-    chat_template: options.ChatTemplate = None,
-    system: options.System = None,
-    markers: options.Markers = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -135,20 +128,8 @@ def evaluate_command(
     check_outputs([failures, plot], [data])
     problems = read_some_problems(data, limit, answered=True)
     stop = options.entropy_rule(until_entropy, entropy_steps)
-    source = options.resolve_source(model, base)
-    opened = options.open_model(
-        source,
-        device,
-        dtype,
-        feedback,
-        options.chosen_chat(chat, chat_template),
-        system,
-        passes,
-        device_map,
-        compiled,
-        thoughts=max(numbers) if numbers else None,
-        markers=markers,
-    )
+    choice = choice.resolved(options.report)
+    opened = options.open_model(choice, max(numbers) if numbers else None)
     if answer_prefix is not None:
         opened.config = _with_prefix(opened.config, answer_prefix)
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()

@@ -11,6 +11,7 @@ import typer
 
 from coconut_core.checkpoints.targets import check_target
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.paths import user_path
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -55,8 +56,8 @@ def export(
     source = split_source(model)
     held = [Path(model) if source is None else source[1], *([] if base is None else [Path(base)])]
     check_target(out, force, *(user_path(path) for path in held))
-    folder = options.resolve_source(model, base)
-    opened = options.open_model(folder, "cpu", "auto")
+    choice = ModelChoice(model, "cpu", base=base).resolved(options.report)
+    folder, opened = choice.source, options.open_model(choice)
     if form == "official":
         from coconut_core.checkpoints.official import check_official
 

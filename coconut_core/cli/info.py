@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -36,9 +37,9 @@ def info(
         raise CoconutError("how long are the questions? give --question-length in tokens as well")
     from coconut_core.facts import model_facts
 
-    model = options.resolve_source(model, base)
-    opened = options.open_model(model, "cpu", "auto", markers=markers)
-    facts = model_facts(model, opened)
+    choice = ModelChoice(model, "cpu", markers=markers, base=base).resolved(options.report)
+    opened = options.open_model(choice)
+    facts = model_facts(choice.source, opened)
     if facts["not_finite"]:
         say(f"warning: weights with NaN or infinity: {', '.join(facts['not_finite'])}", err=True)
     if question_length is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.paths import user_path
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -60,7 +61,7 @@ def train(
     if not user_path(model).is_dir():
         raise CoconutError(f"{model} is no folder: a tuned lens is written beside the weights that it reads")
     questions = [problem.question for problem in read_some_problems(data, count)]
-    opened = options.open_model(model, device, dtype, device_map=device_map)
+    opened = options.open_model(ModelChoice(model, device, dtype, device_map=device_map))
     watched = sys.stderr.isatty()
 
     def report(step: int, loss: float) -> None:

@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
 PORT = 8765
 
 
+@options.opens_model(options.SOURCE, max_question=(*options.PLACE, "compiled", "passes", *options.HOW))
 def serve_command(
-    model: options.Model = "models/prosqa",
-    base: options.Base = None,
+    choice: ModelChoice,
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but localhost is open to others.")
     ] = ("127.0.0.1"),
@@ -37,16 +38,6 @@ def serve_command(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a question may take.")] = 60.0,
     max_body: Annotated[int, typer.Option(min=1, help="Longest request, in bytes.")] = 65536,
     max_question: Annotated[int, typer.Option(min=1, help="Longest question, in tokens.")] = 4096,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
-    compiled: options.Compiled = False,
-    passes: options.Passes = None,
-    feedback: options.Feedback = None,
-    chat: options.Chat = None,
-    chat_template: options.ChatTemplate = None,
-    system: options.System = None,
-    markers: options.Markers = None,
 ) -> None:
     """Answer questions over HTTP with one loaded model: ask with `coconut ask --server URL`, or JSON as in
     docs/SERVE.md.
@@ -68,19 +59,8 @@ def serve_command(
         raise CoconutError(
             "a server needs aiohttp, which is not installed: pip install 'coconut-tui[serve]'"
         ) from error
-    source = options.resolve_source(model, base)
-    opened = options.open_model(
-        source,
-        device,
-        dtype,
-        feedback,
-        options.chosen_chat(chat, chat_template),
-        system,
-        passes,
-        device_map,
-        compiled,
-        markers=markers,
-    )
+    choice = choice.resolved(options.report)
+    opened = options.open_model(choice)
     import asyncio
 
     from coconut_core.facts import model_facts
@@ -88,7 +68,7 @@ def serve_command(
     from coconut_core.server.runs import Limits
     from coconut_core.server.service import Service
 
-    facts = model_facts(source, opened)
+    facts = model_facts(choice.source, opened)
     limits = Limits(max_question, max_steps, seconds=timeout / 4)
     batcher = Batcher(opened, facts["thoughts_used"], limits, rows=rows, queue=queue)
     service = Service(batcher, facts, host, token, timeout, max_body)
@@ -96,7 +76,7 @@ def serve_command(
     def tell() -> None:
         where = f"[{host}]" if ":" in host else host
         url = f"http://{where}:{sock.getsockname()[1]}"
-        say(f"{source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
+        say(f"{choice.source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
         if token is not None:
             say(f"token: {token}", err=True)
         if not local:

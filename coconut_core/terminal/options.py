@@ -1,6 +1,9 @@
 """Options that several subcommands share, and the opening of a model from them."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +11,7 @@ import typer
 
 from coconut_core.errors import CoconutError
 from coconut_core.feedback import RULES, rule_named
+from coconut_core.model_choice import ModelChoice
 from coconut_core.paths import user_path, user_source
 from coconut_core.seeds import check_seed
 from coconut_core.terminal.guard import say
@@ -133,42 +137,71 @@ def chosen_chat(chat: bool | None, template: str | None) -> bool | str | None:
     return chat if template is None else template
 
 
-def open_model(
-    model: str,
-    device: str,
-    dtype: str,
-    feedback: str | None = None,
-    chat: bool | str | None = None,
-    system: str | None = None,
-    passes: int | None = None,
-    device_map: str | None = None,
-    compiled: bool = False,
-    *,
-    thoughts: int | None = None,
-    markers: str | None = None,
-) -> "CoconutModel":
-    """Open the model, with another number of parallel passes and a compiled step if asked for; a note on stderr
-    where it was not trained to think in latents. thoughts: the most that are asked for, for that note."""
-    from coconut_core.model import CoconutModel
+# The options of a ModelChoice with their defaults, by the names of their parameters.
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "model": (Model, "models/prosqa"),
+    "base": (Base, None),
+    "passes": (Passes, None),
+    "device": (Device, "auto"),
+    "dtype": (Dtype, "auto"),
+    "device_map": (DeviceMap, None),
+    "compiled": (Compiled, False),
+    "feedback": (Feedback, None),
+    "chat": (Chat, None),
+    "chat_template": (ChatTemplate, None),
+    "system": (System, None),
+    "markers": (Markers, None),
+}
+SOURCE, PLACE, HOW = ("model", "base"), ("device", "dtype", "device_map"), tuple(_SHARED)[-5:]
+
+
+def opens_model(
+    first: Sequence[str] = (), **behind: Sequence[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options that say which model it opens, and how: it takes them together, as `choice`.
+
+    behind: which of them --help has behind a parameter of the command's own; first: in front of all.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(choice=_choice(**{name: given.pop(name) for name in _SHARED if name in given}), **given)
+
+        own = [each for name, each in signature(command).parameters.items() if name != "choice"]
+        assert behind.keys() <= {each.name for each in own}, "no such parameter to stand behind"
+        order = [*_parameters(first)]
+        for each in own:
+            order += [each.replace(kind=Parameter.KEYWORD_ONLY), *_parameters(behind.get(each.name, ()))]
+        run.__signature__ = Signature(order)  # type: ignore[attr-defined]  # from which typer reads the options
+        run.__annotations__ = {each.name: each.annotation for each in order}
+        return run
+
+    return decorate
+
+
+def _parameters(names: Iterable[str]) -> Iterator[Parameter]:
+    for name in names:
+        kind, default = _SHARED[name]
+        yield Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _choice(
+    model: str, chat: bool | None = None, chat_template: str | None = None, **others: Any
+) -> ModelChoice:
+    return ModelChoice(model, chat=chosen_chat(chat, chat_template), **others)
+
+
+def open_model(choice: ModelChoice, thoughts: int | None = None) -> "CoconutModel":
+    """Open a model; a note on stderr where it was not trained to think in latents. thoughts: the most that are
+    asked for, for that note."""
     from coconut_core.untrained import untrained_label
 
-    opened = CoconutModel.from_pretrained(
-        model,
-        device=device,
-        dtype=dtype,
-        feedback=feedback,
-        chat=chat,
-        system=system,
-        device_map=device_map,
-        markers=markers,
-    )
-    opened.config = opened.config.with_passes(passes)
-    if compiled:
-        opened.compile_steps()
+    opened = choice.open()
     if not opened.config.trained:
         most = opened.config.thoughts if thoughts is None else thoughts
         label = untrained_label(opened.config.feedback, most)
-        say(f"note: {model} was {label}", err=True)
+        say(f"note: {choice.source} was {label}", err=True)
     remark = rule_named(opened.config.feedback).remark_tied
     if remark and opened.base_lm.config.tie_word_embeddings:
         say(f"note: {remark}", err=True)
@@ -188,25 +221,6 @@ def entropy_rule(threshold: float | None, steps: int) -> "StopRule | None":
     if not 0 < threshold < math.inf:
         raise CoconutError(f"until-entropy must be above 0, in nats, not {threshold:g}")
     return EntropyRule(threshold, steps)
-
-
-def resolve_source(model: str, base: str | None) -> str:
-    """The folder or hub id to open; a source such as official:PATH is converted into the cache first, and the
-    models that come with the project are found from every folder."""
-    from coconut_core.bundled import bundled_model
-    from coconut_core.checkpoints import ImportOptions, split_source
-
-    found = split_source(model)
-    if found is None:
-        if base is not None:
-            raise CoconutError(f"--base goes with official:PATH and the like, not with {model}: leave it out")
-        return str(bundled_model(model) or model)
-    kind, path = found
-    if base is None:
-        raise CoconutError(f"{model} needs --base: the folder or hub id of the model that it was trained from")
-    from coconut_core.checkpoints.convert import convert_into_cache
-
-    return str(convert_into_cache(kind, path, ImportOptions(base), report))
 
 
 def report(line: str) -> None:

@@ -3,6 +3,7 @@
 The interface never waits for it. Torch and transformers are imported in the thread, and not before.
 """
 
+from coconut_core.model_choice import ModelChoice
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.messages import (
     Activity,
@@ -15,7 +16,6 @@ from coconut_tui.engine.messages import (
 )
 from coconut_tui.engine.opening import LOADING
 from coconut_tui.engine.replay import Replay
-from coconut_tui.state import ModelChoice
 
 __all__ = [
     "LOADING",

@@ -12,6 +12,7 @@ from textual.events import Callback
 
 from coconut_core.bundled import short_name
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
 from coconut_core.trace import Trace
 from coconut_tui.branches import Tree
@@ -28,7 +29,7 @@ from coconut_tui.engine.opening import READING, open_bench
 from coconut_tui.engine.worker import Job, Post, Worker
 from coconut_tui.garbage import set_aside, take_back
 from coconut_tui.looks import Ask, Found
-from coconut_tui.state import ModelChoice, RunView
+from coconut_tui.state import RunView
 
 if TYPE_CHECKING:
     from coconut_tui.engine.live import LiveRun

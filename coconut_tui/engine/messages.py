@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from textual.message import Message
 
-from coconut_tui.state import ModelChoice, ModelFacts, RunView
+from coconut_core.model_choice import ModelChoice
+from coconut_tui.state import ModelFacts, RunView
 
 
 class ModelReady(Message):

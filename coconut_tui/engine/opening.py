@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
-from coconut_tui.state import ModelChoice
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench
@@ -23,18 +23,8 @@ def open_bench(
     """A workbench with the model, see Workbench; say is told the stages. Raises CoconutError where it cannot be
     opened."""
     say(LOADING[0])
-    from coconut_core.model import CoconutModel
     from coconut_tui.engine.workbench import CACHE_LIMIT, Workbench
 
     say(LOADING[1])
-    model = CoconutModel.from_pretrained(
-        choice.source,
-        device=choice.device,
-        dtype=choice.dtype,
-        feedback=choice.feedback,
-        chat=choice.chat,
-        system=choice.system,
-        markers=choice.markers,
-    )
     limit = CACHE_LIMIT if cache_limit is None else cache_limit
-    return Workbench(model, others, cache_limit=limit, changed=changed)
+    return Workbench(choice.open(), others, cache_limit=limit, changed=changed)

@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from coconut_core.model_choice import ModelChoice
 from coconut_tui.branches import Tree
 from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 
 path, name = Path(sys.argv[1]), sys.argv[2]

@@ -14,6 +14,7 @@ from filelock import FileLock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import example_problem
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
@@ -21,7 +22,6 @@ from coconut_core.training.metrics import read_metrics
 from coconut_core.training.run_folder import RunFolder
 from coconut_tui.branches import Tree
 from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 from coconut_tui.training_log import TrainingLog
 from tests.abuse.commands import ROOT, with_names

@@ -15,6 +15,7 @@ import pytest
 from textual.widgets import Input, OptionList, TextArea
 
 from coconut_core.model import CoconutModel
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import example_problem, recognise, write_problems
 from coconut_tui.app import Explorer
 from coconut_tui.branches import Branch, Decisions, Tree
@@ -22,7 +23,6 @@ from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.keeper import Keeper
 from coconut_tui.saved import SavedRun, SavedSession
 from coconut_tui.screens.recent import RecentScreen
-from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore, default_folder
 from tests.tui.benches import fresh_records, same_numbers
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until

@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 
 from coconut_core.errors import CoconutError
+from coconut_core.model_choice import ModelChoice
 from coconut_core.whole_files import written_aside
 from coconut_tui import saved, store
 from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
@@ -25,7 +26,6 @@ from coconut_tui.breakpoints import Breakpoint
 from coconut_tui.collection import Answered
 from coconut_tui.controlled import Swaps
 from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.state import ModelChoice
 from coconut_tui.store import SessionStore
 from tests.tui.conftest import PROBLEM
 
@@ -59,7 +59,7 @@ import sys
 from pathlib import Path
 from coconut_tui.branches import Tree
 from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.state import ModelChoice
+from coconut_core.model_choice import ModelChoice
 from coconut_tui.store import SessionStore
 store = SessionStore(Path(sys.argv[1]), print)
 found = store.load()
@@ -97,6 +97,16 @@ def as_saved_by_the_dead(folder: Path, session: SavedSession, name: str = "1-a.j
 
 
 # -- the data ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_of_a_model_is_what_the_explorer_chooses() -> None:
+    choice = ModelChoice("m", "cpu", "float32", "mixture", True, "You think.", "none", passes=2, compiled=True)
+    record = SavedRun(choice, RUN.tree)
+    kept = SavedSession(record).to_json()["run"]
+    assert list(kept)[:8] == [
+        *("source", "device", "dtype", "feedback", "chat", "system", "markers"),
+        "question",
+    ]
 
 
 @pytest.mark.parametrize("session", [SESSION, SavedSession(), replace(SESSION, in_order=False)])
