@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -61,17 +62,18 @@ class Warm:
         signals: tuple[float, ...] = (),
         text: str = "",
         cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Done:
         """Run a command.
 
         stdout: "file", "gone" (a pipe that nobody reads) or a device; file_limit: bytes of the largest file
         that may be written; kill_after: seconds until SIGKILL; kill_when: a glob pattern, SIGKILL once
         something fits it; signals: SIGINT in its place, so many seconds later each; text: what is on stdin.
-        The environment is that of this process as it is now.
+        The environment is that of this process as it is now, with changes.
         """
         request: dict[str, Any] = {"words": [str(word) for word in words], "stdout": stdout}
         request |= {"file_limit": file_limit, "text": text, "cwd": str(cwd or ROOT)}
-        request["environment"] = surroundings()
+        request["environment"] = surroundings(**(environment or {}))
         request |= {"kill_after": kill_after, "kill_when": kill_when, "signals": signals}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Done(**json.loads(self._process.stdout.readline()))
@@ -133,6 +135,7 @@ def _be_the_command(request: dict[str, Any], out: Path, err: Path) -> None:
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         os.dup2(os.open(out.with_name("in"), os.O_RDONLY), 0)
         os.dup2(_stdout(request["stdout"], out), 1)
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT), 2)

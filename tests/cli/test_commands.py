@@ -42,8 +42,8 @@ def test_version_and_unknown_command(installed: Run) -> None:
     assert installed("nonsense").returncode == 2
 
 
-def test_info_in_both_forms(installed: Run, checkpoint: Path) -> None:
-    facts = json.loads(installed("info", checkpoint, "--json").stdout)
+def test_info_in_both_forms(installed: Run, coconut: Run, checkpoint: Path) -> None:
+    facts = json.loads(coconut("info", checkpoint, "--json").stdout)
     assert facts["architecture"] == "LlamaForCausalLM"
     assert facts["thoughts"] == 3
     assert facts["memory"]["weights"] == 4 * facts["parameters"]
@@ -52,9 +52,9 @@ def test_info_in_both_forms(installed: Run, checkpoint: Path) -> None:
     assert "UNKNOWN" in text
 
 
-def test_info_predicts_memory(installed: Run, checkpoint: Path) -> None:
+def test_info_predicts_memory(coconut: Run, checkpoint: Path) -> None:
     def need(*more: str) -> dict[str, int]:
-        memory: dict[str, int] = json.loads(installed("info", checkpoint, "--json", *more).stdout)["memory"]
+        memory: dict[str, int] = json.loads(coconut("info", checkpoint, "--json", *more).stdout)["memory"]
         return memory
 
     one, many = need("--question-length", "40"), need("--question-length", "40", "--batch", "8", "-n", "60")
@@ -62,49 +62,47 @@ def test_info_predicts_memory(installed: Run, checkpoint: Path) -> None:
     assert many["weights"] == one["weights"]
     assert many["thinking"] > 8 * one["thinking"]
     assert "peak" not in need()
-    refused = installed("info", checkpoint, "--branches", "3")
+    refused = coconut("info", checkpoint, "--branches", "3")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "how long are the questions" in refused.stderr
 
 
-def test_info_of_a_truncated_checkpoint(installed: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_info_of_a_truncated_checkpoint(coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
     for file in checkpoint.iterdir():
         content = file.read_bytes()
         (tmp_path / file.name).write_bytes(
             content[: len(content) // 2] if file.suffix == ".safetensors" else content
         )
-    result = installed("info", tmp_path)
+    result = coconut("info", tmp_path)
     assert result.returncode == 2
     assert "truncated or corrupted" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_data_make_stats_and_eval(installed: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_data_make_stats_and_eval(installed: Run, coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
     first, second, other = (tmp_path / name for name in ("a.json", "b.json", "c.json"))
     for path, seed in ((first, 7), (second, 7), (other, 8)):
-        assert installed("data", "make", "prosqa", "--count", 20, "--seed", seed, "--out", path).returncode == 0
+        assert coconut("data", "make", "prosqa", "--count", 20, "--seed", seed, "--out", path).returncode == 0
     assert first.read_text() == second.read_text()
     assert first.read_text() != other.read_text()
     assert len(read_problems(first)) == 20
     assert "nodes" in installed("data", "stats", first).stdout
-    with_thoughts = json.loads(installed("eval", "--model", checkpoint, "--data", first, "--json").stdout)
+    with_thoughts = json.loads(coconut("eval", "--model", checkpoint, "--data", first, "--json").stdout)
     assert with_thoughts["n"] == 20
     assert with_thoughts["thoughts"] == 3
     assert with_thoughts["accuracy"] == with_thoughts["right"] / 20
     low, high = with_thoughts["interval_95"]
     assert 0 <= low <= with_thoughts["accuracy"] <= high <= 1
-    none = json.loads(
-        installed("eval", "--model", checkpoint, "--data", first, "--thoughts", 0, "--json").stdout
-    )
+    none = json.loads(coconut("eval", "--model", checkpoint, "--data", first, "--thoughts", 0, "--json").stdout)
     assert none["thoughts"] == 0
     assert none["mean_answer_tokens"] != with_thoughts["mean_answer_tokens"] or none["right"] == 0
     assert "95 % interval" in installed("eval", "--model", checkpoint, "--data", first).stdout
 
 
-def test_data_errors(installed: Run, tmp_path: Path) -> None:
-    assert "known are prosqa" in installed("data", "make", "nothing", "--out", tmp_path / "x.json").stderr
+def test_data_errors(coconut: Run, tmp_path: Path) -> None:
+    assert "known are prosqa" in coconut("data", "make", "nothing", "--out", tmp_path / "x.json").stderr
     bad = tmp_path / "bad.json"
     bad.write_text('[{"question": 3}]')
-    result = installed("data", "stats", bad)
+    result = coconut("data", "stats", bad)
     assert result.returncode == 2
     assert "question" in result.stderr

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,12 @@ from coconut_core.problems.families import TABLE, family_named
 from coconut_core.problems.twins import twin_of
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.session import Session
+from tests.abuse.warm import Done, Warm
 from tests.core.plugin_sites import install_example, seen, write_package
 from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_official import official_run, write_base
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def converted(site: Path, bundle: Path, coconut: Run) -> Path:
-    """The same as the installed command converts it with the example's importer."""
+    """The same as the command converts it with the example's importer."""
     done = coconut(
         *("convert", "bundle", bundle / "bundle.safetensors", "--base", bundle / "base"),
         *("--family", "heights", "--out", bundle / "converted"),
@@ -60,29 +61,25 @@ def converted(site: Path, bundle: Path, coconut: Run) -> Path:
 
 
 @pytest.fixture(scope="module")
-def coconut(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run the installed `coconut`, with what is installed in a folder besides."""
-    cache = str(tmp_path_factory.mktemp("cache"))
+def coconut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run `coconut` in a fork of a process that has imported torch, with what is in a folder besides."""
+    warm, cache = Warm(), str(tmp_path_factory.mktemp("cache"))
 
-    def run(*arguments: object, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, site: Path | None = None) -> Done:
         path = {} if site is None else {"PYTHONPATH": str(site)}
-        return subprocess.run(
-            [Path(sys.executable).with_name("coconut"), *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={**os.environ, **path, "OMP_NUM_THREADS": "1", "COLUMNS": "150", "XDG_CACHE_HOME": cache},
-        )
+        return warm.run("coconut", *arguments, environment={**path, "COLUMNS": "150", "XDG_CACHE_HOME": cache})
 
-    return run
+    yield run
+    warm.close()
 
 
 # -- the worked example ------------------------------------------------------------------------------------
 
 
-def test_the_command_lists_what_is_registered_and_from_where(site: Path, coconut: Run) -> None:
-    listed = json.loads(coconut("plugins", "--json", site=site).stdout)
+def test_the_installed_command_lists_what_is_registered_and_from_where(site: Path) -> None:
+    command = [str(Path(sys.executable).with_name("coconut")), "plugins", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
     found = {(row["what"], row["name"]): row for row in listed}
     plugged = [name for name, row in found.items() if row["package"] == "coconut-example 0.1.0"]
     assert plugged == [
