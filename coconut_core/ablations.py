@@ -47,16 +47,17 @@ class Control:
         return f"{name}@{thought}" if name else None
 
 
+def _other_orders(count: int) -> int:
+    return factorial(min(count, 20)) - 1
+
+
 CONTROLS = {
     control.name: control
     for control in (
         Control("none", "truncate 0", "no thought at all", Kind.DEPRIVING, single="drop"),
         Control("zero", "zero@all", "zero vectors"),
         Control(
-            "pause",
-            "pause@all",
-            "the latent marker's embedding, a token that says nothing",
-            Kind.DEPRIVING,
+            "pause", "pause@all", "the latent marker's embedding, a token that says nothing", Kind.DEPRIVING
         ),
         Control("mean", "mean@all", "the mean of each thought over all problems", Kind.DEPRIVING),
         Control(
@@ -68,12 +69,7 @@ CONTROLS = {
             single="noise",
         ),
         Control("nearest", "nearest@all", "of each thought only the nearest token's embedding"),
-        Control(
-            "shuffled",
-            "shuffle",
-            "its own thoughts in another order",
-            outcomes=lambda count: factorial(min(count, 20)) - 1,
-        ),
+        Control("shuffled", "shuffle", "its own thoughts in another order", outcomes=_other_orders),
         Control("random", "replace random@all", "the thoughts of another problem", Kind.SWAP),
         Control(
             "same-hop",
@@ -95,16 +91,9 @@ CONTROLS = {
 def one_by_one(count: int) -> list[Control]:
     """Of a run of so many thoughts each left out, each swapped for another problem's, and only the first k."""
     places = range(1, count + 1)
-    return [
-        *(Control(f"without {place}", f"drop@{place}", "the others as they were") for place in places),
-        *(
-            Control(
-                f"swapped {place}", f"replace own@all; replace random@{place}", "a random other problem's there"
-            )
-            for place in places
-        ),
-        *(Control(f"first {place}", f"truncate {place}", "only so many") for place in places[:-1]),
-    ]
+    without = [Control(f"without {place}", f"drop@{place}", "") for place in places]
+    swapped = [Control(f"swapped {place}", f"replace own@all; replace random@{place}", "") for place in places]
+    return [*without, *swapped, *(Control(f"first {place}", f"truncate {place}", "") for place in places[:-1])]
 
 
 def ablations_of(thought: int) -> tuple[str, ...]:

@@ -264,12 +264,15 @@ def _tell_explained(asked: _Asked) -> None:
 
 
 def _print_forms() -> None:
+    from coconut_core.ablations import CONTROLS
     from coconut_core.interventions.text import FORMS
 
     width = max(len(form.usage) for form in FORMS)
     for form in FORMS:
         say(f"{form.usage:<{width}}  {form.description}; such as {form.example}")
-    say("THOUGHTS: 2, 1,3, 2-4 or all. Several interventions: zero@1; scale 2@3")
+    say("THOUGHTS: 2, 1,3, 2-4 or all. Several interventions: zero@1; scale 2@3\n\nThe controls are:")
+    for control in CONTROLS.values():
+        say(f"{control.text:<{width}}  {control.name}: {control.description}")
 
 
 def _read_interventions(texts: list[str]) -> "list[Command]":

@@ -134,6 +134,7 @@ def test_the_list_of_interventions_needs_no_question(coconut: Run) -> None:
     shown = coconut("ask", "--do", "help").stdout
     assert "zero@THOUGHTS" in shown
     assert "steer TOKEN FACTOR@THOUGHTS" in shown
+    assert "replace twin@all" in shown.partition("The controls are:")[2]
 
 
 @pytest.mark.parametrize(("text", "why"), [("zeero@2", "is no intervention"), ("zero@9", "no thought 9")])
