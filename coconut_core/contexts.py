@@ -26,7 +26,7 @@ CACHE_NAMES = ("cache", "past_key_values", "cache_params")  # since transformers
 
 @dataclass
 class Context:
-    """What has been read so far: the cache, which of its positions count, and the last hidden state."""
+    """What has been read so far: the KV cache, which of its positions count, and the last hidden state."""
 
     cache: DynamicCache | None  # None where gradients flow through recurrent layers, see new_context
     mask: Tensor  # (batch, time), 1 where a position counts, 0 where it is padding

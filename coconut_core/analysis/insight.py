@@ -28,7 +28,7 @@ class Place:
     gives: str  # what its state is used for: "thought 4", "<eot>", a word, or "" where nothing has used it
     state: Tensor  # (hidden,), after the final norm
     layers: Tensor  # (layers, hidden), the residual stream after each layer
-    lens: tuple[Readout, ...]  # what each layer would say, first to last; the last is the state's own readout
+    lens: tuple[Readout, ...]  # the logit lens: what each layer would say; the last is the state's own readout
     attention: Tensor | None = None  # (layers, heads, positions up to this one); None where not asked for
 
     __repr__ = record_repr

@@ -33,7 +33,7 @@ class Intervention:
 
 @dataclass(frozen=True)
 class Zero(Intervention):
-    """The zero vector in place of the thought."""
+    """The zero vector in place of the thought (zero ablation)."""
 
     def __call__(self, thought: Tensor) -> Tensor:
         return torch.zeros_like(thought)
@@ -102,7 +102,7 @@ class Nearest(Intervention):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Add(Intervention):
-    """The thought plus a vector (hidden,) times a factor; 0 changes nothing."""
+    """The thought plus a vector (hidden,) times a factor (steering); 0 changes nothing."""
 
     vector: Tensor
     factor: float = 1.0
@@ -117,7 +117,7 @@ class Add(Intervention):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProjectOut(Intervention):
-    """The thought without its part along a vector (hidden,); the zero vector changes nothing."""
+    """The thought without its part along a vector (hidden,) (directional ablation); zero changes nothing."""
 
     vector: Tensor
     label: str = "vector"
@@ -133,7 +133,8 @@ class ProjectOut(Intervention):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PatchLayer(Intervention):
-    """A donor's residual stream (hidden,) in place of what a layer gives while the thought is read."""
+    """A donor's residual stream (hidden,) in place of what a layer gives while the thought is read (activation
+    patching)."""
 
     layer: int
     vector: Tensor
@@ -166,7 +167,7 @@ class PatchHead(Intervention):
 
 @dataclass(frozen=True)
 class HiddenPositions(Intervention):
-    """The thought cannot attend to these positions, counted from the prompt's first as 0."""
+    """Attention knockout: the thought cannot attend to these positions, the prompt's first being 0."""
 
     positions: tuple[int, ...]
     label: str = ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coconut_core.ablations import Control
 from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
@@ -23,6 +24,7 @@ SNIPPETS = {
     for path in PAGES
     if (code := "\n".join(re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.M | re.S)))
 }
+NAMES = {"docs/EXTENDING.md": {"Control": Control}}  # a row of a table, whose module has it
 GIVEN = {"docs/SERVE.md", "docs/TRAINING.md"}  # what stands around these is given: a server, a file's arguments
 
 
@@ -53,7 +55,7 @@ def test_what_a_page_shows_runs_and_prints_what_it_says(page: str) -> None:
     run = CoconutModel.from_pretrained("models/prosqa").start(example_problem("prosqa", 1).question)
     run.finish_thinking()
     run.trace().save("run.json")
-    printed = output_of(SNIPPETS[page], {})
+    printed = output_of(SNIPPETS[page], dict(NAMES.get(page, {})))
     assert [text for text in said_by(SNIPPETS[page]) if text not in printed] == []
 
 
@@ -64,8 +66,8 @@ def test_openais_client_is_answered_as_the_page_shows() -> None:
     with batching(model) as batcher, serving(batcher, name="models/prosqa") as server:
         code = SNIPPETS["docs/SERVE.md"].replace("127.0.0.1:8765", f"127.0.0.1:{server.port}")
         printed = output_of(code, {"token": TOKEN, "question": question})
-    assert printed[0] == model.generate(question, thoughts=3)[0]
-    assert len(ast.literal_eval(printed[1])) == 3
+    assert "\n".join(printed[:-1]) == model.generate(question, thoughts=3)[0]
+    assert len(ast.literal_eval(printed[-1])) == 3
 
 
 def test_the_file_that_makes_problems_makes_them(
