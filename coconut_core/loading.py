@@ -1,6 +1,5 @@
 """Opening a checkpoint: every way in which it can be wrong ends in one line that says what to do."""
 
-import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ from coconut_core.markers import LATENT, add_tokens, own_markers, with_markers
 from coconut_core.model import EXTRA_FILE, CoconutModel
 from coconut_core.paths import user_path, user_source
 from coconut_core.placing import check_room, read_device_map, weight_files
+from coconut_core.records import read_json_object
 from coconut_core.special_tokens import tokenizer_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -141,11 +141,7 @@ def check_folder(folder: Path) -> None:
     config = folder / "config.json"
     if not config.is_file():
         raise CoconutError(f"{folder} is not a model: it has no config.json")
-    try:
-        if not isinstance(json.loads(config.read_text(encoding="utf-8")), dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise CoconutError(f"{config} cannot be read: {error}") from error
+    read_json_object(config)
     weight_files(folder)  # whether all shards are there
     weights = sorted(folder.glob("*.safetensors"))
     if all(path.name == EXTRA_FILE for path in weights):

@@ -1,6 +1,5 @@
 """LoRA adapters as PEFT writes them: a folder with what was learned beside a model, and that model's name."""
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from transformers.utils import is_peft_available
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.hub import is_hub_id
 from coconut_core.paths import user_path
+from coconut_core.records import read_json_object
 
 FILE_NAME, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -38,11 +38,8 @@ def find_adapter(source: str | Path) -> Adapter | None:
     file = folder / FILE_NAME
     if not file.is_file() or (folder / "config.json").is_file():
         return None
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        kind, base = settings["peft_type"], settings["base_model_name_or_path"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise CoconutError(f"{file} cannot be read: {one_line(error)}") from error
+    settings = read_json_object(file)
+    kind, base = settings.get("peft_type"), settings.get("base_model_name_or_path")
     if kind != "LORA":
         raise CoconutError(f"{folder} holds an adapter of the kind {kind}: merge it into its base first")
     if not (folder / WEIGHTS).is_file():

@@ -126,12 +126,17 @@ def _check(made: Any, record: Any, path: str, closed: bool) -> None:
         raise CoconutError(f"unknown entry {name!r:.60}: remove it, or upgrade coconut; known are {known}")
     for name in (name for name in limits if name in record):
         found, given = getattr(made, name), record[name]
-        values = zip(found, given, strict=True) if isinstance(found, tuple) else [(found, given)]
-        for number, (value, inner) in enumerate(values):
-            entry = f"{path}{name}[{number}]" if isinstance(found, tuple) else path + name
+        several = isinstance(found, tuple)
+        inside = is_dataclass(found[0] if several and found else found)
+        if not inside and not limits[name]:
+            continue
+        for number, (value, inner) in enumerate(
+            zip(found, given, strict=True) if several else [(found, given)]
+        ):
+            entry = f"{path}{name}[{number}]" if several else path + name
             if value is not None:
                 check_limits(entry, value, *limits[name])
-            if is_dataclass(value):
+            if inside:
                 _check(value, inner, f"{entry}.", closed)
 
 

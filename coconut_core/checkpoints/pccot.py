@@ -6,7 +6,6 @@ thoughts and what stands in front of an answer, config.json the number of parall
 question stands in front of <bot> without a line break.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from coconut_core.config import CoconutConfig, check_thoughts
 from coconut_core.errors import CoconutError, one_line
 from coconut_core.loading import load_tokenizer
 from coconut_core.model import CoconutModel
+from coconut_core.records import read_json_object
 
 PREFIX = "base_model.model."
 ARGUMENTS, ADAPTER, SHAPE = "pccot_args.json", "adapter_config.json", "config.json"
@@ -193,14 +193,9 @@ def _trained_tokens(adapter: Mapping[str, Any]) -> list[int]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except FileNotFoundError:
         raise CoconutError(f"there is no {path}: is this the folder of a PCCoT model?") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CoconutError(f"{path} cannot be read: {one_line(error)}") from error
-    if not isinstance(record, dict):
-        raise CoconutError(f"{path} must hold a JSON object")
-    return record
 
 
 def _number(record: Mapping[str, Any], name: str, path: Path) -> int:

@@ -10,6 +10,7 @@ from coconut_core.errors import CoconutError
 from coconut_core.problems.arithmetic import numbers_in, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader, not_json
+from coconut_core.records import read_record
 from coconut_core.whole_files import written_aside
 
 
@@ -60,27 +61,26 @@ class Problem:
         """Read one record of the official layout. Raises CoconutError naming the field that is wrong."""
         if not isinstance(record, dict):
             raise CoconutError(f"a problem must be a JSON object, not {type(record).__name__}")
-        question, answer, steps = record.get("question"), record.get("answer", ""), record.get("steps", [])
-        if not isinstance(question, str):
-            raise CoconutError("a problem needs a 'question' that is text")
-        if not isinstance(answer, str):
-            raise CoconutError("a problem's 'answer' must be text")
-        if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
-            raise CoconutError("a problem's 'steps' must be a list of texts")
-        return cls(question, tuple(steps), answer, _graph_from_json(record))
+        return read_record(cls, {"answer": "", "steps": [], **record, "graph": _graph_from_json(record)})
+
+
+@dataclass(frozen=True)
+class _GraphRecord:
+    """A graph as the official layout names its parts."""
+
+    idx_to_symbol: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    root: int
+    target: int
+    neg_target: int
 
 
 def _graph_from_json(record: dict[str, Any]) -> Graph | None:
     if "edges" not in record:
         return None
-    try:
-        names = tuple(str(name) for name in record["idx_to_symbol"])
-        edges = tuple((int(source), int(target)) for source, target in record["edges"])
-        graph = Graph(names, edges, int(record["root"]), int(record["target"]), int(record["neg_target"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CoconutError(f"a problem's graph fields cannot be read ({error!r})") from error
-    used = {node for edge in edges for node in edge} | {graph.root, graph.target, graph.wrong}
-    if not all(0 <= node < len(names) for node in used):
+    graph = Graph(*vars(read_record(_GraphRecord, record)).values())
+    used = {node for edge in graph.edges for node in edge} | {graph.root, graph.target, graph.wrong}
+    if not all(0 <= node < len(graph.names) for node in used):
         raise CoconutError("a problem's graph names a node that 'idx_to_symbol' does not have")
     return graph
 

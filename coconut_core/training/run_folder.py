@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from coconut_core.errors import CoconutError
+from coconut_core.records import AtLeast0, read_json_object, read_record
 from coconut_core.training.metrics import FILE_NAME as METRICS
 from coconut_core.training.recipe import recipe_from_table
 from coconut_core.whole_files import (
@@ -36,6 +38,12 @@ from coconut_core.whole_files import (
 STATE = "training_state.pt"
 LOCK = "run.lock"
 _NAME = re.compile(r"step-(\d{6,})\Z")
+
+
+@dataclass(frozen=True)
+class _Best:
+    step: AtLeast0
+    accuracy: float
 
 
 class RunFolder:
@@ -102,14 +110,9 @@ class RunFolder:
     def read_recipe(self) -> dict[str, Any]:
         """The recipe of the run."""
         try:
-            recipe = json.loads(self.recipe.read_text(encoding="utf-8"))
+            return read_json_object(self.recipe)
         except FileNotFoundError:
             raise CoconutError(f"nothing to resume in {self.path}: start it without --resume") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise CoconutError(f"{self.recipe} cannot be read: {error}") from error
-        if not isinstance(recipe, dict):
-            raise CoconutError(f"{self.recipe} must hold a JSON object")
-        return recipe
 
     def note_accuracy(self, step: int, accuracy: float) -> None:
         """Note a checkpoint's accuracy on held-out problems; the first of the best ones is kept."""
@@ -120,12 +123,10 @@ class RunFolder:
     def read_best(self) -> tuple[int, float] | None:
         """Step and accuracy of the best checkpoint so far."""
         try:
-            record = json.loads(self.best.read_text(encoding="utf-8"))
-            return int(record["step"]), float(record["accuracy"])
+            best = read_record(_Best, read_json_object(self.best), self.best)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CoconutError(f"{self.best} cannot be read: {error!r}") from error
+        return best.step, best.accuracy
 
     # -- checkpoints ---------------------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ def test_more_damage_is_refused_in_one_line(tmp_path: Path, content: str, suffix
     ("line", "said"),
     [
         ("oops", "not valid JSON: Expecting value at column 1"),
-        ('{"question": "Is it so?", "answer": 72}', "a problem's 'answer' must be text"),
-        ('{"question": 1}', "a problem needs a 'question' that is text"),
+        ('{"question": "Is it so?", "answer": 72}', "the entry 'answer' must be a text, not a whole number"),
+        ('{"question": 1}', "the entry 'question' must be a text, not a whole number"),
     ],
 )
 def test_what_is_wrong_is_said_of_its_line(tmp_path: Path, line: str, said: str) -> None:
