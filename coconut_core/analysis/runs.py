@@ -12,34 +12,30 @@ from coconut_core.errors import CoconutError
 from coconut_core.layers import watching
 from coconut_core.model import CoconutModel
 from coconut_core.passes import check_one_by_one
+from coconut_core.reprs import record_repr
 from coconut_core.rows import in_batches, read_prompts
 
 BATCH = 32  # questions at a time
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Runs that each take as many thoughts. Place k is where k of them have been read, place 0 is <bot>.
+class Places:
+    """Runs that each take as many thoughts, seen place by place. Place k is where k of them have been read,
+    place 0 is <bot>.
 
     So the state at place k is what is fed as thought k + 1, and that at the last place is fed no more.
     """
 
-    states: Tensor  # (runs, places, hidden), float32, after the final norm
-    layers: Tensor  # (runs, places, layers, hidden), float32, the residual stream after each layer
+    states: Tensor  # (runs, places, hidden), after the final norm
+    layers: Tensor  # (runs, places, layers, hidden), the residual stream after each layer
+    attention: Sequence[Tensor] = ()  # where asked for, of each place (runs, layers, heads, time), left-padded
+
+    __repr__ = record_repr
 
     @property
     def thoughts(self) -> Tensor:
         """The vectors that were fed, (runs, thoughts, hidden)."""
         return self.states[:, :-1]
-
-
-@dataclass(frozen=True)
-class Passes:
-    """One batch, as Runs and with the attention of each place where it was asked for."""
-
-    states: Tensor  # (batch, places, hidden)
-    layers: Tensor  # (batch, places, layers, hidden)
-    attention: list[Tensor]  # for each place (batch, layers, heads, time); time grows, padding is in front
 
 
 def gather(
@@ -49,8 +45,8 @@ def gather(
     *,
     batch_size: int = BATCH,
     progress: Callable[[int], None] | None = None,
-) -> Runs:
-    """Let the model take exactly so many thoughts over each question.
+) -> Places:
+    """Let the model take exactly so many thoughts over each question; what is kept is float32, on the CPU.
 
     progress is called with the number of questions done, batch by batch. Raises CoconutError for an unusable
     question.
@@ -65,7 +61,7 @@ def gather(
         if progress is not None:
             progress(len(chosen))
     order = range(len(prompts))
-    return Runs(
+    return Places(
         torch.stack([states[index].float() for index in order]).cpu(),
         torch.stack([layers[index].float() for index in order]).cpu(),
     )
@@ -74,7 +70,7 @@ def gather(
 @torch.inference_mode()
 def think(
     model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, *, attention: bool = False
-) -> Passes:
+) -> Places:
     """Read prompts and take exactly so many thoughts, all rows at once."""
     check_one_by_one(model)
     check_room(model, prompts, thoughts)
@@ -83,7 +79,7 @@ def think(
         states = [context.hidden]
         for _ in range(thoughts):
             states.append(model.latent_step(context))
-    return Passes(
+    return Places(
         torch.stack(states, dim=1),
         torch.stack([seen.layers for seen in watch.passes], dim=1),
         [seen.attention for seen in watch.passes if seen.attention is not None],

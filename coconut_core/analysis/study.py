@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.graphs import Map, controls, searched_graph
-from coconut_core.analysis.runs import BATCH, Runs, gather
+from coconut_core.analysis.runs import BATCH, Places, gather
 from coconut_core.config import CoconutConfig
 from coconut_core.errors import CoconutError
 from coconut_core.model import CoconutModel
@@ -58,7 +58,7 @@ class Study:
         return [problem.question for problem in self.problems]
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Places:
         """What the model thinks; run when first asked for."""
         return gather(
             self.model, self.questions, self.thoughts, batch_size=self.batch_size, progress=self.progress

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from coconut_core.analysis.graphs import CLASSES, Map, controls, relabelled
 from coconut_core.analysis.inner_products import LEAD, class_means
-from coconut_core.analysis.runs import Runs, aside
+from coconut_core.analysis.runs import Places, aside
 from coconut_core.analysis.search import frontier_readings, mass_by_distance, read_frontier
 from coconut_core.analysis.speaking import (
     answer_words,
@@ -43,7 +43,7 @@ def chain_model(architecture: str = "llama") -> CoconutModel:
 def with_states(model: CoconutModel, problems: list[Problem], states: Tensor) -> Study:
     """A study whose states are given, not run."""
     study = Study(model, problems, states.shape[1] - 1)
-    study.__dict__["runs"] = Runs(states, states[:, :, None])
+    study.__dict__["runs"] = Places(states, states[:, :, None])
     return study
 
 
