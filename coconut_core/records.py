@@ -66,19 +66,16 @@ class OneOf:
         return f"one of {', '.join(filter(None, self.texts))}"
 
 
-def read_json_object(path: Path, name: str | None = None) -> dict[str, Any]:
-    """The JSON object in a file. Raises CoconutError where there is none, and FileNotFoundError without a file.
-
-    name: how the file is named in the error; by default by its path.
-    """
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises CoconutError where it holds none, and FileNotFoundError."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise CoconutError(f"{name or path} cannot be read: {one_line(error)}") from error
+        raise CoconutError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(record, dict):
-        raise CoconutError(f"{name or path} must hold a JSON object")
+        raise CoconutError(f"{path} cannot be read: it must hold a JSON object")
     return record
 
 

@@ -126,7 +126,7 @@ def test_a_file_that_is_no_json(content: bytes, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_object_and_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
-    with pytest.raises(CoconutError, match=r"a\.json must hold a JSON object"):
+    with pytest.raises(CoconutError, match=r"a\.json cannot be read: it must hold a JSON object"):
         read_json_object(tmp_path / "a.json")
     with pytest.raises(FileNotFoundError):
         read_json_object(tmp_path / "b.json")
