@@ -49,10 +49,11 @@ demo: $(INSTALLED)  ## open the bundled model with a question; without a termina
 test: $(INSTALLED)  ## run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
-lint: $(INSTALLED)  ## check style, format and types
+lint: $(INSTALLED)  ## check style, format, types and which way imports point
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 
 format: $(INSTALLED)  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .

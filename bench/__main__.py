@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.guard import run_guarded
 
 BENCHMARKS = {  # paint first: it starts programs, which takes a process that has grown large longer

@@ -7,7 +7,7 @@ import torch
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import answer
 from bench.shapes import Shape, random_question
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 
 OURS, OFFICIAL = "coconut_core", "official way"
 TARGET = 8.0  # on GPT-2-small shapes

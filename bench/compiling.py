@@ -8,10 +8,10 @@ from torch import Tensor
 
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape, random_question
-from coconut_core.compiled import CompiledPass
-from coconut_core.contexts import Context
-from coconut_core.model import CoconutModel
-from coconut_core.rows import read_prompts
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.cache.compiled import CompiledPass
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.runs.rows import read_prompts
 
 STEPS = 16  # timed together; in some random models differences of rounding grow from step to step
 ROWS = (1, 64)

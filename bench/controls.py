@@ -5,11 +5,11 @@ from functools import partial
 from bench.ask import OURS, make_talkative
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape, random_question
-from coconut_core.ablations import CONTROLS
-from coconut_core.controls import Study, answers_to, study_problems
-from coconut_core.generate import generate
+from coconut_core.evaluation.ablations import CONTROLS
+from coconut_core.evaluation.controls import Study, answers_to, study_problems
 from coconut_core.interventions import Plan
 from coconut_core.problems import Problem
+from coconut_core.runs.generate import generate
 
 SEPARATELY = "one by one"
 PROBLEMS = 12

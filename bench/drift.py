@@ -14,14 +14,14 @@ import typer
 from torch import Tensor
 
 from bench.shapes import SHAPES, random_question
-from coconut_core.errors import CoconutError
-from coconut_core.loading import DTYPES
-from coconut_core.markdown import markdown_table
-from coconut_core.model import CoconutModel
-from coconut_core.plots import Figure, Line, draw_lines
+from coconut_core.checkpoints.loading import DTYPES
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.markdown import markdown_table
+from coconut_core.common.plots import Figure, Line, draw_lines
+from coconut_core.evaluation.significance import Share
 from coconut_core.problems import generate_problems, read_some_problems
-from coconut_core.rows import read_prompts
-from coconut_core.significance import Share
+from coconut_core.runs.rows import read_prompts
 from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import Json
 

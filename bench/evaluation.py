@@ -7,9 +7,9 @@ from bench.ask import OFFICIAL, OURS, make_talkative
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import answer
 from bench.shapes import Shape, random_question
-from coconut_core.generate import generate
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.problems import generate_problems
+from coconut_core.runs.generate import generate
 
 TARGET = 20.0  # on ProsQA shapes
 SAMPLE = 5  # questions that the plain way is timed on

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout, TokenProbability, readouts
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.readout import Readout, TokenProbability, readouts
 
 LAYERS = 30
 TOKENS = 10

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.guard import run_guarded
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def measure_step(shape: "Shape") -> tuple[StepTaken, StepTaken, int]:
     """
     from bench.shapes import random_batch
     from bench.train import check_same, our_step
-    from coconut_core.live_bytes import LiveBytes
+    from coconut_core.runs.live_bytes import LiveBytes
     from coconut_core.training.gradient_checkpointing import gradient_checkpointing
 
     model = shape.build()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 
 # (model, ids (B, T), mask (B, T)) -> embeddings with thoughts (B, T, C), logits (B, T, V)
 Read = Callable[[CoconutModel, Tensor, Tensor], tuple[Tensor, Tensor]]

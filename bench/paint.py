@@ -60,7 +60,7 @@ def random_checkpoint(folder: Path, vocabulary: int, hidden: int, layers: int) -
 
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.start import build_model
 

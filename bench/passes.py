@@ -12,12 +12,12 @@ import typer
 
 from bench.measure import Way, take_turns
 from coconut_core.cli.evaluate import read_numbers
-from coconut_core.config import check_passes
-from coconut_core.evaluate import Evaluation, evaluate
-from coconut_core.markdown import markdown_table
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.markdown import markdown_table
+from coconut_core.evaluation.evaluate import Evaluation, evaluate
+from coconut_core.evaluation.significance import Pairs, adjusted, paired
+from coconut_core.latent.config import check_passes
 from coconut_core.problems import Problem, read_some_problems
-from coconut_core.significance import Pairs, adjusted, paired
 from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import Json
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench.measure import Comparison
 from bench.shapes import Shape
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server

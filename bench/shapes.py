@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from coconut_core.config import CoconutConfig
-from coconut_core.losses import IGNORE
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.losses import IGNORE
 from coconut_core.problems.prosqa import CONCEPTS
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.training.recipe import ModelShape, load_recipe

@@ -7,7 +7,7 @@ from functools import partial
 
 from bench.measure import Comparison
 from bench.shapes import Shape
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 CHECKPOINT = "models/prosqa-labelled"
 TARGET = 1.3

@@ -13,13 +13,13 @@ from transformers import DynamicCache
 from bench.ask import make_talkative
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape, random_question
-from coconut_core.contexts import Context, new_cache
-from coconut_core.halting import Ending
-from coconut_core.model import CoconutModel
-from coconut_core.recording import record_step
-from coconut_core.rows import new_row, read_prompts, step_rows
-from coconut_core.session import Session
-from coconut_core.trace import StepRecord
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.cache.contexts import Context, new_cache
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.halting import Ending
+from coconut_core.runs.recording import record_step
+from coconut_core.runs.rows import new_row, read_prompts, step_rows
+from coconut_core.runs.session import Session
 
 STEPS = 32  # timed together
 LONG = 256  # thoughts behind which one ought to cost what the first cost

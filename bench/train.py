@@ -10,8 +10,8 @@ from torch.nn.utils import get_total_norm
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import Read, loss_of, read_again, read_official
 from bench.shapes import Batch, Shape, random_batch
-from coconut_core.model import CoconutModel
-from coconut_core.prompt_shortcut import prompt_shortcut
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.prompt_shortcut import prompt_shortcut
 
 OURS, AGAIN, OFFICIAL = "coconut_core", "prefix again", "official way"
 TARGETS = {("gpt2-small", AGAIN): 3.0}

@@ -2,24 +2,24 @@
 
 from typing import TYPE_CHECKING, Any
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 if TYPE_CHECKING:
-    from coconut_core.config import CoconutConfig
-    from coconut_core.generate import Runs
-    from coconut_core.model import CoconutModel
-    from coconut_core.session import Session
-    from coconut_core.trace import Trace
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.latent.config import CoconutConfig
+    from coconut_core.records.trace import Trace
+    from coconut_core.runs.generate import Runs
+    from coconut_core.runs.session import Session
 
 __version__ = "0.1.0"
 __all__ = ["CoconutConfig", "CoconutError", "CoconutModel", "Runs", "Session", "Trace"]
 
 _PLACES = {
-    "CoconutConfig": "config",
-    "CoconutModel": "model",
-    "Runs": "generate",
-    "Session": "session",
-    "Trace": "trace",
+    "CoconutConfig": "latent.config",
+    "CoconutModel": "coconut",
+    "Runs": "runs.generate",
+    "Session": "runs.session",
+    "Trace": "records.trace",
 }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ModelChoice:
 
         Raises CoconutError where a foreign checkpoint has no base, or another one has, and where it is damaged.
         """
-        from coconut_core.bundled import bundled_model
         from coconut_core.checkpoints import ImportOptions, split_source
+        from coconut_core.checkpoints.bundled import bundled_model
 
         foreign = split_source(self.source)
         if foreign is None:
@@ -53,7 +53,7 @@ class ModelChoice:
 
     def open(self) -> "CoconutModel":
         """The model in evaluation mode. Raises CoconutError in one line for whatever is wrong."""
-        from coconut_core.model import CoconutModel
+        from coconut_core.coconut import CoconutModel
 
         model = CoconutModel.from_pretrained(
             self.source,

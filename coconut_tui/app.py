@@ -9,13 +9,14 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.timer import Timer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.base import Problem
-from coconut_core.trace import Trace
-from coconut_tui.action import AnyAction
-from coconut_tui.actions import ACTIONS, all_actions
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.collection import Collection
+from coconut_core.records.trace import Trace
+from coconut_tui import views
+from coconut_tui.actions.asking import open_first
+from coconut_tui.actions.helping import type_line
+from coconut_tui.actions.palette import PaletteProvider, palette_commands
+from coconut_tui.actions.table import ACTIONS, all_actions
 from coconut_tui.config import Config
 from coconut_tui.engine import (
     Activity,
@@ -26,24 +27,23 @@ from coconut_tui.engine import (
     Stopped,
     VerdictRead,
 )
-from coconut_tui.explorer_base import ExplorerBase
-from coconut_tui.footing import keys_shown
-from coconut_tui.keeper import Keeper
-from coconut_tui.keys_first import KeysFirst
-from coconut_tui.pace import Pace
-from coconut_tui.palette import PaletteProvider, palette_commands
-from coconut_tui.saved import SavedRun
+from coconut_tui.explorer.base import ExplorerBase
+from coconut_tui.explorer.footing import keys_shown
+from coconut_tui.explorer.keys_first import KeysFirst
+from coconut_tui.explorer.pace import Pace
+from coconut_tui.run.action import AnyAction
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Collection
+from coconut_tui.saved.format import SavedRun
+from coconut_tui.saved.keeper import Keeper
 from coconut_tui.screens.beside import BesideScreen
-from coconut_tui.verbs.asking import open_first
-from coconut_tui.verbs.helping import type_line
-from coconut_tui.widgets import views
+from coconut_tui.tour.bar import TourBar
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import status_line, usage_text
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from coconut_tui.widgets.tour import TourBar
 
 
 class Explorer(ExplorerBase):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import (
@@ -105,12 +105,12 @@ def explore(
 
       coconut-tui run.json         replay a saved run
     """
-    from coconut_core.hub import check_source
+    from coconut_core.checkpoints.hub import check_source
     from coconut_core.problems import read_some_problems
-    from coconut_core.trace import Trace
+    from coconut_core.records.trace import Trace
     from coconut_tui.config import Config
-    from coconut_tui.keeper import Keeper, kept_theme
-    from coconut_tui.store import default_folder
+    from coconut_tui.saved.keeper import Keeper, kept_theme
+    from coconut_tui.saved.store import default_folder
 
     given = {"model": model, "device": device, "dtype": dtype, "thoughts": thoughts, "top_k": top_k}
     in_force = _settings(config, given)
@@ -147,7 +147,7 @@ def explore(
     from coconut_tui.app import Explorer
     from coconut_tui.leaving import end_process, leaving_on_signals
     from coconut_tui.terminal import draw_on_terminal
-    from coconut_tui.tour import first_time
+    from coconut_tui.tour.steps import first_time
 
     keeper = Keeper(default_folder() if settings.remember else None, data)
     if restore is False:
@@ -187,9 +187,11 @@ def _settings(path: Path | None, given: Mapping[str, Any] | None = None) -> "Loa
     from coconut_tui.config import load_config
 
     def check_keys(keys: Mapping[str, str]) -> None:
-        from coconut_tui import actions  # with Textual behind it, which settings without keys can do without
+        from coconut_tui.actions import (
+            table,  # with Textual behind it, which settings without keys can do without
+        )
 
-        actions.check_keys(keys)
+        table.check_keys(keys)
 
     return load_config(path, given, check_keys=check_keys)
 
@@ -224,8 +226,8 @@ def export(
 
       coconut-tui export run.json --format markdown --to - | less
     """
-    from coconut_core.paths import check_outputs
-    from coconut_core.trace import Trace
+    from coconut_core.common.paths import check_outputs
+    from coconut_core.records.trace import Trace
     from coconut_tui.export import export_for, export_named, write_export
 
     chosen = None if form is None else export_named(form)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from coconut_core.errors import CoconutError
-from coconut_core.paths import user_path
-from coconut_tui.palettes import PALETTES
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_tui.widgets.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
 FILE_VARIABLE = PREFIX + "CONFIG"  # names the config file, so it is no entry of one

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from coconut_core.cli.train_seeds import read_seeds
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.guard import run_guarded
 from results.report import write_report
 from results.runs import PROBLEMS, SEEDS, Plan, Row, do_all, parts

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from coconut_core.plots import Figure, Line, draw_lines, side_by_side
-from coconut_core.significance import Spread
+from coconut_core.common.plots import Figure, Line, draw_lines, side_by_side
+from coconut_core.evaluation.significance import Spread
 from coconut_core.training.metrics import FILE_NAME, read_metrics
 from results.runs import LABELS, Part, Plan, Row
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from coconut_core.analysis.graphs import CLASSES
 from coconut_core.analysis.inner_products import LEAD, PUBLISHED, PUBLISHED_STEP
-from coconut_core.markdown import markdown_table
-from coconut_core.significance import Pairs, Share, Spread, adjusted, paired
+from coconut_core.common.markdown import markdown_table
+from coconut_core.evaluation.significance import Pairs, Share, Spread, adjusted, paired
 from results.figures import write_figures
 from results.runs import LABELS, RECIPE, Part, Plan, Row, seeds_run
 

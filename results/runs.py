@@ -14,13 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from coconut_core.errors import CoconutError, visible
+from coconut_core.common.errors import CoconutError, visible
+from coconut_core.common.whole_files import written_aside
 from coconut_core.problems import Problem, generate_problems, write_problems
 from coconut_core.problems.prosqa import ProsqaSize
 from coconut_core.training.curriculum import ALL, METHODS
 from coconut_core.training.recipe import Recipe, load_recipe, recipe_from_table
 from coconut_core.training.run_folder import RunFolder
-from coconut_core.whole_files import written_aside
 
 RECIPE, BASE_RECIPE = "small", "small-base"
 SEEDS = (1, 2, 3)

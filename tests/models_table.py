@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from coconut_core.architectures import TESTED
-from coconut_core.markdown import markdown_table
+from coconut_core.common.markdown import markdown_table
+from coconut_core.latent.architectures import TESTED
 from tests.core.tiny_architectures import RECURRENT
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ which `report` writes down. Nothing here changes a run: whether a thought matter
 
 from collections.abc import Sequence
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 READINGS = {
     "search": "where a thought lies on the graph",

@@ -10,9 +10,9 @@ from torch import Tensor
 from coconut_core.analysis.graphs import Map
 from coconut_core.analysis.runs import think
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.errors import CoconutError
-from coconut_core.plots import Figure, draw_grid
-from coconut_core.rows import in_batches
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Figure, draw_grid
+from coconut_core.runs.rows import in_batches
 
 ABOUT = (
     "Attention at the position that reads a thought, by what it falls on. The question tells the graph edge by "

@@ -11,8 +11,8 @@ from coconut_core.analysis.graphs import Map
 from coconut_core.analysis.lens import Lens, divergence
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.analysis.tuned_lens import find_tuned_lens
-from coconut_core.errors import CoconutError
-from coconut_core.plots import Figure, draw_grid, side_by_side
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Figure, draw_grid, side_by_side
 
 ABOUT = (
     "The residual stream after each layer, read through the final norm and the LM head as if that layer were "

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite, nan, sqrt
 from typing import Any
 
-from coconut_core.plots import Line
+from coconut_core.common.plots import Line
 
 
 @dataclass(frozen=True)

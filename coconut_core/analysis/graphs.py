@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from coconut_core.graph_reading import GraphLayers, graph_layers
-from coconut_core.outcomes import has_classes
+from coconut_core.evaluation.outcomes import has_classes
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.graphs import distances, walk_ends
+from coconut_core.records.graph_reading import GraphLayers, graph_layers
 
 NodeClasses = dict[str, list[int]]
 

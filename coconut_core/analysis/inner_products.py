@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.graphs import CLASSES, Map
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.plots import Figure, draw_lines
+from coconut_core.common.plots import Figure, draw_lines
 
 # The published means of the first continuous thought of a from-scratch model (arXiv 2505.12514).
 PUBLISHED_STEP = 1

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.lens import Lens
-from coconut_core.layers import Seen, watching
-from coconut_core.model import CoconutModel
-from coconut_core.prompt import read_prompt
-from coconut_core.readout import Readout, readouts
-from coconut_core.reprs import record_repr
-from coconut_core.session import Session
-from coconut_core.special_tokens import Encoded, PlacedToken
-from coconut_core.steps import Step, read_again
+from coconut_core.common.reprs import record_repr
+from coconut_core.latent.layers import Seen, watching
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.prompt import read_prompt
+from coconut_core.latent.readout import Readout, readouts
+from coconut_core.latent.special_tokens import Encoded, PlacedToken
+from coconut_core.runs.session import Session
+from coconut_core.runs.steps import Step, read_again
 
 BOT = "<bot>"
 
@@ -107,7 +107,7 @@ def _named(step: Step) -> str:
     return "<eot>" if step.kind == "marker" and not step.index else step.token
 
 
-def prompt_words(model: CoconutModel, question: str) -> tuple[Word, ...]:
+def prompt_words(model: LatentModel, question: str) -> tuple[Word, ...]:
     """The words of a question's prompt and where they stand: every position is in exactly one of them. Tokens
     that share a word, or a character, are put together; special tokens stand alone. Raises CoconutError where
     the prompt cannot be read."""

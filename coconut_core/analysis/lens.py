@@ -7,9 +7,9 @@ arXiv 2303.08112) first moves each layer's stream by an affine map that was trai
 import torch
 from torch import Tensor, nn
 
-from coconut_core.architectures import NORMS
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.architectures import NORMS
+from coconut_core.latent.model import LatentModel
 
 
 class Translators(nn.Module):
@@ -30,7 +30,7 @@ class Translators(nn.Module):
 class Lens:
     """Reads every layer through the final norm; with translators, each layer moved by its own first."""
 
-    def __init__(self, model: CoconutModel, translators: Translators | None = None) -> None:
+    def __init__(self, model: LatentModel, translators: Translators | None = None) -> None:
         """Raises CoconutError where the model's final norm cannot be told."""
         self._model, self._translators = model, translators
         self._norm = final_norm(model)
@@ -51,7 +51,7 @@ class Lens:
         return self._model.logits(self.states(layers)).float()
 
 
-def final_norm(model: CoconutModel) -> nn.Module:
+def final_norm(model: LatentModel) -> nn.Module:
     """The norm behind the last layer. Raises CoconutError where there is none of a known name."""
     base = model.text_model
     found = (getattr(base, name, None) for name in NORMS)

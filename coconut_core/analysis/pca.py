@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.errors import CoconutError
-from coconut_core.plots import Cloud, Line, draw_clouds, draw_lines
-from coconut_core.reprs import record_repr
-from coconut_core.seeds import new_generator
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Cloud, Line, draw_clouds, draw_lines
+from coconut_core.common.reprs import record_repr
+from coconut_core.common.seeds import new_generator
 
 ABOUT = (
     "The directions in which thoughts of this data set differ most, and how much of their variance lies in "

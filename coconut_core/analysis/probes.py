@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
-from coconut_core.seeds import new_generator
-from coconut_core.significance import adjusted
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.seeds import new_generator
+from coconut_core.evaluation.significance import adjusted
 
 PERMUTATIONS = 200
 STRENGTHS = tuple(10.0**power for power in range(-1, 6))  # of the ridge

@@ -24,8 +24,8 @@ from coconut_core.analysis.probes import (
 )
 from coconut_core.analysis.results import results_figure, results_table, said_results
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.errors import CoconutError
-from coconut_core.plots import Figure, Line, draw_grid, draw_lines, side_by_side
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Figure, Line, draw_grid, draw_lines, side_by_side
 from coconut_core.problems.arithmetic import equations, evaluate_sum
 from coconut_core.problems.base import Problem
 

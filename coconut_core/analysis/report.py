@@ -15,9 +15,9 @@ from coconut_core.analysis.search import read_search
 from coconut_core.analysis.series import read_series
 from coconut_core.analysis.study import Section, Study
 from coconut_core.analysis.values import read_values
-from coconut_core.errors import CoconutError
-from coconut_core.markdown import markdown_table
-from coconut_core.whole_files import written_aside
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.markdown import markdown_table
+from coconut_core.common.whole_files import written_aside
 
 RECORD, FORMAT = "analysis.json", "coconut-analysis"
 READERS: dict[str, Callable[[Study], Section]] = {  # one for each of READINGS

@@ -7,7 +7,7 @@ import torch
 
 from coconut_core.analysis.estimates import Estimate, estimate
 from coconut_core.analysis.study import Study, Table
-from coconut_core.plots import Figure, draw_grid
+from coconut_core.common.plots import Figure, draw_grid
 from coconut_core.problems.arithmetic import equations
 
 

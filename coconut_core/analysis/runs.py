@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError
-from coconut_core.layers import watching
-from coconut_core.model import CoconutModel
-from coconut_core.passes import check_one_by_one
-from coconut_core.reprs import record_repr
-from coconut_core.rows import in_batches, read_prompts
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.reprs import record_repr
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.layers import watching
+from coconut_core.latent.model import LatentModel
+from coconut_core.runs.passes import check_one_by_one
+from coconut_core.runs.rows import in_batches, read_prompts
 
 BATCH = 32  # questions at a time
 
@@ -39,7 +39,7 @@ class Places:
 
 
 def gather(
-    model: CoconutModel,
+    model: LatentModel,
     questions: Sequence[str],
     thoughts: int,
     *,
@@ -69,7 +69,7 @@ def gather(
 
 @torch.inference_mode()
 def think(
-    model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, *, attention: bool = False
+    model: LatentModel, prompts: Sequence[Sequence[int]], thoughts: int, *, attention: bool = False
 ) -> Places:
     """Read prompts and take exactly so many thoughts, all rows at once."""
     check_one_by_one(model)
@@ -86,7 +86,7 @@ def think(
     )
 
 
-def check_room(model: CoconutModel, prompts: Sequence[Sequence[int]], more: int) -> None:
+def check_room(model: LatentModel, prompts: Sequence[Sequence[int]], more: int) -> None:
     """Raise CoconutError where a prompt and so many more positions are more than the model reads."""
     longest, limit = max(map(len, prompts)), model.max_positions
     if limit is not None and longest + more > limit:

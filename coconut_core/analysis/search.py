@@ -11,7 +11,7 @@ from torch import Tensor
 from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.graphs import Map
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.plots import Figure, Line, draw_grid, draw_lines, side_by_side
+from coconut_core.common.plots import Figure, Line, draw_grid, draw_lines, side_by_side
 
 ABOUT = (
     "The probability that a thought's readout gives to nodes by their distance from the root, and to the "

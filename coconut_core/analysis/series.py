@@ -6,9 +6,9 @@ from torch.nn.functional import normalize
 
 from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.model import CoconutModel
-from coconut_core.plots import Line, draw_lines
-from coconut_core.seeds import new_generator
+from coconut_core.common.plots import Line, draw_lines
+from coconut_core.common.seeds import new_generator
+from coconut_core.latent.model import LatentModel
 
 ABOUT = (
     "Means over the problems, thought by thought. Entropy of the readout in nats (ln n is that of n equally "
@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-def nearest_cosine(model: CoconutModel, states: Tensor) -> Tensor:
+def nearest_cosine(model: LatentModel, states: Tensor) -> Tensor:
     """The largest cosine of each state with a token embedding, (states, hidden) -> (states,)."""
     embeddings = normalize(model.embedding_table().float().cpu(), dim=-1)
     parts = [(normalize(part.float(), dim=-1) @ embeddings.T).amax(dim=-1) for part in states.split(256)]

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from coconut_core.analysis.runs import aside, check_room
 from coconut_core.analysis.study import Study, is_chain_style
-from coconut_core.config import CoconutConfig
-from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.passes import check_one_by_one
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Problem
-from coconut_core.prompt import encode_text
-from coconut_core.rows import in_batches, read_prompts
+from coconut_core.runs.passes import check_one_by_one
+from coconut_core.runs.rows import in_batches, read_prompts
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Asked:
 
 @torch.inference_mode()
 def _speak_after_each(
-    model: CoconutModel, rows: Sequence[_Asked], thoughts: int
+    model: LatentModel, rows: Sequence[_Asked], thoughts: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """For each row its nodes' values as the next step and as the answer, (thoughts + 1, nodes) each."""
     context = read_prompts(model, [row.prompt for row in rows])
@@ -94,14 +94,14 @@ def _speak_after_each(
     return step, answer
 
 
-def step_opening(model: CoconutModel, problem: Problem) -> list[int]:
+def step_opening(model: LatentModel, problem: Problem) -> list[int]:
     """What a step begins with in front of its subject, as tokens: "Every" where the model learned on sentences
     that begin so."""
     said = not is_chain_style(model.config) and any(step.startswith("Every ") for step in problem.steps)
     return encode_text(model.tokenizer, "Every") if said else []
 
 
-def answer_words(model: CoconutModel, problem: Problem) -> list[int]:
+def answer_words(model: LatentModel, problem: Problem) -> list[int]:
     """What stands between <eot> and the target's name in the right answer, as tokens.
 
     Raises CoconutError where the tokens of the answer do not show the name's.
@@ -117,7 +117,7 @@ def answer_words(model: CoconutModel, problem: Problem) -> list[int]:
 
 
 @torch.inference_mode()
-def feed_words(model: CoconutModel, context: Context, words: Sequence[Sequence[int]]) -> None:
+def feed_words(model: LatentModel, context: Context, words: Sequence[Sequence[int]]) -> None:
     """Feed each row its own words; shorter rows are padded in front, where nothing attends to it."""
     width = max(map(len, words))
     if not width:
@@ -129,7 +129,7 @@ def feed_words(model: CoconutModel, context: Context, words: Sequence[Sequence[i
 
 @torch.inference_mode()
 def name_probabilities(
-    model: CoconutModel, context: Context, names: Sequence[Sequence[Sequence[int]]]
+    model: LatentModel, context: Context, names: Sequence[Sequence[Sequence[int]]]
 ) -> list[Tensor]:
     """For each row the probability that each of its names, given as tokens, is said next: (names of the row,).
 
@@ -146,7 +146,7 @@ def name_probabilities(
     return values
 
 
-def _of_the_rest(model: CoconutModel, context: Context, names: list[list[int]]) -> list[float]:
+def _of_the_rest(model: LatentModel, context: Context, names: list[list[int]]) -> list[float]:
     """The product of the probabilities of each row's tokens but the first; 1 where there are none."""
     width = max(1, max(map(len, names)) - 1)
     told = [name[:-1] + [0] * (width - len(name[:-1])) for name in names]

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from coconut_core.analysis.graphs import Map, controls, searched_graph
 from coconut_core.analysis.runs import BATCH, Places, gather
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.plots import Figure
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Figure
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.prompt import encode_text
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Study:
     progress is called with the number of questions done each time a batch of them is.
     """
 
-    model: CoconutModel
+    model: LatentModel
     problems: Sequence[Problem]
     thoughts: int
     seed: int = 0

@@ -16,12 +16,12 @@ from torch import Tensor
 from coconut_core.analysis.lens import Lens, Translators, divergence
 from coconut_core.analysis.runs import gather
 from coconut_core.analysis.study import Table
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.paths import user_path
-from coconut_core.seeds import new_generator
-from coconut_core.verdict import hash_weights
-from coconut_core.whole_files import file_written_aside, refusals_told
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.seeds import new_generator
+from coconut_core.common.whole_files import file_written_aside, refusals_told
+from coconut_core.evaluation.verdict import hash_weights
+from coconut_core.latent.model import LatentModel
 
 # In a folder of its own: whatever *.safetensors lies beside the weights counts as weights.
 FILE_NAME = "lens/tuned.safetensors"
@@ -69,7 +69,7 @@ class TunedLens:
 
 
 def train_tuned_lens(
-    model: CoconutModel,
+    model: LatentModel,
     questions: Sequence[str],
     thoughts: int,
     *,
@@ -146,7 +146,7 @@ def save_tuned_lens(lens: TunedLens, folder: str | Path) -> Path:
     return path
 
 
-def load_tuned_lens(model: CoconutModel, folder: str | Path) -> TunedLens:
+def load_tuned_lens(model: LatentModel, folder: str | Path) -> TunedLens:
     """Read it from a checkpoint's folder. Raises CoconutError where it is damaged or of other weights."""
     path = Path(folder) / FILE_NAME
     try:
@@ -168,7 +168,7 @@ def load_tuned_lens(model: CoconutModel, folder: str | Path) -> TunedLens:
     return TunedLens(translators.to(model.device).requires_grad_(False), calibration)
 
 
-def find_tuned_lens(model: CoconutModel) -> TunedLens | None:
+def find_tuned_lens(model: LatentModel) -> TunedLens | None:
     """The one beside the checkpoint that the model was opened from; None where there is none."""
     folder = user_path(model.name)
     return load_tuned_lens(model, folder) if (folder / FILE_NAME).is_file() else None

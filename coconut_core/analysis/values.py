@@ -13,7 +13,7 @@ from coconut_core.analysis.estimates import Estimate, estimate, line_of
 from coconut_core.analysis.graphs import Map
 from coconut_core.analysis.speaking import node_values, step_hops
 from coconut_core.analysis.study import Section, Study, Table
-from coconut_core.plots import Figure, Line, draw_lines, side_by_side
+from coconut_core.common.plots import Figure, Line, draw_lines, side_by_side
 
 ABOUT = (
     "The model is made to speak after k thoughts. Value: the product of the probabilities of a name's tokens "

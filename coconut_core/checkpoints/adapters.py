@@ -11,9 +11,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from coconut_core.checkpoints.keys import check_keys
-from coconut_core.errors import CoconutError
-from coconut_core.feedback_modules import ProjectionFeedback
-from coconut_core.model import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.feedback_modules import ProjectionFeedback
+from coconut_core.latent.model import LatentModel
 
 _LORA = re.compile(r"(.+)\.lora_(A|B)(?:\.default)?\.weight")  # PEFT keeps or leaves out the adapter's name
 PROJECTION = "prj."
@@ -31,7 +31,7 @@ class Projection:
         """What it says of a CoconutConfig."""
         return {"feedback": "projection", "feedback_options": dict(self.options)} if self.weights else {}
 
-    def put_into(self, model: CoconutModel) -> CoconutModel:
+    def put_into(self, model: LatentModel) -> LatentModel:
         """The same model, its feedback with these weights."""
         if self.weights:
             model.feedback.load_state_dict(dict(self.weights))

@@ -16,11 +16,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from coconut_core.checkpoints.hub import is_hub_id, reach_hub
 from coconut_core.checkpoints.keys import common_dtype
-from coconut_core.errors import CoconutError, one_line
-from coconut_core.hub import is_hub_id, reach_hub
-from coconut_core.loading import load_tokenizer
-from coconut_core.paths import user_path
+from coconut_core.checkpoints.loading import load_tokenizer
+from coconut_core.common.errors import CoconutError, one_line
+from coconut_core.common.paths import user_path
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from coconut_core.checkpoints.adapters import (
     split_lora,
 )
 from coconut_core.checkpoints.base import Base, open_base
+from coconut_core.checkpoints.explainer import Explainer
 from coconut_core.checkpoints.importers import ImportOptions, Report, other_formats
 from coconut_core.checkpoints.keys import (
     check_keys,
@@ -29,10 +30,9 @@ from coconut_core.checkpoints.keys import (
 )
 from coconut_core.checkpoints.sim_cot import fit_decoder
 from coconut_core.checkpoints.weights import read_weights
-from coconut_core.config import CoconutConfig, check_thoughts
-from coconut_core.errors import CoconutError
-from coconut_core.explainer import Explainer
-from coconut_core.model import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig, check_thoughts
+from coconut_core.latent.model import LatentModel
 
 PREFIX, LORA_PREFIX = "codi.", "codi.base_model.model."
 DECODER, BRIDGES = "decoder.", ("pj_in.", "pj_out.")  # what SIM-CoT trains beside CODI
@@ -41,7 +41,7 @@ THOUGHTS, ALPHA = 6, 32.0  # of the published models
 ANSWER_PREFIX = "The answer is:"
 
 
-def read_codi(path: Path, options: ImportOptions, report: Report) -> CoconutModel:
+def read_codi(path: Path, options: ImportOptions, report: Report) -> LatentModel:
     """The model of a CODI checkpoint, its LoRA added to the weights. Raises CoconutError in one line for
     whatever is wrong with it."""
     base = open_base(options.base)
@@ -77,7 +77,7 @@ def read_codi(path: Path, options: ImportOptions, report: Report) -> CoconutMode
         question_end="",
         **projection.told,
     )
-    model = CoconutModel(base.with_weights(skeleton, plain), base.tokenizer, config)
+    model = LatentModel(base.with_weights(skeleton, plain), base.tokenizer, config)
     model.companion = explainer
     return projection.put_into(model).eval()
 

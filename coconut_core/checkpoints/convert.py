@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coconut_core.checkpoints.importers import ImportOptions, Report, importer_named
-from coconut_core.errors import CoconutError
-from coconut_core.paths import user_path
-from coconut_core.whole_files import folder_written_aside, refusals_told
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.whole_files import folder_written_aside, refusals_told
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.latent.model import LatentModel
 
 CACHE_FORMAT = 1  # raised where the same file would be converted into another folder than before
 
 
-def convert(kind: str, path: Path, out: Path, options: ImportOptions, report: Report) -> "CoconutModel":
+def convert(kind: str, path: Path, out: Path, options: ImportOptions, report: Report) -> "LatentModel":
     """Write the Coconut folder of a checkpoint to out, aside first: a kill leaves what was there, or nothing.
 
     Its coconut.json says under `data` which file it came from. Returns the model; raises CoconutError in one

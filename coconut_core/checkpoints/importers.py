@@ -7,12 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coconut_core.errors import CoconutError
-from coconut_core.paths import user_path
-from coconut_core.plugins import Table
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.plugins import Table
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.latent.model import LatentModel
 
 Report = Callable[[str], None]  # is told in a line what is being done
 
@@ -38,14 +38,14 @@ class Importer:
     sign: str  # what names of tensors begin with in this format and in no ordinary model
     function: str  # "module:function", a Read
 
-    def read(self, path: Path, options: ImportOptions, report: Report) -> "CoconutModel":
+    def read(self, path: Path, options: ImportOptions, report: Report) -> "LatentModel":
         """The model of a checkpoint in this format. Raises CoconutError in one line for whatever is wrong."""
         module, _, name = self.function.partition(":")
         read: Read = getattr(import_module(module), name)
         return read(path, options, report)
 
 
-Read = Callable[[Path, ImportOptions, Report], "CoconutModel"]
+Read = Callable[[Path, ImportOptions, Report], "LatentModel"]
 
 IMPORTERS = {
     importer.name: importer

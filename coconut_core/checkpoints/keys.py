@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 SHOWN = 3  # names of each kind in a message
 

@@ -23,9 +23,9 @@ from coconut_core.checkpoints.keys import (
     without_old_buffers,
 )
 from coconut_core.checkpoints.weights import read_weights
-from coconut_core.config import CoconutConfig, check_thoughts
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig, check_thoughts
+from coconut_core.latent.model import LatentModel
 
 PREFIX, EMBEDDING = "base_causallm.", "embedding.weight"
 MARKERS = ("<|start-latent|>", "<|end-latent|>", "<|latent|>")  # in the order in which they are added
@@ -33,7 +33,7 @@ THOUGHTS = 6  # of the published recipes: GSM8k 3 stages of 2, ProsQA and Pronto
 ANSWER_PREFIX = "###"
 
 
-def read_official(path: Path, options: ImportOptions, report: Report) -> CoconutModel:
+def read_official(path: Path, options: ImportOptions, report: Report) -> LatentModel:
     """The model of an official checkpoint_N. Raises CoconutError in one line for whatever is wrong with it."""
     base = open_base(options.base)
     report(f"reading {path}")
@@ -42,7 +42,7 @@ def read_official(path: Path, options: ImportOptions, report: Report) -> Coconut
 
 def official_model(
     weights: dict[str, Tensor], base: Base, path: Path, options: ImportOptions, report: Report
-) -> CoconutModel:
+) -> LatentModel:
     """The model that these tensors of the file at path are. Raises CoconutError where they do not fit."""
     bot, eot, latent = add_markers(base.tokenizer, MARKERS)
     base.tokenizer.pad_token = base.tokenizer.eos_token
@@ -57,10 +57,10 @@ def official_model(
         answer_prefix=ANSWER_PREFIX if options.answer_prefix is None else options.answer_prefix,
         family=options.family,
     )
-    return CoconutModel(base.with_weights(skeleton, plain), base.tokenizer, config).eval()
+    return LatentModel(base.with_weights(skeleton, plain), base.tokenizer, config).eval()
 
 
-def save_official(model: CoconutModel, path: Path) -> None:
+def save_official(model: LatentModel, path: Path) -> None:
     """Write the state dict that the official code reads with `load_model_path: path`.
 
     Raises CoconutError where the official code could not run the model: it feeds back the hidden state, for a
@@ -74,7 +74,7 @@ def save_official(model: CoconutModel, path: Path) -> None:
         torch.save(state, file)
 
 
-def check_official(model: CoconutModel) -> None:
+def check_official(model: LatentModel) -> None:
     """Raise CoconutError unless the official code could run this model as it is run here."""
     config = model.config
     if config.feedback != "hidden" or config.ending != "fixed":

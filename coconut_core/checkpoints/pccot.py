@@ -25,12 +25,12 @@ from coconut_core.checkpoints.keys import (
     names_of_one_tensor,
     without_old_buffers,
 )
+from coconut_core.checkpoints.loading import load_tokenizer
 from coconut_core.checkpoints.weights import read_weights
-from coconut_core.config import CoconutConfig, check_thoughts
-from coconut_core.errors import CoconutError, one_line
-from coconut_core.loading import load_tokenizer
-from coconut_core.model import CoconutModel
-from coconut_core.records import read_json_object
+from coconut_core.common.errors import CoconutError, one_line
+from coconut_core.common.records import read_json_object
+from coconut_core.latent.config import CoconutConfig, check_thoughts
+from coconut_core.latent.model import LatentModel
 
 PREFIX = "base_model.model."
 ARGUMENTS, ADAPTER, SHAPE = "pccot_args.json", "adapter_config.json", "config.json"
@@ -40,7 +40,7 @@ PASSES = 6  # where config.json does not say
 OTHER_KINDS = ("use_dora", "use_rslora", "alpha_pattern", "rank_pattern", "lora_bias")  # of adapters
 
 
-def read_pccot(path: Path, options: ImportOptions, report: Report) -> CoconutModel:
+def read_pccot(path: Path, options: ImportOptions, report: Report) -> LatentModel:
     """The model of a PCCoT folder, its LoRA added to the weights of the base. Raises CoconutError in one line
     for whatever is wrong with it."""
     if not path.is_dir():
@@ -72,7 +72,7 @@ def read_pccot(path: Path, options: ImportOptions, report: Report) -> CoconutMod
         question_end="",
         **projection.told,
     )
-    model = CoconutModel(base.with_weights(skeleton, plain), base.tokenizer, config)
+    model = LatentModel(base.with_weights(skeleton, plain), base.tokenizer, config)
     return projection.put_into(model).eval()
 
 

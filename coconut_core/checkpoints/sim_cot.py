@@ -1,7 +1,8 @@
 """The format of SIM-CoT on Coconut (InternLM/SIM-CoT, arXiv 2509.20317): an official checkpoint with a decoder.
 
 The decoder, `expainable_llm` (so spelled), is a second language model of the base's shape, without the markers'
-embeddings. It was for training only and is kept as an explainer of thoughts, see coconut_core.explainer.
+embeddings. It was for training only and is kept as an explainer of thoughts,
+see coconut_core.checkpoints.explainer.
 """
 
 from collections.abc import Mapping
@@ -13,19 +14,19 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from coconut_core.checkpoints.base import Base, open_base
+from coconut_core.checkpoints.explainer import Explainer
 from coconut_core.checkpoints.importers import ImportOptions, Report, other_formats
 from coconut_core.checkpoints.keys import check_keys, fill_tied, names_of_one_tensor, without_old_buffers
 from coconut_core.checkpoints.official import official_model
 from coconut_core.checkpoints.weights import read_weights
-from coconut_core.errors import CoconutError
-from coconut_core.explainer import Explainer
-from coconut_core.model import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.model import LatentModel
 
 DECODER = "expainable_llm."
 THOUGHTS, THOUGHTS_PER_STEP = 10, 2  # of the published recipe: five stages of two thoughts
 
 
-def read_sim_cot(path: Path, options: ImportOptions, report: Report) -> CoconutModel:
+def read_sim_cot(path: Path, options: ImportOptions, report: Report) -> LatentModel:
     """The model of a SIM-CoT checkpoint, with its decoder as explainer. Raises CoconutError in one line for
     whatever is wrong with it."""
     base = open_base(options.base)

@@ -6,8 +6,8 @@ import re
 import zipfile
 from pathlib import Path
 
-from coconut_core.errors import CoconutError
-from coconut_core.whole_files import remove_leftovers
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.whole_files import remove_leftovers
 
 # What a model's folder may hold: what transformers, the hub and we write.
 MODEL_FOLDERS = {"explainer", "lens", "additional_chat_templates"}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from coconut_core.checkpoints.importers import ImportOptions
 from coconut_core.checkpoints.keys import few
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.common.errors import CoconutError, one_line
 
 MAX_NAMES_BYTES = 64 * 2**20  # of names and shapes in a torch file or an index; 100,000 tensors need 14 MB
 INDEX_SUFFIX = ".index.json"

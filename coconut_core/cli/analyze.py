@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.analysis import READINGS, check_readings
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -50,9 +50,9 @@ def analyze(
 
     Prints the paths of what it wrote. docs/ANALYSIS.md says what each figure does and does not show.
     """
-    from coconut_core.config import check_thoughts
+    from coconut_core.latent.config import check_thoughts
     from coconut_core.problems import read_some_problems
-    from coconut_core.untrained import untrained_label
+    from coconut_core.records.untrained import untrained_label
 
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("count and batch-size must be 1 or more")

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.answer_record import answer_record
 from coconut_core.cli.ask_file import answer_file
 from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.samples import count_answers, say_record, say_seed
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.seeds import check_samples, seed_behind
 from coconut_core.model_choice import ModelChoice
-from coconut_core.seeds import check_samples, seed_behind
+from coconut_core.records.answer_record import answer_record
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
-    from coconut_core.explainer import Explanation
+    from coconut_core.checkpoints.explainer import Explanation
+    from coconut_core.coconut import CoconutModel
     from coconut_core.interventions import Plan
     from coconut_core.interventions.text import Command
-    from coconut_core.model import CoconutModel
     from coconut_core.problems.base import Problem
-    from coconut_core.session import Session
-    from coconut_core.trace import Trace
+    from coconut_core.records.trace import Trace
+    from coconut_core.runs.session import Session
 
 
 @options.opens_model(question=options.SOURCE, thoughts=["passes"], samples=options.PLACE + options.HOW)
@@ -167,9 +167,9 @@ class _Asked:
 
 
 def _check(thoughts: int | None, top_k: int, max_new_tokens: int, temperature: float) -> None:
-    from coconut_core.config import check_thoughts
-    from coconut_core.decoding import check_temperature
-    from coconut_core.readout import check_top_k
+    from coconut_core.latent.config import check_thoughts
+    from coconut_core.latent.readout import check_top_k
+    from coconut_core.runs.decoding import check_temperature
 
     check_temperature(temperature)
     check_top_k(top_k)
@@ -215,9 +215,9 @@ def _run(
 
 
 def _traced(asked: _Asked, source: str, top_k: int) -> "Trace":
-    from coconut_core.recording import trace_session
-    from coconut_core.untrained import untrained_usage
-    from coconut_core.verdict import usage_line
+    from coconut_core.evaluation.verdict import usage_line
+    from coconut_core.records.untrained import untrained_usage
+    from coconut_core.runs.recording import trace_session
 
     seen = trace_session(asked.run, top_k, asked.problem)
     config = asked.run.model.config
@@ -250,7 +250,7 @@ def _tell(asked: _Asked, source: str, top_k: int) -> None:
 
 def _explain(run: "Session", source: str) -> "list[Explanation]":
     """What the explainer of the checkpoint reads in the thoughts of the first latent segment."""
-    from coconut_core.explainer import explain_steps, open_explainer
+    from coconut_core.checkpoints.explainer import explain_steps, open_explainer
 
     thoughts = [step.hidden for step in run.thought_steps() if step.segment == 0]
     return explain_steps(open_explainer(run.model, source), run.model, thoughts)
@@ -264,7 +264,7 @@ def _tell_explained(asked: _Asked) -> None:
 
 
 def _print_forms() -> None:
-    from coconut_core.ablations import CONTROLS
+    from coconut_core.evaluation.ablations import CONTROLS
     from coconut_core.interventions.text import FORMS
 
     width = max(len(form.usage) for form in FORMS)
@@ -297,6 +297,6 @@ def _bind(
 
 def answer_of(text: str, answer_prefix: str) -> str:
     """The answer within what was said; all of it where the model reasoned in words without concluding."""
-    from coconut_core.answers import final_answer
+    from coconut_core.records.answers import final_answer
 
     return final_answer(text, answer_prefix)

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.seeds import seed_behind
 from coconut_core.model_choice import ModelChoice
-from coconut_core.seeds import seed_behind
 from coconut_core.terminal.guard import say
 from coconut_core.terminal.options import open_model
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
 
 BATCH = 32
 
@@ -67,8 +67,8 @@ def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
 def _answer_batch(
     model: "CoconutModel", lines: list[str], thoughts: int | None, sampling: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    from coconut_core.answers import final_answer
-    from coconut_core.generate import generate
+    from coconut_core.records.answers import final_answer
+    from coconut_core.runs.generate import generate
 
     records: list[dict[str, Any]] = []
     drawn = sampling["temperature"] > 0

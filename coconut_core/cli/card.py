@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coconut_core.control_tables import as_markdown
-from coconut_core.errors import CoconutError
-from coconut_core.facts import model_facts
-from coconut_core.markdown import markdown_table
-from coconut_core.paths import user_path
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.markdown import markdown_table
+from coconut_core.common.paths import user_path
+from coconut_core.evaluation.control_tables import as_markdown
+from coconut_core.evaluation.facts import model_facts
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
-    from coconut_core.verdict import Controls
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.evaluation.verdict import Controls
 
 FILE_NAME = "README.md"
 BEGIN, END = "<!-- written by coconut export -->", "<!-- end of what coconut export wrote -->"

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.ablations import CONTROLS
-from coconut_core.control_tables import as_markdown, control_rows
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.ablations import CONTROLS
+from coconut_core.evaluation.control_tables import as_markdown, control_rows
+from coconut_core.evaluation.verdict import FILE_NAME
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
-from coconut_core.verdict import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coconut_core.config import CoconutConfig
+    from coconut_core.evaluation.verdict import Controls
+    from coconut_core.latent.config import CoconutConfig
     from coconut_core.problems import Problem
-    from coconut_core.verdict import Controls
 
 DRAWN = 500  # problems drawn from the model's own family where no file is given
 
@@ -78,9 +78,9 @@ def controls_command(
 
     docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
     """
-    from coconut_core.paths import check_outputs
+    from coconut_core.common.paths import check_outputs
+    from coconut_core.evaluation.verdict import hash_weights
     from coconut_core.problems import read_some_problems
-    from coconut_core.verdict import hash_weights
 
     if max_new_tokens < 1 or (count is not None and count < 1):
         raise CoconutError("max-new-tokens and count must be 1 or more")
@@ -98,7 +98,7 @@ def controls_command(
     opened = options.open_model(choice, thoughts)
     if problems is None:
         problems = _draw(opened.config, count or DRAWN)
-    from coconut_core.controls import run_controls
+    from coconut_core.evaluation.controls import run_controls
 
     found = _with_progress(
         lambda advance: run_controls(

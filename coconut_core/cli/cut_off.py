@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.records.trace import CONTEXT, WORDS, cut_off_by
 from coconut_core.terminal.guard import say
-from coconut_core.trace import CONTEXT, WORDS, cut_off_by
 
 
 def tell_cut_off(runs: Sequence[tuple[str | None, str]], most_words: int) -> None:

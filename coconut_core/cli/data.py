@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.errors import CoconutError, visible
+from coconut_core.common.errors import CoconutError, visible
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -125,7 +125,7 @@ def convert(
     """
     import itertools
 
-    from coconut_core.paths import check_outputs
+    from coconut_core.common.paths import check_outputs
     from coconut_core.problems import gsm8k, prontoqa, write_problems
     from coconut_core.problems.conversion import Conversion
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.errors import CoconutError
-from coconut_core.markdown import markdown_table
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.markdown import markdown_table
+from coconut_core.common.whole_files import written_aside
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
-from coconut_core.whole_files import written_aside
 
 if TYPE_CHECKING:
-    from coconut_core.config import CoconutConfig
-    from coconut_core.evaluate import Evaluation
-    from coconut_core.model import CoconutModel
-    from coconut_core.plots import Figure
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.common.plots import Figure
+    from coconut_core.evaluation.evaluate import Evaluation
+    from coconut_core.evaluation.significance import Share
+    from coconut_core.latent.config import CoconutConfig
     from coconut_core.problems import Problem
-    from coconut_core.significance import Share
 
 Table = list[list[str]]  # the first row is the head
 MOST_NUMBERS = 100  # of thoughts in one sweep; more is a slip of the finger
@@ -106,11 +106,11 @@ def evaluate_command(
 
     --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
     """
-    from coconut_core.halting import choose_ending
-    from coconut_core.passes import in_passes
-    from coconut_core.paths import check_outputs
+    from coconut_core.common.paths import check_outputs
     from coconut_core.problems import read_some_problems
-    from coconut_core.untrained import untrained_label
+    from coconut_core.records.untrained import untrained_label
+    from coconut_core.runs.halting import choose_ending
+    from coconut_core.runs.passes import in_passes
 
     numbers = None if thoughts is None else read_numbers(thoughts)
     if max_new_tokens is None:  # the official code's own numbers, with which it tells GSM8k by the file's name
@@ -217,7 +217,7 @@ def _evaluate_each(
     from rich.console import Console
     from rich.progress import Progress
 
-    from coconut_core.evaluate import evaluate
+    from coconut_core.evaluation.evaluate import evaluate
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("evaluating", total=len(problems) * len(numbers))
@@ -300,7 +300,7 @@ def _as_columns(table: Table) -> str:
 
 
 def _figure(results: "Mapping[int, Evaluation]", is_sweep: bool, title: str) -> "Figure":
-    from coconut_core.evaluate import figure_by_hops, figure_by_thoughts
+    from coconut_core.evaluation.evaluate import figure_by_hops, figure_by_thoughts
 
     if is_sweep:
         return figure_by_thoughts(results, title)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.checkpoints.targets import check_target
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
 from coconut_core.model_choice import ModelChoice
-from coconut_core.paths import user_path
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
 
 FORMATS = ("huggingface", "official")
 
@@ -49,7 +49,7 @@ def export(
       coconut export models/prosqa --out upload/prosqa
     """
     from coconut_core.checkpoints import split_source
-    from coconut_core.whole_files import folder_written_aside, refusals_told
+    from coconut_core.common.whole_files import folder_written_aside, refusals_told
 
     if form not in FORMATS:
         raise CoconutError(f"unknown format '{form}': choose one of {', '.join(FORMATS)}")
@@ -84,9 +84,9 @@ def _write_official(model: "CoconutModel", folder: Path) -> str:
 
 
 def _write_folder(model: "CoconutModel", source: str, folder: Path) -> str:
+    from coconut_core.checkpoints.explainer import FOLDER as EXPLAINER
     from coconut_core.cli.card import model_card, read_own_card
-    from coconut_core.explainer import FOLDER as EXPLAINER
-    from coconut_core.verdict import FILE_NAME, hash_weights, read_controls
+    from coconut_core.evaluation.verdict import FILE_NAME, hash_weights, read_controls
 
     model.save_pretrained(folder)
     if (explainer := Path(source) / EXPLAINER).is_dir():  # which a model is opened without

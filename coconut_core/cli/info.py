@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -35,7 +35,7 @@ def info(
     """
     if question_length is None and (batch > 1 or branches > 1 or thoughts is not None):
         raise CoconutError("how long are the questions? give --question-length in tokens as well")
-    from coconut_core.facts import model_facts
+    from coconut_core.evaluation.facts import model_facts
 
     choice = ModelChoice(model, "cpu", markers=markers, base=base).resolved(options.report)
     opened = options.open_model(choice)
@@ -43,7 +43,7 @@ def info(
     if facts["not_finite"]:
         say(f"warning: weights with NaN or infinity: {', '.join(facts['not_finite'])}", err=True)
     if question_length is not None:
-        from coconut_core.memory import predict
+        from coconut_core.runs.memory import predict
 
         need = predict(opened, question_length, batch=batch, thoughts=thoughts, branches=branches)
         facts["memory"] |= asdict(need) | {"peak": need.peak}

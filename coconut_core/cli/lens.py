@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
 from coconut_core.model_choice import ModelChoice
-from coconut_core.paths import user_path
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from coconut_core.errors import CoconutError
-from coconut_core.plugins import OWN_PACKAGE, Table, package_of, plugins_of
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plugins import OWN_PACKAGE, Table, package_of, plugins_of
 from coconut_core.terminal import options
 
 TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tables of
@@ -39,7 +39,7 @@ def plugins(as_json: options.Json = False) -> None:
 def _tables() -> list[Table[Any]]:
     """The tables of the engine, then those that other packages register, the explorer's among them."""
     from coconut_core.checkpoints.importers import TABLE as FORMATS
-    from coconut_core.feedback import TABLE as FEEDBACK
+    from coconut_core.latent.feedback import TABLE as FEEDBACK
     from coconut_core.problems.families import TABLE as FAMILIES
 
     own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES)}

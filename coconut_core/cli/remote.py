@@ -8,7 +8,7 @@ import typer
 
 from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.samples import count_answers, say_seed
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
 from coconut_core.terminal.guard import say
@@ -87,8 +87,8 @@ def _tell(record: dict[str, Any], as_json: bool, ask: Ask, url: str) -> None:
 
 
 def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
+    from coconut_core.records.trace import Trace
     from coconut_core.terminal.show import print_trace, say_conclusion
-    from coconut_core.trace import Trace
 
     without = f"without {record['done']}" if "done" in record else ""
     if with_trace:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
@@ -63,7 +63,7 @@ def serve_command(
     opened = options.open_model(choice)
     import asyncio
 
-    from coconut_core.facts import model_facts
+    from coconut_core.evaluation.facts import model_facts
     from coconut_core.server.batching import Batcher
     from coconut_core.server.runs import Limits
     from coconut_core.server.service import Service

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.cli.train_seeds import go_on_with_seeds, read_seeds, train_new_seeds
-from coconut_core.errors import CoconutError, Interrupted
+from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -78,7 +78,7 @@ def train(
         return
     if svg is not None:
         raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
-    from coconut_core.loading import choose_device
+    from coconut_core.checkpoints.loading import choose_device
 
     choose_device(device)
     wanted = None if seeds is None else read_seeds(seeds)

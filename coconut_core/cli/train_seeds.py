@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from coconut_core.errors import CoconutError, Interrupted
+from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _train_each(
 
 def _tell_results(runs: "SeedRuns", seeds: Sequence[int]) -> None:
     """A line a seed, and what lies between them, of the accuracy on held-out problems."""
-    from coconut_core.significance import Spread
+    from coconut_core.evaluation.significance import Spread
 
     results = [(seed, runs.result(seed)) for seed in seeds]
     width = max(len(str(seed)) for seed in seeds)

@@ -3,7 +3,7 @@
 Only what needs no run of a model is imported here; see the modules `donors` and `text` for the rest.
 """
 
-from coconut_core.interventions.edits import (
+from coconut_core.runs.edits import (
     Add,
     Apply,
     Chain,
@@ -20,7 +20,7 @@ from coconut_core.interventions.edits import (
     Zero,
     chain,
 )
-from coconut_core.interventions.plan import Plan
+from coconut_core.runs.plan import Plan
 
 __all__ = [
     "Add",

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import rule_named
-from coconut_core.generate import run
-from coconut_core.interventions.plan import check_numbers
-from coconut_core.paths import user_path
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.quoting import partition
+from coconut_core.common.token_names import typed_name
+from coconut_core.latent.feedback import rule_named
 from coconut_core.problems.base import Problem
-from coconut_core.quoting import partition
-from coconut_core.rows import Recording
-from coconut_core.token_names import typed_name
+from coconut_core.runs.generate import run
+from coconut_core.runs.plan import check_numbers
+from coconut_core.runs.rows import Recording
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.latent.model import LatentModel
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ POOL = 64  # problems drawn for donors and means where a caller gives none
 
 
 def record(
-    model: "CoconutModel",
+    model: "LatentModel",
     questions: Sequence[str],
     thoughts: int | None = None,
     *,
@@ -90,7 +90,7 @@ class Sources:
     draw: the seed of noise and of an order where the words say none.
     """
 
-    model: "CoconutModel"
+    model: "LatentModel"
     question: str
     problem: Problem | None = None
     others: Sequence[Problem] | None = None

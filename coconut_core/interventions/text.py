@@ -12,9 +12,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.quoting import partition, parts, words
 from coconut_core.interventions.donors import DONORS, Sources, thought_of
-from coconut_core.interventions.edits import (
+from coconut_core.runs.edits import (
     Add,
     HiddenPositions,
     Intervention,
@@ -28,9 +29,8 @@ from coconut_core.interventions.edits import (
     Zero,
     chain,
 )
-from coconut_core.interventions.plan import Plan, shuffled, without
-from coconut_core.quoting import partition, parts, words
-from coconut_core.rows import Recording
+from coconut_core.runs.plan import Plan, shuffled, without
+from coconut_core.runs.rows import Recording
 
 Build = Callable[[Sources, Sequence[str], int], Intervention]
 

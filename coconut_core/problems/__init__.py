@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.base import (
     Graph,
     Problem,

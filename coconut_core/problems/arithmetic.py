@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 LONGEST = 200  # characters of a side; the longest in the wild has some 80
 

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import read_record
+from coconut_core.common.whole_files import written_aside
 from coconut_core.problems.arithmetic import numbers_in, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
 from coconut_core.problems.files import JsonReader, not_json
-from coconut_core.records import read_record
-from coconut_core.whole_files import written_aside
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.files import JsonReader
 
 START = re.compile(r'\s*\{\s*"example\d+"\s*:')

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from coconut_core.errors import CoconutError
-from coconut_core.plugins import Table
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plugins import Table
 from coconut_core.problems import prontoqa, prosqa, sums, symbolic
 from coconut_core.problems.base import Graph, Problem, names_in_steps
 from coconut_core.problems.size import Knobs

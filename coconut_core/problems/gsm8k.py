@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation
 from coconut_core.problems.base import Problem
 from coconut_core.problems.conversion import Conversion

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.conversion import Conversion
 from coconut_core.problems.experiments import START, official_record, read_entries

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 Range = tuple[int, int]  # both ends included
 Drawn = TypeVar("Drawn")

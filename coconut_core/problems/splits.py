@@ -12,7 +12,7 @@ Of problems without a graph it is the sums of the steps that say so; 3+5 and 5+3
 import hashlib
 from collections.abc import Sequence
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.arithmetic import step_equation
 from coconut_core.problems.base import Graph, Shape
 

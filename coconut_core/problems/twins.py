@@ -19,7 +19,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.arithmetic import LONGEST, evaluate_sum
 from coconut_core.problems.base import Graph, Problem

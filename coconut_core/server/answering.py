@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from coconut_core.errors import CoconutError, describe_error
+from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.records.trace import StepRecord
 from coconut_core.server.asks import Ask
 from coconut_core.server.batching import Batcher, ClosedError, FullError
 from coconut_core.server.openai_records import UnknownModelError
 from coconut_core.server.runs import Job, TooLongError
-from coconut_core.trace import StepRecord
 
 LONGEST = 1000  # characters of a message: it may quote what was sent
 RETRY_AFTER = 1  # seconds after which one who found the queue full may try again

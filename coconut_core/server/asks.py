@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any
 
-from coconut_core.errors import CoconutError
-from coconut_core.records import Range, read_record
-from coconut_core.seeds import LARGEST_SEED, check_samples, seed_behind
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import Range, read_record
+from coconut_core.common.seeds import LARGEST_SEED, check_samples, seed_behind
 
 LONGEST_DO = 4096  # characters
 

@@ -18,15 +18,15 @@ from time import monotonic
 
 import torch
 
-from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.rows import end_rows, in_batches, read_prompts, repeated, step_rows, think_in_parallel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.model import LatentModel
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.rows import end_rows, in_batches, read_prompts, repeated, step_rows, think_in_parallel
 from coconut_core.server.asks import Ask
 from coconut_core.server.joining import join, joinable
 from coconut_core.server.logs import report_error
 from coconut_core.server.runs import Job, Limits, Run
-from coconut_core.trace import StepRecord
 
 TOGETHER = 8  # questions read in one pass; more of them only leave the processor's cache
 AT_ONCE = 32  # rows that may be read between two steps of a batch that is under way
@@ -44,7 +44,7 @@ class Batcher:
     """Answers asks, up to `rows` side by side while up to `queue` wait. verdict: what is said of the model's
     thoughts with each answer."""
 
-    def __init__(self, model: CoconutModel, verdict: str, limits: Limits, *, rows: int, queue: int) -> None:
+    def __init__(self, model: LatentModel, verdict: str, limits: Limits, *, rows: int, queue: int) -> None:
         self.model, self.verdict, self.limits = model, verdict, limits
         self.rows, self.queue = rows, queue
         self._joins = joinable(model.empty_context(1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.server.asks import Ask
 
 LONGEST_WAIT = 60.0  # seconds between two attempts, whatever the server says

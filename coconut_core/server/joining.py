@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from coconut_core.cache_layers import abilities
-from coconut_core.contexts import Context
-from coconut_core.growing_layer import GrowingLayer
+from coconut_core.latent.cache.cache_layers import abilities
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.cache.growing_layer import GrowingLayer
 
 Part = tuple[Context, Sequence[int]]  # rows of a context
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from coconut_core.errors import describe_error, visible
+from coconut_core.common.errors import describe_error, visible
 
 LONGEST = 300  # characters of a line
 

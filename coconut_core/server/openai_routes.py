@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from coconut_core.answer_record import thought_record
+from coconut_core.records.answer_record import thought_record
 from coconut_core.server.answering import TakenStep, answers
 from coconut_core.server.openai_records import (
     PREFIX,

@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from coconut_core.answer_record import answer_record
-from coconut_core.answers import final_answer
-from coconut_core.errors import CoconutError, describe_error
-from coconut_core.halting import EntropyRule, choose_ending
+from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.common.text_stream import TextStream, spoken_text
 from coconut_core.interventions.donors import Sources
-from coconut_core.interventions.inside import check_fits
-from coconut_core.interventions.plan import Plan
 from coconut_core.interventions.text import bind, read_commands
-from coconut_core.machine import Machine, Mode
-from coconut_core.model import CoconutModel
-from coconut_core.passes import allow_edit, choose_passes
+from coconut_core.latent.model import LatentModel
 from coconut_core.problems import Problem, recognise
-from coconut_core.recording import record_step, run_settings, watched_tokens
-from coconut_core.rows import Decision, Row, new_row
+from coconut_core.records.answer_record import answer_record
+from coconut_core.records.answers import final_answer
+from coconut_core.records.trace import StepRecord, Trace
+from coconut_core.records.untrained import untrained_usage
+from coconut_core.runs.halting import EntropyRule, choose_ending
+from coconut_core.runs.inside import check_fits
+from coconut_core.runs.machine import Machine, Mode
+from coconut_core.runs.passes import allow_edit, choose_passes
+from coconut_core.runs.plan import Plan
+from coconut_core.runs.recording import record_step, run_settings, watched_tokens
+from coconut_core.runs.rows import Decision, Row, new_row
+from coconut_core.runs.steps import KINDS, Step, new_step
 from coconut_core.server.asks import Ask
-from coconut_core.steps import KINDS, Step, new_step
-from coconut_core.text_stream import TextStream, spoken_text
-from coconut_core.trace import StepRecord, Trace
-from coconut_core.untrained import untrained_usage
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Limits:
 class Run:
     """One row. It keeps a record of its steps with `top` tokens in each; with 0 only its words count."""
 
-    model: CoconutModel
+    model: LatentModel
     row: Row
     prompt_ids: list[int]
     top: int
@@ -103,7 +103,7 @@ class Job:
         """What went wrong in one of its rows."""
         return next((run.row.error for run in self.runs if run.row.error is not None), None)
 
-    def prepare(self, model: CoconutModel, limits: Limits) -> None:
+    def prepare(self, model: LatentModel, limits: Limits) -> None:
         """Make its runs. Raises CoconutError for what the model cannot be asked, and TooLongError."""
         ask, self.began = self.ask, monotonic()
         for name, number in (("thoughts", ask.thoughts), ("max_new_tokens", ask.max_new_tokens)):
@@ -226,7 +226,7 @@ class Job:
             self.answer.set_exception(known)
 
 
-def _check_room(model: CoconutModel, thoughts: int | None, read: int) -> None:
+def _check_room(model: LatentModel, thoughts: int | None, read: int) -> None:
     """Raise CoconutError for more thoughts than the model's context holds behind what was read."""
     room = None if model.max_positions is None else model.max_positions - read
     if thoughts is not None and room is not None and thoughts > room:

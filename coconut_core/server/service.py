@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from coconut_core.errors import CoconutError, one_line
+from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.server.answering import Failure, failure
 from coconut_core.server.batching import Batcher
 from coconut_core.server.openai_records import PREFIX, error_record

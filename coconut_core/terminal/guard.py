@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from coconut_core.errors import CoconutError, Interrupted, device_failure, visible
+from coconut_core.common.errors import CoconutError, Interrupted, device_failure, visible
 
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:

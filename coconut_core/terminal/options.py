@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import RULES, rule_named
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path, user_source
+from coconut_core.common.seeds import check_seed
+from coconut_core.latent.feedback import RULES, rule_named
 from coconut_core.model_choice import ModelChoice
-from coconut_core.paths import user_path, user_source
-from coconut_core.seeds import check_seed
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
-    from coconut_core.halting import StopRule
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.runs.halting import StopRule
 
 UNTRAINED = "Models that were not trained to think in latents"
 
@@ -195,7 +195,7 @@ def _choice(
 def open_model(choice: ModelChoice, thoughts: int | None = None) -> "CoconutModel":
     """Open a model; a note on stderr where it was not trained to think in latents. thoughts: the most that are
     asked for, for that note."""
-    from coconut_core.untrained import untrained_label
+    from coconut_core.records.untrained import untrained_label
 
     opened = choice.open()
     if not opened.config.trained:
@@ -210,7 +210,7 @@ def open_model(choice: ModelChoice, thoughts: int | None = None) -> "CoconutMode
 
 def entropy_rule(threshold: float | None, steps: int) -> "StopRule | None":
     """The rule of --until-entropy and --entropy-steps; None where it was not asked for."""
-    from coconut_core.halting import EntropyRule
+    from coconut_core.runs.halting import EntropyRule
 
     if steps < 1:
         raise CoconutError(f"entropy-steps must be 1 or more, not {steps}")

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from coconut_core.errors import visible
+from coconut_core.common.errors import visible
 from coconut_core.training.curriculum import counted
 from coconut_core.training.metrics import Row, is_of_own_stage, stage_name
 

@@ -5,11 +5,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from coconut_core.cells import cells, padded
-from coconut_core.errors import visible
-from coconut_core.graph_reading import graph_mass
+from coconut_core.common.cells import cells, padded
+from coconut_core.common.errors import visible
+from coconut_core.records.graph_reading import graph_mass
+from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
 from coconut_core.terminal.guard import say
-from coconut_core.trace import UNREADABLE, StepRecord, Trace
 
 BAR = 20
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from coconut_core.errors import CoconutError
-from coconut_core.records import AtLeast0, AtLeast1, OneOf, Range
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import AtLeast0, AtLeast1, OneOf, Range
 
 ALL = 10_000  # more steps, or tokens of steps, than any problem has
 

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from coconut_core.errors import CoconutError
-from coconut_core.paths import user_path
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
 from coconut_core.problems import Problem, draw_in_split, read_problems, read_some_problems, write_problems
 from coconut_core.problems.base import Graph, Shape
 from coconut_core.problems.families import family_named

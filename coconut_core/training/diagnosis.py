@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.graphs import controls, searched_graph
-from coconut_core.model import CoconutModel
-from coconut_core.outcomes import has_classes
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.outcomes import has_classes
 from coconut_core.problems import Graph, Problem
 from coconut_core.problems.graphs import walk_ends
 from coconut_core.training.curriculum import Stage

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.config import CoconutConfig
-from coconut_core.losses import IGNORE, has_label
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.losses import IGNORE, has_label
+from coconut_core.latent.prompt import encode_text, question_ids
 from coconut_core.problems.base import Graph, Problem, names_in_steps
 from coconut_core.problems.families import Family, family_named, is_family
 from coconut_core.problems.graphs import walk_ends
-from coconut_core.prompt import encode_text, question_ids
 from coconut_core.training.curriculum import ALL, Stage
 
 

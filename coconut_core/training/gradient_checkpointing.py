@@ -15,11 +15,11 @@ from torch.utils.checkpoint import checkpoint
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-from coconut_core.cache_layers import abilities
-from coconut_core.contexts import new_cache
-from coconut_core.errors import CoconutError
-from coconut_core.layers import decoder_layers
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.cache_layers import abilities
+from coconut_core.latent.cache.contexts import new_cache
+from coconut_core.latent.layers import decoder_layers
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.prompt import unknown_words
 from coconut_core.problems.base import Problem
-from coconut_core.prompt import unknown_words
 from coconut_core.training.curriculum import Stage, counted
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 

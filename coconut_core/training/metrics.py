@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from coconut_core.errors import CoconutError
-from coconut_core.plots import Figure, Line, draw_lines
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import Figure, Line, draw_lines
 from coconut_core.training.curriculum import counted
 from coconut_core.training.events import Events
 

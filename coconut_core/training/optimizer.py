@@ -4,7 +4,7 @@ import math
 
 from torch.optim import AdamW, Optimizer
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.training.recipe import OptimizerChoice
 
 

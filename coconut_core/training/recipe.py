@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from typing import Annotated, Any
 
-from coconut_core.config import ENDINGS, LAYOUTS
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import RULES, rule_named
-from coconut_core.paths import user_path
-from coconut_core.records import AtLeast0, AtLeast1, OneOf, Range, read_record
-from coconut_core.seeds import LARGEST_SEED
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.records import AtLeast0, AtLeast1, OneOf, Range, read_record
+from coconut_core.common.seeds import LARGEST_SEED
+from coconut_core.latent.config import ENDINGS, LAYOUTS
+from coconut_core.latent.feedback import RULES, rule_named
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
 
 # The rules that a recipe can name.
@@ -71,7 +71,7 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class Thinking:
-    """How the trained model thinks: how that ends, see coconut_core.halting, and how thoughts come about."""
+    """How the trained model thinks: how that ends, see runs.halting, and how thoughts come about."""
 
     ends: Annotated[str, OneOf(*ENDINGS)] = "fixed"  # halting: by a head that is trained along
     threshold: Annotated[float, Range(0)] = 0.5  # a probability, nats, or a difference of probabilities

@@ -23,17 +23,17 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from coconut_core.errors import CoconutError
-from coconut_core.records import AtLeast0, read_json_object, read_record
-from coconut_core.training.metrics import FILE_NAME as METRICS
-from coconut_core.training.recipe import recipe_from_table
-from coconut_core.whole_files import (
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import AtLeast0, read_json_object, read_record
+from coconut_core.common.whole_files import (
     folder_written_aside,
     refusals_told,
     remove_folder,
     remove_leftovers,
     written_aside,
 )
+from coconut_core.training.metrics import FILE_NAME as METRICS
+from coconut_core.training.recipe import recipe_from_table
 
 STATE = "training_state.pt"
 LOCK = "run.lock"

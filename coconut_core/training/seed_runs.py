@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coconut_core.errors import CoconutError, describe_error
-from coconut_core.records import check_limits
+from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.common.records import check_limits
+from coconut_core.common.whole_files import refusals_told, written_aside
 from coconut_core.training.metrics import FILE_NAME as METRICS
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import SEED, Recipe, recipe_from_table
 from coconut_core.training.run_folder import RunFolder
-from coconut_core.whole_files import refusals_told, written_aside
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from coconut_core.config import LAYOUTS, CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import rule_named
-from coconut_core.loading import load
-from coconut_core.markers import with_layout
-from coconut_core.model import CoconutModel
-from coconut_core.paths import user_path
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.latent.config import LAYOUTS, CoconutConfig
+from coconut_core.latent.feedback import rule_named
+from coconut_core.latent.markers import with_layout
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.curriculum import METHODS
@@ -34,7 +33,7 @@ def reopen_model(run: RunFolder) -> CoconutModel:
     steps = run.steps()
     if not steps:
         raise CoconutError(f"nothing to resume in {run.path}: start it without --resume")
-    model = load(run.folder_of(steps[-1]), device="cpu", dtype="float32")
+    model = CoconutModel.from_pretrained(run.folder_of(steps[-1]), device="cpu", dtype="float32")
     model.requires_grad_(True)
     _end_as_tokenizer(model)
     return model
@@ -83,7 +82,7 @@ def _check_part(base: str) -> None:
 def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
     _check_part(recipe.model.base)
-    opened = load(recipe.model.base, device="cpu", dtype="float32")
+    opened = CoconutModel.from_pretrained(recipe.model.base, device="cpu", dtype="float32")
     fresh_markers = not opened.config.trained and not opened.config.recipe
     if recipe.model.family_words:
         opened.tokenizer, opened.config = _with_family_words(opened, recipe.data.family, recipe.model.base)

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.whole_files import folder_written_aside
 from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 from coconut_core.training.limits import tokenize
-from coconut_core.whole_files import folder_written_aside
 
 MARK = "made-from.json"  # in a store's folder
 

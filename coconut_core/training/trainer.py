@@ -11,10 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from coconut_core.errors import CoconutError, Interrupted
-from coconut_core.losses import IGNORE
-from coconut_core.model import CoconutModel
-from coconut_core.prompt_shortcut import prompt_shortcut
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError, Interrupted
+from coconut_core.latent.losses import IGNORE
+from coconut_core.latent.prompt_shortcut import prompt_shortcut
 from coconut_core.training.data import Batches, Drawn, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coconut_core.answers import final_answer, is_right
-from coconut_core.errors import CoconutError
-from coconut_core.evaluate import Evaluation, evaluate
-from coconut_core.losses import IGNORE
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.evaluate import Evaluation, evaluate
+from coconut_core.latent.losses import IGNORE
+from coconut_core.latent.prompt_shortcut import prompt_shortcut
+from coconut_core.latent.sequences import label_losses, read_with_thoughts
 from coconut_core.problems import Problem
-from coconut_core.prompt_shortcut import prompt_shortcut
-from coconut_core.sequences import label_losses, read_with_thoughts
+from coconut_core.records.answers import final_answer, is_right
 from coconut_core.training.curriculum import Curriculum, Stage
 from coconut_core.training.data import held_out_problems
 from coconut_core.training.diagnosis import Diagnosis, Reading, summary

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from coconut_core.analysis.lens import divergence
-from coconut_core.readout import Readout
-from coconut_tui.beside import Measured
+from coconut_core.latent.readout import Readout
 from coconut_tui.engine.live import Place
+from coconut_tui.run.beside import Measured
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench

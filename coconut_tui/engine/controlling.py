@@ -6,22 +6,22 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from coconut_core.ablations import CONTROLS, Control
-from coconut_core.answers import conclusion, final_answer
-from coconut_core.controls import Case, Study, answers_to
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import rule_named
-from coconut_core.generate import Answer, run
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.ablations import CONTROLS, Control
+from coconut_core.evaluation.controls import Case, Study, answers_to
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import DONORS
-from coconut_core.model import CoconutModel
+from coconut_core.latent.feedback import rule_named
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
-from coconut_core.session import Session
-from coconut_tui.controlled import Controlled, ControlRow, Swaps
+from coconut_core.records.answers import conclusion, final_answer
+from coconut_core.runs.generate import Answer, run
+from coconut_core.runs.session import Session
 from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import Stop, Stopped, stopping
 from coconut_tui.engine.readings import ANSWERED_TOGETHER
+from coconut_tui.run.controlled import Controlled, ControlRow, Swaps
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coconut_core.answers import final_answer, is_right, wrong_answer
-from coconut_core.generate import Answer
+from coconut_core.coconut import CoconutModel
 from coconut_core.interventions import Plan
-from coconut_core.model import CoconutModel
+from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Problem
-from coconut_core.prompt import encode_text
-from coconut_core.session import Session
-from coconut_tui.state import DecidingPlace
+from coconut_core.records.answers import final_answer, is_right, wrong_answer
+from coconut_core.runs.generate import Answer
+from coconut_core.runs.session import Session
+from coconut_tui.run.state import DecidingPlace
 
 
 @dataclass(frozen=True)

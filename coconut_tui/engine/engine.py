@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual.events import Callback
 
-from coconut_core.bundled import short_name
-from coconut_core.errors import CoconutError
+from coconut_core.checkpoints.bundled import short_name
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
-from coconut_core.trace import Trace
-from coconut_tui.branches import Tree
-from coconut_tui.breakpoints import Breakpoint
+from coconut_core.records.trace import Trace
+from coconut_tui.engine.garbage import set_aside, take_back
 from coconut_tui.engine.messages import (
     Activity,
     ModelReady,
@@ -27,13 +26,14 @@ from coconut_tui.engine.messages import (
 )
 from coconut_tui.engine.opening import READING, open_bench
 from coconut_tui.engine.worker import Job, Post, Worker
-from coconut_tui.garbage import set_aside, take_back
-from coconut_tui.looks import Ask, Found
-from coconut_tui.state import RunView
+from coconut_tui.run.branches import Tree
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.lookups import Ask, Found
+from coconut_tui.run.state import RunView
 
 if TYPE_CHECKING:
     from coconut_tui.engine.live import LiveRun
-    from coconut_tui.engine.looks import Looker
+    from coconut_tui.engine.lookups import Looker
     from coconut_tui.engine.workbench import Workbench
 
 LOOK = "look"  # jobs of which only the newest counts
@@ -227,7 +227,7 @@ class Engine:
         """Find out what a view wants to know of the run."""
 
         def work(job: Job) -> None:
-            from coconut_tui.engine.looks import Looker
+            from coconut_tui.engine.lookups import Looker
 
             if self._looker is None:
                 self._looker = Looker(self._open_bench)
@@ -314,7 +314,7 @@ class Engine:
         self._post(ModelReady(facts_of(self._bench.model), choice))
 
     def _read_verdict(self, choice: ModelChoice) -> None:
-        from coconut_core.verdict import usage_line
+        from coconut_core.evaluation.verdict import usage_line
 
         if self._bench is not None and self._bench.model.config.trained:
             self._verdict = usage_line(choice.source)

@@ -1,12 +1,12 @@
 """What the interface needs to know of a model."""
 
-from coconut_core.bundled import short_name
+from coconut_core.checkpoints.bundled import short_name
+from coconut_core.coconut import CoconutModel
 from coconut_core.interventions.donors import DONORS
 from coconut_core.interventions.text import FORMS
-from coconut_core.layers import head_count
-from coconut_core.model import CoconutModel
+from coconut_core.latent.layers import head_count
 from coconut_core.problems import trained_size
-from coconut_tui.state import FormFacts, ModelFacts
+from coconut_tui.run.state import FormFacts, ModelFacts
 
 
 def facts_of(model: CoconutModel) -> ModelFacts:

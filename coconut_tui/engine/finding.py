@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from coconut_core.problems.base import Problem
-from coconut_tui.beside import Measured
-from coconut_tui.branches import Said
-from coconut_tui.controlled import Controlled, Swaps
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.worker import Job
-from coconut_tui.state import Comparison, Preview, WhatIf
+from coconut_tui.run.beside import Measured
+from coconut_tui.run.branches import Said
+from coconut_tui.run.controlled import Controlled, Swaps
+from coconut_tui.run.state import Comparison, Preview, WhatIf
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench

@@ -4,17 +4,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
-from coconut_core.machine import Mode, Move
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout
-from coconut_core.recording import record_step
-from coconut_core.session import Session
-from coconut_core.steps import Step
-from coconut_core.trace import StepRecord
-from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions
-from coconut_tui.state import RECORDED_TOKENS
+from coconut_core.latent.readout import Readout
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.machine import Mode, Move
+from coconut_core.runs.recording import record_step
+from coconut_core.runs.session import Session
+from coconut_core.runs.steps import Step
+from coconut_tui.run.branches import MARKER, THOUGHT, WORD, Decisions
+from coconut_tui.run.state import RECORDED_TOKENS
 
 LETTERS = {"thought": THOUGHT, "marker": MARKER, "token": WORD}
 _MOVES = {Move.THINK: THOUGHT, Move.END_THINKING: MARKER, Move.SPEAK: WORD}

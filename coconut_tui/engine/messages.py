@@ -5,7 +5,7 @@ from collections.abc import Callable
 from textual.message import Message
 
 from coconut_core.model_choice import ModelChoice
-from coconut_tui.state import ModelFacts, RunView
+from coconut_tui.run.state import ModelFacts, RunView
 
 
 class ModelReady(Message):

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import bind, read_commands
-from coconut_core.model import CoconutModel
 from coconut_core.problems.base import Problem
-from coconut_tui.branches import Decisions, Edit
 from coconut_tui.engine.live import Place
+from coconut_tui.run.branches import Decisions, Edit
 
 
 class Plans:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from torch.nn.functional import cosine_similarity
 
 from coconut_core.analysis.lens import divergence
-from coconut_core.errors import CoconutError
-from coconut_core.generate import Answer, generate
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Intervention, Plan
+from coconut_core.latent.readout import Readout
 from coconut_core.problems.base import Problem
-from coconut_core.readout import Readout
-from coconut_core.steps import Step
-from coconut_core.trace import StepRecord
-from coconut_tui.branches import THOUGHT, Said
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.steps import Step
 from coconut_tui.engine.deciding import parting, probabilities
 from coconut_tui.engine.live import LiveRun, Place, Stop, Stopped, stopping
-from coconut_tui.state import ComparedStep, Comparison, Preview, Variant, WhatIf
+from coconut_tui.run.branches import THOUGHT, Said
+from coconut_tui.run.state import ComparedStep, Comparison, Preview, Variant, WhatIf
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from coconut_core.trace import END, Trace
-from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
+from coconut_core.records.trace import END, Trace
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped
 from coconut_tui.engine.worker import Post
 from coconut_tui.export.reading import verdict_line
-from coconut_tui.state import ModelFacts, RunView, around_thoughts
+from coconut_tui.run.branches import Branch, Decisions, Said, Tree
+from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit
+from coconut_tui.run.state import ModelFacts, RunView, around_thoughts
 
 
 class Replay:

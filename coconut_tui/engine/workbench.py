@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from coconut_core.errors import CoconutError
-from coconut_core.halting import BY_HAND
-from coconut_core.markers import markers_record
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.markers import markers_record
 from coconut_core.problems import is_family
 from coconut_core.problems.base import Problem
-from coconut_core.recording import trace_session, watched_tokens
-from coconut_core.trace import Trace
-from coconut_tui.branches import MARKER, THOUGHT, WORD, Decisions, History, Said, Tree
-from coconut_tui.breakpoints import Breakpoint, Moment, first_hit
+from coconut_core.records.trace import Trace
+from coconut_core.runs.halting import BY_HAND
+from coconut_core.runs.recording import trace_session, watched_tokens
 from coconut_tui.engine.live import LiveRun, LiveRuns, Stop, with_fresh_readout
 from coconut_tui.engine.plans import Plans
-from coconut_tui.state import RECORDED_TOKENS, CacheUse, RunView, around_thoughts
+from coconut_tui.run.branches import MARKER, THOUGHT, WORD, Decisions, History, Said, Tree
+from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit
+from coconut_tui.run.state import RECORDED_TOKENS, CacheUse, RunView, around_thoughts
 
 CACHE_LIMIT = 512 * 2**20  # bytes that the runs held in memory may take
 

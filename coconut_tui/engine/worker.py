@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from textual.message import Message
 
-from coconut_core.errors import CoconutError, device_failure, one_line
+from coconut_core.common.errors import CoconutError, device_failure, one_line
 from coconut_tui.engine.messages import Activity, EngineError
 
 Post = Callable[[Message], object]

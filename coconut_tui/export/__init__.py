@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coconut_core.errors import CoconutError
-from coconut_core.trace import Trace
-from coconut_core.whole_files import written_aside
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.whole_files import written_aside
+from coconut_core.records.trace import Trace
 from coconut_tui.export.markdown import render_markdown
 from coconut_tui.export.page import render_page
 from coconut_tui.export.text import render_text

@@ -6,8 +6,8 @@ The drawing is of the graph alone; the page's script fills in a step's probabili
 from dataclasses import dataclass
 from html import escape
 
-from coconut_core.graph_reading import GraphLayers, graph_layers
 from coconut_core.problems.base import Graph
+from coconut_core.records.graph_reading import GraphLayers, graph_layers
 from coconut_tui.export.reading import visible
 
 NODE_WIDTH, NODE_HEIGHT = 132, 34  # in the drawing's own units, as are all below

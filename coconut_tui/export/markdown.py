@@ -2,8 +2,8 @@
 
 import re
 
-from coconut_core.markdown import markdown_table
-from coconut_core.trace import UNREADABLE, StepRecord, Trace
+from coconut_core.common.markdown import markdown_table
+from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
 from coconut_tui.export.reading import MEANING, edits, judgement, mass, settings_line, verdict_line, visible
 
 TOKENS = 5  # likeliest tokens shown of a thought

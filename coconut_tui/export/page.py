@@ -14,7 +14,7 @@ from importlib import resources
 from string import Template
 
 from coconut_core import __version__
-from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord, Trace
+from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord, Trace
 from coconut_tui.export.graph import draw_graph
 from coconut_tui.export.reading import (
     MEANING,

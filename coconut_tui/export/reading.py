@@ -2,9 +2,9 @@
 
 from itertools import groupby
 
-from coconut_core import errors
-from coconut_core.graph_reading import GraphMass, graph_mass
-from coconut_core.trace import StepRecord, Trace
+from coconut_core.common import errors
+from coconut_core.records.graph_reading import GraphMass, graph_mass
+from coconut_core.records.trace import StepRecord, Trace
 
 MEANING = (
     "A thought's row shows what the vector fed at that place would say through the LM head. "

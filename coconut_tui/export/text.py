@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from coconut_core.records.trace import Trace
 from coconut_core.terminal.show import print_trace
-from coconut_core.trace import Trace
 from coconut_tui.export.reading import edits, settings_line, verdict_line, visible
 
 WIDTH = 100  # columns

@@ -10,10 +10,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from coconut_core.errors import visible
+from coconut_core.common.errors import visible
 from coconut_core.training.curriculum import counted
-from coconut_tui.beside import Measured, Side, compared
-from coconut_tui.drawing import EDIT_STYLE, verdict_mark
 from coconut_tui.engine import (
     Activity,
     Engine,
@@ -25,10 +23,12 @@ from coconut_tui.engine import (
     VerdictRead,
 )
 from coconut_tui.engine.finding import measure
+from coconut_tui.run.beside import Measured, Side, compared
+from coconut_tui.run.state import RunView
 from coconut_tui.screens.compare import comparison_table
-from coconut_tui.state import RunView
 from coconut_tui.widgets.status import usage_text
 from coconut_tui.widgets.text import plain_title
+from coconut_tui.widgets.tokens import EDIT_STYLE, verdict_mark
 
 _TO_THE_END = 10**9  # steps
 _DENSE = 110  # columns from which there is room for a thought in one line

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_tui.breakpoints import USAGES, Breakpoint, toggled
+from coconut_tui.run.breakpoints import USAGES, Breakpoint, toggled
 
 
 class BreakpointsScreen(ModalScreen[bool]):

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
-from coconut_tui.commands import Completion, completed
+from coconut_tui.run.commands import Completion, completed
 
 _HINT = "tab completes, enter runs, escape leaves"
 _SHOWN = 8  # completions

@@ -11,12 +11,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from coconut_core.errors import visible
-from coconut_core.trace import StepRecord, TokenRecord
-from coconut_tui.branches import Said
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_share, verdict_mark
-from coconut_tui.state import ComparedStep, Comparison
+from coconut_core.common.errors import visible
+from coconut_core.records.trace import StepRecord, TokenRecord
+from coconut_tui.run.branches import Said
+from coconut_tui.run.state import ComparedStep, Comparison
 from coconut_tui.widgets.text import plain_title
+from coconut_tui.widgets.tokens import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_share, verdict_mark
 
 _TOKENS = 3  # shown of each thought
 _FIGURES = 14  # least cells of the figures, so that tables one below the other are aligned

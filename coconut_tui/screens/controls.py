@@ -11,11 +11,11 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from coconut_core.answers import conclusion
-from coconut_core.errors import visible
-from coconut_tui.branches import Said
-from coconut_tui.controlled import Controlled, ControlRow, told_answers, what_it_says
-from coconut_tui.drawing import chance_text, place_headings, place_told, verdict_mark
+from coconut_core.common.errors import visible
+from coconut_core.records.answers import conclusion
+from coconut_tui.run.branches import Said
+from coconut_tui.run.controlled import Controlled, ControlRow, told_answers, what_it_says
+from coconut_tui.widgets.tokens import chance_text, place_headings, place_told, verdict_mark
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
 

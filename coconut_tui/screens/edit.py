@@ -13,15 +13,15 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_core.errors import visible
-from coconut_core.quoting import parts
-from coconut_core.trace import StepRecord
-from coconut_tui.branches import Said
-from coconut_tui.commands import with_places
-from coconut_tui.drafts import Draft, Workshop
-from coconut_tui.drawing import EDIT_STYLE, share_text, shortened, verdict_mark
-from coconut_tui.state import Preview
+from coconut_core.common.errors import visible
+from coconut_core.common.quoting import parts
+from coconut_core.records.trace import StepRecord
+from coconut_tui.run.branches import Said
+from coconut_tui.run.commands import with_places
+from coconut_tui.run.drafts import Draft, Workshop
+from coconut_tui.run.state import Preview
 from coconut_tui.widgets.dials import Dial, Slider
+from coconut_tui.widgets.tokens import EDIT_STYLE, share_text, shortened, verdict_mark
 
 _PAUSE = 0.15  # seconds without a change before a preview is asked for
 

@@ -12,8 +12,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from coconut_tui.action import AnyAction
-from coconut_tui.guides import Guide
+from coconut_tui.run.action import AnyAction
+from coconut_tui.views.guides import Guide
 
 
 class HelpScreen(ModalScreen[None]):

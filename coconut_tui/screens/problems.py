@@ -11,11 +11,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_core.answers import conclusion
-from coconut_core.errors import visible
+from coconut_core.common.errors import visible
 from coconut_core.problems.base import Problem
-from coconut_tui.collection import Collection
-from coconut_tui.drawing import EDIT_STYLE, end_of, verdict_mark
+from coconut_core.records.answers import conclusion
+from coconut_tui.run.collection import Collection
+from coconut_tui.widgets.tokens import EDIT_STYLE, end_of, verdict_mark
 
 MOST_LISTED = 2000
 _WHOLE = 20  # with so many cells an answer is shown whole, else what it comes down to

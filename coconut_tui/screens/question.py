@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static, TextArea
 
-from coconut_core.errors import visible
+from coconut_core.common.errors import visible
 
 
 class QuestionScreen(ModalScreen[None]):

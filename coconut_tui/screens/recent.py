@@ -10,8 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_core.errors import visible
-from coconut_core.token_names import plain_name
+from coconut_core.common.errors import visible
+from coconut_core.common.token_names import plain_name
 
 
 class RecentScreen(ModalScreen[str | None]):

@@ -14,9 +14,9 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.progress import lines
-from coconut_tui.training_log import TrainingLog, draw_training
+from coconut_tui.run.training_log import TrainingLog, draw_training
 from coconut_tui.widgets.text import TextView, plain_title
 
 POLL_EVERY = 1.0  # seconds

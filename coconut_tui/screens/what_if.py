@@ -7,10 +7,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from coconut_core.cells import cells
-from coconut_tui.drawing import chance_text, end_of, place_headings, place_told, shortened, verdict_mark
-from coconut_tui.state import Variant, WhatIf
+from coconut_core.common.cells import cells
+from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
+from coconut_tui.widgets.tokens import chance_text, end_of, place_headings, place_told, shortened, verdict_mark
 
 _CHANCE = 5  # cells of a probability
 _ALOUD = "; +5 words were said in front of one"

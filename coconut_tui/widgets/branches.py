@@ -3,13 +3,13 @@
 from rich.text import Text
 from textual.app import ComposeResult
 
-from coconut_core.answers import conclusion
-from coconut_tui.branches import Branch
-from coconut_tui.drawing import EDIT_STYLE, megabytes, shortened, verdict_mark
-from coconut_tui.state import RunView
+from coconut_core.records.answers import conclusion
+from coconut_tui.run.branches import Branch
+from coconut_tui.run.state import RunView
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.tokens import EDIT_STYLE, megabytes, shortened, verdict_mark
 
 _LEAST_ANSWER = 10  # cells; an answer with less room is left out
 

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widget import Widget
 
-from coconut_tui.drawing import BAR_BOLD, BAR_STYLE, shortened
+from coconut_tui.widgets.tokens import BAR_BOLD, BAR_STYLE, shortened
 
 _LABEL = 9  # cells
 

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual import events
 from textual.widget import Widget
 
-from coconut_tui.action import AnyAction
+from coconut_tui.run.action import AnyAction
 
 _PALETTE = "▏^p palette "
 

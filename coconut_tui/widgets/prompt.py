@@ -6,10 +6,10 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from coconut_core.untrained import untrained_label
-from coconut_tui.drawing import BAR_BOLD
-from coconut_tui.state import ModelFacts, RunView
+from coconut_core.records.untrained import untrained_label
+from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.tokens import BAR_BOLD
 
 
 class PromptPane(VerticalScroll):

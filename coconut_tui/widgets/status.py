@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from coconut_core.untrained import untrained_label
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.state import ModelFacts, RunView
+from coconut_core.records.untrained import untrained_label
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.state import ModelFacts, RunView
 
 
 def status_line(

@@ -13,7 +13,7 @@ from textual.color import Color
 from textual.filter import LineFilter, NoColor
 from textual.widgets import Static
 
-from coconut_core.errors import visible
+from coconut_core.common.errors import visible
 
 
 def escaped(text: Text) -> Text:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from rich.text import Text
 from textual import events
 
-from coconut_core.cells import cells
-from coconut_core.trace import UNREADABLE, StepRecord
-from coconut_tui.branches import Said
-from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, stops_at
-from coconut_tui.drawing import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
-from coconut_tui.state import ModelFacts, RunView, marker_name
+from coconut_core.common.cells import cells
+from coconut_core.records.trace import UNREADABLE, StepRecord
+from coconut_tui.run.branches import Said
+from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, stops_at
+from coconut_tui.run.state import ModelFacts, RunView, marker_name
 from coconut_tui.widgets.rows import Row, RowsView
+from coconut_tui.widgets.tokens import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
 
 NAME_WIDTH = 8  # least cells of a token's name
 _LONGEST = 16  # most cells of it

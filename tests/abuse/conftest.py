@@ -21,7 +21,7 @@ def warm() -> Iterator[Warm]:
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """By name: PROBLEMS, RUN, RECIPE, MODEL, and OFFICIAL, a checkpoint of the official code, with its BASE."""
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
     from coconut_core.problems import example_problem, generate_problems, write_problems
 
     folder = tmp_path_factory.mktemp("files")

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from coconut_core.model_choice import ModelChoice
-from coconut_tui.branches import Tree
-from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.store import SessionStore
+from coconut_tui.run.branches import Tree
+from coconut_tui.saved.format import SavedRun, SavedSession
+from coconut_tui.saved.store import SessionStore
 
 path, name = Path(sys.argv[1]), sys.argv[2]
 tree = Tree.planted(f"Is {name} a lempus? " * 500, None, None, None)

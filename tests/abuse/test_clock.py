@@ -13,17 +13,17 @@ import pytest
 from filelock import FileLock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import example_problem
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.run_folder import RunFolder
-from coconut_tui.branches import Tree
-from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.store import SessionStore
-from coconut_tui.training_log import TrainingLog
+from coconut_tui.run.branches import Tree
+from coconut_tui.run.training_log import TrainingLog
+from coconut_tui.saved.format import SavedRun, SavedSession
+from coconut_tui.saved.store import SessionStore
 from tests.abuse.commands import ROOT, with_names
 from tests.abuse.warm import Done, Warm
 from tests.core.tiny_recipes import assert_same_weights, timeless
@@ -213,13 +213,13 @@ def _asked(server: Server, serving: Any) -> dict[str, Any]:
 LOOKS = {  # which files look at a clock that can be set, or at times that it gave, and what for
     "coconut_core/checkpoints/convert.py": "whether a checkpoint's files are those that were converted",
     "coconut_core/cli/analyze.py": "a date to be read",
-    "coconut_core/controls.py": "a date to be read",
+    "coconut_core/evaluation/controls.py": "a date to be read",
     "coconut_core/server/openai_records.py": "a date to be read",
     "coconut_core/training/events.py": "names in order, and times that TensorBoard shows",
     "coconut_tui/screens/training.py": "how long ago a log was written that has not grown yet",
-    "coconut_tui/store.py": "the order of sessions",
-    "coconut_tui/training_log.py": "whether a log has changed; how long ago it was written",
-    "coconut_tui/verbs/filing.py": "the name of a picture",
+    "coconut_tui/saved/store.py": "the order of sessions",
+    "coconut_tui/run/training_log.py": "whether a log has changed; how long ago it was written",
+    "coconut_tui/actions/filing.py": "the name of a picture",
 }
 
 

@@ -26,7 +26,7 @@ from tests.abuse.commands import ROOT, surroundings
 
 SLOW = (  # to import
     "coconut_core.cli.app",
-    "coconut_core.controls",
+    "coconut_core.evaluation.controls",
     "coconut_core.training.trainer",
     "coconut_tui.cli",
     "coconut_tui.export",

@@ -10,8 +10,8 @@ from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
 from bench.shapes import SHAPES, random_batch
-from coconut_core.errors import CoconutError
-from coconut_core.losses import IGNORE
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.losses import IGNORE
 from tests.core.reference import loss_of_rows
 
 TINY = ["tiny-gpt2", "tiny-llama"]

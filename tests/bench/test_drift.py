@@ -8,7 +8,7 @@ import torch
 
 from bench.drift import FORCED, FREE, Drift, bench, compare, measure, think
 from bench.shapes import SHAPES
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 TINY = ["tiny-gpt2", "tiny-llama"]
 

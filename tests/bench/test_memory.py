@@ -5,8 +5,8 @@ import torch
 
 from bench.memory import measure_data, measure_step
 from bench.shapes import SHAPES
-from coconut_core.errors import CoconutError
-from coconut_core.live_bytes import LiveBytes
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.live_bytes import LiveBytes
 
 
 def test_bytes_count_from_making_to_letting_go_and_once_for_all_views() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bench.passes import LOOP, Measured, bench
-from coconut_core.evaluate import judge
-from coconut_core.generate import Answer
-from coconut_core.model import Work
+from coconut_core.evaluation.evaluate import judge
+from coconut_core.evaluation.significance import paired
+from coconut_core.latent.model import Work
 from coconut_core.problems import generate_problems, write_problems
-from coconut_core.significance import paired
+from coconut_core.runs.generate import Answer
 
 
 def test_as_many_passes_as_thoughts_answer_as_the_loop_and_one_does_not(

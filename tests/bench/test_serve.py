@@ -6,7 +6,7 @@ import pytest
 
 from bench.serve import answers, bench, running
 from bench.shapes import SHAPES
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 
 @pytest.fixture(scope="module")

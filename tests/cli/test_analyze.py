@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from coconut_core.cli.app import app
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems, write_problems
 from tests.cli.conftest import Run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem
 from coconut_core.terminal.options import entropy_rule
 from tests.cli.conftest import Run

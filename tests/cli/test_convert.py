@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from coconut_core.cli import main
-from coconut_core.config import CoconutConfig
-from coconut_core.verdict import hash_weights, read_controls, usage_line
+from coconut_core.evaluation.verdict import hash_weights, read_controls, usage_line
+from coconut_core.latent.config import CoconutConfig
 from tests.cli.conftest import ROOT, Run
 from tests.core.tiny_official import PROBLEMS, official_run, write_base, write_checkpoint
 
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(here: Run, source: Path, t
 KILLED = """
 import os, signal, sys
 from coconut_core.cli import main
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 write = CoconutModel.save_pretrained
 def write_and_die(self, folder):
     write(self, folder)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from coconut_core.cli.evaluate import MOST_NUMBERS, read_numbers
-from coconut_core.errors import CoconutError
-from coconut_core.outcomes import Outcome
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.outcomes import Outcome
 from coconut_core.problems import Problem, generate_problems, write_problems
 from tests.cli.conftest import ROOT, Run
 from tests.core.ordinary_models import CHATML, ordinary_folder

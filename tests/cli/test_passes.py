@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from coconut_core.cli.app import app
 from coconut_core.interventions import Plan
-from coconut_core.interventions.edits import Zero
 from coconut_core.problems import recognise, write_problems
-from coconut_core.session import Session
+from coconut_core.runs.edits import Zero
+from coconut_core.runs.session import Session
 from tests.cli.conftest import Run
 from tests.core.projecting_models import projecting_model
 from tests.core.tiny_models import QUESTIONS

@@ -9,9 +9,9 @@ import pytest
 import typer
 
 from coconut_core.cli.app import app as coconut_app
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
-from coconut_core.paths import check_outputs, user_path
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import check_outputs, user_path
 from coconut_core.training.recipe import recipe_from_table, with_absolute_paths
 from coconut_tui.cli import app as explorer_app
 from coconut_tui.cli import commands
@@ -74,7 +74,7 @@ def test_a_file_and_a_model_at_home(
     done = coconut("ask", "--model=~/model", "--example", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "~").exists()
-    assert load("~/model", device="cpu").config.thoughts == 3
+    assert CoconutModel.from_pretrained("~/model", device="cpu").config.thoughts == 3
 
 
 def test_a_recipe_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

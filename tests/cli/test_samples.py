@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.seeds import LARGEST_SEED, seed_behind
+from coconut_core.common.seeds import LARGEST_SEED, seed_behind
 from tests.cli.conftest import Run
 
 DRAWN = ("--temperature", "1.5", "--max-new-tokens", "8")

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from coconut_core.generate import Answer, generate
-from coconut_core.model import CoconutModel
-from coconut_core.prompt import encode_text
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.prompt import encode_text
+from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.session import Session
 from tests.core.tiny_models import QUESTIONS
 
 

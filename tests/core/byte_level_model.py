@@ -3,8 +3,8 @@
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from coconut_core.config import CoconutConfig
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.config import CoconutConfig
 from tests.core.tokenizers_of_kinds import trained_byte_level
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from tests.core.tiny_models import ARCHITECTURES, tiny_model
 
 torch.set_num_threads(1)

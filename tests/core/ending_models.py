@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from tests.core.tiny_models import tiny_model
 
 THRESHOLDS = {"halting": 0.7, "entropy": 1.5, "stable": 0.3}  # so that runs end early, late and not at all

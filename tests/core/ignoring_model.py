@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from coconut_core.feedback_modules import HiddenFeedback
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.feedback_modules import HiddenFeedback
 from coconut_core.problems import Problem, recognise, write_problems
 from coconut_core.problems.prosqa import CONCEPTS, PERSONS
 from tests.core.tiny_recipes import tiny_recipe, trainer_for

@@ -4,7 +4,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "nothing": {"bot_id": None, "eot_id": None},

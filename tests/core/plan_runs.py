@@ -2,13 +2,13 @@
 
 import torch
 
+from coconut_core.coconut import CoconutModel
 from coconut_core.interventions import (
     Plan,
 )
 from coconut_core.interventions.donors import Sources
-from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
-from coconut_core.session import Session
+from coconut_core.runs.session import Session
 from tests.core.tiny_models import QUESTIONS
 
 THOUGHTS = 3

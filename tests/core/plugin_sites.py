@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from coconut_core import plugins
+from coconut_core.common import plugins
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin"
 
@@ -51,5 +51,5 @@ def seen(site: Path) -> Iterator[None]:
 def _forget() -> None:
     for remembered in (plugins.plugins_of, plugins._import, plugins._log_once):
         remembered.cache_clear()
-    if (views := sys.modules.get("coconut_tui.widgets.views")) is not None:
+    if (views := sys.modules.get("coconut_tui.views")) is not None:
         views.all_views.cache_clear()

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from coconut_core.model import CoconutModel
+from coconut_core.latent.model import LatentModel
 
 # In float64. The libraries round inside norms, softmax and recurrences to float32 all the same (half a unit in
 # the last place, 6e-8, of numbers up to 4, some dozens of times), and what is kept of a run is float32.
@@ -25,6 +25,6 @@ def format_for(architecture: str) -> torch.dtype:
     return torch.float32 if architecture in FLOAT32_ONLY else torch.float64
 
 
-def tolerance(model: CoconutModel) -> dict[str, Any]:
+def tolerance(model: LatentModel) -> dict[str, Any]:
     """Arguments of torch.testing.assert_close for numbers of this model."""
     return EXACT if model.dtype == torch.float64 else FLOAT32

@@ -18,7 +18,7 @@ from typing import Any
 from accelerate import state
 from accelerate.utils import DistributedType
 
-from coconut_core.errors import Interrupted
+from coconut_core.common.errors import Interrupted
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.start import build_model

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from tests.core.tiny_models import tiny_model
 
 WIDTH = 24

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.model import LatentModel
 
 
-def states_of(model: CoconutModel, embeddings: Sequence[Tensor]) -> Tensor:
+def states_of(model: LatentModel, embeddings: Sequence[Tensor]) -> Tensor:
     """Last hidden states (time, hidden) of one sequence of embeddings (hidden,)."""
     output = model.base_lm(
         inputs_embeds=torch.stack(list(embeddings))[None], use_cache=False, output_hidden_states=True
@@ -22,7 +23,7 @@ def states_of(model: CoconutModel, embeddings: Sequence[Tensor]) -> Tensor:
     return states
 
 
-def word_embeddings(model: CoconutModel) -> Tensor:
+def word_embeddings(model: LatentModel) -> Tensor:
     """What the base model makes of each token, (vocabulary, hidden); some scale their table."""
     module = model.base_lm.get_input_embeddings()
     table: Tensor = module(torch.arange(module.weight.shape[0]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 
 
 def refusal(call: Callable[[], object]) -> str:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.losses import IGNORE
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.losses import IGNORE
 from tests.core.precision import tolerance
 from tests.core.reference import loss_of_rows
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from aiohttp import web
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.records.trace import StepRecord
 from coconut_core.server.app import start
 from coconut_core.server.batching import Batcher
 from coconut_core.server.client import Server
 from coconut_core.server.runs import Limits
 from coconut_core.server.service import Service
-from coconut_core.trace import StepRecord
 
 VERDICT = "UNKNOWN: not measured"
 TOKEN = "a-secret"

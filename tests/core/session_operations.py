@@ -6,8 +6,8 @@ import torch
 from hypothesis import strategies as st
 
 from coconut_core.interventions import Intervention, Noise, Replace, Scale, Zero
-from coconut_core.machine import Mode
-from coconut_core.session import Session
+from coconut_core.runs.machine import Mode
+from coconut_core.runs.session import Session
 from tests.core.precision import tolerance
 from tests.core.reference import states_of, word_embeddings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError, Interrupted
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.terminal.progress import lines
 from coconut_core.training.data import Drawn
 from coconut_core.training.metrics import _stage_starts

@@ -21,12 +21,12 @@ from coconut_core.analysis.speaking import (
 )
 from coconut_core.analysis.study import Study
 from coconut_core.analysis.values import by_name, frontier_values
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.prompt import encode_text
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.prompt import encode_text
-from coconut_core.rows import read_prompts
+from coconut_core.runs.rows import read_prompts
 from tests.core.graphs import GRAPH, graph_of, known_problem
 from tests.core.tiny_models import QUESTIONS, tiny_model
 

@@ -12,11 +12,10 @@ from torch import Tensor
 from coconut_core.analysis.insight import Insight, Word, look_inside, prompt_words
 from coconut_core.analysis.lens import Lens, final_norm
 from coconut_core.analysis.runs import gather, think
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import HiddenPositions, PatchHead, PatchLayer, Scale, Zero
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.runs.session import Session
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.core.precision import EXACT, FLOAT32
 from tests.core.real_tokenizers import ctrl_tokenizer
@@ -222,7 +221,7 @@ ASKED = "Hät er $2, 日本 oder 😀?"
 def chat_model(folder: Path, **options: Any) -> CoconutModel:
     """One token for each byte, so that most characters of the question have one and some have several."""
     path = ordinary_folder(folder, "qwen2", template=CHATML, max_position_embeddings=1024)
-    return load(path, device="cpu", feedback="mixture", **options)
+    return CoconutModel.from_pretrained(path, device="cpu", feedback="mixture", **options)
 
 
 @pytest.mark.parametrize("system", [None, "Think."])

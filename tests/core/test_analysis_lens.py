@@ -16,11 +16,10 @@ from coconut_core.analysis.tuned_lens import (
     save_tuned_lens,
     train_tuned_lens,
 )
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.verdict import hash_weights
 from coconut_core.problems import generate_problems
-from coconut_core.verdict import hash_weights
 from tests.core.tiny_models import tiny_model
 
 PROBLEMS = generate_problems("prosqa", 60, seed=3)
@@ -84,12 +83,12 @@ def test_it_keeps_the_best_and_so_is_never_much_worse_than_none(wordy: CoconutMo
 def test_it_is_kept_beside_the_weights_that_it_belongs_to(wordy: CoconutModel, tmp_path: Path) -> None:
     wordy.save_pretrained(tmp_path)
     before = hash_weights(tmp_path)
-    assert find_tuned_lens(load(tmp_path)) is None
+    assert find_tuned_lens(CoconutModel.from_pretrained(tmp_path)) is None
     lens = train_tuned_lens(wordy, QUESTIONS[:20], 1, steps=25)
     path = save_tuned_lens(lens, tmp_path)
     assert path == tmp_path / FILE_NAME
     assert hash_weights(tmp_path) == before, "a lens is no part of the weights"
-    opened = load(tmp_path)
+    opened = CoconutModel.from_pretrained(tmp_path)
     found = find_tuned_lens(opened)
     assert found is not None
     assert found.calibration == lens.calibration
@@ -98,7 +97,7 @@ def test_it_is_kept_beside_the_weights_that_it_belongs_to(wordy: CoconutModel, t
 
     tiny_model("qwen3", seed=1, max_positions=512).save_pretrained(tmp_path)
     with pytest.raises(CoconutError, match="belongs to other weights"):
-        find_tuned_lens(load(tmp_path))
+        find_tuned_lens(CoconutModel.from_pretrained(tmp_path))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CoconutError, match="train it again") as caught:
         load_tuned_lens(opened, tmp_path)
@@ -142,7 +141,7 @@ def test_depth_in_the_last_layer_is_the_thought_itself(wordy: CoconutModel, tmp_
 def test_a_tuned_lens_is_shown_with_its_calibration_only(wordy: CoconutModel, tmp_path: Path) -> None:
     wordy.save_pretrained(tmp_path)
     save_tuned_lens(train_tuned_lens(wordy, QUESTIONS[:20], 1, steps=25), tmp_path)
-    section = read_depth(Study(load(tmp_path), PROBLEMS[:3], 1))
+    section = read_depth(Study(CoconutModel.from_pretrained(tmp_path), PROBLEMS[:3], 1))
     assert set(section.figures) == {"depth", "depth-tuned"}
     captions = [table.caption for table in section.tables]
     assert any(caption.startswith("tuned lens") for caption in captions)

@@ -22,7 +22,7 @@ from coconut_core.analysis.probes import (
 from coconut_core.analysis.probing import frontier_task, likeliest_words, number_task, read_probes, step_values
 from coconut_core.analysis.results import said_results
 from coconut_core.analysis.study import Study
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model

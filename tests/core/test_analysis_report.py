@@ -9,8 +9,8 @@ import pytest
 from coconut_core.analysis import READINGS
 from coconut_core.analysis.report import READERS, make_folder, read_all, write_report
 from coconut_core.analysis.study import Section, Study
-from coconut_core.errors import CoconutError
-from coconut_core.plots import COLOURS, MARKERS, Cloud, draw_clouds, draw_grid, side_by_side
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import COLOURS, MARKERS, Cloud, draw_clouds, draw_grid, side_by_side
 from coconut_core.problems import Problem, generate_problems
 from tests.core.tiny_models import tiny_model
 

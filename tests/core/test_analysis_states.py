@@ -14,10 +14,10 @@ from coconut_core.analysis.pca import Pca, dealt_anew, read_pca
 from coconut_core.analysis.runs import gather
 from coconut_core.analysis.series import nearest_cosine, state_series
 from coconut_core.analysis.study import Study
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
-from coconut_core.session import Session
+from coconut_core.runs.session import Session
 from tests.core.graphs import graph_of, known_problem
 from tests.core.precision import EXACT, FLOAT32
 from tests.core.tiny_models import QUESTIONS, tiny_model

@@ -2,8 +2,8 @@
 
 import pytest
 
-from coconut_core.answers import has_answer, is_right, is_right_officially, last_number, span_number
 from coconut_core.problems.base import Problem
+from coconut_core.records.answers import has_answer, is_right, is_right_officially, last_number, span_number
 
 EXPECTED = Problem("How many clips?", (), "72")
 

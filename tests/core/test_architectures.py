@@ -10,16 +10,15 @@ from transformers import AutoModelForCausalLM, Gemma3Config
 
 from coconut_core.analysis.insight import look_inside
 from coconut_core.analysis.runs import aside, gather
-from coconut_core.architectures import TESTED, check_loop
-from coconut_core.errors import CoconutError
-from coconut_core.facts import model_facts
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.facts import model_facts
 from coconut_core.interventions import HiddenPositions, Intervention, PatchHead, PatchLayer, Plan, Scale
 from coconut_core.interventions.text import parse_plan
-from coconut_core.layers import watching
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
-from coconut_core.rows import read_prompts, repeated
-from coconut_core.session import Session
+from coconut_core.latent.architectures import TESTED, check_loop
+from coconut_core.latent.layers import watching
+from coconut_core.runs.rows import read_prompts, repeated
+from coconut_core.runs.session import Session
 from tests.core.answering import assert_batch_equals_single
 from tests.core.plan_runs import assert_same, run, sources_of
 from tests.core.precision import format_for, tolerance
@@ -236,7 +235,7 @@ def test_the_text_part_of_a_model_that_sees_images_is_used() -> None:
 def test_what_is_told_of_a_model_says_how_it_goes_back(tmp_path: Path) -> None:
     for name, how in (("gemma2", "by cropping the cache"), ("mamba", "by recomputing")):
         MODELS[name].save_pretrained(tmp_path / name)
-        loaded = load(tmp_path / name, device="cpu")
+        loaded = CoconutModel.from_pretrained(tmp_path / name, device="cpu")
         facts = model_facts(str(tmp_path / name), loaded)
         assert (facts["goes_back"], facts["architecture_tested"]) == (how, True)
         assert facts["memory"]["cache_per_position"] == (2 * 2 * 2 * 8 * 4 if name == "gemma2" else 0)
@@ -250,5 +249,5 @@ def test_a_run_trains_and_its_checkpoint_opens(name: str, tmp_path: Path) -> Non
     recipe = tiny_recipe(model={"base": str(tmp_path / "base")}, evaluate_every=100)
     assert any("loss" in row for row in train(recipe, tmp_path / "run", until=6))
     assert (tmp_path / "base" / "model.safetensors").read_bytes() == weights, "what is mapped is not written to"
-    trained = load(tmp_path / "run" / "step-000006", device="cpu")
+    trained = CoconutModel.from_pretrained(tmp_path / "run" / "step-000006", device="cpu")
     assert trained.generate([QUESTIONS[0]], max_new_tokens=3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems, read_problems
 from coconut_core.training.data import Batches, Drawn
 from coconut_core.training.encoding import Encoder, collate

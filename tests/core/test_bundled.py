@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core import bundled
-from coconut_core.bundled import bundled_model, short_name
-from coconut_core.errors import CoconutError
-from coconut_core.hub import check_source
-from coconut_core.model import CoconutModel
+from coconut_core.checkpoints import bundled
+from coconut_core.checkpoints.bundled import bundled_model, short_name
+from coconut_core.checkpoints.hub import check_source
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,13 +5,13 @@ import torch
 from transformers import cache_utils
 from transformers.cache_utils import DynamicLayer
 
-from coconut_core.cache_layers import ABILITIES, LayerAbilities, abilities
-from coconut_core.compiled import check_compilable
-from coconut_core.errors import CoconutError
-from coconut_core.layers import cache_size
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.cache_layers import ABILITIES, LayerAbilities, abilities
+from coconut_core.latent.cache.compiled import check_compilable
+from coconut_core.latent.layers import cache_size
+from coconut_core.runs.session import Session
 from coconut_core.server.joining import join, joinable
-from coconut_core.session import Session
 from coconut_core.training.gradient_checkpointing import check_checkpointing
 from tests.core.tiny_models import QUESTIONS, tiny_model
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,14 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.config import CoconutConfig
-from coconut_core.contexts import longest_sequence
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.contexts import longest_sequence
+from coconut_core.latent.config import CoconutConfig
 from coconut_core.problems import example_problem
-from coconut_core.session import Session
+from coconut_core.runs.generate import generate
+from coconut_core.runs.session import Session
 from coconut_core.terminal.options import chosen_chat
 from coconut_core.training.encoding import Encoder
 from coconut_core.training.recipe import load_recipe
@@ -43,7 +43,7 @@ def prompt(model: CoconutModel, question: str = QUESTION) -> str:
 
 
 def test_the_question_is_a_users_turn_and_thinking_begins_where_the_answer_would(instruct: Path) -> None:
-    model = load(instruct, device="cpu")
+    model = CoconutModel.from_pretrained(instruct, device="cpu")
     assert model.config.chat is True
     assert prompt(model, f" {QUESTION}\n") == TURNS
     session = Session(model, QUESTION, thoughts=2, max_new_tokens=2)
@@ -51,34 +51,46 @@ def test_the_question_is_a_users_turn_and_thinking_begins_where_the_answer_would
 
 
 def test_a_system_prompt_stands_in_front(instruct: Path) -> None:
-    assert prompt(load(instruct, device="cpu", system="Think.")) == TURNS.replace("Be brief.", "Think.")
-    assert prompt(load(instruct, device="cpu", system="")) == TURNS.replace("Be brief.", "")
+    assert prompt(CoconutModel.from_pretrained(instruct, device="cpu", system="Think.")) == TURNS.replace(
+        "Be brief.", "Think."
+    )
+    assert prompt(CoconutModel.from_pretrained(instruct, device="cpu", system="")) == TURNS.replace(
+        "Be brief.", ""
+    )
 
 
 def test_without_chat_the_question_stands_alone(instruct: Path) -> None:
-    model = load(instruct, device="cpu", chat=False)
+    model = CoconutModel.from_pretrained(instruct, device="cpu", chat=False)
     assert prompt(model) == f"<s>{QUESTION}\n"
-    assert "needs a chat template" in refusal(lambda: load(instruct, device="cpu", chat=False, system="Think."))
+    assert "needs a chat template" in refusal(
+        lambda: CoconutModel.from_pretrained(instruct, device="cpu", chat=False, system="Think.")
+    )
 
 
 def test_an_ordinary_model_without_a_template(tmp_path: Path) -> None:
     folder = ordinary_folder(tmp_path, "gpt2")
-    model = load(folder, device="cpu")
+    model = CoconutModel.from_pretrained(folder, device="cpu")
     assert model.config.chat is None
     assert prompt(model) == f"<s>{QUESTION}\n"
-    assert "has no chat template: ask without --chat" in refusal(lambda: load(folder, device="cpu", chat=True))
-    assert "needs a chat template" in refusal(lambda: load(folder, device="cpu", system="Think."))
+    assert "has no chat template: ask without --chat" in refusal(
+        lambda: CoconutModel.from_pretrained(folder, device="cpu", chat=True)
+    )
+    assert "needs a chat template" in refusal(
+        lambda: CoconutModel.from_pretrained(folder, device="cpu", system="Think.")
+    )
 
 
 def test_the_beginning_of_the_text_is_there_once(tmp_path: Path) -> None:
-    model = load(ordinary_folder(tmp_path, template=WITH_BEGIN), device="cpu")
+    model = CoconutModel.from_pretrained(ordinary_folder(tmp_path, template=WITH_BEGIN), device="cpu")
     assert model.tokenizer.encode(QUESTION)[0] == model.tokenizer.bos_token_id  # the tokenizer adds one, too
     assert model.encode_prompt(QUESTION).count(model.tokenizer.bos_token_id) == 1
     assert prompt(model) == f"<s>{TURNS}"
 
 
 def test_a_reasoning_model_thinks_between_its_own_markers(tmp_path: Path) -> None:
-    model = load(ordinary_folder(tmp_path, template=OPENS_THINKING, thinking=True), device="cpu")
+    model = CoconutModel.from_pretrained(
+        ordinary_folder(tmp_path, template=OPENS_THINKING, thinking=True), device="cpu"
+    )
     markers = [model.config.bot_id, model.config.eot_id, model.config.latent_id]
     assert model.tokenizer.convert_ids_to_tokens(markers) == ["<think>", "</think>", "<|latent|>"]
     assert prompt(model) == TURNS  # the template's own <think> is the one at which thinking begins
@@ -87,7 +99,7 @@ def test_a_reasoning_model_thinks_between_its_own_markers(tmp_path: Path) -> Non
 def test_new_markers_are_the_mean_row_also_where_the_vocabulary_was_padded(tmp_path: Path) -> None:
     weights = ordinary_folder(tmp_path, vocab_size=300) / "model.safetensors"
     stored = weights.read_bytes()
-    model = load(tmp_path, device="cpu")
+    model = CoconutModel.from_pretrained(tmp_path, device="cpu")
     weight = model.base_lm.get_input_embeddings().weight
     assert isinstance(weight, torch.Tensor)
     assert weight.shape[0] == 300
@@ -97,22 +109,22 @@ def test_new_markers_are_the_mean_row_also_where_the_vocabulary_was_padded(tmp_p
 
 def test_a_template_that_refuses_is_one_line(tmp_path: Path) -> None:
     folder = ordinary_folder(tmp_path, template=NO_SYSTEM)
-    assert prompt(load(folder, device="cpu")) == TURNS
-    model = load(folder, device="cpu", system="Think.")
+    assert prompt(CoconutModel.from_pretrained(folder, device="cpu")) == TURNS
+    model = CoconutModel.from_pretrained(folder, device="cpu", system="Think.")
     message = refusal(lambda: model.encode_prompt(QUESTION))
     assert "the chat template refuses this: no system role" in message
 
 
 def test_a_question_too_long_with_its_template(tmp_path: Path) -> None:
     folder = ordinary_folder(tmp_path, template=CHATML, max_position_embeddings=60)
-    model = load(folder, device="cpu")
+    model = CoconutModel.from_pretrained(folder, device="cpu")
     length = len(model.encode_prompt("?"))
     assert len(model.encode_prompt("?" * (61 - length))) == 60
     assert "61 tokens, the model reads at most 60" in refusal(lambda: model.encode_prompt("?" * (62 - length)))
 
 
 def test_rows_and_sessions_ask_alike(instruct: Path) -> None:
-    model = load(instruct, device="cpu", feedback="mixture", system="Think.")
+    model = CoconutModel.from_pretrained(instruct, device="cpu", feedback="mixture", system="Think.")
     questions = [QUESTION, "Why?"]
     answers = generate(model, questions, thoughts=2, max_new_tokens=4)
     for question, answer in zip(questions, answers, strict=True):
@@ -122,48 +134,60 @@ def test_rows_and_sessions_ask_alike(instruct: Path) -> None:
 
 
 def test_a_trace_tells_how_was_asked(instruct: Path) -> None:
-    model = load(instruct, device="cpu", feedback="mixture:top_k=3", system="Think.")
+    model = CoconutModel.from_pretrained(instruct, device="cpu", feedback="mixture:top_k=3", system="Think.")
     session = Session(model, QUESTION, thoughts=1, max_new_tokens=1)
     session.finish()
     settings = session.trace().settings
     assert (settings["chat"], settings["system"]) == (True, "Think.")
     assert (settings["feedback"], settings["feedback_options"]) == ("mixture", {"top_k": 3})
     plain = Session(
-        load(instruct, device="cpu", chat=False, feedback="hidden"), QUESTION, thoughts=1, max_new_tokens=1
+        CoconutModel.from_pretrained(instruct, device="cpu", chat=False, feedback="hidden"),
+        QUESTION,
+        thoughts=1,
+        max_new_tokens=1,
     )
     assert not {"chat", "system", "feedback_options"} & plain.trace().settings.keys()
 
 
 def test_one_of_several_chat_templates_is_chosen_by_name(tmp_path: Path) -> None:
     folder = ordinary_folder(tmp_path / "m", template={"rag": WITH_BEGIN, "tool_use": CHATML})  # type: ignore[arg-type]
-    message = refusal(lambda: load(folder, device="cpu"))
+    message = refusal(lambda: CoconutModel.from_pretrained(folder, device="cpu"))
     assert message.endswith(
         "has no chat template 'default' but rag, tool_use: give one of these as --chat-template, or --no-chat"
     )
-    assert "has no chat template 'Rag' but rag, tool_use" in refusal(lambda: load(folder, chat="Rag"))
-    assert prompt(load(folder, device="cpu", chat=False)) == f"<s>{QUESTION}\n"
-    model = load(folder, device="cpu", chat="tool_use", system="Think.")
+    assert "has no chat template 'Rag' but rag, tool_use" in refusal(
+        lambda: CoconutModel.from_pretrained(folder, chat="Rag")
+    )
+    assert prompt(CoconutModel.from_pretrained(folder, device="cpu", chat=False)) == f"<s>{QUESTION}\n"
+    model = CoconutModel.from_pretrained(folder, device="cpu", chat="tool_use", system="Think.")
     assert prompt(model) == TURNS.replace("Be brief.", "Think.")
-    assert prompt(load(folder, device="cpu", chat="rag")) == f"<s>{TURNS}"
+    assert prompt(CoconutModel.from_pretrained(folder, device="cpu", chat="rag")) == f"<s>{TURNS}"
     session = Session(model, QUESTION, thoughts=1, max_new_tokens=1)
     session.finish()
     assert session.trace().settings["chat_template"] == "tool_use"
     model.config = replace(model.config, trained=True)
     model.save_pretrained(tmp_path / "saved")
-    saved = load(tmp_path / "saved", device="cpu")
+    saved = CoconutModel.from_pretrained(tmp_path / "saved", device="cpu")
     assert (saved.config.chat_template, prompt(saved)) == ("tool_use", prompt(model))
-    assert "leave out --chat" in refusal(lambda: load(tmp_path / "saved", chat="rag"))
+    assert "leave out --chat" in refusal(lambda: CoconutModel.from_pretrained(tmp_path / "saved", chat="rag"))
     change_json(tmp_path / "saved" / "coconut.json", chat_template="{{ messages }}")
-    assert "has no chat template '{{ messages }}'" in refusal(lambda: load(tmp_path / "saved", device="cpu"))
+    assert "has no chat template '{{ messages }}'" in refusal(
+        lambda: CoconutModel.from_pretrained(tmp_path / "saved", device="cpu")
+    )
 
 
 def test_the_template_named_default_is_taken(tmp_path: Path) -> None:
     templates: Any = {"default": CHATML, "rag": WITH_BEGIN}
-    assert prompt(load(ordinary_folder(tmp_path, template=templates), device="cpu")) == TURNS
+    assert (
+        prompt(CoconutModel.from_pretrained(ordinary_folder(tmp_path, template=templates), device="cpu"))
+        == TURNS
+    )
 
 
 def test_a_name_where_there_is_one_template(instruct: Path) -> None:
-    assert "has one chat template: ask without --chat-template" in refusal(lambda: load(instruct, chat="rag"))
+    assert "has one chat template: ask without --chat-template" in refusal(
+        lambda: CoconutModel.from_pretrained(instruct, chat="rag")
+    )
     with pytest.raises(CoconutError, match="--no-chat uses no chat template"):
         chosen_chat(False, "rag")
     assert (chosen_chat(True, "rag"), chosen_chat(None, None), chosen_chat(False, None)) == ("rag", None, False)
@@ -173,27 +197,33 @@ def test_a_name_where_there_is_one_template(instruct: Path) -> None:
 
 
 def test_a_checkpoint_asks_as_its_coconut_json_says(instruct: Path, tmp_path: Path) -> None:
-    model = load(instruct, device="cpu", system="Think.")
+    model = CoconutModel.from_pretrained(instruct, device="cpu", system="Think.")
     model.config = replace(model.config, trained=True)
     model.save_pretrained(tmp_path)
-    loaded = load(tmp_path, device="cpu")
+    loaded = CoconutModel.from_pretrained(tmp_path, device="cpu")
     assert prompt(loaded) == TURNS.replace("Be brief.", "Think.")
     for options in ({"chat": False}, {"system": "Other."}):
-        message = refusal(lambda options=options: load(tmp_path, device="cpu", **options))  # type: ignore[misc]
+        message = refusal(partial(CoconutModel.from_pretrained, tmp_path, device="cpu", **options))
         assert "was trained with its chat template: leave out --chat" in message
     record = json.loads((tmp_path / "coconut.json").read_text(encoding="utf-8"))
     assert (record.pop("chat"), record.pop("system")) == (True, "Think.")
     (tmp_path / "coconut.json").write_text(json.dumps(record), encoding="utf-8")
-    assert prompt(load(tmp_path, device="cpu")) == f"<s>{QUESTION}\n"
-    assert "without a chat template" in refusal(lambda: load(tmp_path, device="cpu", chat=True))
+    assert prompt(CoconutModel.from_pretrained(tmp_path, device="cpu")) == f"<s>{QUESTION}\n"
+    assert "without a chat template" in refusal(
+        lambda: CoconutModel.from_pretrained(tmp_path, device="cpu", chat=True)
+    )
 
 
 def test_what_was_chosen_for_an_ordinary_model_is_saved_with_it(instruct: Path, tmp_path: Path) -> None:
-    load(instruct, device="cpu", chat=False).save_pretrained(tmp_path / "plain")
-    assert load(tmp_path / "plain", device="cpu").config.chat is False
-    load(instruct, device="cpu", system="Think.").save_pretrained(tmp_path / "chat")
-    assert prompt(load(tmp_path / "chat", device="cpu")) == TURNS.replace("Be brief.", "Think.")
-    assert prompt(load(tmp_path / "chat", device="cpu", chat=False)) == f"<s>{QUESTION}\n"
+    CoconutModel.from_pretrained(instruct, device="cpu", chat=False).save_pretrained(tmp_path / "plain")
+    assert CoconutModel.from_pretrained(tmp_path / "plain", device="cpu").config.chat is False
+    CoconutModel.from_pretrained(instruct, device="cpu", system="Think.").save_pretrained(tmp_path / "chat")
+    assert prompt(CoconutModel.from_pretrained(tmp_path / "chat", device="cpu")) == TURNS.replace(
+        "Be brief.", "Think."
+    )
+    assert (
+        prompt(CoconutModel.from_pretrained(tmp_path / "chat", device="cpu", chat=False)) == f"<s>{QUESTION}\n"
+    )
 
 
 def test_coconut_json_names_a_chat_only_where_one_was_chosen(tmp_path: Path) -> None:
@@ -208,7 +238,7 @@ def test_coconut_json_names_a_chat_only_where_one_was_chosen(tmp_path: Path) -> 
 
 
 def test_training_reads_the_prompt_that_a_run_reads(instruct: Path) -> None:
-    model = load(instruct, device="cpu")
+    model = CoconutModel.from_pretrained(instruct, device="cpu")
     problem = replace(example_problem("prosqa", 1), question=QUESTION)
     prompt_ids = Encoder(model.tokenizer, model.config).prompt(problem)
     assert prompt_ids == model.encode_prompt(problem.question)
@@ -242,7 +272,9 @@ def scaled(kind: str, **more: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_scaled_rotary_positions(tmp_path: Path, settings: dict[str, Any], limit: int) -> None:
-    model = load(ordinary_folder(tmp_path, **settings), device="cpu", feedback="mixture")
+    model = CoconutModel.from_pretrained(
+        ordinary_folder(tmp_path, **settings), device="cpu", feedback="mixture"
+    )
     assert model.max_positions == limit
     ids = model.encode_prompt("?" * 40)
     with pytest.raises(CoconutError, match=f"the model reads at most {limit}"):
@@ -268,6 +300,6 @@ def test_scalings_of_several_kinds_of_layers_end_where_the_first_does() -> None:
 
 
 def test_a_run_ends_at_the_end_of_text_of_the_model_or_of_the_tokenizer(tmp_path: Path) -> None:
-    model = load(ordinary_folder(tmp_path, eos_token_id=[7, 9]), device="cpu")
+    model = CoconutModel.from_pretrained(ordinary_folder(tmp_path, eos_token_id=[7, 9]), device="cpu")
     assert model.tokenizer.eos_token_id not in (7, 9)
     assert model.eos_ids == {7, 9, model.tokenizer.eos_token_id}

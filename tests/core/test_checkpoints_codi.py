@@ -9,11 +9,11 @@ from torch import Tensor
 
 from coconut_core.checkpoints import ImportOptions
 from coconut_core.checkpoints.convert import convert
-from coconut_core.errors import CoconutError
-from coconut_core.explainer import open_explainer
-from coconut_core.generate import generate
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.checkpoints.explainer import open_explainer
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.generate import generate
+from coconut_core.runs.session import Session
 from tests.core.tiny_adapters import ALPHA, logits_of
 from tests.core.tiny_codi import ANSWER, WIDTH, CodiModel, write_codi
 from tests.core.tiny_official import ARCHITECTURES, IGNORED, PROBLEMS, tiny_base, write_base

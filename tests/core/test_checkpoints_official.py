@@ -11,10 +11,10 @@ from torch import Tensor
 from coconut_core.checkpoints import ImportOptions
 from coconut_core.checkpoints.convert import convert
 from coconut_core.checkpoints.official import save_official
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.runs.session import Session
 from tests.core.ending_models import ending_model
 from tests.core.tiny_models import tiny_model
 from tests.core.tiny_official import (

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from coconut_core.checkpoints import ImportOptions
 from coconut_core.checkpoints.convert import convert
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.generate import generate
+from coconut_core.runs.session import Session
 from tests.core.tiny_official import ARCHITECTURES, IGNORED, PROBLEMS, write_base
 from tests.core.tiny_pccot import PASSES, PROMPT, THOUGHTS, PccotModel, write_pccot
 

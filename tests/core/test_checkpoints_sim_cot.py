@@ -8,10 +8,10 @@ import torch
 
 from coconut_core.checkpoints import ImportOptions
 from coconut_core.checkpoints.convert import convert
-from coconut_core.errors import CoconutError
-from coconut_core.explainer import open_explainer
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.checkpoints.explainer import open_explainer
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.session import Session
 from tests.core.tiny_official import ARCHITECTURES, PROBLEMS, write_base, write_checkpoint
 from tests.core.tiny_sim_cot import SimCotModel
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from coconut_core.checkpoints.weights import check_index, read_weights
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from tests.core.refusals import RunsCode
 
 

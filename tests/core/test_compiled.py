@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from coconut_core.contexts import Context
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.growing_layer import BLOCK
-from coconut_core.interventions.edits import PatchLayer
-from coconut_core.layers import watching
-from coconut_core.model import CoconutModel
-from coconut_core.rows import read_prompts
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.cache.growing_layer import BLOCK
+from coconut_core.latent.layers import watching
+from coconut_core.runs.edits import PatchLayer
+from coconut_core.runs.generate import generate
+from coconut_core.runs.rows import read_prompts
+from coconut_core.runs.session import Session
 from tests.core.precision import FLOAT32
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 

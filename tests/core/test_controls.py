@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from coconut_core.ablations import CONTROLS
-from coconut_core.answers import conclusion, is_right
-from coconut_core.controls import Study, compare, run_controls, study_problems
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.ablations import CONTROLS
+from coconut_core.evaluation.controls import Study, compare, run_controls, study_problems
+from coconut_core.evaluation.verdict import OTHERS, SWAPS, ControlResult, Usage, judge_usage, with_adjusted
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
 from coconut_core.problems import Problem, generate_problems
 from coconut_core.problems.prosqa import ProsqaSize
-from coconut_core.rows import Recording
-from coconut_core.session import Session
-from coconut_core.verdict import OTHERS, SWAPS, ControlResult, Usage, judge_usage, with_adjusted
+from coconut_core.records.answers import conclusion, is_right
+from coconut_core.runs.generate import generate
+from coconut_core.runs.rows import Recording
+from coconut_core.runs.session import Session
 from tests.core.ignoring_model import easy_problems, train_ignoring_model
 from tests.core.precision import EXACT
 from tests.core.tiny_models import tiny_model

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from coconut_core.halting import EntropyRule, StableRule, StopRule
-from coconut_core.recording import record_step
-from coconut_core.session import Session
+from coconut_core.runs.halting import EntropyRule, StableRule, StopRule
+from coconut_core.runs.recording import record_step
+from coconut_core.runs.session import Session
 from coconut_tui.engine.live import LiveRun
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model
 

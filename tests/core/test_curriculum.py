@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
 from coconut_core.training.recipe import available_recipes, load_recipe
 

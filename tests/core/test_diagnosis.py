@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from coconut_core.analysis.graphs import controls
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.problems import Graph, Problem, write_problems
 from coconut_core.problems.prosqa import CONCEPTS
 from coconut_core.training.curriculum import ALL, Stage

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.ablations import Control
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.ablations import Control
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
 from tests.core.serving import TOKEN, batching, serving

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.losses import IGNORE
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.losses import IGNORE
 from coconut_core.problems import Graph, Problem, generate_problems, recognise
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.training.curriculum import ALL, Stage

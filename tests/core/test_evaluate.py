@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from coconut_core.answers import final_answer, is_right, read_number
-from coconut_core.evaluate import (
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.plots import LinePanel, StackPanel
+from coconut_core.evaluation.evaluate import (
     Evaluation,
     evaluate,
     figure_by_hops,
     figure_by_thoughts,
     judge,
 )
-from coconut_core.generate import Answer
-from coconut_core.model import CoconutModel, Work
-from coconut_core.outcomes import Outcome
-from coconut_core.plots import LinePanel, StackPanel
+from coconut_core.evaluation.outcomes import Outcome
+from coconut_core.evaluation.significance import wilson_interval
+from coconut_core.latent.model import Work
 from coconut_core.problems import Problem, generate_problems
-from coconut_core.significance import wilson_interval
+from coconut_core.records.answers import final_answer, is_right, read_number
+from coconut_core.runs.generate import Answer
 from tests.core.answering import answer_alone
 from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from coconut_core.analysis.insight import look_inside
-from coconut_core.answers import final_answer
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import draw_grid
 from coconut_core.interventions import Add, PatchLayer, Replace, Scale
-from coconut_core.model import CoconutModel
-from coconut_core.plots import draw_grid
 from coconut_core.problems.base import Problem
+from coconut_core.records.answers import final_answer
+from coconut_core.runs.generate import generate
 from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS, tiny_model
 

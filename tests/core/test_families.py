@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import (
     FAMILIES,
     Graph,

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from coconut_core.errors import CoconutError
-from coconut_core.finite import not_finite
-from coconut_core.generate import generate
-from coconut_core.interventions.edits import Scale
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.finite import not_finite
+from coconut_core.runs.edits import Scale
+from coconut_core.runs.generate import generate
 from tests.core.tiny_models import tiny_model
 
 

@@ -10,9 +10,9 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from coconut_core import gguf_files
-from coconut_core.loading import load
-from coconut_core.prompt import question_ids
+from coconut_core.checkpoints import gguf_files
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.prompt import question_ids
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
 from tests.core.ordinary_models import ordinary_folder
@@ -29,7 +29,7 @@ QUESTION = "Ann has 30 nuts. How many?"
 
 def test_a_gguf_file_or_its_folder_opens_and_is_an_ordinary_model(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.Q8_0.gguf")
-    model = load(file, device="cpu")
+    model = CoconutModel.from_pretrained(file, device="cpu")
     assert model.name == str(file)
     assert not model.config.trained
     assert model.config.chat
@@ -37,7 +37,7 @@ def test_a_gguf_file_or_its_folder_opens_and_is_an_ordinary_model(tmp_path: Path
     assert turns in model.tokenizer.decode(model.encode_prompt(QUESTION))
     assert model.eos_ids == {model.tokenizer.convert_tokens_to_ids("<|im_end|>")}
     (tmp_path / "README.md").write_text("of llama.cpp")
-    again = load(tmp_path, device="cpu", dtype="bfloat16")
+    again = CoconutModel.from_pretrained(tmp_path, device="cpu", dtype="bfloat16")
     assert again.dtype == torch.bfloat16
     for one, other in zip(model.base_lm.parameters(), again.base_lm.parameters(), strict=True):
         torch.testing.assert_close(one[:TOKENS].bfloat16(), other[:TOKENS], rtol=0, atol=0)
@@ -45,9 +45,9 @@ def test_a_gguf_file_or_its_folder_opens_and_is_an_ordinary_model(tmp_path: Path
 
 def test_what_came_out_of_a_gguf_file_can_be_written_and_trained(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
-    model = load(file, device="cpu")
+    model = CoconutModel.from_pretrained(file, device="cpu")
     model.save_pretrained(tmp_path / "folder")
-    written = load(tmp_path / "folder", device="cpu")
+    written = CoconutModel.from_pretrained(tmp_path / "folder", device="cpu")
     for one, other in zip(model.base_lm.parameters(), written.base_lm.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert written.encode_prompt(QUESTION) == model.encode_prompt(QUESTION)
@@ -62,12 +62,16 @@ def test_what_came_out_of_a_gguf_file_can_be_written_and_trained(tmp_path: Path)
 def test_folders_with_several_gguf_files_and_files_that_are_none(tmp_path: Path) -> None:
     for name in ("b.Q4_0.gguf", "a.Q8_0.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
-    message = refusal(lambda: load(tmp_path, device="cpu"))
+    message = refusal(lambda: CoconutModel.from_pretrained(tmp_path, device="cpu"))
     assert message == f"{tmp_path} has 2 GGUF files: give one of them, as {tmp_path / 'a.Q8_0.gguf'}"
     (tmp_path / "a.Q8_0.gguf").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    assert "is no GGUF file: copy or download it again" in refusal(lambda: load(tmp_path / "a.Q8_0.gguf"))
+    assert "is no GGUF file: copy or download it again" in refusal(
+        lambda: CoconutModel.from_pretrained(tmp_path / "a.Q8_0.gguf")
+    )
     (tmp_path / "a.Q8_0.gguf").write_bytes(b"GGUF\3\0\0\0")
-    assert "a.Q8_0.gguf cannot be loaded: " in refusal(lambda: load(tmp_path / "a.Q8_0.gguf", device="cpu"))
+    assert "a.Q8_0.gguf cannot be loaded: " in refusal(
+        lambda: CoconutModel.from_pretrained(tmp_path / "a.Q8_0.gguf", device="cpu")
+    )
 
 
 def test_without_the_package_that_reads_it_a_gguf_file_says_how_to_get_it(
@@ -75,24 +79,29 @@ def test_without_the_package_that_reads_it_a_gguf_file_says_how_to_get_it(
 ) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
     monkeypatch.setattr(gguf_files, "is_gguf_available", lambda: False)
-    assert "not installed: pip install 'coconut-tui[gguf]'" in refusal(lambda: load(file, device="cpu"))
+    assert "not installed: pip install 'coconut-tui[gguf]'" in refusal(
+        lambda: CoconutModel.from_pretrained(file, device="cpu")
+    )
 
 
 def test_a_gguf_file_that_does_not_fit_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
-    weights = sum(parameter.numel() for parameter in load(file, device="cpu", chat=False).base_lm.parameters())
+    weights = sum(
+        parameter.numel()
+        for parameter in CoconutModel.from_pretrained(file, device="cpu", chat=False).base_lm.parameters()
+    )
     added = 3 * 2 * 32  # rows of markers, which the file does not have
-    for module in ("coconut_core.gguf_files", "coconut_core.placing"):
+    for module in ("coconut_core.checkpoints.gguf_files", "coconut_core.checkpoints.placing"):
         monkeypatch.setattr(f"{module}.free_bytes", lambda device: 4 * (weights - added) - 1)
     assert "are free on cpu: use --dtype bfloat16 or --device-map auto" in refusal(
-        lambda: load(file, device="cpu")
+        lambda: CoconutModel.from_pretrained(file, device="cpu")
     )
 
 
 @pytest.mark.slow
 @pytest.mark.smollm2
 def test_smollm2_opens_from_its_wheel(smollm2_folder: Path) -> None:
-    model = load(smollm2_file(), device="cpu")
+    model = CoconutModel.from_pretrained(smollm2_file(), device="cpu")
     with safe_open(smollm2_folder / "model.safetensors", "pt") as plain:
         for name, weight in model.base_lm.state_dict().items():
             if name in plain.keys():  # noqa: SIM118  # it is no mapping
@@ -127,25 +136,30 @@ def logits(model: Any) -> torch.Tensor:
 
 
 def test_an_adapter_opens_with_its_base_merged(adapter: Path) -> None:
-    model = load(adapter, device="cpu")
+    model = CoconutModel.from_pretrained(adapter, device="cpu")
     assert model.name == str(adapter)
     base = AutoModelForCausalLM.from_pretrained(adapter.parent / "base")
     expected = logits(peft.PeftModel.from_pretrained(base, adapter))
-    assert not torch.allclose(expected, logits(load(adapter.parent / "base", device="cpu").base_lm), atol=0.1)
+    assert not torch.allclose(
+        expected, logits(CoconutModel.from_pretrained(adapter.parent / "base", device="cpu").base_lm), atol=0.1
+    )
     torch.testing.assert_close(logits(model.base_lm), expected, rtol=1e-4, atol=1e-4)
     model.save_pretrained(adapter.parent / "whole")
     torch.testing.assert_close(
-        logits(load(adapter.parent / "whole", device="cpu").base_lm), logits(model.base_lm)
+        logits(CoconutModel.from_pretrained(adapter.parent / "whole", device="cpu").base_lm),
+        logits(model.base_lm),
     )
 
 
 def test_an_adapter_beside_a_checkpoint_keeps_what_that_says(adapter: Path) -> None:
-    load(adapter.parent / "base", device="cpu").save_pretrained(adapter.parent / "base")
+    CoconutModel.from_pretrained(adapter.parent / "base", device="cpu").save_pretrained(adapter.parent / "base")
     change_json(adapter.parent / "base" / "coconut.json", thoughts=2, trained=True)
     shutil.rmtree(adapter)
     base = AutoModelForCausalLM.from_pretrained(adapter.parent / "base")
     peft.get_peft_model(base, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(str(adapter))
-    config = load(adapter, device="cpu").config  # which its adapter_config.json names by its whole path
+    config = CoconutModel.from_pretrained(
+        adapter, device="cpu"
+    ).config  # which its adapter_config.json names by its whole path
     assert (config.thoughts, config.trained) == (2, True)
 
 
@@ -166,19 +180,25 @@ def test_an_adapter_beside_a_checkpoint_keeps_what_that_says(adapter: Path) -> N
 )
 def test_adapters_that_cannot_be_opened(adapter: Path, changed: dict[str, Any], said: str) -> None:
     change_json(adapter / "adapter_config.json", **changed)
-    assert said in refusal(lambda: load(adapter, device="cpu"))
+    assert said in refusal(lambda: CoconutModel.from_pretrained(adapter, device="cpu"))
 
 
 def test_damaged_and_pickled_adapters(adapter: Path) -> None:
     weights = adapter / "adapter_model.safetensors"
     weights.rename(adapter / "adapter_model.bin")
-    assert "pickled weights are not loaded" in refusal(lambda: load(adapter, device="cpu"))
+    assert "pickled weights are not loaded" in refusal(
+        lambda: CoconutModel.from_pretrained(adapter, device="cpu")
+    )
     weights.write_bytes(b"0" * 99)
-    assert "does not fit" in refusal(lambda: load(adapter, device="cpu"))
+    assert "does not fit" in refusal(lambda: CoconutModel.from_pretrained(adapter, device="cpu"))
     (adapter / "adapter_config.json").write_text("{")
-    assert "adapter_config.json cannot be read" in refusal(lambda: load(adapter, device="cpu"))
+    assert "adapter_config.json cannot be read" in refusal(
+        lambda: CoconutModel.from_pretrained(adapter, device="cpu")
+    )
 
 
 def test_without_peft_an_adapter_says_how_to_get_it(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coconut_core.lora_adapters.is_peft_available", lambda: False)
-    assert "needs the package peft: pip install 'coconut-tui[lora]'" in refusal(lambda: load(adapter))
+    monkeypatch.setattr("coconut_core.checkpoints.lora_adapters.is_peft_available", lambda: False)
+    assert "needs the package peft: pip install 'coconut-tui[lora]'" in refusal(
+        lambda: CoconutModel.from_pretrained(adapter)
+    )

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.decoding import pick_token
-from coconut_core.errors import CoconutError
-from coconut_core.generate import Answer, generate
-from coconut_core.halting import EntropyRule
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
-from coconut_core.session import Session
+from coconut_core.runs.decoding import pick_token
+from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.halting import EntropyRule
+from coconut_core.runs.session import Session
 from tests.core.answering import answer_alone, assert_batch_equals_single
 from tests.core.ending_models import RULES, ending_model
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, talkative_model, tiny_model

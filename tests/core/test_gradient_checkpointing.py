@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
-from coconut_core.live_bytes import LiveBytes
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.prompt_shortcut import prompt_shortcut
 from coconut_core.problems import generate_problems
-from coconut_core.prompt_shortcut import prompt_shortcut
+from coconut_core.runs.live_bytes import LiveBytes
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing

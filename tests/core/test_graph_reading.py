@@ -2,8 +2,8 @@
 
 import pytest
 
-from coconut_core.graph_reading import graph_layers, graph_mass
 from coconut_core.problems import Graph, generate_problems
+from coconut_core.records.graph_reading import graph_layers, graph_mass
 from tests.core.graphs import GRAPH
 
 PROBABILITIES = {"b": 0.3, "c": 0.2, "d": 0.1, "e": 0.05, "f": 0.15, "g": 0.08, "Alex": 0.02, "other": 0.1}

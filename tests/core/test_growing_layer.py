@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-from coconut_core.contexts import Context, new_cache
-from coconut_core.growing_layer import BLOCK, GrowingLayer
-from coconut_core.model import CoconutModel
-from coconut_core.rows import read_prompts
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.cache.contexts import Context, new_cache
+from coconut_core.latent.cache.growing_layer import BLOCK, GrowingLayer
+from coconut_core.runs.rows import read_prompts
 from tests.core.tiny_architectures import CROPPED, RECURRENT
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation, evaluate_sum
 from coconut_core.problems.conversion import Conversion
 from coconut_core.problems.gsm8k import convert_file, convert_line

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.halting import EntropyRule, StableRule, choose_ending
-from coconut_core.halting_head import HaltingHead
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Zero
-from coconut_core.losses import IGNORE
-from coconut_core.machine import Mode
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.halting_head import HaltingHead
+from coconut_core.latent.losses import IGNORE
+from coconut_core.runs.generate import generate
+from coconut_core.runs.halting import EntropyRule, StableRule, choose_ending
+from coconut_core.runs.machine import Mode
+from coconut_core.runs.session import Session
 from tests.core.ending_models import RULES, ending_model, ends_at
 from tests.core.precision import EXACT
 from tests.core.reference import embed_with_thoughts, states_of

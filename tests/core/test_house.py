@@ -22,3 +22,13 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return [f"{node.module}.{alias.name}" for alias in node.names]
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_plugins_find_what_they_import_by_the_names_of_before() -> None:
+    from coconut_core import coconut, config, feedback, model
+    from coconut_core.latent import config as latent_config
+    from coconut_core.latent import feedback as rules
+
+    assert model.CoconutModel is coconut.CoconutModel
+    assert config.CoconutConfig is latent_config.CoconutConfig
+    assert (feedback.Rule, feedback.Option, feedback.Parts) == (rules.Rule, rules.Option, rules.Parts)

@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.hub import is_hub_id, reach_hub
+from coconut_core.checkpoints.hub import is_hub_id, reach_hub
+from coconut_core.common.errors import CoconutError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

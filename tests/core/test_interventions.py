@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import (
     Add,
     Apply,
@@ -26,9 +26,9 @@ from coconut_core.interventions import (
 )
 from coconut_core.interventions.donors import DONORS, Sources, mean_thoughts, record
 from coconut_core.interventions.text import FORMS, parse_plan, read_commands
-from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
-from coconut_core.session import Session
+from coconut_core.runs.generate import generate
+from coconut_core.runs.session import Session
 from tests.core.plan_runs import QUESTION, THOUGHTS, assert_same, run, sources_of
 from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS, tiny_model

@@ -9,12 +9,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from typer.testing import CliRunner
 
-from coconut_core.answers import final_answer
 from coconut_core.cli.app import app
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
+from coconut_core.records.answers import final_answer
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, Part, collate
 from coconut_core.training.recipe import Recipe
@@ -124,7 +123,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_a_checkpoint_is_asked_as_it_was_trained(run: tuple[str, Path]) -> None:
     layout, folder = run
-    model = load(folder / "checkpoint", device="cpu")
+    model = CoconutModel.from_pretrained(folder / "checkpoint", device="cpu")
     assert model.config.eot_id is None
     assert (model.config.bot_id is None) is (layout == "none")
     assert model.config.thoughts == 2
@@ -162,7 +161,7 @@ def test_a_run_from_it_keeps_the_layout_unless_its_recipe_says_otherwise(run: tu
 
 def test_an_ordinary_base_gets_the_markers_that_it_needs(tmp_path: Path) -> None:
     base = str(tiny_gpt2(tmp_path))
-    rows = load(base, device="cpu").base_lm.get_input_embeddings().weight.shape[0]
+    rows = CoconutModel.from_pretrained(base, device="cpu").base_lm.get_input_embeddings().weight.shape[0]
     for layout, added in (("both", 2), ("bot", 1), ("none", 0)):
         model = build_model(tiny_recipe(model={"base": base, "markers": layout}))
         assert model.base_lm.get_input_embeddings().weight.shape[0] == rows + added
@@ -173,7 +172,7 @@ def test_bot_may_begin_as_an_eot_that_is_left_out(tmp_path: Path) -> None:
     train(tiny_recipe(method="cot", evaluation_problems=1), tmp_path)
     base = str(tmp_path / "checkpoint")
     model = build_model(tiny_recipe(model={"base": base, "markers": "bot", "bot_from_eot": True}))
-    eot = load(base, device="cpu").config.eot_id
+    eot = CoconutModel.from_pretrained(base, device="cpu").config.eot_id
     weight = model.base_lm.get_input_embeddings().weight
     assert torch.equal(weight[model.config.bot_id], weight[eot])
     with pytest.raises(CoconutError, match=r"model\.bot_from_eot: the layout has no <bot>: leave it out"):

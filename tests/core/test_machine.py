@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from coconut_core.halting import Ending, StopRule, next_step
-from coconut_core.machine import Machine, Mode, Move
-from coconut_core.readout import Readout
+from coconut_core.latent.readout import Readout
+from coconut_core.runs.halting import Ending, StopRule, next_step
+from coconut_core.runs.machine import Machine, Mode, Move
 
 BOT, EOT, EOS, WORD = 3, 4, 2, 20
 

@@ -1,6 +1,6 @@
 """Tables in Markdown."""
 
-from coconut_core.markdown import markdown_table
+from coconut_core.common.markdown import markdown_table
 
 
 def test_numbers_stand_to_the_right_and_named_columns_to_the_left() -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.loading import load
-from coconut_core.machine import Mode
-from coconut_core.markers import marker_texts, with_markers
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.markers import marker_texts, with_markers
+from coconut_core.runs.generate import generate
+from coconut_core.runs.machine import Mode
+from coconut_core.runs.session import Session
 from tests.core.answering import assert_batch_equals_single, own_words
 from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.ordinary_models import CHATML, OPENS_THINKING, ordinary_folder, ordinary_tokenizer
@@ -28,7 +27,7 @@ def test_with_no_thoughts_an_untrained_model_is_its_own_generate(
     tmp_path: Path, architecture: str, template: str | None
 ) -> None:
     folder = ordinary_folder(tmp_path, architecture, template=template)
-    model = load(folder, device="cpu")
+    model = CoconutModel.from_pretrained(folder, device="cpu")
     expected = [own_words(folder, model, question, 20) for question in ASKED]
     together = generate(model, ASKED, thoughts=0, max_new_tokens=20)
     assert [answer.token_ids for answer in together] == expected
@@ -115,8 +114,8 @@ def test_markers_are_read_from_text() -> None:
 
 def test_a_reasoning_model_keeps_its_own_unless_told(tmp_path: Path) -> None:
     folder = ordinary_folder(tmp_path, template=OPENS_THINKING, thinking=True)
-    assert marker_texts(*_layout(load(folder, device="cpu"))) == ("<think>", "</think>")
-    bare = load(folder, device="cpu", markers="none")
+    assert marker_texts(*_layout(CoconutModel.from_pretrained(folder, device="cpu"))) == ("<think>", "</think>")
+    bare = CoconutModel.from_pretrained(folder, device="cpu", markers="none")
     assert marker_texts(*_layout(bare)) == ("", "")
     assert str(bare.tokenizer.decode(bare.encode_prompt("?"))).endswith("assistant\n<think>\n")
     expected = own_words(folder, bare, "?", 12)
@@ -128,12 +127,14 @@ def _layout(model: CoconutModel) -> tuple[CoconutConfig, object]:
 
 
 def test_a_folder_keeps_what_stands_around_the_thoughts(tmp_path: Path) -> None:
-    model = load(ordinary_folder(tmp_path / "ordinary"), device="cpu", markers="Hm:,\\n")
+    model = CoconutModel.from_pretrained(
+        ordinary_folder(tmp_path / "ordinary"), device="cpu", markers="Hm:,\\n"
+    )
     model.save_pretrained(tmp_path / "saved")
     record = json.loads((tmp_path / "saved" / "coconut.json").read_text())
     assert (record["bot_id"], record["eot_id"]) == (None, None)
     assert record["before_ids"] == model.tokenizer.convert_tokens_to_ids(list("Hm:"))
-    again = load(tmp_path / "saved", device="cpu")
+    again = CoconutModel.from_pretrained(tmp_path / "saved", device="cpu")
     assert again.config == model.config
     assert generate(again, ["Why?"], thoughts=1) == generate(model, ["Why?"], thoughts=1)
     for name, value, message in (
@@ -142,9 +143,11 @@ def test_a_folder_keeps_what_stands_around_the_thoughts(tmp_path: Path) -> None:
         ("bot_id", 3, "cannot stand in one place"),
     ):
         (tmp_path / "saved" / "coconut.json").write_text(json.dumps(record | {name: value}))
-        assert message in refusal(lambda: load(tmp_path / "saved", device="cpu"))
+        assert message in refusal(lambda: CoconutModel.from_pretrained(tmp_path / "saved", device="cpu"))
 
 
 def test_a_trained_model_keeps_its_markers(tmp_path: Path) -> None:
     tiny_model("llama").save_pretrained(tmp_path)
-    assert "was trained with markers of its own" in refusal(lambda: load(tmp_path, markers="none"))
+    assert "was trained with markers of its own" in refusal(
+        lambda: CoconutModel.from_pretrained(tmp_path, markers="none")
+    )

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
-from coconut_core.halting import Ending
-from coconut_core.live_bytes import LiveBytes
-from coconut_core.memory import predict, weights_of
-from coconut_core.model import CoconutModel
-from coconut_core.rows import new_row, read_prompts, run_rows
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.halting import Ending
+from coconut_core.runs.live_bytes import LiveBytes
+from coconut_core.runs.memory import predict, weights_of
+from coconut_core.runs.rows import new_row, read_prompts, run_rows
+from coconut_core.runs.session import Session
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 

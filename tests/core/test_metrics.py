@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure as CanvasFigure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from coconut_core.errors import CoconutError
-from coconut_core.plots import LinePanel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import LinePanel
 from coconut_core.training.metrics import MetricsLog, Row, draw_run, plot_run, read_metrics, scalars
 from tests.core.training_rows import NO_ROWS
 

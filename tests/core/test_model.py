@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from coconut_core.errors import CoconutError
-from coconut_core.losses import IGNORE
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.losses import IGNORE
 from tests.core.precision import EXACT
 from tests.core.reference import states_of
 from tests.core.sequence_rows import assert_equals_reference, gradients, make_row, pad

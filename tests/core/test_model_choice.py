@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal.options import open_model
 from tests.core.ordinary_models import CHATML, ordinary_folder

@@ -5,8 +5,8 @@ from itertools import product
 
 import pytest
 
-from coconut_core.architectures import TESTED
 from coconut_core.checkpoints import IMPORTERS
+from coconut_core.latent.architectures import TESTED
 from tests import models_table
 from tests.core.tiny_architectures import RECURRENT
 from tests.models_table import ARCHITECTURES, BEGIN, COLUMNS, END, FORMATS, PAGE, REFUSALS, replaced, tables

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan, read_commands
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout, readouts
-from coconut_core.recording import trace_session
-from coconut_core.trace import Trace
+from coconut_core.latent.readout import Readout, readouts
+from coconut_core.records.trace import Trace
+from coconut_core.runs.recording import trace_session
 from tests.core.byte_level_model import byte_level_model
 
 QUESTION = "The capital of France is (Paris)"

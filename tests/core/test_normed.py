@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.start import build_model
 from tests.core.precision import EXACT
@@ -41,7 +41,7 @@ def test_a_checkpoint_says_it_and_needs_no_weights_for_it(checkpoint: Path) -> N
 
 @torch.no_grad()
 def test_a_run_is_fed_states_as_long_as_an_embedding(checkpoint: Path) -> None:
-    model = load(checkpoint, device="cpu")
+    model = CoconutModel.from_pretrained(checkpoint, device="cpu")
     session, table = model.start(QUESTION), word_embeddings(model)
     embeddings = [table[token] for token in session.prompt_ids]
     for _ in range(2):

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.model import CoconutModel
-from coconut_core.plots import LinePanel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import LinePanel
+from coconut_core.latent.config import CoconutConfig
 from coconut_core.problems import Problem, read_problems, write_problems
+from coconut_core.runs.generate import generate
 from coconut_core.training.curriculum import ALL, Stage
 from coconut_core.training.data import Batches
 from coconut_core.training.encoding import Encoder

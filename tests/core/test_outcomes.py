@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coconut_core.outcomes import Outcome, classify, has_classes, said_path, said_reasoning
+from coconut_core.evaluation.outcomes import Outcome, classify, has_classes, said_path, said_reasoning
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.prosqa import parse_question
 

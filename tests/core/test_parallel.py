@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from coconut_core.analysis.runs import gather
-from coconut_core.errors import CoconutError
-from coconut_core.generate import Answer, generate
-from coconut_core.halting import EntropyRule
-from coconut_core.interventions.edits import Add, HiddenPositions, Intervention, Noise, Scale, Zero
-from coconut_core.interventions.plan import Plan
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.edits import Add, HiddenPositions, Intervention, Noise, Scale, Zero
+from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.halting import EntropyRule
+from coconut_core.runs.plan import Plan
+from coconut_core.runs.session import Session
 from tests.core.precision import EXACT
 from tests.core.projecting_models import projecting_model
 from tests.core.reference import states_of

@@ -10,12 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from coconut_core import placing
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
-from coconut_core.placing import check_room, free_bytes, read_device_map, weight_bytes, weight_files
-from coconut_core.session import Session
+from coconut_core.checkpoints import placing
+from coconut_core.checkpoints.placing import check_room, free_bytes, read_device_map, weight_bytes, weight_files
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.session import Session
 from tests.core.refusals import change_json, refusal
 from tests.core.session_operations import assert_same_run
 from tests.core.tiny_models import QUESTIONS, tiny_model
@@ -48,7 +47,7 @@ def assert_same_words(one: CoconutModel, other: CoconutModel) -> None:
 
 
 def test_a_checkpoint_in_shards_is_the_same_model(llama: CoconutModel, sharded: Path) -> None:
-    loaded = load(sharded, device="cpu")
+    loaded = CoconutModel.from_pretrained(sharded, device="cpu")
     for (name, one), (_, other) in zip(llama.named_parameters(), loaded.named_parameters(), strict=True):
         assert torch.equal(one, other), name
     assert_same_words(llama, loaded)
@@ -57,21 +56,25 @@ def test_a_checkpoint_in_shards_is_the_same_model(llama: CoconutModel, sharded: 
 def test_a_missing_shard_is_named(sharded: Path) -> None:
     first, second, *_ = weight_files(sharded)
     second.unlink()
-    assert f"has no {second.name}, which model.safetensors.index.json names" in refusal(lambda: load(sharded))
+    assert f"has no {second.name}, which model.safetensors.index.json names" in refusal(
+        lambda: CoconutModel.from_pretrained(sharded)
+    )
     first.unlink()
-    assert f"has no {first.name} and 1 more" in refusal(lambda: load(sharded))
+    assert f"has no {first.name} and 1 more" in refusal(lambda: CoconutModel.from_pretrained(sharded))
 
 
 def test_a_truncated_shard_is_named(sharded: Path) -> None:
     shard = weight_files(sharded)[1]
     shard.write_bytes(shard.read_bytes()[:-5])
-    assert f"{shard.name} is truncated or corrupted" in refusal(lambda: load(sharded))
+    assert f"{shard.name} is truncated or corrupted" in refusal(lambda: CoconutModel.from_pretrained(sharded))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}'])
 def test_a_damaged_index(sharded: Path, content: str) -> None:
     (sharded / "model.safetensors.index.json").write_text(content, encoding="utf-8")
-    assert "model.safetensors.index.json cannot be read" in refusal(lambda: load(sharded))
+    assert "model.safetensors.index.json cannot be read" in refusal(
+        lambda: CoconutModel.from_pretrained(sharded)
+    )
 
 
 def test_a_shard_outside_the_folder_is_not_read(sharded: Path) -> None:
@@ -83,7 +86,9 @@ def test_a_shard_outside_the_folder_is_not_read(sharded: Path) -> None:
     }
     change_json(index, weight_map=elsewhere)
     moved.rename(sharded.parent / moved.name)
-    assert f"names the file '../{moved.name}' outside its folder" in refusal(lambda: load(sharded))
+    assert f"names the file '../{moved.name}' outside its folder" in refusal(
+        lambda: CoconutModel.from_pretrained(sharded)
+    )
 
 
 # -- room --------------------------------------------------------------------------------------------------
@@ -127,8 +132,10 @@ def test_what_does_not_fit_says_how_much_is_missing(
 
 def test_a_model_that_does_not_fit_is_not_read(saved_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placing, "free_bytes", lambda device: 0)
-    monkeypatch.setattr("coconut_core.loading._load_base", lambda *_: pytest.fail("weights were read"))
-    assert "GB are free on cpu" in refusal(lambda: load(saved_folder, device="cpu"))
+    monkeypatch.setattr(
+        "coconut_core.checkpoints.loading._load_base", lambda *_: pytest.fail("weights were read")
+    )
+    assert "GB are free on cpu" in refusal(lambda: CoconutModel.from_pretrained(saved_folder, device="cpu"))
 
 
 def test_a_hub_id_counts_once_it_was_downloaded(
@@ -147,13 +154,13 @@ def test_a_hub_id_counts_once_it_was_downloaded(
 def test_the_format_that_the_configuration_names_is_the_one_that_counts(
     saved_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = load(saved_folder, device="cpu", dtype="bfloat16")
+    model = CoconutModel.from_pretrained(saved_folder, device="cpu", dtype="bfloat16")
     model.save_pretrained(tmp_path)
     change_json(tmp_path / "config.json", dtype="float32")
     size = 2 * weight_bytes(weight_files(tmp_path), None)
     monkeypatch.setattr(placing, "free_bytes", lambda device: size - 1)
-    assert load(tmp_path, device="cpu", dtype="bfloat16").dtype == torch.bfloat16
-    assert f"needs {size / 1e9:.3g} GB" in refusal(lambda: load(tmp_path, device="cpu"))
+    assert CoconutModel.from_pretrained(tmp_path, device="cpu", dtype="bfloat16").dtype == torch.bfloat16
+    assert f"needs {size / 1e9:.3g} GB" in refusal(lambda: CoconutModel.from_pretrained(tmp_path, device="cpu"))
     change_json(tmp_path / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
     check_room(tmp_path, torch.float32, CPU)  # quantised weights stay as they are
 
@@ -176,7 +183,7 @@ ON_DISK = {
 
 @pytest.mark.parametrize("chosen", ["auto", "sequential", '{"": "cpu"}', json.dumps(ON_DISK), '{"": "disk"}'])
 def test_a_device_map_changes_no_number(llama: CoconutModel, saved_folder: Path, chosen: str) -> None:
-    model = load(saved_folder, device_map=chosen)
+    model = CoconutModel.from_pretrained(saved_folder, device_map=chosen)
     assert model.device == CPU
     assert any(parameter.is_meta for parameter in model.parameters()) == ("disk" in chosen)
     assert_same_words(llama, model)
@@ -191,14 +198,16 @@ def test_a_device_map_changes_no_number(llama: CoconutModel, saved_folder: Path,
 
 @pytest.mark.parametrize("chosen", ["disk", "", "cpu", "[]", "{}", "3", "{"])
 def test_an_impossible_device_map_is_refused(saved_folder: Path, chosen: str) -> None:
-    message = refusal(lambda: load(saved_folder, device_map=chosen))
+    message = refusal(lambda: CoconutModel.from_pretrained(saved_folder, device_map=chosen))
     assert f"device-map '{chosen}' must be auto, balanced" in message
 
 
 def test_a_device_map_with_a_device_or_of_unknown_devices_is_refused(saved_folder: Path) -> None:
     with pytest.raises(CoconutError, match="give --device or --device-map, not both"):
-        load(saved_folder, device="cpu", device_map="auto")
-    assert "cannot be loaded" in refusal(lambda: load(saved_folder, device_map='{"": "the moon"}'))
+        CoconutModel.from_pretrained(saved_folder, device="cpu", device_map="auto")
+    assert "cannot be loaded" in refusal(
+        lambda: CoconutModel.from_pretrained(saved_folder, device_map='{"": "the moon"}')
+    )
     assert read_device_map('{"": "the moon"}') == {"": "the moon"}
 
 
@@ -216,7 +225,7 @@ def test_a_quantised_model_whose_library_is_not_installed_names_it(
         pytest.skip(f"{library} is installed")
     llama.save_pretrained(tmp_path)
     change_json(tmp_path / "config.json", quantization_config=method)
-    message = refusal(lambda: load(tmp_path, device="cpu"))
+    message = refusal(lambda: CoconutModel.from_pretrained(tmp_path, device="cpu"))
     assert "needs a library that is not installed" in message
     assert library in message.lower()
 
@@ -231,6 +240,6 @@ def test_weights_are_mapped_and_not_copied(tmp_path: Path) -> None:
     del model
     for dtype, share in (("auto", 0.1), ("bfloat16", 0.6)):
         before = psutil.Process().memory_full_info().uss
-        loaded = load(tmp_path, device="cpu", dtype=dtype)
+        loaded = CoconutModel.from_pretrained(tmp_path, device="cpu", dtype=dtype)
         assert psutil.Process().memory_full_info().uss - before < share * size
         del loaded

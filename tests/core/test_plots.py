@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.plots import (
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plots import (
     COLOURS,
     HATCHES,
     MARKERS,
@@ -19,7 +19,7 @@ from coconut_core.plots import (
     draw_lines,
     draw_stacks,
 )
-from coconut_core.text_plots import FILLS, SIGNS
+from coconut_core.common.text_plots import FILLS, SIGNS
 
 RISING = Line(
     "rising", [0, 1, 2, 3], [10.0, 20.0, 60.0, 90.0], [5.0, 12.0, 50.0, 80.0], [18.0, 30.0, 70.0, 96.0]
@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_the_module_imports_neither_library() -> None:
     code = (
-        "import sys, coconut_core.plots\n"
+        "import sys, coconut_core.common.plots\n"
         "heavy = {'matplotlib', 'plotext', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

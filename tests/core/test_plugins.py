@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import save_file
 
 from coconut_core.checkpoints.importers import importer_named, other_formats
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import feedback_text, read_feedback
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.feedback import feedback_text, read_feedback
 from coconut_core.problems import Graph, example_problem, generate_problems, recognise, split_of
 from coconut_core.problems.families import TABLE, family_named
 from coconut_core.problems.twins import twin_of
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.session import Session
+from coconut_core.runs.session import Session
 from tests.abuse.warm import Done, Warm
 from tests.core.plugin_sites import install_example, seen, write_package
 from tests.core.reference import states_of, word_embeddings
@@ -96,7 +96,8 @@ def test_a_package_can_have_a_table_of_its_own_and_it_is_listed(tmp_path: Path, 
     write_package(
         tmp_path,
         "more-things",
-        "from coconut_core.plugins import Table\nTABLE = Table('colour', 'more.colours', int, {'red': 1})\n",
+        "from coconut_core.common.plugins import Table\n"
+        "TABLE = Table('colour', 'more.colours', int, {'red': 1})\n",
         "[coconut.tables]\ncolour = more_things:TABLE\n[more.colours]\nblue = more_things:TABLE\n",
     )
     listed = json.loads(coconut("plugins", "--json", site=tmp_path).stdout)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import (
     Graph,
     Problem,

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, read_problems, read_some_problems, stream_problems, write_problems
 from coconut_core.problems.files import JsonReader
 

@@ -6,7 +6,7 @@ from math import sqrt
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import FAMILIES, SPLITS, Graph, draw_problems, generate_problems, split_of
 from coconut_core.problems.prontoqa import ProntoqaSize
 from coconut_core.problems.prosqa import ProsqaSize

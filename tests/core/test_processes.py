@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.problems.prosqa import lookup_problems
 from coconut_core.training.encoding import Encoder, Example, collate
 from coconut_core.training.lookup import lookup_example

@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import gelu, layer_norm
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.runs.generate import generate
 from coconut_core.training.start import build_model
 from tests.core.ending_models import ending_model
 from tests.core.precision import EXACT
@@ -52,16 +51,18 @@ def test_it_survives_saving_beside_a_halting_head(tmp_path: Path) -> None:
     assert model.halting is not None
     model.save_pretrained(tmp_path)
     change_json(tmp_path / "coconut.json", ending="halting", ending_threshold=0.7)
-    loaded = load(tmp_path, device="cpu")
+    loaded = CoconutModel.from_pretrained(tmp_path, device="cpu")
     assert loaded.config.feedback_options == {"width": WIDTH}
     assert loaded.extra_weights.keys() == model.extra_weights.keys()
     for name, weight in model.extra_weights.items():
         assert torch.equal(loaded.extra_weights[name], weight), name
     change_json(tmp_path / "coconut.json", ending="fixed", ending_threshold=None)
-    fixed = load(tmp_path, device="cpu")  # the head's weights are there and not asked for
+    fixed = CoconutModel.from_pretrained(
+        tmp_path, device="cpu"
+    )  # the head's weights are there and not asked for
     assert fixed.halting is None
     assert generate(fixed, QUESTIONS, max_new_tokens=4) == generate(model, QUESTIONS, max_new_tokens=4)
-    half = load(tmp_path, device="cpu", dtype="bfloat16")
+    half = CoconutModel.from_pretrained(tmp_path, device="cpu", dtype="bfloat16")
     assert {weight.dtype for weight in half.extra_weights.values()} == {torch.bfloat16}
     assert half.generate(list(QUESTIONS), max_new_tokens=2)
 
@@ -90,7 +91,7 @@ def test_options_are_written_only_where_there_are_any(tmp_path: Path, folder: Pa
 )
 def test_impossible_options(folder: Path, changes: dict[str, Any], said: str) -> None:
     change_json(folder / "coconut.json", **changes)
-    message = refusal(lambda: load(folder))
+    message = refusal(lambda: CoconutModel.from_pretrained(folder))
     assert said in message
     assert "coconut.json" in message
 
@@ -111,7 +112,7 @@ def test_weights_that_do_not_fit(folder: Path, kind: str) -> None:
         else:
             tensors = {name.replace("feedback", "halting"): tensor for name, tensor in tensors.items()}
         save_file(tensors, path)
-    message = refusal(lambda: load(folder))
+    message = refusal(lambda: CoconutModel.from_pretrained(folder))
     if kind == "lost":
         assert "has no coconut.safetensors, the weights of its feedback: copy or download it again" in message
         assert "fixed" not in message
@@ -131,7 +132,7 @@ def test_training_moves_it_and_a_resumed_run_reaches_the_same_weights(tmp_path: 
     train(recipe, tmp_path / "parts", 6)
     go_on(recipe, tmp_path / "parts")
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
-    trained = load(tmp_path / "whole" / "checkpoint", device="cpu")
+    trained = CoconutModel.from_pretrained(tmp_path / "whole" / "checkpoint", device="cpu")
     assert trained.config.feedback == "projection"
     assert (trained.config.feedback_options, trained.config.passes) == ({"width": WIDTH}, 2)
     for name, weight in trained.extra_weights.items():

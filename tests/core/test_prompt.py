@@ -7,11 +7,11 @@ import pytest
 from tokenizers import Regex, normalizers
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.prompt import encode_text, question_ids, read_prompt, unknown_words
+from coconut_core.latent.special_tokens import Encoded, PlacedToken, encode
 from coconut_core.problems import Problem
-from coconut_core.prompt import encode_text, question_ids, read_prompt, unknown_words
-from coconut_core.special_tokens import Encoded, PlacedToken, encode
 from coconut_core.training.encoding import Encoder
 from tests.core.ordinary_models import CHATML
 from tests.core.real_tokenizers import (

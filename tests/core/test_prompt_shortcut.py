@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from coconut_core.problems import generate_problems
 from coconut_core.problems.prosqa import lookup_problems
-from coconut_core.prompt_shortcut import LastPositionLayer, prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Batch, Encoder, collate
 from coconut_core.training.lookup import lookup_example

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import read_problems, recognise
 from coconut_core.problems.conversion import Conversion
 from coconut_core.problems.prontoqa import convert_file

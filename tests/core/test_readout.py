@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout
-from coconut_core.session import Session
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.latent.readout import Readout
+from coconut_core.runs.session import Session
 from tests.core.precision import EXACT
 from tests.core.tiny_models import QUESTIONS, VOCABULARY, tiny_model
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, read_problems, write_problems
 from coconut_core.training.recipe import Recipe, load_recipe
 from coconut_core.training.run_folder import RunFolder

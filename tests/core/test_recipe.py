@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.seeds import LARGEST_SEED
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.seeds import LARGEST_SEED
 from coconut_core.training.recipe import Recipe, load_recipe
 from tests.core.tiny_recipes import problem_file, tiny_recipe, train
 

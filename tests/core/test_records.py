@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.records import OneOf, Range, read_json_object, read_record, reshaped
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import OneOf, Range, read_json_object, read_record, reshaped
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coconut_core.cli.train import train as train_command
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.run_folder import RunFolder
 from tests.core.tiny_recipes import assert_same_weights, problem_file, timeless, tiny_gpt2

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from coconut_core.answer_record import answer_record
-from coconut_core.answers import is_right
-from coconut_core.evaluate import judge
-from coconut_core.generate import Answer, generate
-from coconut_core.model import CoconutModel, Work
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.evaluate import judge
+from coconut_core.latent.model import Work
 from coconut_core.problems.base import Problem
-from coconut_core.recording import trace_session
-from coconut_core.session import Session
-from coconut_core.trace import Trace, cut_off_by
-from coconut_tui.branches import Said
+from coconut_core.records.answer_record import answer_record
+from coconut_core.records.answers import is_right
+from coconut_core.records.trace import Trace, cut_off_by
+from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.recording import trace_session
+from coconut_core.runs.session import Session
 from coconut_tui.export import EXPORTS
+from coconut_tui.run.branches import Said
 from tests.core.tiny_models import QUESTIONS, talkative_model, tiny_model
 
 SETTINGS = {"answer_prefix": "###", "thinking": "", "verdict": "", "trained": True, "max_new_tokens": 64}

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from coconut_core.controls import run_controls
-from coconut_core.errors import CoconutError
-from coconut_core.evaluate import evaluate
-from coconut_core.generate import generate
-from coconut_core.interventions.edits import HiddenPositions, PatchLayer, Replace, Scale
-from coconut_core.interventions.plan import Plan
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.controls import run_controls
+from coconut_core.evaluation.evaluate import evaluate
 from coconut_core.problems import Problem, generate_problems
+from coconut_core.runs.edits import HiddenPositions, PatchLayer, Replace, Scale
+from coconut_core.runs.generate import generate
+from coconut_core.runs.plan import Plan
 from tests.core.tiny_models import QUESTIONS, overflowing_model, tiny_model
 
 OVERFLOW = "not finite (NaN or infinity): the numbers overflow"

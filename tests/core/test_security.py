@@ -15,8 +15,8 @@ import torch
 
 from coconut_core.checkpoints import ImportOptions
 from coconut_core.checkpoints.convert import convert
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.run_folder import STATE, RunFolder
 from tests.core.refusals import RunsCode
 from tests.core.tiny_official import official_run, write_base, write_checkpoint
@@ -64,10 +64,10 @@ TOKENIZER_CODE = {"AutoTokenizer": ["evil.EvilTokenizer", "evil.EvilTokenizer"]}
 def test_a_models_own_code_is_not_run(folder: Path, tmp_path: Path, model_type: str) -> None:
     change(folder / "config.json", auto_map=MODEL_CODE, model_type=model_type)
     if model_type == "llama":  # which transformers knows itself
-        load(folder, device="cpu")
+        CoconutModel.from_pretrained(folder, device="cpu")
     else:
         with pytest.raises(CoconutError, match="cannot be loaded"):
-            load(folder, device="cpu")
+            CoconutModel.from_pretrained(folder, device="cpu")
     assert not (tmp_path / "was-run").exists()
 
 
@@ -76,9 +76,9 @@ def test_a_tokenizers_own_code_is_not_run(folder: Path, tmp_path: Path, name: st
     change(folder / "tokenizer_config.json", auto_map=TOKENIZER_CODE, tokenizer_class=name)
     if name != "PreTrainedTokenizerFast":
         with pytest.raises(CoconutError, match="tokenizer of"):
-            load(folder, device="cpu")
+            CoconutModel.from_pretrained(folder, device="cpu")
     else:
-        load(folder, device="cpu")
+        CoconutModel.from_pretrained(folder, device="cpu")
     assert not (tmp_path / "was-run").exists()
 
 
@@ -107,7 +107,7 @@ def test_an_adapter_is_refused_before_its_base_is_looked_for(folder: Path) -> No
         '{"base_model_name_or_path": "someone/model", "peft_type": "LORA"}'
     )
     with pytest.raises(CoconutError, match="holds a PEFT adapter"):
-        load(folder)
+        CoconutModel.from_pretrained(folder)
 
 
 def test_code_in_a_chat_template_is_not_run(folder: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_code_in_a_chat_template_is_not_run(folder: Path, tmp_path: Path) -> Non
     (folder / "chat_template.jinja").write_text("{{ " + reach + f"('touch {tmp_path / 'was-run'}')" + " }}")
     (folder / "coconut.json").unlink()
     with pytest.raises(CoconutError, match="chat template"):
-        load(folder, device="cpu").start("Is Alex a lempus?")
+        CoconutModel.from_pretrained(folder, device="cpu").start("Is Alex a lempus?")
     assert not (tmp_path / "was-run").exists()
 
 
@@ -127,9 +127,9 @@ def test_code_in_a_file_of_a_model_folder_is_not_run(folder: Path, tmp_path: Pat
     torch.save(RunsCode(tmp_path / "was-run"), folder / name)
     if name in ("model.safetensors", "tokenizer.json"):
         with pytest.raises(CoconutError):
-            load(folder, device="cpu")
+            CoconutModel.from_pretrained(folder, device="cpu")
     else:
-        load(folder, device="cpu")
+        CoconutModel.from_pretrained(folder, device="cpu")
     assert not (tmp_path / "was-run").exists()
 
 
@@ -146,7 +146,7 @@ def test_code_in_a_training_state_is_refused(tmp_path: Path) -> None:
 def test_an_index_that_leads_out_of_the_folder_is_refused(folder: Path, name: str) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": name}}))
     with pytest.raises(CoconutError, match="outside its folder"):
-        load(folder)
+        CoconutModel.from_pretrained(folder)
 
 
 # -- the network -------------------------------------------------------------------------------------------

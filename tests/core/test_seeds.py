@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from coconut_core.analysis.pca import dealt_anew
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.interventions.edits import Noise
-from coconut_core.interventions.plan import shuffled
-from coconut_core.seeds import LARGEST_SEED
-from coconut_core.session import Session
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.seeds import LARGEST_SEED
+from coconut_core.runs.edits import Noise
+from coconut_core.runs.generate import generate
+from coconut_core.runs.plan import shuffled
+from coconut_core.runs.session import Session
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 MODEL = tiny_model("llama")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.server.asks import Ask
 from coconut_core.server.runs import Job
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
-from coconut_core.recording import trace_session
-from coconut_core.rows import read_prompts
+from coconut_core.records.trace import StepRecord, Trace
+from coconut_core.runs.generate import generate
+from coconut_core.runs.recording import trace_session
+from coconut_core.runs.rows import read_prompts
 from coconut_core.server.asks import Ask
 from coconut_core.server.batching import Batcher, ClosedError, FullError
 from coconut_core.server.joining import join, joinable
-from coconut_core.trace import StepRecord, Trace
 from tests.core.serving import VERDICT, Held, batching
 from tests.core.tiny_models import ARCHITECTURES, QUESTIONS, tiny_model
 from tests.core.tokenizers_of_kinds import KINDS

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.server import app
 from coconut_core.server.asks import Ask
 from tests.core.serving import TOKEN, Address, batching, serving, wait_for

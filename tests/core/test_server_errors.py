@@ -12,17 +12,17 @@ from time import monotonic
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.donors import Sources
-from coconut_core.model import CoconutModel
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.generate import generate
 from coconut_core.server import app
 from coconut_core.server.app import serve
 from coconut_core.server.asks import Ask
 from coconut_core.server.batching import Batcher, ClosedError
 from coconut_core.server.runs import PanicError
 from coconut_core.server.service import Service
-from coconut_core.trace import StepRecord
 from tests.core.serving import TOKEN, Held, batching, serving, wait_for
 from tests.core.tiny_models import QUESTIONS, overflowing_model, tiny_model
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
+from coconut_core.runs.generate import generate
 from coconut_core.server.asks import Ask
 from coconut_core.server.client import Server
 from tests.core.serving import TOKEN, Held, batching, serving, wait_for

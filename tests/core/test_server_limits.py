@@ -4,10 +4,10 @@ from time import monotonic
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.text import read_commands
-from coconut_core.model import CoconutModel
+from coconut_core.runs.generate import generate
 from coconut_core.server.asks import LONGEST_DO, Ask
 from tests.core.serving import Held, batching
 from tests.core.tiny_models import QUESTIONS, tiny_model

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from coconut_core.generate import generate
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.runs.generate import generate
 from coconut_core.server.asks import Ask
 from coconut_core.server.openai_records import read_chat
 from tests.core.ordinary_models import CHATML, ordinary_folder
@@ -30,7 +29,7 @@ def address(llama: CoconutModel) -> Iterator[Address]:
 def instruct(tmp_path_factory: pytest.TempPathFactory) -> CoconutModel:
     """An ordinary model with a chat template."""
     folder = ordinary_folder(tmp_path_factory.mktemp("instruct"), template=CHATML)
-    return load(folder, device="cpu", feedback="mixture").eval()
+    return CoconutModel.from_pretrained(folder, device="cpu", feedback="mixture").eval()
 
 
 def events(address: Address, body: dict[str, Any]) -> list[dict[str, Any]]:

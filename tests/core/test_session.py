@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coconut_core.errors import CoconutError
-from coconut_core.halting import EntropyRule
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Noise, Replace, Scale, Zero
-from coconut_core.machine import Mode, Move
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
+from coconut_core.runs.halting import EntropyRule
+from coconut_core.runs.machine import Mode, Move
+from coconut_core.runs.session import Session
 from tests.core.ending_models import RULES, ending_model
 from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.precision import EXACT

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from coconut_core.significance import Pairs, adjusted, paired
+from coconut_core.evaluation.significance import Pairs, adjusted, paired
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from coconut_core.analysis.insight import prompt_words
-from coconut_core.config import CoconutConfig
-from coconut_core.generate import generate
-from coconut_core.loading import load
-from coconut_core.prompt import question_ids, unknown_words
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.prompt import question_ids, unknown_words
+from coconut_core.runs.generate import generate
 from tests.core.answering import own_words
 from tests.core.tiny_models import tiny_model
 
@@ -59,7 +59,7 @@ def test_attention_stands_under_the_words_of_the_question(tokenizer: PreTrainedT
 
 
 def test_with_no_thoughts_it_is_its_own_generate(smollm2_folder: Path) -> None:
-    model = load(smollm2_folder, device="cpu")
+    model = CoconutModel.from_pretrained(smollm2_folder, device="cpu")
     questions = [QUESTION, "Ann has 30 nuts, finds 12 and eats 5. How many are left?"]
     expected = [own_words(smollm2_folder, model, question, 24) for question in questions]
     assert [
@@ -69,7 +69,9 @@ def test_with_no_thoughts_it_is_its_own_generate(smollm2_folder: Path) -> None:
 
 
 def test_what_it_is_asked_first_it_answers(smollm2_folder: Path) -> None:
-    model = load(smollm2_folder, device="cpu")
+    model = CoconutModel.from_pretrained(smollm2_folder, device="cpu")
     assert model.config.thoughts == 0
     assert model.generate(QUESTION) == ["The capital of France is Paris."]
-    assert load(smollm2_folder, device="cpu", feedback="mixture").config.thoughts == 6, "asked for"
+    assert (
+        CoconutModel.from_pretrained(smollm2_folder, device="cpu", feedback="mixture").config.thoughts == 6
+    ), "asked for"

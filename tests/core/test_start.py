@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from coconut_core.errors import CoconutError
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
 from coconut_core.problems.wording import BOT, EOS, EOT, LATENT, build_tokenizer
 from coconut_core.training.start import build_model
@@ -33,7 +32,7 @@ def rows(model: CoconutModel) -> tuple[torch.Tensor, torch.Tensor]:
 
 @torch.no_grad()
 def test_bot_says_at_first_what_the_bases_eot_says(chains: Path) -> None:
-    base = load(chains, device="cpu")
+    base = CoconutModel.from_pretrained(chains, device="cpu")
     model = build_model(tiny_recipe(model={"base": str(chains), "bot_from_eot": True}))
     prompt = base.encode_prompt(generate_problems("prosqa", 1, seed=3)[0].question)
     assert prompt[-1] == model.config.bot_id
@@ -47,7 +46,10 @@ def test_bot_says_at_first_what_the_bases_eot_says(chains: Path) -> None:
 
 def test_without_the_setting_every_row_stays(chains: Path) -> None:
     model = build_model(tiny_recipe(model={"base": str(chains)}))
-    assert all(torch.equal(*each) for each in zip(rows(model), rows(load(chains, device="cpu")), strict=True))
+    assert all(
+        torch.equal(*each)
+        for each in zip(rows(model), rows(CoconutModel.from_pretrained(chains, device="cpu")), strict=True)
+    )
     assert not torch.equal(*rows(model))
 
 
@@ -73,7 +75,7 @@ def test_another_family_goes_on_from_the_words_that_both_have(chains: Path, tmp_
     recipe = tiny_recipe(
         model={"base": str(chains), "family_words": True}, data=PRONTOQA, evaluation_problems=1
     )
-    model, base = build_model(recipe), load(chains, device="cpu")
+    model, base = build_model(recipe), CoconutModel.from_pretrained(chains, device="cpu")
     words, known = model.tokenizer.get_vocab(), base.tokenizer.get_vocab()
     assert words == build_tokenizer("prontoqa").get_vocab()
     new, old = (each.base_lm.get_input_embeddings().weight for each in (model, base))
@@ -86,7 +88,7 @@ def test_another_family_goes_on_from_the_words_that_both_have(chains: Path, tmp_
     markers = (model.config.bot_id, model.config.eot_id, model.config.latent_id)
     assert markers == tuple(model.tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT]))
     train(recipe, tmp_path)
-    trained = load(tmp_path / "checkpoint", device="cpu")
+    trained = CoconutModel.from_pretrained(tmp_path / "checkpoint", device="cpu")
     assert trained.base_lm.config.vocab_size == len(words)
     assert trained.encode_prompt("Impuses are cold. Max is an impus. True or false: Max is not cold.")
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import FAMILIES, SPLITS, Problem, generate_problems, recognise, split_of
 from coconut_core.problems.arithmetic import check_equation, step_equation
 from coconut_core.problems.sums import SAYINGS, SumsSize
 from coconut_core.problems.twins import changed_words, twin_of
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.recording import trace_session
+from coconut_core.runs.recording import trace_session
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
 

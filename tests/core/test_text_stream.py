@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from transformers import PreTrainedTokenizerBase
 
+from coconut_core.common.text_stream import TextStream
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.text_stream import TextStream
 from tests.core.tokenizers_of_kinds import KINDS, byte_level
 
 TEXTS = (

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Scale
-from coconut_core.model import CoconutModel
 from coconut_core.problems import recognise
-from coconut_core.recording import trace_session
-from coconut_core.session import Session
-from coconut_core.trace import VERSION, Trace
+from coconut_core.records.trace import VERSION, Trace
+from coconut_core.runs.recording import trace_session
+from coconut_core.runs.session import Session
 from tests.core.ending_models import ending_model
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
@@ -83,7 +83,7 @@ def test_a_saved_trace_is_read_without_torch(session: Session, tmp_path: Path) -
     path = tmp_path / "run.json"
     trace_session(session, problem=recognise(QUESTIONS[0])).save(path)
     code = (
-        "import sys; from coconut_core.trace import Trace; from coconut_core import graph_reading\n"
+        "import sys; from coconut_core.records.trace import Trace; from coconut_core import graph_reading\n"
         "trace = Trace.load(sys.argv[1])\n"
         "graph_reading.graph_mass(trace.problem.graph, 1, trace.steps[0].watched)\n"
         "print(len(trace.steps), [name for name in ('torch', 'transformers') if name in sys.modules])"

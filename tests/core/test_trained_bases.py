@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
 from tests.core.tiny_recipes import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.problems import read_problems
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.recipe import Recipe

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError, Interrupted
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.training.metrics import MetricsLog, read_metrics
 from coconut_core.training.run_folder import STATE, RunFolder
 from tests.core.tiny_recipes import (
@@ -103,7 +103,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_stay
 def test_memory_that_is_out_ends_the_run_and_says_what_to_do(tmp_path: Path) -> None:
     code = (
         "import pathlib, resource, sys\n"
-        "from coconut_core.errors import CoconutError\n"
+        "from coconut_core.common.errors import CoconutError\n"
         "from tests.core.tiny_recipes import tiny_recipe, trainer_for\n"
         "recipe = tiny_recipe(batch_size=300, curriculum={'lookup': 0})\n"
         "trainer = trainer_for(recipe, pathlib.Path(sys.argv[1]))\n"

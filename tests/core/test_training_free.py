@@ -8,21 +8,20 @@ import torch
 from torch import Tensor, nn
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from coconut_core import feedback_modules as rules
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
-from coconut_core.feedback import RULES as BUILT_IN
-from coconut_core.feedback import Rule, feedback_text, read_feedback
-from coconut_core.feedback_modules import LinearFeedback, MixtureFeedback, NormedFeedback, ridge_map
-from coconut_core.generate import generate
-from coconut_core.halting import EntropyRule
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions import Zero
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.loading import load
-from coconut_core.model import CoconutModel
-from coconut_core.session import Session
-from coconut_core.untrained import untrained_label
+from coconut_core.latent import feedback_modules as rules
+from coconut_core.latent.config import CoconutConfig
+from coconut_core.latent.feedback import RULES as BUILT_IN
+from coconut_core.latent.feedback import Rule, feedback_text, read_feedback
+from coconut_core.latent.feedback_modules import LinearFeedback, MixtureFeedback, NormedFeedback, ridge_map
+from coconut_core.records.untrained import untrained_label
+from coconut_core.runs.generate import generate
+from coconut_core.runs.halting import EntropyRule
+from coconut_core.runs.session import Session
 from tests.core.ordinary_models import CHATML, ordinary_folder, ordinary_tokenizer
 from tests.core.refusals import refusal
 from tests.core.tiny_models import QUESTIONS as PROBLEMS
@@ -93,7 +92,7 @@ def some_states(count: int = 4) -> Tensor:
 
 
 def test_with_all_tokens_it_is_their_mean_weighted_by_probability(qwen: Path) -> None:
-    model = load(qwen, device="cpu")
+    model = CoconutModel.from_pretrained(qwen, device="cpu")
     states, embeddings = some_states(), weight_of(model.base_lm.get_input_embeddings())
     expected = torch.softmax(model.logits(states), dim=-1) @ embeddings
     assert torch.equal(mixture(model)(states), expected)
@@ -102,7 +101,7 @@ def test_with_all_tokens_it_is_their_mean_weighted_by_probability(qwen: Path) ->
 
 
 def test_without_temperature_it_is_the_embedding_of_the_likeliest_token(qwen: Path) -> None:
-    model = load(qwen, device="cpu")
+    model = CoconutModel.from_pretrained(qwen, device="cpu")
     states = some_states()
     likeliest = model.embed(model.logits(states).argmax(dim=-1))
     assert torch.equal(mixture(model, temperature=0)(states), likeliest)
@@ -117,7 +116,7 @@ def test_without_temperature_it_is_the_embedding_of_the_likeliest_token(qwen: Pa
 def test_only_the_likeliest_tokens_are_kept(
     qwen: Path, temperature: float, top_p: float, top_k: int | None
 ) -> None:
-    model = load(qwen, device="cpu")
+    model = CoconutModel.from_pretrained(qwen, device="cpu")
     states, embeddings = some_states(), weight_of(model.base_lm.get_input_embeddings()).double()
     mixed = mixture(model, temperature=temperature, top_p=top_p, top_k=top_k)(states)
     for state, found in zip(states, mixed, strict=True):
@@ -138,7 +137,7 @@ def test_only_the_likeliest_tokens_are_kept(
 
 @pytest.mark.parametrize("text", RULES)
 def test_rows_do_not_touch_each_other(qwen: Path, text: str) -> None:
-    rule = load(qwen, device="cpu", feedback=text).feedback
+    rule = CoconutModel.from_pretrained(qwen, device="cpu", feedback=text).feedback
     states = some_states(6)
     together = rule(states)
     for row, state in enumerate(states):
@@ -148,7 +147,7 @@ def test_rows_do_not_touch_each_other(qwen: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", [rule for rule in RULES if rule != "mixture:temperature=0"])
 def test_gradients_are_those_of_small_changes(qwen: Path, text: str) -> None:
-    rule = load(qwen, device="cpu", feedback=text).feedback
+    rule = CoconutModel.from_pretrained(qwen, device="cpu", feedback=text).feedback
     direction, state = some_states(2)
     state.requires_grad_(True)
     towards = torch.linspace(-1, 1, 32)
@@ -162,7 +161,7 @@ def test_gradients_are_those_of_small_changes(qwen: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", RULES)
 def test_training_goes_through_it(folder: Path, text: str) -> None:
-    model = load(folder, device="cpu", feedback=text)
+    model = CoconutModel.from_pretrained(folder, device="cpu", feedback=text)
     model.requires_grad_(True)
     latent, config = model.config.latent_id, model.config
     ids = torch.tensor([[*b"abc", *config.fed_before, latent, latent, *config.fed_behind, *b"de"]])
@@ -177,7 +176,7 @@ def test_training_goes_through_it(folder: Path, text: str) -> None:
 
 
 def test_the_normed_state_keeps_its_direction_and_follows_the_embeddings(qwen: Path) -> None:
-    model, states = load(qwen, device="cpu", feedback="normed:scale=0.5"), some_states()
+    model, states = CoconutModel.from_pretrained(qwen, device="cpu", feedback="normed:scale=0.5"), some_states()
     for _ in range(2):
         fed, mean = model.feedback(states), weight_of(model.base_lm.get_input_embeddings()).norm(dim=-1).mean()
         torch.testing.assert_close(fed.norm(dim=-1), (mean / 2).expand(4))
@@ -219,7 +218,7 @@ def test_it_is_the_ridge_regression_of_embeddings_on_head_rows(
     qwen: Path, penalty: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "ROWS", 50)
-    base = load(qwen, device="cpu").base_lm
+    base = CoconutModel.from_pretrained(qwen, device="cpu").base_lm
     outputs, inputs = weight_of(base.get_output_embeddings()), weight_of(base.get_input_embeddings())
     assert not torch.equal(outputs, inputs)
     found = ridge_map(outputs, inputs, penalty)
@@ -239,28 +238,32 @@ def test_it_finds_a_map_that_is_there_and_is_the_identity_with_tied_embeddings()
 
 
 def test_what_is_fed_is_as_long_as_an_embedding_where_asked(qwen: Path) -> None:
-    model = load(qwen, device="cpu", feedback="linear")
+    model = CoconutModel.from_pretrained(qwen, device="cpu", feedback="linear")
     mean = weight_of(model.base_lm.get_input_embeddings()).norm(dim=-1).mean()
     torch.testing.assert_close(model.feedback(some_states()).norm(dim=-1), mean.expand(4))
-    plain = load(qwen, device="cpu", feedback="linear:match_norm=false").feedback(some_states())
+    plain = CoconutModel.from_pretrained(qwen, device="cpu", feedback="linear:match_norm=false").feedback(
+        some_states()
+    )
     assert plain.norm(dim=-1).std() > 0.1
     cosines = torch.cosine_similarity(plain, model.feedback(some_states()), dim=-1)
     torch.testing.assert_close(cosines, torch.ones(4))
 
 
 def test_a_saved_map_comes_back_and_another_is_computed_anew(qwen: Path, tmp_path: Path) -> None:
-    model = load(qwen, device="cpu", feedback="linear:penalty=3.0")
+    model = CoconutModel.from_pretrained(qwen, device="cpu", feedback="linear:penalty=3.0")
     with torch.no_grad():
         map_of(model).add_(1)  # as if it had been trained
     model.save_pretrained(tmp_path)
-    loaded = load(tmp_path, device="cpu")
+    loaded = CoconutModel.from_pretrained(tmp_path, device="cpu")
     assert (loaded.config.feedback, loaded.config.feedback_options) == ("linear", {"penalty": 3.0})
     assert torch.equal(loaded.feedback(some_states()), model.feedback(some_states()))
-    assert torch.equal(map_of(load(tmp_path, device="cpu", feedback="linear")), map_of(model))
-    again = load(tmp_path, device="cpu", feedback="linear:penalty=4.0").feedback
-    fresh = load(qwen, device="cpu", feedback="linear:penalty=4.0").feedback
+    assert torch.equal(
+        map_of(CoconutModel.from_pretrained(tmp_path, device="cpu", feedback="linear")), map_of(model)
+    )
+    again = CoconutModel.from_pretrained(tmp_path, device="cpu", feedback="linear:penalty=4.0").feedback
+    fresh = CoconutModel.from_pretrained(qwen, device="cpu", feedback="linear:penalty=4.0").feedback
     assert torch.equal(again(some_states()), fresh(some_states()))
-    assert load(tmp_path, device="cpu", feedback="mixture").config.feedback == "mixture"
+    assert CoconutModel.from_pretrained(tmp_path, device="cpu", feedback="mixture").config.feedback == "mixture"
 
 
 def test_a_head_that_is_not_in_memory_has_no_map() -> None:
@@ -273,7 +276,7 @@ def test_a_head_that_is_not_in_memory_has_no_map() -> None:
 
 @pytest.mark.parametrize("text", [*RULES, "hidden"])
 def test_runs_agree_with_a_full_recompute(folder: Path, text: str) -> None:
-    model = load(folder, device="cpu", feedback=text)
+    model = CoconutModel.from_pretrained(folder, device="cpu", feedback=text)
     assert not model.config.trained
     session = Session(model, QUESTIONS[0], thoughts=3, max_new_tokens=1)
     session.finish()
@@ -290,17 +293,17 @@ def test_runs_agree_with_a_full_recompute(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", RULES)
 def test_half_precision(qwen: Path, text: str) -> None:
-    half = load(qwen, device="cpu", dtype="bfloat16", feedback=text)
+    half = CoconutModel.from_pretrained(qwen, device="cpu", dtype="bfloat16", feedback=text)
     fed = half.feedback(some_states().to(torch.bfloat16))
     assert fed.dtype == torch.bfloat16
     if text != "mixture:temperature=0":  # of two tokens that are nearly as likely, either may be taken
-        whole = load(qwen, device="cpu", feedback=text).feedback(some_states())
+        whole = CoconutModel.from_pretrained(qwen, device="cpu", feedback=text).feedback(some_states())
         torch.testing.assert_close(fed.float(), whole, rtol=0, atol=0.1)
     assert half.generate([QUESTIONS[0]], thoughts=2, max_new_tokens=2)
 
 
 def test_thinking_ends_after_low_entropy_several_times_in_a_row(qwen: Path) -> None:
-    model = load(qwen, device="cpu", feedback="mixture")
+    model = CoconutModel.from_pretrained(qwen, device="cpu", feedback="mixture")
     entropies = []
     session = Session(model, QUESTIONS[0], thoughts=12, max_new_tokens=1)
     for _ in range(12):
@@ -349,10 +352,12 @@ def test_text_forms_come_back(text: str) -> None:
     ],
 )
 def test_impossible_texts_are_refused_before_weights_are_read(tmp_path: Path, text: str, said: str) -> None:
-    assert said in refusal(lambda: load(tmp_path, device="cpu", feedback=text))
+    assert said in refusal(lambda: CoconutModel.from_pretrained(tmp_path, device="cpu", feedback=text))
 
 
 def test_a_trained_checkpoint_keeps_its_feedback(saved_folder: Path) -> None:
-    assert load(saved_folder, device="cpu", feedback="hidden").config.feedback == "hidden"
+    assert (
+        CoconutModel.from_pretrained(saved_folder, device="cpu", feedback="hidden").config.feedback == "hidden"
+    )
     with pytest.raises(CoconutError, match="was trained with feedback 'hidden', not 'linear'"):
-        load(saved_folder, device="cpu", feedback="linear")
+        CoconutModel.from_pretrained(saved_folder, device="cpu", feedback="linear")

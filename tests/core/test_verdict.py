@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError
-from coconut_core.verdict import (
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.verdict import (
     FILE_NAME,
     OTHERS,
     SWAPS,

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis.strategies import binary, text
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.quoting import parts, quoted, unquoted, words
+from coconut_core.common.token_names import content_of, name_of, typed_name
+from coconut_core.latent.vocabulary import Vocabulary
 from coconut_core.problems.wording import build_tokenizer
-from coconut_core.quoting import parts, quoted, unquoted, words
-from coconut_core.token_names import content_of, name_of, typed_name
-from coconut_core.vocabulary import Vocabulary
 from tests.core.tokenizers_of_kinds import KINDS, byte_level, sentencepiece, trained_byte_level, word_pieces
 
 

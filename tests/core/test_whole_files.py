@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from coconut_core.whole_files import (
+from coconut_core.common.whole_files import (
     MARK,
     file_written_aside,
     folder_written_aside,
@@ -133,7 +133,7 @@ def test_a_kill_leaves_the_old_folder_and_the_next_one_is_clean(tmp_path: Path) 
         fill(aside, "old")
     code = (
         "import pathlib, sys, time\n"
-        "from coconut_core.whole_files import folder_written_aside\n"
+        "from coconut_core.common.whole_files import folder_written_aside\n"
         "with folder_written_aside(pathlib.Path(sys.argv[1])) as aside:\n"
         "    (aside / 'half.txt').write_text('half')\n"
         "    time.sleep(600)\n"

@@ -15,8 +15,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from coconut_core.config import CoconutConfig
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.config import CoconutConfig
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from tests.core.tiny_architectures import build_base
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.problems import Problem, generate_problems, write_problems
 from coconut_core.training.metrics import MetricsLog, read_metrics
 from coconut_core.training.recipe import Recipe, recipe_from_table

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coconut_core.config import CoconutConfig
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.verdict import read_controls
 from coconut_core.interventions.text import read_commands
+from coconut_core.latent.config import CoconutConfig
 from coconut_core.problems import FAMILIES, example_problem, read_problems
 from coconut_core.problems.gsm8k import convert_line
+from coconut_core.records.trace import Trace
 from coconut_core.server.asks import Ask
-from coconut_core.trace import Trace
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import load_recipe
-from coconut_core.verdict import read_controls
-from coconut_tui.actions import check_keys
-from coconut_tui.breakpoints import read_breakpoint
+from coconut_tui.actions.table import check_keys
 from coconut_tui.config import load_config
-from coconut_tui.saved import SavedSession
-from coconut_tui.store import SessionStore
+from coconut_tui.run.breakpoints import read_breakpoint
+from coconut_tui.saved.format import SavedSession
+from coconut_tui.saved.store import SessionStore
 
 ROOT = Path(__file__).resolve().parents[2]
 

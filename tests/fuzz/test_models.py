@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coconut_core.checkpoints.weights import read_weights
-from coconut_core.errors import CoconutError
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from tests.core.tiny_models import tiny_model
 from tests.fuzz.cases import FUZZ
 from tests.fuzz.damage import damaged_bytes, damaged_json

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from tests.fuzz.cases import FUZZ
 from tests.fuzz.damage import damaged_bytes, damaged_json
 from tests.fuzz.readers import READERS, Reader

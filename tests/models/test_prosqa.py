@@ -7,13 +7,13 @@ import pytest
 
 from coconut_core.analysis.search import frontier_readings
 from coconut_core.analysis.study import Study
-from coconut_core.controls import run_controls
-from coconut_core.evaluate import evaluate
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.controls import run_controls
+from coconut_core.evaluation.evaluate import evaluate
+from coconut_core.evaluation.outcomes import Outcome
+from coconut_core.evaluation.verdict import Usage, usage_line
 from coconut_core.interventions import Zero
-from coconut_core.model import CoconutModel
-from coconut_core.outcomes import Outcome
 from coconut_core.problems import Problem, example_problem, generate_problems, read_problems, trained_size
-from coconut_core.verdict import Usage, usage_line
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from tests.cli.conftest import Run, coconut  # noqa: F401  (a fixture)

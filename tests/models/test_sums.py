@@ -6,11 +6,11 @@ import pytest
 
 from coconut_core.analysis.results import said_results
 from coconut_core.analysis.study import Study
-from coconut_core.controls import run_controls
-from coconut_core.evaluate import evaluate
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.controls import run_controls
+from coconut_core.evaluation.evaluate import evaluate
+from coconut_core.evaluation.verdict import Usage, usage_line
 from coconut_core.problems import Problem, generate_problems
-from coconut_core.verdict import Usage, usage_line
 
 FOLDER = Path(__file__).resolve().parents[2] / "models" / "sums"
 FLOOR = 0.65  # accuracy, well under what the card says

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.significance import Spread
 from coconut_core.problems import generate_problems
 from coconut_core.problems.prosqa import ProsqaSize
-from coconut_core.significance import Spread
 from coconut_core.training.curriculum import METHODS
 from coconut_core.training.encoding import Encoder
 from coconut_core.training.recipe import load_recipe

@@ -2,16 +2,16 @@
 
 import pytest
 
+from coconut_core.coconut import CoconutModel
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Problem
-from coconut_core.recording import record_step, watched_tokens
-from coconut_core.trace import StepRecord
-from coconut_tui.branches import MARKER, THOUGHT, Decisions, thought_places
+from coconut_core.records.trace import StepRecord
+from coconut_core.runs.recording import record_step, watched_tokens
 from coconut_tui.engine.workbench import Workbench
-from coconut_tui.state import RECORDED_TOKENS
+from coconut_tui.run.branches import MARKER, THOUGHT, Decisions, thought_places
+from coconut_tui.run.state import RECORDED_TOKENS
 from tests.core.tiny_models import talkative_model, tiny_model
 
 PROBLEM = example_problem("prosqa", 1)

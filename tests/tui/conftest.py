@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.trace import StepRecord, TokenRecord, Trace
-from coconut_tui.action import Action
+from coconut_core.records.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
+from coconut_tui.run.action import Action
 
 WIDE = (140, 45)
 Snap = Callable[..., bool]

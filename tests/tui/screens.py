@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
-from coconut_core.trace import TokenRecord, Trace
+from coconut_core.records.trace import TokenRecord, Trace
 from coconut_tui.app import Explorer
-from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
 from coconut_tui.engine.messages import RunChanged
-from coconut_tui.looks import (
+from coconut_tui.run.branches import Branch, Decisions, Edit, Said, Tree
+from coconut_tui.run.lookups import (
     Attention,
     Courses,
     Dials,
@@ -22,15 +22,15 @@ from coconut_tui.looks import (
     Point,
     Trajectory,
 )
-from coconut_tui.state import (
+from coconut_tui.run.state import (
     CacheUse,
     DecidingPlace,
     FormFacts,
     ModelFacts,
     RunView,
 )
-from coconut_tui.widgets.inspect import InspectPane
-from coconut_tui.widgets.views import VIEWS
+from coconut_tui.views import VIEWS
+from coconut_tui.views.inspect import InspectPane
 from tests.tui.conftest import PROBLEM, shown, steps_taken, until
 
 

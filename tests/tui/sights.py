@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from coconut_core.readout import TokenProbability
-from coconut_core.trace import TokenRecord, Trace
-from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.looks import (
+from coconut_core.latent.readout import TokenProbability
+from coconut_core.records.trace import TokenRecord, Trace
+from coconut_tui.run.branches import Branch, Decisions, Said, Tree
+from coconut_tui.run.lookups import (
     Found,
 )
-from coconut_tui.state import ModelFacts, RunView
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.run.state import ModelFacts, RunView
+from coconut_tui.views.view import Sight
 from tests.tui.conftest import PROBLEM
 
 

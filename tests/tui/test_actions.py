@@ -9,11 +9,11 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Input, OptionList, TabbedContent, TextArea
 
 from coconut_core.problems import example_problem, generate_problems
-from coconut_core.trace import Trace
-from coconut_tui.actions import ACTIONS, keys_table
+from coconut_core.records.trace import Trace
+from coconut_tui.actions.table import ACTIONS, keys_table
 from coconut_tui.app import Explorer
-from coconut_tui.commands import completions, read_line
 from coconut_tui.config import Config
+from coconut_tui.run.commands import completions, read_line
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.compare import CompareScreen

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from coconut_tui.export import EXPORTS

@@ -13,16 +13,16 @@ import torch
 from rich.console import Console
 from textual.pilot import Pilot
 
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.readout import Readout
 from coconut_tui.app import Explorer
-from coconut_tui.beside import Measured, Side, compared
-from coconut_tui.branches import Said, Tree
 from coconut_tui.engine.apart import apart, seen_in
+from coconut_tui.run.beside import Measured, Side, compared
+from coconut_tui.run.branches import Said, Tree
+from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.screens.beside import BesideScreen, draw_beside
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
-from coconut_tui.state import ModelFacts, RunView
 from tests.core.tiny_models import tiny_model
 from tests.core.tiny_recipes import tiny_recipe, trainer_for
 from tests.tui.benches import brief_model, go_on, opened

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.cli import commands, main
 
 COMMAND = Path(sys.executable).with_name("coconut-tui")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_tui import config
-from coconut_tui.actions import ACTIONS, check_keys
+from coconut_tui.actions.table import ACTIONS, check_keys
 from coconut_tui.config import Config, default_path
 
 load_config = partial(config.load_config, check_keys=check_keys)

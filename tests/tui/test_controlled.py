@@ -7,24 +7,24 @@ import pytest
 import torch
 from textual.widgets import Input, OptionList
 
-from coconut_core.ablations import CONTROLS
-from coconut_core.answers import wrong_answer
-from coconut_core.controls import run_controls
-from coconut_core.errors import CoconutError
-from coconut_core.interventions.edits import Replace
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.ablations import CONTROLS
+from coconut_core.evaluation.controls import run_controls
+from coconut_core.latent.prompt import encode_text
 from coconut_core.problems import example_problem, generate_problems
 from coconut_core.problems.base import Problem
-from coconut_core.prompt import encode_text
-from coconut_tui.branches import Said
-from coconut_tui.collection import Collection
-from coconut_tui.controlled import Controlled, ControlRow, Swaps, told_answers, what_it_says
+from coconut_core.records.answers import wrong_answer
+from coconut_core.runs.edits import Replace
 from coconut_tui.engine.controlling import DRAWS, control_question, swap_thoughts
 from coconut_tui.engine.workbench import Workbench
+from coconut_tui.run.branches import Said
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.controlled import Controlled, ControlRow, Swaps, told_answers, what_it_says
+from coconut_tui.run.state import DecidingPlace
 from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.state import DecidingPlace
 from tests.core.tiny_models import tiny_model
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened
 from tests.tui.conftest import WIDE, explorer, settled, typed, until

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice

@@ -8,11 +8,11 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList
 
 from coconut_tui.app import Explorer
-from coconut_tui.controlled import Controlled
 from coconut_tui.engine import ModelChoice
+from coconut_tui.run.controlled import Controlled
+from coconut_tui.run.state import Preview, WhatIf
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.state import Preview, WhatIf
 from coconut_tui.widgets.dials import Dial
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until

@@ -7,7 +7,7 @@ import pytest
 from textual.message import Message
 
 from coconut_tui.engine import Activity, Engine, EngineError, ModelChoice, RunChanged
-from coconut_tui.state import RunView
+from coconut_tui.run.state import RunView
 from tests.core.ending_models import ending_model
 from tests.core.tiny_models import QUESTIONS
 

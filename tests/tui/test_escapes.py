@@ -7,12 +7,12 @@ import pytest
 from rich.text import Text
 
 from coconut_core.problems.base import Problem
-from coconut_core.trace import StepRecord, Trace
+from coconut_core.records.trace import StepRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.views import VIEWS
 from coconut_tui.widgets.text import escaped
-from coconut_tui.widgets.views import VIEWS
 from tests.tui.conftest import GRAPH, WIDE, explorer, press, settled, typed, until
 
 BAD = "\x1b]0;title\x07\x9b2J\x00\u202e[/x]"

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.trace import UNREADABLE, StepRecord, TokenRecord, Trace
+from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord, Trace
 from coconut_tui import export
 from coconut_tui.export import EXPORTS, export_for, export_named, write_export
 from tests.tui.browser import Browser, find_browser
@@ -126,7 +126,7 @@ def test_a_trace_whose_numbers_cannot_be_is_refused_before_it_is_exported(trace:
 def test_exports_need_no_torch_and_no_textual(trace: Trace, tmp_path: Path) -> None:
     trace.save(tmp_path / "run.json")
     code = (
-        "import sys\nfrom coconut_core.trace import Trace\nfrom coconut_tui.export import EXPORTS\n"
+        "import sys\nfrom coconut_core.records.trace import Trace\nfrom coconut_tui.export import EXPORTS\n"
         f"trace = Trace.load({str(tmp_path / 'run.json')!r})\n"
         "assert all(each.render(trace) for each in EXPORTS)\n"
         "heavy = {'torch', 'transformers', 'textual'} & set(sys.modules)\nassert not heavy, heavy\n"

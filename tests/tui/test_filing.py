@@ -7,11 +7,11 @@ import pytest
 from rich.text import Text
 from textual.color import Color
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
+from coconut_tui.actions.pictures import pane_text, picture
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
-from coconut_tui.palettes import COLOURS, PALETTES, palette_theme
-from coconut_tui.pictures import pane_text, picture
+from coconut_tui.widgets.palettes import COLOURS, PALETTES, palette_theme
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, typed
 
 ENDINGS = (".html", ".md", ".txt", ".json")

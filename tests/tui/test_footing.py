@@ -6,14 +6,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
-from coconut_tui.keeper import Keeper, kept_theme
+from coconut_tui.saved.keeper import Keeper, kept_theme
 from coconut_tui.screens.help import HelpScreen
+from coconut_tui.views import VIEWS
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.view_tabs import ViewTabs
-from coconut_tui.widgets.views import VIEWS
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
 from tests.tui.screens import painted
 

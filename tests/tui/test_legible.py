@@ -5,10 +5,10 @@ from rich.color import Color
 from rich.segment import Segment
 from textual.theme import BUILTIN_THEMES
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
-from coconut_tui.palettes import CONTRAST, PALETTES, SHADES, contrast, palette_theme
-from coconut_tui.panes import PANES
+from coconut_tui.explorer.panes import PANES
+from coconut_tui.widgets.palettes import CONTRAST, PALETTES, SHADES, contrast, palette_theme
 from tests.tui.conftest import WIDE, settled, shown
 from tests.tui.screens import look_at, opened, with_branches
 

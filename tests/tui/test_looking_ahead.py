@@ -10,7 +10,7 @@ from textual.message import Message
 
 from coconut_tui.engine import Engine, ModelChoice, RunChanged
 from coconut_tui.engine.worker import Job, Worker
-from coconut_tui.state import RunView
+from coconut_tui.run.state import RunView
 from tests.core.tiny_models import QUESTIONS, tiny_model
 
 PATIENCE = 240  # seconds

@@ -8,16 +8,16 @@ from rich.segment import Segment
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.collection import Collection
-from coconut_tui.drafts import Workshop
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.drafts import Workshop
+from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import Variant, WhatIf
 from coconut_tui.widgets.rows import RowsView
 from tests.tui.conftest import PROBLEM, WIDE, shown, until
 from tests.tui.screens import FACTS, LOOKED_AT, RIGHT, look_at, opened, said, view, with_branches

@@ -13,10 +13,10 @@ from textual.css.stylesheet import Stylesheet
 from textual.strip import Strip
 from textual.widgets import Footer
 
-from coconut_core.trace import Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
-from coconut_tui.garbage import MOST, OFTEN, Sweeper, set_aside
+from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from tests.tui.conftest import WIDE, ready, steps_taken, until
@@ -140,8 +140,8 @@ def test_nothing_is_collected_between_a_key_and_its_paint(sweeper: Sweeper) -> N
 def test_all_is_collected_while_no_key_is_pressed(sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
     young = OFTEN
-    monkeypatch.setattr("coconut_tui.garbage.gc.get_count", lambda: (0, 0, young))
-    monkeypatch.setattr("coconut_tui.garbage.gc.collect", lambda: swept.append(young))
+    monkeypatch.setattr("coconut_tui.engine.garbage.gc.get_count", lambda: (0, 0, young))
+    monkeypatch.setattr("coconut_tui.engine.garbage.gc.collect", lambda: swept.append(young))
     sweeper.sweep()
     sweeper.note_key()
     sweeper.sweep()

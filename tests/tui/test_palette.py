@@ -7,8 +7,8 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
 
+from coconut_tui.actions.palette import PaletteProvider
 from coconut_tui.app import Explorer
-from coconut_tui.palette import PaletteProvider
 from coconut_tui.screens.command import CommandScreen
 from tests.tui.conftest import WIDE, explorer, press, settled, until
 

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.text import FORMS as INTERVENTIONS
 from coconut_core.problems import example_problem, generate_problems
 from coconut_core.problems.base import Graph
-from coconut_core.trace import StepRecord, TokenRecord
-from coconut_tui.actions import ACTIONS
-from coconut_tui.branches import MOST_BRANCHES, Decisions, Edit, Said, Tree, thought_places
-from coconut_tui.breakpoints import Breakpoint, Moment, first_hit, read_breakpoint, toggled
-from coconut_tui.collection import Collection
-from coconut_tui.commands import completed, completions, read_line, with_places
-from coconut_tui.drafts import Workshop
-from coconut_tui.guides import GUIDES
-from coconut_tui.state import FormFacts, ModelFacts, RunView
-from coconut_tui.what_if import MOST_VARIANTS, sweep_of
-from coconut_tui.widgets.views import VIEWS, guide_of
+from coconut_core.records.trace import StepRecord, TokenRecord
+from coconut_tui.actions.table import ACTIONS
+from coconut_tui.run.branches import MOST_BRANCHES, Decisions, Edit, Said, Tree, thought_places
+from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, read_breakpoint, toggled
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.commands import completed, completions, read_line, with_places
+from coconut_tui.run.drafts import Workshop
+from coconut_tui.run.state import FormFacts, ModelFacts, RunView
+from coconut_tui.run.what_if import MOST_VARIANTS, sweep_of
+from coconut_tui.views import VIEWS, guide_of
+from coconut_tui.views.guides import GUIDES
 from tests.tui.conftest import PROBLEM
 
 FORMS = (

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from coconut_tui.screens.help import HelpScreen
-from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.views.inspect import InspectPane
 from coconut_tui.widgets.text import TextView
 from tests.core.plugin_sites import install_example, seen, write_package
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
 
 WRONG = """
-from coconut_tui.widgets.views.sight import View
+from coconut_tui.views.view import View
 FAILS = View("fails", "Fails", lambda sight: 1 / 0, lambda sight: 1 / 0)
 TABLE = View("table", "Table")
 """

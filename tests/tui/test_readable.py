@@ -7,24 +7,24 @@ from rich.console import Console
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, OptionList, Static
 
-from coconut_core.plots import Line, draw_lines
+from coconut_core.common.plots import Line, draw_lines
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.trace import StepRecord, TokenRecord, Trace
-from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.collection import Collection
-from coconut_tui.controlled import Swaps
-from coconut_tui.drawing import verdict_mark
+from coconut_core.records.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.run.branches import Branch, Decisions, Said, Tree
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.controlled import Swaps
+from coconut_tui.run.state import ComparedStep, Comparison, DecidingPlace, RunView, Variant, WhatIf
 from coconut_tui.screens.compare import CompareScreen, draw_comparison
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import ComparedStep, Comparison, DecidingPlace, RunView, Variant, WhatIf
-from coconut_tui.widgets.inspect import _step_facts
+from coconut_tui.views import graph, numbers, top
+from coconut_tui.views.inspect import _step_facts
+from coconut_tui.views.view import Sight
 from coconut_tui.widgets.prompt import asked_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from coconut_tui.widgets.views import graph, numbers, top
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.widgets.tokens import verdict_mark
 from tests.tui.conftest import GRAPH, PROBLEM, shown, until
 from tests.tui.screens import RIGHT, WRONG, opened, said, with_branches
 from tests.tui.sights import sight_of

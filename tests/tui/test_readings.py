@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from coconut_core.ablations import ablations_of
-from coconut_core.answers import final_answer
-from coconut_core.generate import generate
+from coconut_core.coconut import CoconutModel
+from coconut_core.evaluation.ablations import ablations_of
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
+from coconut_core.latent.prompt import encode_text
+from coconut_core.latent.readout import Readout
 from coconut_core.problems import generate_problems
-from coconut_core.prompt import encode_text
-from coconut_core.readout import Readout
-from coconut_core.trace import TokenRecord
-from coconut_tui.branches import Said
+from coconut_core.records.answers import final_answer
+from coconut_core.records.trace import TokenRecord
+from coconut_core.runs.generate import generate
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
-from coconut_tui.state import DecidingPlace, WhatIf
-from coconut_tui.what_if import sweep_of
+from coconut_tui.run.branches import Said
+from coconut_tui.run.state import DecidingPlace, WhatIf
+from coconut_tui.run.what_if import sweep_of
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
 
 

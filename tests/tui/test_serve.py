@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.records.trace import Trace
 from coconut_core.server.addresses import is_local
-from coconut_core.trace import Trace
 from coconut_tui.cli import main
 from coconut_tui.serve import allowed_origins, explorer_command, page_url
 

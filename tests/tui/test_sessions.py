@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, OptionList, TextArea
 
-from coconut_core.model import CoconutModel
+from coconut_core.coconut import CoconutModel
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import example_problem, recognise, write_problems
 from coconut_tui.app import Explorer
-from coconut_tui.branches import Branch, Decisions, Tree
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.keeper import Keeper
-from coconut_tui.saved import SavedRun, SavedSession
+from coconut_tui.run.branches import Branch, Decisions, Tree
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.saved.format import SavedRun, SavedSession
+from coconut_tui.saved.keeper import Keeper
+from coconut_tui.saved.store import SessionStore, default_folder
 from coconut_tui.screens.recent import RecentScreen
-from coconut_tui.store import SessionStore, default_folder
 from tests.tui.benches import fresh_records, same_numbers
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
 
@@ -245,7 +245,7 @@ async def test_another_model_is_opened_and_one_that_is_not_there_changes_nothing
 PROGRAM = """
 import sys
 from coconut_tui import cli
-from coconut_tui.verbs import looking
+from coconut_tui.actions import looking
 def fail(app, argument):
     raise RuntimeError("an error of the app")
 from coconut_tui.app import Explorer

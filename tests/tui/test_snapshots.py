@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
-from coconut_core.trace import StepRecord, TokenRecord, Trace
+from coconut_core.records.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.app import Explorer
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.collection import Collection
 from coconut_tui.config import Config
-from coconut_tui.drafts import Workshop
-from coconut_tui.screens.breakpoints import BreakpointsScreen
-from coconut_tui.screens.compare import CompareScreen
-from coconut_tui.screens.edit import EditScreen
-from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.state import (
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.drafts import Workshop
+from coconut_tui.run.state import (
     ComparedStep,
     Comparison,
     Preview,
     Variant,
     WhatIf,
 )
+from coconut_tui.screens.breakpoints import BreakpointsScreen
+from coconut_tui.screens.compare import CompareScreen
+from coconut_tui.screens.edit import EditScreen
+from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.screens.what_if import WhatIfScreen
 from tests.tui.conftest import PROBLEM, Snap, shown, steps_taken, until
 from tests.tui.screens import (
     FACTS,

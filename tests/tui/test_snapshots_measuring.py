@@ -8,18 +8,18 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from coconut_core.ablations import CONTROLS
-from coconut_core.trace import Trace
-from coconut_tui.beside import Measured, Side
-from coconut_tui.branches import Said
-from coconut_tui.collection import Collection
-from coconut_tui.controlled import Controlled, ControlRow, Swaps
+from coconut_core.evaluation.ablations import CONTROLS
+from coconut_core.records.trace import Trace
 from coconut_tui.engine import ModelChoice
+from coconut_tui.run.beside import Measured, Side
+from coconut_tui.run.branches import Said
+from coconut_tui.run.collection import Collection
+from coconut_tui.run.controlled import Controlled, ControlRow, Swaps
+from coconut_tui.run.training_log import TrainingLog
 from coconut_tui.screens.beside import BesideScreen
 from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.training import TrainingScreen
-from coconut_tui.training_log import TrainingLog
 from tests.core.training_rows import evaluation_row, step_row, write
 from tests.tui.conftest import PROBLEM, Snap, until
 from tests.tui.screens import FACTS, PLACE, RIGHT, SIZES, WRONG, opened, said, view, with_branches

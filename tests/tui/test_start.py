@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input, OptionList, TextArea
 from typer.testing import CliRunner, Result
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_tui.app import Explorer
 from coconut_tui.cli import app
 from coconut_tui.engine import LOADING, ModelChoice

@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.whole_files import written_aside
 from coconut_core.model_choice import ModelChoice
-from coconut_core.whole_files import written_aside
-from coconut_tui import saved, store
-from coconut_tui.branches import Branch, Decisions, Edit, Said, Tree
-from coconut_tui.breakpoints import Breakpoint
-from coconut_tui.collection import Answered
-from coconut_tui.controlled import Swaps
-from coconut_tui.saved import SavedRun, SavedSession
-from coconut_tui.store import SessionStore
+from coconut_tui.run.branches import Branch, Decisions, Edit, Said, Tree
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Answered
+from coconut_tui.run.controlled import Swaps
+from coconut_tui.saved import format as saved
+from coconut_tui.saved import store
+from coconut_tui.saved.format import SavedRun, SavedSession
+from coconut_tui.saved.store import SessionStore
 from tests.tui.conftest import PROBLEM
 
 ZERO, STEER = Edit(0, 2, "zero@2", None), Edit(1, 3, "steer rompus 4@3", 7)
@@ -57,10 +58,10 @@ SESSION = SavedSession(RUN, ("models/prosqa", "other"), ("a", "b"))
 EXPLORER = """
 import sys
 from pathlib import Path
-from coconut_tui.branches import Tree
-from coconut_tui.saved import SavedRun, SavedSession
+from coconut_tui.run.branches import Tree
+from coconut_tui.saved.format import SavedRun, SavedSession
 from coconut_core.model_choice import ModelChoice
-from coconut_tui.store import SessionStore
+from coconut_tui.saved.store import SessionStore
 store = SessionStore(Path(sys.argv[1]), print)
 found = store.load()
 print("found", *((found.run.tree.question, not found.in_order) if found else ("nothing",)), flush=True)

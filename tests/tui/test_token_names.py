@@ -7,22 +7,22 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.plots import draw_grid
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
-from coconut_core.plots import draw_grid
-from coconut_core.recording import trace_session
+from coconut_core.records.trace import StepRecord, TokenRecord, Trace
+from coconut_core.runs.recording import trace_session
 from coconut_core.terminal.show import print_trace
-from coconut_core.trace import StepRecord, TokenRecord, Trace
-from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.breakpoints import Moment, read_breakpoint
-from coconut_tui.drafts import Workshop
-from coconut_tui.drawing import fitted, shortened, token_bar
 from coconut_tui.engine.facts import facts_of
-from coconut_tui.looks import LensColumn, LensGrid
-from coconut_tui.state import ModelFacts, RunView
-from coconut_tui.widgets.views import answer, lens, numbers
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.run.branches import Branch, Decisions, Said, Tree
+from coconut_tui.run.breakpoints import Moment, read_breakpoint
+from coconut_tui.run.drafts import Workshop
+from coconut_tui.run.lookups import LensColumn, LensGrid
+from coconut_tui.run.state import ModelFacts, RunView
+from coconut_tui.views import answer, lens, numbers
+from coconut_tui.views.view import Sight
+from coconut_tui.widgets.tokens import fitted, shortened, token_bar
 from tests.core.byte_level_model import byte_level_model
 
 QUESTION = "The capital of France is (Paris)"

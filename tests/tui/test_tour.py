@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from coconut_tui.actions import ACTIONS
-from coconut_tui.tour import FAREWELL, STOPS, first_time
-from coconut_tui.widgets.tour import TourBar
+from coconut_tui.actions.table import ACTIONS
+from coconut_tui.tour.bar import TourBar
+from coconut_tui.tour.steps import FAREWELL, STOPS, first_time
 from tests.tui.conftest import WIDE, explorer, press, settled, typed, until
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.metrics import read_metrics
 from coconut_tui.app import Explorer
+from coconut_tui.run.training_log import TrainingLog, draw_training
 from coconut_tui.screens import training
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.training import TrainingScreen
-from coconut_tui.training_log import TrainingLog, draw_training
 from tests.core.training_rows import NO_ROWS, evaluation_row, step_row, write
 from tests.tui.conftest import explorer, settled, shown, typed, until
 
@@ -178,7 +178,7 @@ from pathlib import Path
 from textual.widgets import Static
 from coconut_tui.app import Explorer
 from coconut_tui.screens.training import TrainingScreen
-from coconut_tui.training_log import TrainingLog
+from coconut_tui.run.training_log import TrainingLog
 
 async def look():
     app = Explorer()

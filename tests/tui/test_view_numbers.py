@@ -11,13 +11,13 @@ from coconut_core.analysis.insight import look_inside
 from coconut_core.analysis.lens import Lens, Translators
 from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import Calibration, TunedLens, save_tuned_lens
-from coconut_core.model import CoconutModel
-from coconut_core.readout import Readout
-from coconut_core.trace import Trace
-from coconut_tui.branches import Decisions
-from coconut_tui.engine.looks import Looker, as_asked, in_two_dimensions
+from coconut_core.coconut import CoconutModel
+from coconut_core.latent.readout import Readout
+from coconut_core.records.trace import Trace
+from coconut_tui.engine.lookups import Looker, as_asked, in_two_dimensions
 from coconut_tui.engine.workbench import Workbench
-from coconut_tui.looks import (
+from coconut_tui.run.branches import Decisions
+from coconut_tui.run.lookups import (
     Ask,
     Attention,
     Courses,
@@ -26,7 +26,7 @@ from coconut_tui.looks import (
     Neighbours,
     Trajectory,
 )
-from coconut_tui.widgets.views import attention
+from coconut_tui.views import attention
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.benches import PROBLEM as ASKED
 from tests.tui.benches import brief_model, go_on, opened

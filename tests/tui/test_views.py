@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from coconut_core.problems import Problem, recognise
-from coconut_core.trace import TokenRecord, Trace
-from coconut_tui.branches import Branch, Decisions, Said, Tree
-from coconut_tui.looks import (
+from coconut_core.records.trace import TokenRecord, Trace
+from coconut_tui.run.branches import Branch, Decisions, Said, Tree
+from coconut_tui.run.lookups import (
     REMEMBERED,
     Answers,
     Attention,
@@ -22,9 +22,9 @@ from coconut_tui.looks import (
     Point,
     Trajectory,
 )
-from coconut_tui.state import ModelFacts, RunView
-from coconut_tui.widgets.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
-from coconut_tui.widgets.views.sight import Sight
+from coconut_tui.run.state import ModelFacts, RunView
+from coconut_tui.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
+from coconut_tui.views.view import Sight
 from tests.tui.sights import run_of, sight_of
 
 

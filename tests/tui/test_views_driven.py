@@ -8,17 +8,17 @@ import pytest
 from textual.pilot import Pilot
 
 from coconut_core.analysis.insight import look_inside
-from coconut_core.model import CoconutModel
-from coconut_core.trace import UNREADABLE, Trace
+from coconut_core.coconut import CoconutModel
+from coconut_core.records.trace import UNREADABLE, Trace
 from coconut_tui.app import Explorer
-from coconut_tui.looks import (
+from coconut_tui.run.lookups import (
     Attention,
 )
-from coconut_tui.widgets.inspect import InspectPane
+from coconut_tui.views import VIEWS, attention, lens, numbers
+from coconut_tui.views.inspect import InspectPane
+from coconut_tui.views.numbers import NumbersTable
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from coconut_tui.widgets.views import VIEWS, attention, lens, numbers
-from coconut_tui.widgets.views.numbers import NumbersTable
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
 from tests.tui.sights import same
 

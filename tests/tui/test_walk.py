@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from coconut_core.model import CoconutModel
-from coconut_tui.actions import ACTIONS
+from coconut_core.coconut import CoconutModel
+from coconut_tui.actions.table import ACTIONS
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from coconut_tui.screens.command import CommandScreen

@@ -6,16 +6,16 @@ from contextlib import suppress
 
 import pytest
 
-from coconut_core.errors import CoconutError
+from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.model import CoconutModel
 from coconut_core.problems import example_problem
-from coconut_tui.branches import MARKER, THOUGHT
-from coconut_tui.breakpoints import read_breakpoint
 from coconut_tui.engine.readings import compare, peek, preview
 from coconut_tui.engine.workbench import Workbench
-from coconut_tui.state import RunView
+from coconut_tui.run.branches import MARKER, THOUGHT
+from coconut_tui.run.breakpoints import read_breakpoint
+from coconut_tui.run.state import RunView
 from tests.core.ending_models import ending_model
 from tests.core.layouts import LAYOUTS, in_layout
 from tests.core.tiny_models import QUESTIONS

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from textual.message import Message
 
-from coconut_core.errors import CoconutError
+from coconut_core.common.errors import CoconutError
 from coconut_tui.engine.messages import Activity, EngineError
 from coconut_tui.engine.worker import Job, Worker
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from coconut_core.feedback import Option, Parts, Rule
+from coconut_core.latent.feedback import Option, Parts, Rule
 
 
 class RoundedFeedback(nn.Module):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from coconut_core.checkpoints.importers import Importer, ImportOptions, Report
 
 if TYPE_CHECKING:
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
 
 PREFIX = "lm."
 MARKERS = ("<|start-latent|>", "<|end-latent|>", "<|latent|>")  # in the order in which training added them
@@ -21,8 +21,8 @@ def read_bundle(path: Path, options: ImportOptions, report: Report) -> "CoconutM
     from coconut_core.checkpoints.base import add_markers, open_base
     from coconut_core.checkpoints.keys import check_keys, fill_tied, names_of_one_tensor
     from coconut_core.checkpoints.weights import read_weights
-    from coconut_core.config import CoconutConfig
-    from coconut_core.model import CoconutModel
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.latent.config import CoconutConfig
 
     base = open_base(options.base)
     report(f"reading {path}")

@@ -2,9 +2,9 @@
 
 from rich.text import Text
 
-from coconut_tui.drawing import BAR_STYLE, bar
-from coconut_tui.guides import Guide
-from coconut_tui.widgets.views.sight import Sight, View, step_name
+from coconut_tui.views.guides import Guide
+from coconut_tui.views.view import Sight, View, step_name
+from coconut_tui.widgets.tokens import BAR_STYLE, bar
 
 
 def draw(sight: Sight) -> Text:

@@ -1,0 +1,103 @@
+"""CoconutModel, the front door: open a model, train it, step it, ask it.
+
+Everything that it leads to knows the LatentModel below it, never this class.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from coconut_core.checkpoints.loading import load
+from coconut_core.latent.layers import At, Hook, hooked
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.sequences import CoconutOutput, read_and_score
+from coconut_core.problems.base import Problem
+from coconut_core.runs.generate import Runs, generate, run
+from coconut_core.runs.session import Session
+
+
+class CoconutModel(LatentModel):
+    """A model that reasons in continuous thoughts (arXiv 2412.06769), with all that can be done with it."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        feedback: str | None = None,
+        chat: bool | str | None = None,
+        system: str | None = None,
+        device_map: str | None = None,
+        markers: str | None = None,
+    ) -> Self:
+        """Open a checkpoint folder or hub id.
+
+        device_map spreads the weights over several devices, main memory or the disk, see checkpoints.placing.
+        For models that were not trained to think in latents: feedback is what is fed back, perhaps with options
+        as in "mixture:temperature=0.6,top_k=30"; chat is whether a question is put in the chat template, a text
+        the name of one, None where there is one; system is the system prompt in front; markers is what stands
+        around the thoughts, see coconut_core.latent.markers.with_markers.
+        Raises CoconutError in one line for whatever is wrong.
+        """
+        return load(
+            cls,
+            source,
+            device=device,
+            dtype=dtype,
+            feedback=feedback,
+            chat=chat,
+            system=system,
+            device_map=device_map,
+            markers=markers,
+        )
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        *,
+        return_logits: bool = False,
+        halt_targets: Tensor | None = None,
+    ) -> CoconutOutput:
+        """Loss over sequences in the official layout: … <bot> <latent>·n <eot> …, (batch, time) each.
+
+        Rows are left-padded so that their first latents stand in one column; n may differ between rows.
+        Loss is the mean cross entropy over positions whose label is not -100 (labels are not shifted by
+        the caller). The prompt is read once and each thought costs one cached position, through which
+        gradients flow; the head runs only where there is a label, or everywhere with return_logits.
+
+        labels may be (batch, time, choices): a position then has several right tokens (-100 fills up), and its
+        loss is their mean cross entropy, that against a uniform distribution over them. Without any label the
+        loss is 0, and so are its gradients.
+
+        halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
+        one after which it should go on, -100 everywhere else.
+        """
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        return read_and_score(self, input_ids, mask, labels, halt_targets, return_logits=return_logits)
+
+    def start(self, question: str, thoughts: int | None = None, **options: Any) -> Session:
+        """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session."""
+        return Session(self, question, thoughts=thoughts, **options)
+
+    def run(self, questions: "str | Problem | Sequence[str | Problem]", **options: Any) -> Runs:
+        """What it thinks and says over one question or many; options: see coconut_core.runs.generate."""
+        return run(self, questions, **options)
+
+    def hooks(self, functions: Mapping[int, Hook], at: At = "thoughts") -> AbstractContextManager[None]:
+        """Run functions on the residual stream of layers where thoughts are read; see layers.hooked."""
+        return hooked(self, functions, at)
+
+    def generate(
+        self, questions: str | Sequence[str], thoughts: int | None = None, **options: Any
+    ) -> list[str]:
+        """Answers of one question or many at once, as text, in order; options: see runs.generate."""
+        questions = [questions] if isinstance(questions, str) else questions
+        return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]

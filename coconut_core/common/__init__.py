@@ -1,0 +1,1 @@
+"""What knows nothing of models: errors, paths, names, files, plots."""

@@ -1,0 +1,38 @@
+"""Paths as users write them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from coconut_core.common.errors import CoconutError
+
+
+def user_path(path: str | Path) -> Path:
+    """The path with `~` and `~name` as the shell has them; one of nobody's home stays as it is."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises for a name that nobody has
+
+
+def user_source(source: str) -> str:
+    """A model's folder, likewise, or its hub id as it is."""
+    return str(user_path(source)) if source.startswith("~") else source
+
+
+def check_outputs(outputs: Sequence[str | Path | None], inputs: Sequence[Path | None] = ()) -> None:
+    """Raise CoconutError where a file that is to be written is one that is read, or two outputs are one file.
+
+    None and "-", a stream, are no files.
+    """
+    taken = [path for path in inputs if path is not None and path.is_file()]
+    for output in outputs:
+        if output is None or str(output) == "-":
+            continue
+        path = Path(output)
+        if any(_same_file(path, other) for other in taken):
+            raise CoconutError(f"{path} would be written over while it is needed: choose another file to write")
+        taken.append(path)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other) and one.is_file()
+    return one.resolve() == other.resolve()

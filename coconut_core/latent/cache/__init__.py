@@ -1,0 +1,1 @@
+"""What has been read so far: contexts, cache layers, the compiled pass."""

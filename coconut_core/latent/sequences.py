@@ -1,0 +1,109 @@
+"""Training sequences, read with their thoughts (what stands in front of them, each thought, what follows), and
+their losses."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.reprs import record_repr
+from coconut_core.latent.losses import cross_entropy, halting_cross_entropy, has_label
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.parallel import Others, find_thoughts
+from coconut_core.latent.prompt_shortcut import reading_prompt
+
+
+@dataclass
+class CoconutOutput:
+    """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
+
+    loss: Tensor | None
+    logits: Tensor | None
+    label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
+    halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
+
+    __repr__ = record_repr
+
+
+def read_and_score(
+    model: LatentModel,
+    input_ids: Tensor,
+    mask: Tensor,
+    labels: Tensor | None,
+    halt_targets: Tensor | None,
+    return_logits: bool,
+) -> CoconutOutput:
+    """The forward of a model, which says what it is given; see CoconutModel.forward."""
+    hidden = read_with_thoughts(model, input_ids, mask, None if return_logits else labels)
+    logits = model.logits(hidden) if return_logits else None
+    halting_loss = None
+    if halt_targets is not None:
+        latent = input_ids == model.config.latent_id
+        halting_loss = halting_cross_entropy(model.require_halting_head(), hidden, latent, halt_targets)
+    if labels is None:
+        return CoconutOutput(None, logits, halting_loss=halting_loss)
+    losses = label_losses(model, hidden, labels, logits)
+    loss = losses.mean() if losses.numel() else losses.sum()
+    if next(model.feedback.parameters(), None) is not None:
+        # Without a thought in the batch its weights get gradients of 0: processes wait for those of all.
+        loss = loss + model.feedback(hidden[:0, 0]).sum()
+    return CoconutOutput(loss, logits, losses.detach(), halting_loss)
+
+
+def label_losses(model: LatentModel, hidden: Tensor, labels: Tensor, logits: Tensor | None = None) -> Tensor:
+    """The loss at each label, see CoconutOutput.label_losses; hidden (batch, time, hidden) are the states, and
+    logits what the head makes of them where that is known."""
+    labelled = has_label(labels)[:, 1:]
+    scores = model.logits(hidden[:, :-1][labelled]) if logits is None else logits[:, :-1][labelled]
+    return cross_entropy(scores.float(), labels[:, 1:][labelled])
+
+
+def read_with_thoughts(model: LatentModel, input_ids: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
+    """Hidden states (batch, time, hidden) of sequences in which <latent> positions hold thoughts.
+
+    With labels, those of the prompt but for its last position may be left uncomputed. With passes in the
+    configuration the first latents of the batch are found in parallel, as in a run. Raises CoconutError where a
+    sequence begins with a thought.
+    """
+    latent = input_ids == model.config.latent_id
+    embeddings = model.embed(input_ids)
+    context = model.empty_context(input_ids.shape[0])
+    is_latent_column = latent.any(dim=0)
+    if bool(is_latent_column[0]):
+        raise CoconutError("a sequence cannot begin with a latent: a thought needs a state to come from")
+    prompt_end = 0
+    if labels is not None:
+        read = is_latent_column | has_label(labels).any(dim=0)  # columns that need the state before them
+        prompt_end = int(read.long().argmax()) if bool(read.any()) else 0
+    pieces: list[Tensor] = []
+    passes, first_latent = model.config.passes, int(is_latent_column.long().argmax())
+    for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
+        if thinking and passes and start == first_latent:
+            others = Others(embeddings[:, start:end], latent[:, start:end])
+            found = find_thoughts(model, context, end - start, passes, mask=mask[:, start:end], others=others)
+            pieces.append(found[1])
+        elif thinking:
+            for column in range(start, end):
+                step = model.latent_step(
+                    context,
+                    otherwise=embeddings[:, column],
+                    thinking=latent[:, column],
+                    mask=mask[:, column, None],
+                )
+                pieces.append(step[:, None])
+        else:
+            with reading_prompt(model, end == prompt_end):
+                pieces.append(model.feed(context, embeddings[:, start:end], mask[:, start:end]))
+    return torch.cat(pieces, dim=1)
+
+
+def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:
+    """Runs of equal flags as (start, end, flag); one run ends at `cut`."""
+    spans: list[tuple[int, int, bool]] = []
+    for index, flag in enumerate(flags):
+        if spans and spans[-1][2] == flag and index != cut:
+            spans[-1] = (spans[-1][0], index + 1, flag)
+        else:
+            spans.append((index, index + 1, flag))
+    return spans

@@ -1,0 +1,279 @@
+"""Answers for many questions at once, as they are (generate) or with the thoughts behind them (run)."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from coconut_core.records.answers import final_answer, is_right
+from coconut_core.runs.decoding import check_temperature
+from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.runs.halting import StopRule, choose_ending
+from coconut_core.runs.plan import Plan
+from coconut_core.runs.machine import Mode
+from coconut_core.latent.model import LatentModel
+from coconut_core.problems.base import Problem
+from coconut_core.latent.prompt import encode_text
+from coconut_core.latent.readout import Readout, TokenProbability, readouts
+from coconut_core.common.reprs import brief
+from coconut_core.runs.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
+from coconut_core.common.text_stream import spoken_text
+from coconut_core.records.trace import END
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass
+class Answer:
+    """What one question led to."""
+
+    text: str = ""  # what was said, without markers
+    token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
+    thoughts: int = 0  # continuous thoughts taken
+    finished: bool = False  # whether the end of text was said
+    ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment: see Ending.reason
+    recording: Recording | None = None  # where it was asked for
+    error: str = ""  # what ended it, where something went wrong; then nothing else is to be relied on
+    stopped_by: str | None = (
+        None  # "end", or what cut it off: "words" (max_new_tokens) or the model's "context"
+    )
+    closing: int = 1  # tokens that stand behind the thoughts, such as <eot>
+
+    @property
+    def tokens(self) -> int:
+        """Tokens spent on the answer as the paper counts them: words, thoughts and the <eot> marker."""
+        return len(self.token_ids) + self.thoughts + self.closing
+
+
+@torch.inference_mode()
+def generate(
+    model: LatentModel,
+    questions: Sequence[str],
+    *,
+    thoughts: int | Sequence[int] | None = None,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int | Sequence[int] = 0,
+    answer_only: bool = False,
+    stop: StopRule | None = None,
+    plans: Sequence[Plan | None] | None = None,
+    keep: Keep = "nothing",
+    speak: bool = True,
+    passes: int | None = None,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+    raising: bool = True,
+    interrupt: Callable[[], None] | None = None,
+    ended: Callable[[int, Answer], None] | None = None,
+) -> list[Answer]:
+    """Answer every question, in order. The same words as one run at a time with the same seed.
+
+    Thinking ends as the checkpoint says; thoughts asks for exactly so many, of all or of each, stop for a rule
+    that may end it before them, each row by itself.
+    seed is that of all questions, or one for each.
+    answer_only puts the model's answer prefix behind the thoughts, so that no reasoning can go into words.
+    plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
+    ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.latent.parallel.
+    progress is called with the number of questions answered, batch by batch.
+    raising: what goes wrong with one question, such as numbers that overflow, is raised; else it stands in its
+    answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.
+    interrupt is called before each step: what it raises ends everything. ended is called with the number of a
+    question, from 0, and its answer as soon as that has ended, in whatever order they do.
+    """
+    check_temperature(temperature)
+    asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
+    endings = [choose_ending(model, number, stop) for number in asked]
+    prompts = [model.encode_prompt(question) for question in questions]
+    given_plans = [None] * len(prompts) if plans is None else plans
+    forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
+    seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+    begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
+    answers: dict[int, Answer] = {}
+    for numbers in in_batches(prompts, batch_size):
+        rows = {
+            number: begin(len(prompts[number]), endings[number], plan=given_plans[number], seed=seeds[number])
+            for number in numbers
+        }
+        context = read_prompts(model, [prompts[number] for number in numbers], shortcut=keep == "nothing")
+        look = interrupt if ended is None else telling(model, rows, ended, interrupt, keep)
+        run_rows(model, context, [*rows.values()], keep=keep, speak=speak, passes=passes, interrupt=look)
+        if ended is not None and look is not None:
+            look()
+        answers |= _answers_of(model, rows, keep, raising)
+        if progress is not None:
+            progress(len(numbers))
+    return [answers[number] for number in range(len(prompts))]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What a model thought and said over many questions, in their order; `run` makes it.
+
+    Tensors have a row for each run, filled up with zeros behind its thoughts (see mask), and may take part in a
+    gradient. They hold the thoughts of the first latent segment, as they were fed.
+    """
+
+    model: LatentModel
+    problems: tuple[Problem, ...]  # what was asked; the answer is empty where it is not known
+    results: tuple[Answer, ...]  # with a recording each
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        known = [right for right in self.right if right is not None]
+        said = f", {sum(known)} of {len(known)} right" if known else ""
+        first = f", the first: {brief(self.answers[0])} to {brief(self.questions[0])}" if self.results else ""
+        return f"Runs({len(self)}, thoughts {brief(self.thoughts)}{said}{first})"
+
+    @property
+    def questions(self) -> list[str]:
+        """What was asked."""
+        return [problem.question for problem in self.problems]
+
+    @property
+    def answers(self) -> list[str]:
+        """The answers within what was said, without the answer prefix; all of it is `results[…].text`."""
+        prefix = self.model.config.answer_prefix
+        return [final_answer(answer.text, prefix) for answer in self.results]
+
+    @property
+    def right(self) -> list[bool | None]:
+        """Whether each answer is right; None where the expected one is not known, or the run broke off."""
+        prefix = self.model.config.answer_prefix
+        return [
+            is_right(answer.text, problem, prefix) if problem.answer and not answer.error else None
+            for problem, answer in zip(self.problems, self.results, strict=True)
+        ]
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """What was kept of each run's thoughts, without filling."""
+        return [answer.recording for answer in self.results if answer.recording is not None]
+
+    @cached_property
+    def thoughts(self) -> Tensor:
+        """The thoughts (continuous thoughts, soft tokens), (runs, thoughts, hidden)."""
+        return self._padded("thoughts")
+
+    @cached_property
+    def layers(self) -> Tensor:
+        """The residual stream after each layer, before the final norm, at the positions that read the thoughts,
+        (runs, thoughts, layers, hidden). Raises CoconutError where it was not kept (keep="inside")."""
+        return self._padded("layers")
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """Whether a run took a thought, (runs, thoughts), bool."""
+        counts = torch.tensor([len(each.thoughts) for each in self.recordings], dtype=torch.long)
+        return (torch.arange(self.thoughts.shape[1]) < counts[:, None]).to(self.thoughts.device)
+
+    def readouts(self, top: int = 5) -> list[list[list[TokenProbability]]]:
+        """The likeliest tokens of each thought of each run, likeliest first."""
+        return [[each.top(top) for each in row] for row in self._readouts]
+
+    def rows(self, by: Literal["run", "thought"] = "run") -> list[dict[str, Any]]:
+        """A flat dict for each run, or for each thought, as pandas.DataFrame takes them."""
+        asked = zip(self.questions, self.right, strict=True)
+        begun = [
+            {"run": number, "question": question, "right": right}
+            for number, (question, right) in enumerate(asked)
+        ]
+        if by == "run":
+            return [
+                row
+                | {"answer": said, "expected": problem.answer or None, "text": answer.text}
+                | {"thoughts": answer.thoughts, "tokens": answer.tokens, "stopped_by": answer.stopped_by}
+                | {"ended": ", ".join(answer.ended), "error": answer.error}
+                for row, said, problem, answer in zip(
+                    begun, self.answers, self.problems, self.results, strict=True
+                )
+            ]
+        return [
+            row
+            | {"thought": place, "token": (likeliest := readout.top(1)[0]).name}
+            | {"probability": likeliest.probability, "entropy": readout.entropy, "norm": readout.norm}
+            for row, of_run in zip(begun, self._readouts, strict=True)
+            for place, readout in enumerate(of_run, start=1)
+        ]
+
+    @property
+    def _readouts(self) -> list[tuple[Readout, ...]]:
+        return [readouts(self.model, each.thoughts) if len(each.thoughts) else () for each in self.recordings]
+
+    @torch.inference_mode(False)
+    def _padded(self, name: str) -> Tensor:
+        kept = [getattr(each, name) for each in self.recordings if len(each.thoughts)]
+        if any(each is None for each in kept):
+            raise CoconutError(f'the {name} of these runs were not kept: run them with keep="inside"')
+        lengths = [len(each.thoughts) for each in self.recordings]
+        rest = kept[0].shape[1:] if kept else [self.model.shape.hidden_size]
+        size = [len(lengths), max(lengths, default=0), *rest]
+        padded = torch.zeros(size, dtype=self.model.dtype, device=self.model.device)
+        vectors = iter(kept)
+        for row, length in zip(padded, lengths, strict=True):
+            row[:length] = next(vectors) if length else 0
+        return padded
+
+
+def run(
+    model: LatentModel,
+    questions: str | Problem | Sequence[str | Problem],
+    *,
+    keep: Literal["thoughts", "inside"] = "thoughts",
+    **options: Any,
+) -> Runs:
+    """Let the model think and answer, and keep its thoughts: of one question or many, of problems where the
+    expected answers are known. keep="inside" keeps what layers and heads put out too; options: see generate."""
+    asked = [questions] if isinstance(questions, str | Problem) else questions
+    problems = tuple(each if isinstance(each, Problem) else Problem(each, (), "") for each in asked)
+    answers = generate(model, [each.question for each in problems], keep=keep, **options)
+    return Runs(model, problems, tuple(answers))
+
+
+def _answers_of(model: LatentModel, rows: Mapping[int, Row], keep: Keep, raising: bool) -> dict[int, Answer]:
+    """What rows led to, by number; with raising, the error of the first that has one is raised."""
+    for row in rows.values() if raising else ():
+        if row.error is not None:
+            raise row.error
+    return {number: answer_of(model, row, keep) for number, row in rows.items()}
+
+
+def telling(
+    model: LatentModel,
+    rows: Mapping[Name, Row],
+    ended: Callable[[Name, Answer], None],
+    interrupt: Callable[[], None] | None = None,
+    keep: Keep = "nothing",
+) -> Callable[[], None]:
+    """What tells the answers of rows, by name, as soon as they have ended: to be called before each step and
+    once behind the last. It calls interrupt first; rows in which something went wrong are not told."""
+    reported: set[Name] = set()
+
+    def look() -> None:
+        if interrupt is not None:
+            interrupt()
+        for name, row in rows.items():
+            if name not in reported and row.machine.mode is Mode.FINISHED and row.error is None:
+                reported.add(name)
+                ended(name, answer_of(model, row, keep))
+
+    return look
+
+
+def answer_of(model: LatentModel, row: Row, keep: Keep = "nothing") -> Answer:
+    """What a row that was run led to."""
+    return Answer(
+        text=spoken_text(model.tokenizer, row.token_ids),
+        token_ids=row.token_ids,
+        thoughts=row.taken,
+        finished=row.machine.stopped_by == END,
+        stopped_by=row.machine.stopped_by,
+        ended=row.ended,
+        recording=None if keep == "nothing" else row.recording(),
+        error="" if row.error is None else describe_error(row.error),
+        closing=len(row.machine.behind),
+    )

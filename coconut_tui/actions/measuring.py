@@ -1,0 +1,87 @@
+"""What is found out besides the run: controls, another model on the same question, how a training run goes.
+
+Two of the screens draw plots: they are imported when asked for, so that the first paint need not wait.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_tui.actions.helping import type_line
+from coconut_tui.engine.finding import CONTROLS, control
+from coconut_tui.explorer.base import ExplorerBase
+from coconut_tui.run.action import Action
+from coconut_tui.run.beside import Side
+from coconut_tui.screens.beside import BesideScreen
+
+
+def controls(app: ExplorerBase, argument: str) -> None:
+    """All controls on this question."""
+    from coconut_tui.screens.controls import ControlsScreen
+
+    app.require_model()
+    app.require_view()
+    assert app.facts is not None  # as there is a model
+    screen = ControlsScreen(app.facts.verdict)
+    app.push_screen(screen, lambda _: app.engine.forget(CONTROLS))
+    others = [each for _, each in app.problems.listed()] if app.problems else []
+    control(app.engine, others, screen.show)
+
+
+def beside(app: ExplorerBase, argument: str) -> None:
+    """Another model on this question."""
+    app.require_model()
+    assert app.choice is not None  # as there is a model
+    assert app.facts is not None
+    first = Side(app.facts.name, app.facts, app.require_view())
+    choice = replace(app.choice, source=argument, feedback=None)  # as it says itself
+    app.push_screen(BesideScreen(first, app.engine, choice, app.thoughts))
+
+
+def training(app: ExplorerBase, argument: str) -> None:
+    """The log of a training run, by default that of the run which the model is from."""
+    from coconut_tui.run.training_log import TrainingLog
+    from coconut_tui.screens.training import TrainingScreen
+
+    if argument:
+        app.push_screen(TrainingScreen(TrainingLog.of(user_path(argument))))
+        return
+    try:
+        if app.choice is None:
+            raise CoconutError("there is no model, so no run that it is from")
+        log = TrainingLog.of(Path(app.choice.source))
+    except CoconutError:
+        type_line(app, "training ")
+    else:
+        app.push_screen(TrainingScreen(log))
+
+
+ACTIONS = (
+    Action(
+        "controls",
+        "V",
+        "controls",
+        "Run all controls on this question: something else in place of its thoughts",
+        "Measure",
+        controls,
+    ),
+    Action(
+        "beside",
+        "S",
+        "beside",
+        "Lay another model's run of this question beside this one, step by step",
+        "Measure",
+        beside,
+        "MODEL",
+    ),
+    Action(
+        "training",
+        "L",
+        "training",
+        "Follow the log of a training run: loss, accuracy, learning rate",
+        "Measure",
+        training,
+        "[RUN_FOLDER]",
+    ),
+)

@@ -1,0 +1,136 @@
+"""Moving the cursor within a pane, and the focus between panes."""
+
+from functools import partial
+
+from textual.containers import ScrollableContainer
+from textual.widgets import Tabs
+
+from coconut_tui.explorer.base import ExplorerBase
+from coconut_tui.run.action import Action
+from coconut_tui.screens.jump import Go, JumpScreen, Target
+from coconut_tui.views import VIEWS
+from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.thoughts import ThoughtsPane
+
+ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
+FAR = 1_000_000  # lines; more than any pane has
+
+
+def down(app: ExplorerBase, argument: str) -> None:
+    """One line down."""
+    _move(app, 1)
+
+
+def up(app: ExplorerBase, argument: str) -> None:
+    """One line up."""
+    _move(app, -1)
+
+
+def first(app: ExplorerBase, argument: str) -> None:
+    """To the first line."""
+    _move(app, -FAR)
+
+
+def last(app: ExplorerBase, argument: str) -> None:
+    """To the last line."""
+    _move(app, FAR)
+
+
+def page_down(app: ExplorerBase, argument: str) -> None:
+    """Ten lines down."""
+    _move(app, 10)
+
+
+def page_up(app: ExplorerBase, argument: str) -> None:
+    """Ten lines up."""
+    _move(app, -10)
+
+
+def left(app: ExplorerBase, argument: str) -> None:
+    """To the pane on the left."""
+    _focus_neighbour(app, -1)
+
+
+def right(app: ExplorerBase, argument: str) -> None:
+    """To the pane on the right."""
+    _focus_neighbour(app, 1)
+
+
+def later(app: ExplorerBase, argument: str) -> None:
+    """Select the next step, wherever the focus is."""
+    _move_rows(app, app.query_one(ThoughtsPane), 1)
+
+
+def earlier(app: ExplorerBase, argument: str) -> None:
+    """Select the step before."""
+    _move_rows(app, app.query_one(ThoughtsPane), -1)
+
+
+def choose(app: ExplorerBase, argument: str) -> None:
+    """Take what the cursor stands on."""
+    if isinstance(app.focused, RowsView):
+        app.focused.choose()
+
+
+def next_pane(app: ExplorerBase, argument: str) -> None:
+    """The next pane in a narrow terminal."""
+    app.query_one("#pane-tabs", Tabs).action_next_tab()
+
+
+def jump(app: ExplorerBase, argument: str) -> None:
+    """A letter for every pane and every row in sight; a digit for a view."""
+
+    def closed(go: Go | None) -> None:
+        if go is not None:
+            go()
+
+    panes = [app.query_one(f"#{name}") for name in ACROSS]
+    seen = [pane for pane in panes if pane.region]
+    targets = [Target(pane.region, partial(app.focus_pane, str(pane.id))) for pane in seen]
+    for pane in seen:
+        for rows in pane.query(RowsView) if not isinstance(pane, RowsView) else (pane,):
+            targets += [Target(region, partial(_select, app, rows, key)) for region, key in rows.in_sight()]
+    views = {view.key: partial(app.show_view, view.name) for view in VIEWS}
+    app.push_screen(JumpScreen(targets, views), closed)
+
+
+def _select(app: ExplorerBase, rows: RowsView, key: int) -> None:
+    rows.focus()
+    app.highlight(rows, key)
+
+
+def _move(app: ExplorerBase, by: int) -> None:
+    focused = app.focused
+    if isinstance(focused, RowsView):
+        _move_rows(app, focused, by)
+    elif isinstance(focused, ScrollableContainer):
+        focused.scroll_relative(y=by, animate=False)
+
+
+def _move_rows(app: ExplorerBase, rows: RowsView, by: int) -> None:
+    key = rows.move(by)
+    if key is not None:
+        app.highlight(rows, key)
+
+
+def _focus_neighbour(app: ExplorerBase, by: int) -> None:
+    """The pane on one side; in a narrow terminal it comes to the front."""
+    here = ACROSS.index(app.focused_pane)
+    app.focus_pane(ACROSS[min(max(here + by, 0), len(ACROSS) - 1)])
+
+
+ACTIONS = (
+    Action("down", "j,down", "down", "Move down in the pane that has the focus", "Move", down),
+    Action("up", "k,up", "up", "Move up", "Move", up),
+    Action("first", "g,home", "first", "Move to the first line (gg works too)", "Move", first),
+    Action("last", "G,end", "last", "Move to the last line", "Move", last),
+    Action("page-down", "pagedown,ctrl+d", "page down", "Move ten lines down", "Move", page_down),
+    Action("page-up", "pageup,ctrl+u", "page up", "Move ten lines up", "Move", page_up),
+    Action("left", "h,left", "left", "Go to the pane on the left", "Move", left),
+    Action("right", "l,right", "right", "Go to the pane on the right", "Move", right),
+    Action("later", "full_stop", "later", "Select the next step, wherever the focus is", "Move", later),
+    Action("earlier", "comma", "earlier", "Select the step before", "Move", earlier),
+    Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),
+    Action("next-pane", "v", "next pane", "In a narrow terminal, show the next pane", "Move", next_pane),
+    Action("jump", "ctrl+o", "jump", "Show letters at panes and rows, and go to the one pressed", "Move", jump),
+)

@@ -1,0 +1,1 @@
+"""What the app is made of, below the app: panes, pace, what an action may ask."""

@@ -1,0 +1,183 @@
+"""What the inspect pane shows, and what it asks of the engine: the newest question only, and never in haste."""
+
+from dataclasses import replace
+from functools import partial
+
+from textual import events
+from textual.timer import Timer
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.records.trace import StepRecord
+from coconut_tui.engine import Engine
+from coconut_tui.explorer.panes import PanedApp
+from coconut_tui.run.lookups import Answers, Ask, Dials, Failed, Found
+from coconut_tui.run.state import RECORDED_TOKENS, ModelFacts, RunView
+from coconut_tui.views.inspect import InspectPane
+from coconut_tui.views.view import Sight
+
+_PAUSE = 0.08  # seconds without another question before one is asked
+_FRAME = 0.8  # seconds that a thought is shown in the animation
+_STOPPED = Failed("Stopped. The view's key begins again.")
+
+
+class InspectingApp(PanedApp):
+    """An app of panes in which steps are looked at from close by."""
+
+    engine: Engine
+    facts: ModelFacts | None
+    view: RunView | None
+    selected: int | None
+    token_count: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dials = Dials()
+        self.looked_at: int | None = None  # the step that was last selected by hand
+        self._answers = Answers()
+        self._wanted: Ask | None = None  # by the view in front
+        self._asked: Ask | None = None  # of the engine, which has not answered yet
+        self._given_up: Ask | None = None  # stopped by the person
+        self._pause: Timer | None = None
+        self._film: Timer | None = None
+
+    def _draw(self) -> None:
+        """Draw all panes."""
+        raise NotImplementedError
+
+    # -- what is shown -------------------------------------------------------------------------------------
+
+    def draw_inspect(self) -> None:
+        """Draw the inspect pane."""
+        self.query_one(InspectPane).show(
+            Sight(self.view, self.facts, self.selected, self.token_count, self.dials, self._answer)
+        )
+
+    def set_dials(self, dials: Dials) -> None:
+        """Show the views so."""
+        self.dials = dials
+        self.draw_inspect()
+
+    def set_token_count(self, count: int) -> None:
+        """Show so many tokens of a step."""
+        self.token_count = min(RECORDED_TOKENS, max(1, count))
+        self._draw()
+
+    @property
+    def selected_thought(self) -> StepRecord | None:
+        """The selected step, where it is a thought."""
+        step = None if self.view is None or self.selected is None else self.view.steps[self.selected]
+        return step if step is not None and step.kind == "thought" else None
+
+    @property
+    def meant_thought(self) -> StepRecord | None:
+        """The thought that a change is about: the selected one; while another step is selected, as at the end
+        of a run, the one that was last looked at, or else the last one in front."""
+        if self.view is None or self.selected is None:
+            return None
+        steps = self.view.steps
+        looked_at = self.selected if self.looked_at is None else self.looked_at
+        places = (self.selected, looked_at, *range(self.selected, -1, -1))
+        meant = (steps[place] for place in places if place < len(steps))
+        return next((step for step in meant if step.kind == "thought"), None)
+
+    def show_view(self, name: str) -> None:
+        """Bring a view of the inspect pane to the front; what was stopped is asked again."""
+        self._given_up = None
+        super().show_view(name)
+        self.draw_inspect()
+        self.draw_keys()
+
+    def action_look_at(self, number: int, layer: int) -> None:
+        """Select a step and a layer: a cell of the lens has been clicked."""
+        self.selected = self.looked_at = number
+        self.dials = replace(self.dials, lens_layer=layer)
+        self._draw()
+
+    def forget_answers(self) -> None:
+        """There is another model."""
+        self._answers.clear()
+        self._wanted = self._asked = self._given_up = None
+
+    # -- asking --------------------------------------------------------------------------------------------
+
+    def on_inspect_pane_wants(self, message: InspectPane.Wants) -> None:
+        """Ask, once no newer question has come for a moment."""
+        if message.ask in (self._asked, self._given_up):
+            return
+        self._wanted = message.ask
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(_PAUSE, self._ask)
+
+    def take_answer(self, ask: Ask, found: Found) -> None:
+        """Keep an answer, and show it."""
+        self._answers.keep(ask, found)
+        if ask == self._asked:
+            self._asked = None
+        self.draw_inspect()
+
+    def note_idle(self) -> None:
+        """The engine has nothing to do: a question without an answer has been stopped."""
+        if self._asked is not None and not self.engine.busy:
+            self._given_up, self._asked = self._asked, None
+            self.draw_inspect()
+
+    def _ask(self) -> None:
+        self._pause = None
+        if self._wanted is not None:
+            self._asked, self._wanted = self._wanted, None
+            self.engine.look(self._asked, partial(self.take_answer, self._asked))
+
+    def _answer(self, ask: Ask) -> Found | None:
+        return _STOPPED if ask == self._given_up else self._answers.get(ask)
+
+    # -- the animation -------------------------------------------------------------------------------------
+
+    @property
+    def playing(self) -> bool:
+        """Whether the animation goes on."""
+        return self._film is not None
+
+    def play(self) -> None:
+        """Show the thoughts on the graph one after the other. Raises CoconutError where there is none."""
+        thoughts = self._thoughts()
+        if not thoughts:
+            raise CoconutError("there is no thought to play yet: take some with t")
+        self.show_view("graph")
+        self._show_step(thoughts[0])
+        self._film = self.set_interval(_FRAME, self._next_frame)
+
+    def stop_playing(self) -> None:
+        """Stay where the animation is."""
+        if self._film is not None:
+            self._film.stop()
+            self._film = None
+            self._caption()
+
+    def on_key(self, event: events.Key) -> None:
+        """While the animation goes on a key stops it, and does nothing else."""
+        if self.playing:
+            event.prevent_default()
+            self.stop_playing()
+
+    def _next_frame(self) -> None:
+        later = [number for number in self._thoughts() if self.selected is None or number > self.selected]
+        if later:
+            self._show_step(later[0])
+        else:
+            self.stop_playing()
+
+    def _show_step(self, number: int) -> None:
+        self.selected = number
+        self._draw()
+        self._caption()
+
+    def _caption(self) -> None:
+        thoughts = self._thoughts()
+        place = thoughts.index(self.selected) + 1 if self.playing and self.selected in thoughts else 0
+        told = f"▶ {place}/{len(thoughts)} · any key stops" if self.playing else ""
+        self.query_one(InspectPane).border_subtitle = told
+
+    def _thoughts(self) -> list[int]:
+        steps = () if self.view is None else self.view.steps
+        return [number for number, step in enumerate(steps) if step.kind == "thought"]

@@ -1,0 +1,1 @@
+"""The run that is shown and what can be done to it, as plain data."""

@@ -1,0 +1,124 @@
+"""The problems that are gone through: those of a file, or the examples of the model's family."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.records import AtLeast0
+from coconut_core.problems import Knobs, example_problem
+from coconut_core.problems.base import Problem
+from coconut_tui.run.branches import Said
+from coconut_tui.run.controlled import Swaps
+
+MOST_KEPT = 500  # problems whose answers a session keeps
+LISTED_EXAMPLES = 50  # a family has examples without end; so many are listed
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is known of a problem, and a digest of its question, by which it is known again."""
+
+    number: AtLeast0
+    question: str
+    said: Said | None = None
+    swaps: Swaps | None = None
+
+
+def digest(problem: Problem) -> str:
+    """A few letters that tell a question from others."""
+    return sha256(problem.question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Collection:
+    """Problems by number, from 1, with what is known of how they were answered."""
+
+    def __init__(
+        self, problems: Sequence[Problem] | None, family: str | None, size: Knobs | None = None
+    ) -> None:
+        """problems of a file; where there is none, the examples of a family, if it has any, of a size."""
+        self._problems = problems
+        self._family, self._size = family, size
+        self.said: dict[int, Said] = {}  # what the model answered, judged
+        self.swaps: dict[int, Swaps] = {}  # what became of answers with other problems' thoughts
+        self.answered: tuple[Answered, ...] = ()  # the same as it is kept, the newest
+
+    def __bool__(self) -> bool:
+        return self._problems is not None or self._family is not None
+
+    def problem(self, number: int) -> Problem:
+        """A problem by its number. Raises CoconutError where there is none."""
+        if self._problems is None:
+            return example_problem(self._family, number, self._size)
+        if not 1 <= number <= len(self._problems):
+            raise CoconutError(f"there is no problem {number}: the file has {len(self._problems)}")
+        return self._problems[number - 1]
+
+    def after(self, number: int | None, by: int) -> int:
+        """The number of the problem so many behind one; the first one where none is open."""
+        number = 1 if number is None else max(1, number + by)
+        return number if self._problems is None else min(number, len(self._problems))
+
+    def listed(self) -> Iterator[tuple[int, Problem]]:
+        """All that can be picked from."""
+        if self._problems is not None:
+            return enumerate(self._problems, start=1)
+        return ((number, self.problem(number)) for number in range(1, LISTED_EXAMPLES + 1))
+
+    def note(self, said: Mapping[int, Said]) -> None:
+        """Write down what was answered."""
+        self.said.update(said)
+        self._keep(said)
+
+    def note_swaps(self, swaps: Mapping[int, Swaps]) -> None:
+        """Write down what became of answers with other problems' thoughts."""
+        self.swaps.update(swaps)
+        self._keep(swaps)
+
+    def take_up(self, answered: Sequence["Answered"]) -> None:
+        """Go on with what is known from before, of problems that are still the same."""
+        for each in answered:
+            try:
+                same = digest(self.problem(each.number)) == each.question
+            except CoconutError:  # the file has fewer problems now
+                continue
+            if same:
+                self.said |= {} if each.said is None else {each.number: each.said}
+                self.swaps |= {} if each.swaps is None else {each.number: each.swaps}
+                self._keep([each.number])
+
+    def verdict(self, number: int) -> bool | None:
+        """Whether a problem was answered rightly; None where it was not answered."""
+        said = self.said.get(number)
+        return None if said is None else said.right
+
+    def _keep(self, numbers: Iterable[int]) -> None:
+        newest = {each.number: each for each in self.answered}
+        for number in numbers:
+            newest.pop(number, None)
+            question = digest(self.problem(number))
+            newest[number] = Answered(number, question, self.said.get(number), self.swaps.get(number))
+        self.answered = tuple(newest.values())[-MOST_KEPT:]
+
+    def matching(self, words: str) -> list[int]:
+        """Numbers of the problems that fit a filter.
+
+        A number is one of reasoning steps ("4", "3-5"), "right", "wrong" and "open" are about the answer,
+        "used", "partly" and "unused" about swaps of the thoughts; any other word must stand in the question.
+        """
+        return [
+            number
+            for number, problem in self.listed()
+            if all(_fits(word, problem, self.verdict(number), self.swaps.get(number)) for word in words.split())
+        ]
+
+
+def _fits(word: str, problem: Problem, verdict: bool | None, swaps: Swaps | None) -> bool:
+    if found := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word):
+        return int(found[1]) <= len(problem.steps) <= int(found[2] or found[1])
+    if word in ("right", "wrong", "open"):
+        return verdict is {"right": True, "wrong": False, "open": None}[word]
+    if word in ("used", "partly", "unused"):
+        return swaps is not None and swaps.kind == word
+    return word.lower() in problem.question.lower()

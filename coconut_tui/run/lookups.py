@@ -1,0 +1,158 @@
+"""What views ask of the model beyond a run's record, and what it answers: plain data.
+
+A question names the run by its text and its decisions, so an answer stays true, whatever becomes of the run.
+"""
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coconut_core.records.trace import TokenRecord
+from coconut_tui.run.branches import Decisions
+
+TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+LENS_TOKENS = 10  # of a cell
+LENS_STEPS = 32  # looked into together
+MOST_PINS = 7  # as many signs as there are for lines
+MOST_LETTERS = 26  # branches drawn together
+REMEMBERED = 64  # answers
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a view wants to know of a run."""
+
+    kind: str  # "top", "lens", "attention", "lines", "nearest" or "trajectory"
+    question: str
+    decisions: Decisions = field(default_factory=Decisions)  # the steps that count; without the number planned
+    temperature: float = 1.0
+    first: int = 0  # step from which on
+    tokens: tuple[str, ...] = ()
+    branches: tuple[tuple[int, Decisions], ...] = ()  # number, and the decisions up to its last thought
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It cannot be known; `text` says why."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Heated:
+    """A step's readout at another temperature."""
+
+    top: tuple[TokenRecord, ...]
+    entropy: float  # nats
+
+
+@dataclass(frozen=True)
+class LensColumn:
+    """What each layer would have said at the place where a step's state was made."""
+
+    step: int
+    name: str  # of the step: "3", or "⟨eot⟩"
+    layers: tuple[tuple[TokenRecord, ...], ...]  # first layer first
+
+
+@dataclass(frozen=True)
+class LensGrid:
+    """Steps by layers. calibration: for each layer but the last the plain and the tuned lens's distance from it
+    in nats, on problems it was not trained on; empty where the lens is the plain one."""
+
+    columns: tuple[LensColumn, ...]
+    calibration: tuple[tuple[float, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Where the model looked when a step's state was made."""
+
+    reads: str  # what was read there
+    gives: str  # what its state was used for
+    entries: tuple[str, ...]  # the words of the prompt, then the steps behind it
+    words: int  # how many of them are the prompt's
+    layers: int
+    heads: int
+    weights: "array[float]"  # [layer][head][entry], each from 0; in front of both the mean over all
+    spaced: frozenset[int] = frozenset()  # the words with white space in front
+    template: frozenset[int] = frozenset()  # the words that are not the question's
+
+    def row(self, layer: int | None, head: int | None) -> list[float]:
+        """Shares of a head (both counted from 1), or means over all layers or heads; they add up to 1."""
+        start = ((layer or 0) * (self.heads + 1) + (head or 0)) * len(self.entries)
+        return list(self.weights[start : start + len(self.entries)])
+
+
+@dataclass(frozen=True)
+class Courses:
+    """Probabilities of tokens at each thought and ⟨eot⟩ of a run, in order."""
+
+    probabilities: Mapping[str, tuple[float, ...]]
+    unknown: tuple[str, ...] = ()  # what is no single token
+    names: Mapping[str, str] = field(default_factory=dict)  # of the tokens that were taken, by what was typed
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The token embeddings nearest to a step's vector; the cosine stands as probability."""
+
+    top: tuple[TokenRecord, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A thought in two dimensions, and the first branch (its number) that took it."""
+
+    branch: int
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The thoughts of branches in their two main directions."""
+
+    points: tuple[Point, ...]
+    ways: Mapping[int, tuple[int, ...]]  # for each branch its points, by their place in `points`
+    explained: tuple[float, float]  # shares of the variance
+
+
+Found = Failed | Heated | LensGrid | Attention | Courses | Neighbours | Trajectory
+
+
+@dataclass(frozen=True)
+class Dials:
+    """What a person has set for the views."""
+
+    temperature: float = 1.0
+    lens_layer: int | None = None  # from 1; None: the last
+    layer: int | None = None  # of the attention; None: all
+    head: int | None = None
+    pins: tuple[str, ...] = ()
+
+
+class Answers:
+    """The answers given last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Ask, Found] = OrderedDict()
+
+    def get(self, ask: Ask) -> Found | None:
+        """The answer; None where it has not been given, or long ago."""
+        if ask in self._kept:
+            self._kept.move_to_end(ask)
+        return self._kept.get(ask)
+
+    def keep(self, ask: Ask, found: Found) -> None:
+        """Keep an answer."""
+        self._kept[ask] = found
+        while len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all: there is another model."""
+        self._kept.clear()

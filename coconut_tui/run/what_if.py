@@ -1,0 +1,34 @@
+"""An intervention at several strengths, for a what-if table."""
+
+import re
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.quoting import masked
+
+MOST_VARIANTS = 41
+_USUAL_COUNT = 9
+_NUMBER = r"-?(?:\d+(?:\.\d+)?|\.\d+)"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:/(\d{{1,4}}))?")
+
+
+def is_sweep(text: str) -> bool:
+    """Whether a text says a range of strengths."""
+    return _RANGE.search(masked(text)) is not None
+
+
+def sweep_of(text: str, thought: int) -> tuple[str, ...]:
+    """An intervention at strengths from a range: "steer rompus -8..8@2", or 8..16/5 for five of them.
+
+    Where it does not say at which thoughts, it is at the given one. Raises CoconutError for no or a bad range.
+    """
+    match = _RANGE.search(masked(text))
+    if match is None:
+        raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
+    low, high, count = float(match[1]), float(match[2]), int(match[3] or _USUAL_COUNT)
+    if not 2 <= count <= MOST_VARIANTS:
+        raise CoconutError(f"a sweep has 2 to {MOST_VARIANTS} strengths, not {count}")
+    places = "" if "@" in masked(text) else f"@{thought}"
+    return tuple(
+        f"{text[: match.start()]}{low + (high - low) * step / (count - 1):.4g}{text[match.end() :]}{places}"
+        for step in range(count)
+    )

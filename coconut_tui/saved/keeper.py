@@ -1,0 +1,210 @@
+"""What the explorer remembers: the session, kept on every change, and the models and questions used lately."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.common.whole_files import written_aside
+from coconut_core.model_choice import ModelChoice
+from coconut_core.problems import Problem, read_some_problems
+from coconut_tui.run.branches import Tree
+from coconut_tui.run.breakpoints import Breakpoint
+from coconut_tui.run.collection import Answered
+from coconut_tui.saved.format import SavedRun, SavedSession
+from coconut_tui.saved.store import SessionStore
+
+
+class Keeper:
+    """Puts together what the engine's thread and the interface have to keep. Every method returns at once."""
+
+    def __init__(self, folder: Path | None = None, problem_file: Path | None = None) -> None:
+        """folder: where sessions are saved; None: nothing is, and what is remembered ends with the explorer.
+
+        problem_file: whose problems are gone through.
+        """
+        self._lock = threading.RLock()
+        self._tell: Callable[[str], object] | None = None
+        self._untold: list[str] = []
+        self._session = SavedSession()
+        self._awaited: Tree | None = None  # of a session that is to go on, until it does
+        self._selected: int | None = None
+        self._breakpoints: tuple[Breakpoint, ...] = ()
+        self._answered: tuple[Answered, ...] = ()
+        self._problem_file = None if problem_file is None else str(problem_file.resolve())
+        self._store: SessionStore | None = None
+        if folder is not None:
+            self._store = SessionStore(folder, self.say)
+            self._session = self._store.remembered()
+
+    # -- what was before -----------------------------------------------------------------------------------
+
+    def resume(self, model: str | None = None, *, even_if_left: bool = False) -> SavedRun | None:
+        """The run to go on with, None where there is none: the last one that ended in a crash.
+
+        model: only one of this model; even_if_left: the last one, also where it was left in good order.
+        """
+        if self._store is None:
+            return None
+        wanted = None if model is None else absolute(model)
+
+        def fits(session: SavedSession) -> bool:
+            return (
+                session.run is not None
+                and (even_if_left or not session.in_order)
+                and wanted in (None, session.run.choice.source)
+            )
+
+        found = self._store.load(fits)
+        if found is None or found.run is None:
+            return None
+        with self._lock:
+            self._session = replace(self._session, run=found.run)
+            self._awaited = found.run.tree
+            self._problem_file = found.run.problem_file
+        if not found.in_order:
+            self.say("going on with the session that broke off; coconut-tui --fresh begins anew")
+        return found.run
+
+    def problems(self) -> list[Problem] | None:
+        """Those of the file that the session had, where it had one and it can be read."""
+        if self._problem_file is None:
+            return None
+        try:
+            return read_some_problems(self._problem_file)
+        except CoconutError as error:
+            self.say(str(error))
+            return None
+
+    def give_up_crashed(self) -> None:
+        """Go on with no session that ended in a crash, now or later, unless it is asked for."""
+        if self._store is not None:
+            self._store.give_up_crashed()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Opened lately, newest first."""
+        return self._session.models
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Asked lately, newest first."""
+        return self._session.questions
+
+    # -- what is now ---------------------------------------------------------------------------------------
+
+    def note_model(self, choice: ModelChoice) -> None:
+        """A model has been opened."""
+        with self._lock:
+            self._change(self._session.remember(models=[absolute(choice.source)]))
+
+    def note_tree(self, choice: ModelChoice, tree: Tree) -> None:
+        """The branches have changed. A problem that was opened counts once something is done with it."""
+        with self._lock:
+            touched = tree.example is None or len(tree.branches) > 1 or tree.here.decisions.moves != ""
+            if self._awaited is not None:
+                self._settle(tree)
+            if touched or self._session.run is not None:
+                run = SavedRun(
+                    replace(choice, source=absolute(choice.source)),
+                    tree,
+                    self._selected,
+                    self._breakpoints,
+                    self._problem_file,
+                    self._answered,
+                )
+                questions = [tree.question] if touched else []
+                self._change(replace(self._session.remember(questions=questions), run=run))
+
+    def note_screen(
+        self,
+        selected: int | None,
+        breakpoints: tuple[Breakpoint, ...],
+        answered: tuple[Answered, ...] = (),
+    ) -> None:
+        """Another step is selected, there are other breakpoints, or more problems have been answered."""
+        with self._lock:
+            self._selected, self._breakpoints, self._answered = selected, breakpoints, answered
+            run = self._session.run
+            if run is not None and self._awaited is None:
+                now = replace(run, selected=selected, breakpoints=breakpoints, answered=answered)
+                self._change(replace(self._session, run=now))
+
+    def note_theme(self, name: str) -> None:
+        """Another theme has been chosen."""
+        if self._store is not None:
+            path = _theme_file(self._store.folder)
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with written_aside(path) as file:
+                    file.write(name)
+
+    # -- saying and leaving --------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Tell the person something, once there is a screen to do it on."""
+        with self._lock:
+            if self._tell is None:
+                self._untold.append(text)
+            else:
+                self._tell(text)
+
+    def listen(self, tell: Callable[[str], object]) -> None:
+        """There is a screen now."""
+        with self._lock:
+            self._tell = tell
+            for text in self._untold:
+                tell(text)
+            self._untold = []
+
+    def flush(self) -> None:
+        """Have everything on disk now."""
+        if self._store is not None:
+            self._store.flush()
+
+    def close(self, *, in_order: bool) -> None:
+        """The explorer has ended; in_order: because it was told to, so that it is not a crash."""
+        if self._store is not None:
+            self._store.close(in_order=in_order)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _settle(self, tree: Tree) -> None:
+        """The first run since a session was to go on: that session's, or another one where it could not."""
+        if _decided(tree) != _decided(self._awaited) and self._store is not None:
+            self._store.put_back()
+            self._session = replace(self._session, run=None)
+        self._awaited = None
+
+    def _change(self, session: SavedSession) -> None:
+        if session != self._session:
+            self._session = session
+            if self._store is not None:
+                self._store.save(session)
+
+
+def absolute(source: str) -> str:
+    """A model folder by its whole path, so that it is found from another folder; a hub id as it is."""
+    return str(user_path(source).resolve()) if user_path(source).is_dir() else source
+
+
+def _decided(tree: Tree | None) -> object:
+    return tree and (tree.question, [(branch.number, branch.decisions) for branch in tree.branches])
+
+
+def kept_theme(folder: Path) -> str | None:
+    """The theme that was chosen last; folder: where sessions are saved."""
+    from textual.theme import BUILTIN_THEMES
+
+    try:
+        name = _theme_file(folder).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return name if name in BUILTIN_THEMES else None
+
+
+def _theme_file(folder: Path) -> Path:
+    return folder.parent / "theme"

@@ -1,0 +1,1 @@
+"""The tour: its steps and its bar."""

@@ -1,0 +1,142 @@
+"""The thoughts of all branches as points in two dimensions."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from string import ascii_lowercase
+
+from rich.text import Text
+
+from coconut_tui.run.branches import THOUGHT, Decisions, Tree
+from coconut_tui.run.lookups import MOST_LETTERS, Ask, Trajectory
+from coconut_tui.views.guides import Guide
+from coconut_tui.views.view import Sight, View, in_place_of
+from coconut_tui.widgets.tokens import BAR_BOLD, BAR_STYLE, shortened
+
+_BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of each dot, by column and row
+_BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (1, 1), (-1, -1))
+
+Cells = dict[tuple[int, int], tuple[str, str]]  # (column, row): letter and style
+
+
+def ask(sight: Sight) -> Ask | None:
+    """About the thoughts of the branches, the current one in any case."""
+    if sight.run is None:
+        return None
+    branches = tuple((branch, decisions) for branch, decisions in _with_thoughts(sight.run.tree))
+    return Ask("trajectory", sight.run.question, branches=branches) if branches else None
+
+
+def draw(sight: Sight) -> Text:
+    """The points with lines between them, and which letter is which branch."""
+    wanted = ask(sight)
+    if sight.run is None or wanted is None:
+        return Text("Take thoughts (s) to see where they lead.", "dim")
+    found = sight.answer(wanted)
+    if not isinstance(found, Trajectory):
+        return in_place_of(sight, found)
+    tree = sight.run.tree
+    height = max(8, sight.height - min(8, len(found.ways)) - 4)
+    text = _canvas(sight, found, sight.width, height)
+    first, second = found.explained
+    text.append(f"\n{len(found.points)} thoughts; of their variance\n→ {first:.0%}, ↑ {second:.0%}\n", "dim")
+    letters = _letters(found)
+    for number in found.ways:
+        branch = tree.branch(number)
+        here = number == tree.current
+        text.append(f"\n{letters[number]} ", BAR_BOLD if here else "bold")
+        text.append(shortened(branch.name, sight.width - 4), "bold" if here else "")
+    left_out = len(tree.branches) - len(found.ways)
+    if left_out:
+        text.append(f"\n{left_out} branch{' is' if left_out == 1 else 'es are'} not drawn", "dim")
+    return text
+
+
+def _with_thoughts(tree: Tree) -> Iterator[tuple[int, Decisions]]:
+    taken = [branch for branch in tree.branches if THOUGHT in branch.decisions.moves]
+    chosen = [b for b in taken if b.number != tree.current][: MOST_LETTERS - 1]
+    chosen += [b for b in taken if b.number == tree.current]
+    for branch in sorted(chosen, key=lambda each: each.number):
+        last = branch.decisions.moves.rfind(THOUGHT) + 1
+        yield branch.number, replace(branch.decisions.upto(last), thoughts=None)
+
+
+def _letters(found: Trajectory) -> dict[int, str]:
+    return dict(zip(found.ways, ascii_lowercase, strict=False))
+
+
+def _canvas(sight: Sight, found: Trajectory, width: int, height: int) -> Text:
+    """One scale for both directions, a cell being twice as high as wide."""
+    assert sight.run is not None
+    xs, ys = [point.x for point in found.points], [point.y for point in found.points]
+    span = max(max(xs) - min(xs), 1e-9), max(max(ys) - min(ys), 1e-9)
+    scale = min((2 * width - 8) / span[0], (4 * height - 4) / span[1])  # dots for a unit
+    left, top = min(xs), max(ys)
+    dots = [(round((p.x - left) * scale) + 2, round((top - p.y) * scale) + 1) for p in found.points]
+    cells: Cells = {}
+    current = sight.run.tree.current
+    for number, way in sorted(found.ways.items(), key=lambda item: item[0] == current):  # it lies on top
+        style = BAR_STYLE if number == current else "dim"
+        _draw_lines(cells, [dots[place] for place in way], style)
+    here = found.ways.get(current, ())
+    letters, taken = _letters(found), set()
+    order = [*here, *(place for place in range(len(dots)) if place not in here)]
+    selected = _selected(sight, here)
+    for place in order:
+        point = found.points[place]
+        label = f"{letters[point.branch] if len(found.ways) > 1 else ''}{point.name}"
+        style = "reverse bold" if place == selected else BAR_BOLD if place in here else ""
+        column, row = dots[place][0] // 2, dots[place][1] // 4
+        for right, down in _BESIDE:
+            spots = [(column + right + n, row + down) for n in range(len(label))]
+            if all(spot not in taken and 0 <= spot[0] < width and 0 <= spot[1] < height for spot in spots):
+                cells |= {spot: (letter, style) for spot, letter in zip(spots, label, strict=True)}
+                taken |= set(spots)
+                break
+    lines = (_line(cells, row, width) for row in range(max((row for _, row in cells), default=0) + 1))
+    return Text("\n").join(lines)
+
+
+def _draw_lines(cells: Cells, dots: list[tuple[int, int]], style: str) -> None:
+    for (x, y), (to_x, to_y) in pairwise(dots):
+        count = max(abs(to_x - x), abs(to_y - y), 1)
+        for n in range(count + 1):
+            column, row = round(x + (to_x - x) * n / count), round(y + (to_y - y) * n / count)
+            spot = column // 2, row // 4
+            before = ord(cells[spot][0]) if spot in cells else 0x2800
+            cells[spot] = chr(before | _BRAILLE[column % 2][row % 4]), style
+
+
+def _line(cells: Cells, row: int, width: int) -> Text:
+    line = Text()
+    for column in range(width):
+        line.append(*cells.get((column, row), (" ", "")))
+    line.rstrip()
+    return line
+
+
+def _selected(sight: Sight, way: tuple[int, ...]) -> int | None:
+    """Which point is the selected thought."""
+    if sight.run is None or sight.number is None or sight.run.steps[sight.number].kind != "thought":
+        return None
+    place = sum(step.kind == "thought" for step in sight.run.steps[: sight.number])
+    return way[place] if place < len(way) else None
+
+
+VIEW = View(
+    "trajectory",
+    "Trajectory",
+    draw,
+    ask,
+    key="8",
+    description="Show all branches' thoughts in 2 dimensions",
+    guide=Guide(
+        "Trajectory",
+        "The thoughts of all branches in the two directions in which they differ most (principal components of "
+        "these very points). Numbers are thoughts, letters branches; the line is the way of a branch, bright "
+        "for the current one. Both directions have one scale.",
+        "Two directions show a little of many: read the share of the variance. Points that lie together may be "
+        "far apart. An edited thought, such as zeros, far from all others, makes a direction of its own. With "
+        "few points two directions always explain much.",
+    ),
+)
