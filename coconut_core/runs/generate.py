@@ -8,20 +8,20 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from coconut_core.records.answers import final_answer, is_right
-from coconut_core.runs.decoding import check_temperature
 from coconut_core.common.errors import CoconutError, describe_error
-from coconut_core.runs.halting import StopRule, choose_ending
-from coconut_core.runs.plan import Plan
-from coconut_core.runs.machine import Mode
+from coconut_core.common.reprs import brief
+from coconut_core.common.text_stream import spoken_text
 from coconut_core.latent.model import LatentModel
-from coconut_core.problems.base import Problem
 from coconut_core.latent.prompt import encode_text
 from coconut_core.latent.readout import Readout, TokenProbability, readouts
-from coconut_core.common.reprs import brief
-from coconut_core.runs.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
-from coconut_core.common.text_stream import spoken_text
+from coconut_core.problems.base import Problem
+from coconut_core.records.answers import final_answer, is_right
 from coconut_core.records.trace import END
+from coconut_core.runs.decoding import check_temperature
+from coconut_core.runs.halting import StopRule, choose_ending
+from coconut_core.runs.machine import Mode
+from coconut_core.runs.plan import Plan
+from coconut_core.runs.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -76,7 +76,7 @@ def generate(
     seed is that of all questions, or one for each.
     answer_only puts the model's answer prefix behind the thoughts, so that no reasoning can go into words.
     plans: what is done to the thoughts of each question. keep: what is recorded of them. Without speak a run
-    ends with its thoughts. passes: in how many parallel passes thoughts are found, see coconut_core.latent.parallel.
+    ends with its thoughts. passes: in how many parallel passes thoughts are found, see latent.parallel.
     progress is called with the number of questions answered, batch by batch.
     raising: what goes wrong with one question, such as numbers that overflow, is raised; else it stands in its
     answer and the others are answered. A question that cannot be read and what goes wrong with all is raised.

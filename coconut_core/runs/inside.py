@@ -5,17 +5,15 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from coconut_core.latent.cache.contexts import Context
 from coconut_core.common.errors import CoconutError
-from coconut_core.runs.edits import HiddenPositions, Intervention, PatchHead
+from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.layers import Patch, check_patches, patching
 from coconut_core.latent.model import LatentModel
+from coconut_core.runs.edits import HiddenPositions, Intervention, PatchHead
 
 
 @contextmanager
-def acting(
-    model: LatentModel, context: Context, by_row: Mapping[int, Intervention]
-) -> Iterator[Tensor | None]:
+def acting(model: LatentModel, context: Context, by_row: Mapping[int, Intervention]) -> Iterator[Tensor | None]:
     """Apply what interventions do inside the model to passes within the context, each to its row.
 
     Yields what LatentModel.latent_step takes as `visible`: (batch, context.length), or None where every row

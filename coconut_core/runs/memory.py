@@ -12,9 +12,9 @@ from torch import Tensor
 from coconut_core.common.errors import CoconutError
 from coconut_core.latent.cache.growing_layer import rounded
 from coconut_core.latent.layers import cache_size
-from coconut_core.runs.live_bytes import LiveBytes
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.readout import Readout
+from coconut_core.runs.live_bytes import LiveBytes
 from coconut_core.runs.rows import read_prompts
 
 

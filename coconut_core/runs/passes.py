@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-from coconut_core.latent.config import check_passes
 from coconut_core.common.errors import CoconutError
+from coconut_core.latent.config import check_passes
 from coconut_core.latent.feedback import rule_named
-from coconut_core.runs.halting import Ending
-from coconut_core.runs.edits import Edit, Intervention, as_intervention
 from coconut_core.latent.model import LatentModel
+from coconut_core.runs.edits import Edit, Intervention, as_intervention
+from coconut_core.runs.halting import Ending
 
 
 def choose_passes(model: LatentModel, passes: int | None, ending: Ending) -> int:

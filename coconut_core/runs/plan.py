@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.runs.edits import Intervention, Replace
 from coconut_core.common.seeds import new_generator
+from coconut_core.runs.edits import Intervention, Replace
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any, Protocol
 
-from coconut_core.latent.config import CoconutConfig
 from coconut_core.common.errors import CoconutError
-from coconut_core.runs.halting import Ending
+from coconut_core.latent.config import CoconutConfig
 from coconut_core.latent.markers import markers_record
 from coconut_core.latent.model import LatentModel
-from coconut_core.runs.passes import in_passes
+from coconut_core.latent.readout import TokenProbability
 from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Problem
-from coconut_core.latent.readout import TokenProbability
-from coconut_core.runs.steps import Step
 from coconut_core.records.trace import StepRecord, TokenRecord, Trace
+from coconut_core.runs.halting import Ending
+from coconut_core.runs.passes import in_passes
+from coconut_core.runs.steps import Step
 
 
 class HasModel(Protocol):

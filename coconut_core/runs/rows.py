@@ -15,23 +15,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from coconut_core.latent.cache.contexts import Context
-from coconut_core.runs.decoding import pick_token
 from coconut_core.common.errors import device_failure
-from coconut_core.latent.finite import WeightsError, check_finite, not_finite
-from coconut_core.runs.halting import Ending, next_step
-from coconut_core.runs.edits import Intervention
-from coconut_core.runs.inside import acting, check_fits
-from coconut_core.runs.plan import Plan
-from coconut_core.latent.layers import Seen, watching
-from coconut_core.runs.machine import Machine, Mode, Move
-from coconut_core.latent.model import LatentModel
-from coconut_core.latent.parallel import find_thoughts
-from coconut_core.runs.passes import changing, check_edit, choose_passes
-from coconut_core.latent.prompt_shortcut import prompt_shortcut, reading_prompt
-from coconut_core.latent.readout import Readout
 from coconut_core.common.reprs import record_repr
 from coconut_core.common.seeds import new_generator
+from coconut_core.latent.cache.contexts import Context
+from coconut_core.latent.finite import WeightsError, check_finite, not_finite
+from coconut_core.latent.layers import Seen, watching
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.parallel import find_thoughts
+from coconut_core.latent.prompt_shortcut import prompt_shortcut, reading_prompt
+from coconut_core.latent.readout import Readout
+from coconut_core.runs.decoding import pick_token
+from coconut_core.runs.edits import Intervention
+from coconut_core.runs.halting import Ending, next_step
+from coconut_core.runs.inside import acting, check_fits
+from coconut_core.runs.machine import Machine, Mode, Move
+from coconut_core.runs.passes import changing, check_edit, choose_passes
+from coconut_core.runs.plan import Plan
 
 Keep = Literal["nothing", "thoughts", "inside"]  # what a row records of its thoughts
 

@@ -15,25 +15,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coconut_core.latent.cache.contexts import Context
-from coconut_core.runs.decoding import check_temperature, pick_token
 from coconut_core.common.errors import CoconutError
-from coconut_core.runs.halting import BY_HAND, Ending, StopRule, choose_ending, next_step
-from coconut_core.runs.edits import Edit, Intervention
-from coconut_core.runs.plan import Plan
-from coconut_core.runs.inside import acting, check_fits
-from coconut_core.runs.machine import Machine, Mode, Move
+from coconut_core.common.reprs import brief
+from coconut_core.common.seeds import new_generator
+from coconut_core.common.text_stream import spoken_text
+from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.parallel import find_thoughts
-from coconut_core.runs.passes import allow_edit, changing, choose_passes
 from coconut_core.latent.readout import Readout, ordinary
-from coconut_core.runs.recording import trace_session
-from coconut_core.common.reprs import brief
-from coconut_core.runs.rows import new_machine
-from coconut_core.common.seeds import new_generator
-from coconut_core.runs.steps import Kind, Step, check_run, new_step, read_again
-from coconut_core.common.text_stream import spoken_text
 from coconut_core.records.trace import END, Trace
+from coconut_core.runs.decoding import check_temperature, pick_token
+from coconut_core.runs.edits import Edit, Intervention
+from coconut_core.runs.halting import BY_HAND, Ending, StopRule, choose_ending, next_step
+from coconut_core.runs.inside import acting, check_fits
+from coconut_core.runs.machine import Machine, Mode, Move
+from coconut_core.runs.passes import allow_edit, changing, choose_passes
+from coconut_core.runs.plan import Plan
+from coconut_core.runs.recording import trace_session
+from coconut_core.runs.rows import new_machine
+from coconut_core.runs.steps import Kind, Step, check_run, new_step, read_again
 
 
 @dataclass(frozen=True)

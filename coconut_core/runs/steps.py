@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.finite import check_finite
+from coconut_core.latent.model import LatentModel
+from coconut_core.latent.readout import Readout
 from coconut_core.runs.edits import Intervention
 from coconut_core.runs.inside import acting
 from coconut_core.runs.machine import Machine, Move
-from coconut_core.latent.model import LatentModel
-from coconut_core.latent.readout import Readout
 
 Kind = Literal["thought", "marker", "token"]
 KINDS: dict[Move, Kind] = {Move.THINK: "thought", Move.END_THINKING: "marker", Move.SPEAK: "token"}
