@@ -78,7 +78,8 @@ class _GraphRecord:
 def _graph_from_json(record: dict[str, Any]) -> Graph | None:
     if "edges" not in record:
         return None
-    graph = Graph(*vars(read_record(_GraphRecord, record)).values())
+    parts = read_record(_GraphRecord, record)
+    graph = Graph(parts.idx_to_symbol, parts.edges, parts.root, parts.target, parts.neg_target)
     used = {node for edge in graph.edges for node in edge} | {graph.root, graph.target, graph.wrong}
     if not all(0 <= node < len(graph.names) for node in used):
         raise CoconutError("a problem's graph names a node that 'idx_to_symbol' does not have")

@@ -286,6 +286,11 @@ def test_files_come_back_the_same(problems: list[Problem], tmp_path: Path, name:
     assert read_problems(path) == problems[:5]
 
 
+def test_a_graph_is_read_whatever_the_order_of_its_entries(problems: list[Problem]) -> None:
+    record = problems[0].to_json()
+    assert Problem.from_json(dict(reversed(record.items()))) == problems[0]
+
+
 def with_graph(edges: list[object], **changes: object) -> str:
     """A file of one problem whose graph has one node and these edges."""
     record = {"question": "a", "edges": edges, "idx_to_symbol": ["a"], "root": 0, "target": 0, "neg_target": 0}
