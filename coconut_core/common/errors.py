@@ -38,8 +38,8 @@ def device_failure(error: BaseException) -> str | None:
     if torch is None or not isinstance(error, RuntimeError):
         return None
     kinds = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))  # from 2.8 on
-    said = ("CUDA error", "DefaultCPUAllocator", "MPS backend out of memory")  # by a plain RuntimeError
-    if isinstance(error, kinds) or any(words in str(error) for words in said):
+    phrases = ("CUDA error", "DefaultCPUAllocator", "MPS backend out of memory")  # by a plain RuntimeError
+    if isinstance(error, kinds) or any(words in str(error) for words in phrases):
         return visible(f"the device failed ({one_line(error)})")
     return None
 

@@ -22,17 +22,17 @@ def check_outputs(outputs: Sequence[str | Path | None], inputs: Sequence[Path | 
 
     None and "-", a stream, are no files.
     """
-    taken = [path for path in inputs if path is not None and path.is_file()]
+    files = [path for path in inputs if path is not None and path.is_file()]
     for output in outputs:
         if output is None or str(output) == "-":
             continue
         path = Path(output)
-        if any(_same_file(path, other) for other in taken):
+        if any(_same_file(path, file) for file in files):
             raise CoconutError(f"{path} would be written over while it is needed: choose another file to write")
-        taken.append(path)
+        files.append(path)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other) and one.is_file()
-    return one.resolve() == other.resolve()
+def _same_file(first: Path, second: Path) -> bool:
+    if first.exists() and second.exists():
+        return first.samefile(second) and first.is_file()
+    return first.resolve() == second.resolve()

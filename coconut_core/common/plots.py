@@ -316,10 +316,10 @@ class GridPanel:
     def to_text(self, width: int, height: int) -> str:
         if not any(isfinite(value) for row in self.values for value in row):
             return f"{self.title}: nothing to draw yet"
-        shown = [[_cell(value) if isfinite(value) else "" for value in row] for row in self.values]
+        texts = [[_cell(value) if isfinite(value) else "" for value in row] for row in self.values]
         table = [
             ["", *self.columns],
-            *([name, *row] for name, row in zip(self.rows, shown, strict=True)),
+            *([name, *row] for name, row in zip(self.rows, texts, strict=True)),
         ]
         widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
         lines = [

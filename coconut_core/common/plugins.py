@@ -35,21 +35,21 @@ class Table(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, those of the project first; whether a plugin can be imported is not tried."""
-        return list(dict.fromkeys([*self.built_in, *(each.name for each in plugins_of(self.group))]))
+        return list(dict.fromkeys([*self.built_in, *(plugin.name for plugin in plugins_of(self.group))]))
 
     def get(self, name: str | None) -> T | None:
         """What has that name; None where nothing has. Raises CoconutError in one line where two packages
         register the name, and where its plugin cannot be imported or is something else."""
         own = [] if name not in self.built_in else [OWN_PACKAGE]
-        found = [each for each in plugins_of(self.group) if each.name == name]
-        packages = [*own, *map(package_of, found)]
+        plugins = [plugin for plugin in plugins_of(self.group) if plugin.name == name]
+        packages = [*own, *map(package_of, plugins)]
         if len(packages) > 1:
             raise CoconutError(
                 f"the {self.what} '{name}' comes from two packages, {packages[0]} and {packages[1]}: "
                 "uninstall one of them"
             )
-        if found:
-            return self._value_of(found[0])
+        if plugins:
+            return self._value_of(plugins[0])
         return None if name is None else self.built_in.get(name)
 
     def problems(self) -> list[str]:
@@ -77,14 +77,14 @@ class Table(Generic[T]):
 
     def _value_of(self, plugin: "EntryPoint") -> T:
         value = _import(plugin)
-        told = f"the {self.what} '{plugin.name}' of the package {package_of(plugin)}"
+        subject = f"the {self.what} '{plugin.name}' of the package {package_of(plugin)}"
         if isinstance(value, BaseException):
             reason = f"{type(value).__name__}: {one_line(value)}"
-            raise CoconutError(f"{told} cannot be imported ({reason}): mend or uninstall that package")
+            raise CoconutError(f"{subject} cannot be imported ({reason}): mend or uninstall that package")
         if not isinstance(value, self.holds):
-            raise CoconutError(f"{told} must be a {self.holds.__name__}, not a {type(value).__name__}")
+            raise CoconutError(f"{subject} must be a {self.holds.__name__}, not a {type(value).__name__}")
         if (named := getattr(value, "name", plugin.name)) != plugin.name:
-            raise CoconutError(f"{told} calls itself '{named}': both names must be the same")
+            raise CoconutError(f"{subject} calls itself '{named}': both names must be the same")
         return value
 
 
@@ -93,7 +93,7 @@ def plugins_of(group: str) -> "tuple[EntryPoint, ...]":
     """The entry points of a group, by their names and packages."""
     from importlib.metadata import entry_points  # some 50 ms, which `coconut --help` can do without
 
-    return tuple(sorted(entry_points(group=group), key=lambda each: (each.name, package_of(each))))
+    return tuple(sorted(entry_points(group=group), key=lambda plugin: (plugin.name, package_of(plugin))))
 
 
 def package_of(plugin: "EntryPoint") -> str:

@@ -10,23 +10,23 @@ _NAMED = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t", "'": "'", '"': '"'}
 
 
 def masked(text: str) -> str:
-    """The text with _ in place of all that stands in quotes, so that what separates its parts is found."""
-    return _QUOTED.sub(lambda found: "_" * len(found[0]), text)
+    """The text with _ in place of all that stands in quotes, so that what separates its parts can be seen."""
+    return _QUOTED.sub(lambda match: "_" * len(match[0]), text)
 
 
 def words(text: str) -> list[str]:
     """The words of a text as they were written, a quoted one with its quotes."""
-    return [text[found.start() : found.end()] for found in re.finditer(r"\S+", masked(text))]
+    return [text[match.start() : match.end()] for match in re.finditer(r"\S+", masked(text))]
 
 
 def parts(text: str, mark: str) -> list[str]:
     """A text taken apart at a mark, wherever that does not stand in quotes."""
-    found, start = [], 0
+    pieces, start = [], 0
     for place, char in enumerate(masked(text)):
         if char == mark:
-            found.append(text[start:place])
+            pieces.append(text[start:place])
             start = place + 1
-    return [*found, text[start:]]
+    return [*pieces, text[start:]]
 
 
 def partition(text: str, mark: str) -> tuple[str, str, str]:
@@ -55,6 +55,6 @@ def unescaped(text: str) -> str:
     return ESCAPE.sub(_character, text)
 
 
-def _character(found: re.Match[str]) -> str:
-    kind, digits = found[0][1], found[0][2:]
-    return _NAMED[kind] if not digits else chr(int(digits, 16)) if int(digits, 16) < 0x110000 else found[0]
+def _character(match: re.Match[str]) -> str:
+    kind, digits = match[0][1], match[0][2:]
+    return _NAMED[kind] if not digits else chr(int(digits, 16)) if int(digits, 16) < 0x110000 else match[0]

@@ -90,19 +90,19 @@ def read_record(kind: type[T], record: Any, where: object = "", *, closed: bool 
 
     place = f"{where}: " if where else ""
     try:
-        made = msgspec.convert(record, kind)
-        _check(made, record, "", closed)
+        result = msgspec.convert(record, kind)
+        _check(result, record, "", closed)
     except msgspec.ValidationError as error:
         raise CoconutError(place + _in_words(str(error))) from error
     except CoconutError as error:
         raise CoconutError(f"{place}{error}") from error
-    return made
+    return result
 
 
 def reshaped(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
     """A decoded object, or each one in a list, changed; all else, which read_record refuses, as it is."""
     if isinstance(value, list):
-        return [reshaped(each, change) for each in value]
+        return [reshaped(item, change) for item in value]
     return change(value) if isinstance(value, dict) else value
 
 
@@ -113,22 +113,22 @@ def check_limits(entry: str, value: Any, *limits: Limit) -> None:
             raise CoconutError(f"the entry '{entry}' must be {limit}, not {value!r:.60}")
 
 
-def _check(made: Any, record: Any, path: str, closed: bool) -> None:
+def _check(result: Any, record: Any, path: str, closed: bool) -> None:
     """Raise CoconutError for an entry too many, or outside its limits, in a dataclass or in those inside it."""
     if not isinstance(record, dict):  # it was made before
         return
-    limits = _limits(made.__class__)
+    limits = _limits(result.__class__)
     if closed and (unknown := [name for name in record if name not in limits]):
         name, known = path + unknown[0], ", ".join(limits)
         raise CoconutError(f"unknown entry {name!r:.60}: remove it, or upgrade coconut; known are {known}")
     for name in (name for name in limits if name in record):
-        found, given = getattr(made, name), record[name]
-        several = isinstance(found, tuple)
-        inside = is_dataclass(found[0] if several and found else found)
+        content, source = getattr(result, name), record[name]
+        several = isinstance(content, tuple)
+        inside = is_dataclass(content[0] if several and content else content)
         if not inside and not limits[name]:
             continue
         for number, (value, inner) in enumerate(
-            zip(found, given, strict=True) if several else [(found, given)]
+            zip(content, source, strict=True) if several else [(content, source)]
         ):
             entry = f"{path}{name}[{number}]" if several else path + name
             if value is not None:
@@ -160,7 +160,8 @@ def _in_words(error: str) -> str:
     subject = f"the entry '{entry}'" if entry else "it"
     if wrong is None:
         return f"{subject} cannot be read: {what[0].lower()}{what[1:]}"
-    wanted, given = wrong.groups()
+    expected, actual = wrong.groups()
     for name, word in _WORDS.items():
-        wanted, given = wanted.replace(name, word), given.replace(name, "a boolean" if name == "bool" else word)
-    return f"{subject} must be {wanted.replace(' | ', ' or ')}, not {given}".replace("`", "")
+        expected = expected.replace(name, word)
+        actual = actual.replace(name, "a boolean" if name == "bool" else word)
+    return f"{subject} must be {expected.replace(' | ', ' or ')}, not {actual}".replace("`", "")

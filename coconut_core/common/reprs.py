@@ -25,5 +25,5 @@ def brief(value: object) -> str:
 
 def record_repr(record: Any) -> str:
     """The repr of a dataclass that sets `__repr__ = record_repr`: its fields, each briefly."""
-    shown = (f"{each.name}={brief(getattr(record, each.name))}" for each in fields(record) if each.repr)
-    return f"{type(record).__name__}({', '.join(shown)})"
+    entries = (f"{item.name}={brief(getattr(record, item.name))}" for item in fields(record) if item.repr)
+    return f"{type(record).__name__}({', '.join(entries)})"

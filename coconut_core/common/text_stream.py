@@ -17,16 +17,17 @@ class TextStream:
     that a run gives in the end, its spoken_text.
 
     A token decoded alone is not what it adds: the space in front of a word may be lost, and of a character of
-    several bytes there is nothing yet. So what is told is the decoded text with the token less the one without.
+    several bytes there is nothing yet. So what is emitted is the decoded text with the token less
+    the one without.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._ids: list[int] = []
-        self._behind = 0  # tokens from here on are decoded; those before are told and change nothing any more
-        self._told = 0  # of those from _behind on, so many are told
+        self._behind = 0  # tokens from here on are decoded; those before change nothing any more
+        self._emitted = 0  # of those from _behind on, so many are emitted
         self._begun = False
-        self._space = ""  # white space that is told once something follows
+        self._space = ""  # white space that is emitted once something follows
 
     def add(self, token_id: int) -> str:
         """Say a token; returns what it adds to the text, "" while a character is still half."""
@@ -38,16 +39,16 @@ class TextStream:
         return self._next(whole=True)
 
     def _next(self, whole: bool) -> str:
-        before = self._decoded(self._ids[self._behind : self._behind + self._told])
+        before = self._decoded(self._ids[self._behind : self._behind + self._emitted])
         now = self._decoded(self._ids[self._behind :])
         if now.endswith(HALF) and not whole:
             return ""
         if not now.startswith(before):  # a decoder that tidies up the text has changed the end of it
             return ""
         # A window that says nothing by itself makes the next token the first of a text: it loses its space.
-        if before and self._decoded(self._ids[self._behind + self._told :]).strip():
-            self._behind += self._told
-        self._told = len(self._ids) - self._behind
+        if before and self._decoded(self._ids[self._behind + self._emitted :]).strip():
+            self._behind += self._emitted
+        self._emitted = len(self._ids) - self._behind
         return self._without_ends(now[len(before) :])
 
     def _decoded(self, ids: list[int]) -> str:
@@ -57,7 +58,7 @@ class TextStream:
         text = self._space + text
         if not self._begun:
             text = text.lstrip()
-        kept = text.rstrip()
-        self._space = text[len(kept) :]
-        self._begun = self._begun or bool(kept)
-        return kept
+        trimmed = text.rstrip()
+        self._space = text[len(trimmed) :]
+        self._begun = self._begun or bool(trimmed)
+        return trimmed

@@ -22,8 +22,8 @@ def name_of(content: bytes) -> str:
     """The name of a token that adds these bytes to a text."""
     text = content.decode("utf-8", "surrogateescape")
     composed = unicodedata.normalize("NFC", text) == text
-    shown = "".join(_shown(char, alone=place == 0 or not composed) for place, char in enumerate(text))
-    return _LOOKS_LIKE_ONE.sub(r"\\x3c", shown).translate({0xE000: "<", 0xE001: ">"})
+    name = "".join(_letter_name(char, alone=place == 0 or not composed) for place, char in enumerate(text))
+    return _LOOKS_LIKE_ONE.sub(r"\\x3c", name).translate({0xE000: "<", 0xE001: ">"})
 
 
 def content_of(name: str) -> bytes:
@@ -52,7 +52,7 @@ def typed_name(name: str, marked: bool) -> str:
     return quoted(content_of(name).decode("utf-8", "replace"))
 
 
-def _shown(char: str, alone: bool) -> str:
+def _letter_name(char: str, alone: bool) -> str:
     """A letter of a name. alone: it begins the name, or the name has letters that are put together."""
     if "\udc80" <= char <= "\udcff":  # a byte that is part of no character
         return f"\ue000{ord(char) - 0xDC00:02X}\ue001"  # private letters are escaped, so that these are free

@@ -35,14 +35,14 @@ def draw_problems(
     size: the family's knobs, None for its defaults.
     Raises CoconutError for an unknown family or split, a negative count, or another family's size.
     """
-    chosen = family_named(family)
+    entry = family_named(family)
     check_split(split)
     if count < 0:
         raise CoconutError(f"count must be 0 or more, not {count}")
-    if size is not None and type(size) is not type(chosen.size):
-        raise CoconutError(f"{family} needs a {type(chosen.size).__name__}, not a {type(size).__name__}")
+    if size is not None and type(size) is not type(entry.size):
+        raise CoconutError(f"{family} needs a {type(entry.size).__name__}, not a {type(size).__name__}")
     rng = random.Random(f"{family} {seed}")
-    return (draw_in_split(chosen, rng, split, size) for _ in range(count))
+    return (draw_in_split(entry, rng, split, size) for _ in range(count))
 
 
 def draw_in_split(family: Family, rng: random.Random, split: str | None, size: Knobs | None) -> Problem:
@@ -66,14 +66,14 @@ def example_problem(family: str | None, number: int, size: Knobs | None = None) 
         raise CoconutError("this model names no problem family with examples: give a question instead")
     if number < 1:
         raise CoconutError(f"examples are numbered from 1, not {number}")
-    chosen = family_named(family)
-    return chosen.generate(random.Random(f"example {number}"), size or chosen.example_size)
+    entry = family_named(family)
+    return entry.generate(random.Random(f"example {number}"), size or entry.example_size)
 
 
 def recognise(question: str) -> Problem | None:
     """The problem behind a question's text where some family knows its wording."""
-    found = (family.parse_question(question) for family in TABLE.values().values())
-    return next((problem for problem in found if problem is not None), None)
+    problems = (family.parse_question(question) for family in TABLE.values().values())
+    return next((problem for problem in problems if problem is not None), None)
 
 
 __all__ = [

@@ -11,7 +11,7 @@ LONGEST = 200  # characters of a side; the longest in the wild has some 80
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
 _OPERATORS = ("//", "+", "-", "*", "/", "(", ")", "%")
 _TOKEN = re.compile(rf"\s*({_NUMBER}|//|[-+*/()%])")
-_SHOWN = re.compile(rf"\s*[-+]?\s*({_NUMBER})\s*(%?)\s*\Z")
+_PLAIN_NUMBER = re.compile(rf"\s*[-+]?\s*({_NUMBER})\s*(%?)\s*\Z")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "$": None})
 
 
@@ -21,12 +21,12 @@ _STEP = re.compile(r"\s*(?:<<)?([^<>=]+)=(?:[^<>=]+=)*([^<>=]+)(?:>>)?\s*")
 def step_equation(step: str) -> tuple[str, str]:
     """The sum of a step like <<48/2=24>>, or without the marks, and its result, as they are written.
 
-    Raises CoconutError where the step is none.
+    Raises CoconutError where the step is no such sum.
     """
-    found = _STEP.fullmatch(step)
-    if found is None:
+    match = _STEP.fullmatch(step)
+    if match is None:
         raise CoconutError(f"the step '{step[:LONGEST]}' is no sum with its result, like <<48/2=24>>")
-    return found[1].strip(), found[2].strip()
+    return match[1].strip(), match[2].strip()
 
 
 def equations(steps: Sequence[str]) -> list[tuple[str, str]]:
@@ -45,7 +45,7 @@ def numbers_in(total: str) -> list[str]:
 def evaluate_sum(text: str) -> Fraction:
     """The exact value of a sum of numbers: + - * / // ( ), decimals, thousands separators, $ and percent.
 
-    Raises CoconutError where it is not one.
+    Raises CoconutError where the text is no such sum.
     """
     return _Sum(text).value()
 
@@ -64,19 +64,19 @@ def check_equation(text: str) -> None:
     for side, value in zip(sides, values, strict=True):
         off = abs(value - values[0])
         if off and off >= allowed:
-            raise CoconutError(f"{sides[0].strip()} is {_shown(values[0])}, not {side.strip()}")
+            raise CoconutError(f"{sides[0].strip()} is {_number_text(values[0])}, not {side.strip()}")
 
 
 def _last_place(side: str) -> Fraction:
     """What one in the last place of a plain number is worth; 0 for a sum."""
-    found = _SHOWN.match(side.translate(_SIGNS))
-    if found is None:
+    match = _PLAIN_NUMBER.match(side.translate(_SIGNS))
+    if match is None:
         return Fraction(0)
-    decimals = len(found[1].partition(".")[2])
-    return Fraction(1, 10**decimals * (100 if found[2] else 1))
+    decimals = len(match[1].partition(".")[2])
+    return Fraction(1, 10**decimals * (100 if match[2] else 1))
 
 
-def _shown(value: Fraction) -> str:
+def _number_text(value: Fraction) -> str:
     return str(value) if value.denominator == 1 else f"{float(value):g}"
 
 
@@ -88,10 +88,10 @@ class _Sum:
         self.rest = self._split(text.translate(_SIGNS))
 
     def value(self) -> Fraction:
-        found = self._terms()
+        total = self._terms()
         if self.rest:
             raise self._wrong()
-        return found
+        return total
 
     def _split(self, text: str) -> list[str]:
         tokens: list[str] = []
@@ -99,11 +99,11 @@ class _Sum:
         if end > LONGEST:
             raise self._wrong()
         while at < end:
-            found = _TOKEN.match(text, at)
-            if found is None:
+            match = _TOKEN.match(text, at)
+            if match is None:
                 raise self._wrong()
-            tokens.append(found[1])
-            at = found.end()
+            tokens.append(match[1])
+            at = match.end()
         return tokens[::-1]  # the next one last, where it can be popped
 
     def _wrong(self) -> CoconutError:
@@ -114,37 +114,37 @@ class _Sum:
         return self.rest.pop() if self.rest and self.rest[-1] in tokens else ""
 
     def _terms(self) -> Fraction:
-        found = self._factors()
+        total = self._factors()
         while sign := self._take("+", "-"):
-            found += self._factors() if sign == "+" else -self._factors()
-        return found
+            total += self._factors() if sign == "+" else -self._factors()
+        return total
 
     def _factors(self) -> Fraction:
-        found = self._signed()
+        product = self._signed()
         while sign := self._take("*", "/", "//"):
-            other = self._signed()
+            factor = self._signed()
             if sign == "*":
-                found *= other
+                product *= factor
                 continue
-            if not other:
+            if not factor:
                 raise CoconutError(f"'{self.text}' divides by zero")
-            found = found / other if sign == "/" else Fraction(found // other)
-        return found
+            product = product / factor if sign == "/" else Fraction(product // factor)
+        return product
 
     def _signed(self) -> Fraction:
         if sign := self._take("+", "-"):
             return self._signed() if sign == "+" else -self._signed()
-        found = self._single()
+        value = self._single()
         while self._take("%"):
-            found /= 100
-        return found
+            value /= 100
+        return value
 
     def _single(self) -> Fraction:
         if self._take("("):
-            found = self._terms()
+            value = self._terms()
             if not self._take(")"):
                 raise self._wrong()
-            return found
+            return value
         if not self.rest or self.rest[-1] in _OPERATORS:
             raise self._wrong()
         return Fraction(self.rest.pop().replace(",", ""))

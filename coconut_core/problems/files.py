@@ -63,8 +63,8 @@ class JsonReader:
     def peek_mark(self) -> str:
         """The next character that is not white space; empty at the end of the file."""
         while True:
-            found = _WHITE_SPACE.match(self.text, self.at)
-            self.at = found.end() if found else self.at
+            match = _WHITE_SPACE.match(self.text, self.at)
+            self.at = match.end() if match else self.at
             if self.at < len(self.text) or not self._read(self.piece):
                 return self.text[self.at : self.at + 1]
 

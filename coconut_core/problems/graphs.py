@@ -12,14 +12,14 @@ def distances(edges: Sequence[tuple[int, int]], root: int) -> dict[int, int]:
     children: dict[int, list[int]] = {}
     for source, target in edges:
         children.setdefault(source, []).append(target)
-    found, queue = {root: 0}, deque([root])
+    hops, queue = {root: 0}, deque([root])
     while queue:
         node = queue.popleft()
         for child in children.get(node, ()):
-            if child not in found:
-                found[child] = found[node] + 1
+            if child not in hops:
+                hops[child] = hops[node] + 1
                 queue.append(child)
-    return found
+    return hops
 
 
 def walk_ends(graph: Graph) -> list[list[int]]:
@@ -79,19 +79,19 @@ def shuffled(graph: Graph, names: Sequence[str], rng: random.Random) -> Graph:
 def problem_as_told(
     question: str,
     pairs: Sequence[Sequence[str]],
-    asked: Sequence[str],
+    query: Sequence[str],
     tell_steps: Callable[[Graph, list[int]], Sequence[str]],
     tell_answer: Callable[[Graph], str],
 ) -> Problem:
-    """The problem behind edges as pairs of names and what is asked: names of the root and both candidates.
+    """The problem behind edges as pairs of names and the query: the names of the root and both candidates.
 
     Node numbers follow the order in which the names come. Without an answer and steps where not exactly one
     candidate is reached; then the first one stands as the target.
     """
-    names = tuple(dict.fromkeys(name for pair in [*pairs, asked] for name in pair))
+    names = tuple(dict.fromkeys(name for pair in [*pairs, query] for name in pair))
     number = {name: index for index, name in enumerate(names)}
     edges = tuple((number[source], number[target]) for source, target in pairs)
-    root, first, second = (number[name] for name in asked)
+    root, first, second = (number[name] for name in query)
     far = distances(edges, root)
     reached = [node for node in (first, second) if node in far]
     target = reached[0] if len(reached) == 1 else first

@@ -68,12 +68,12 @@ def _from_json(line: str) -> tuple[str, str]:
 
 def _steps(reasoning: str) -> list[str]:
     """The annotations, each checked. Raises CoconutError naming the first that is wrong."""
-    found = _STEP.findall(reasoning)
-    if reasoning.count("<<") != len(found) or reasoning.count(">>") != len(found):
+    annotations = _STEP.findall(reasoning)
+    if reasoning.count("<<") != len(annotations) or reasoning.count(">>") != len(annotations):
         raise CoconutError("an annotation '<<…>>' is not closed or not opened")
-    for step in found:
+    for step in annotations:
         try:
             check_equation(step)
         except CoconutError as error:
             raise CoconutError(f"<<{step}>>: {error}") from error
-    return [f"<<{step}>>" for step in found]
+    return [f"<<{step}>>" for step in annotations]

@@ -61,25 +61,25 @@ class ProntoqaSize(Size):
 
 def generate(rng: random.Random, size: ProntoqaSize | None = None) -> Problem:
     """Draw one problem. Raises CoconutError where the sizes do not go together."""
-    chosen = size or ProntoqaSize()
-    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen)
+    size = size or ProntoqaSize()
+    graph = draw_until_found(lambda: _draw_graph(rng, size), size)
     return retell(graph, rng)
 
 
 def retell(graph: Graph, rng: random.Random) -> Problem:
     """Tell the same ontology with fresh names, properties and polarities, shuffled sentences in random
     wording, and another query."""
-    told = shuffled(graph, _fresh_names(graph, rng), rng)
-    sentences = {edge: _tell_edge(told, edge, rng) for edge in told.edges}
-    of_kinds = [sentences[edge] for edge in told.edges if edge[0] != told.root]
-    of_person = [sentences[edge] for edge in told.edges if edge[0] == told.root]
-    person, asked = told.names[told.root], rng.choice((told.target, told.wrong))
-    path = random_shortest_path(told, told.root, told.target, rng)
+    graph = shuffled(graph, _fresh_names(graph, rng), rng)
+    sentences = {edge: _tell_edge(graph, edge, rng) for edge in graph.edges}
+    of_kinds = [sentences[edge] for edge in graph.edges if edge[0] != graph.root]
+    of_person = [sentences[edge] for edge in graph.edges if edge[0] == graph.root]
+    person, query = graph.names[graph.root], rng.choice((graph.target, graph.wrong))
+    path = random_shortest_path(graph, graph.root, graph.target, rng)
     return Problem(
-        question=" ".join([*of_kinds, *of_person, f"True or false: {person} is {told.names[asked]}."]),
-        steps=tuple(_tell_steps(told, path, sentences)),
-        answer=str(asked == told.target),
-        graph=told,
+        question=" ".join([*of_kinds, *of_person, f"True or false: {person} is {graph.names[query]}."]),
+        steps=tuple(_tell_steps(graph, path, sentences)),
+        answer=str(query == graph.target),
+        graph=graph,
     )
 
 
@@ -119,8 +119,8 @@ def _fresh_names(graph: Graph, rng: random.Random) -> list[str]:
     return names
 
 
-def _opposite(said: str) -> str:
-    return said.removeprefix("not ") if said.startswith("not ") else f"not {said}"
+def _opposite(name: str) -> str:
+    return name.removeprefix("not ") if name.startswith("not ") else f"not {name}"
 
 
 def with_article(kind: str) -> str:
@@ -157,7 +157,7 @@ def chain(steps: Sequence[str]) -> list[str]:
     leaves open.
     """
     known = [step.split(".", 1)[0] for step in steps]
-    return [person.split(" ", 1)[0] for person in known[:1]] + [_KNOWN_OF.sub("", told) for told in known]
+    return [person.split(" ", 1)[0] for person in known[:1]] + [_KNOWN_OF.sub("", fact) for fact in known]
 
 
 _KNOWN_OF = re.compile(r"\A\w+ (is an? (?=\w+\Z))?")
@@ -172,17 +172,17 @@ def in_chain(name: str) -> str:
 def graph_of_kinds(graph: Graph) -> Graph | None:
     """The person and the kinds alone; target and wrong candidate are those of which the asked property is said,
     with and without "not". None where there are none."""
-    kept = [node for node, name in enumerate(graph.names) if name in CONCEPTS or node == graph.root]
-    place = {node: number for number, node in enumerate(kept)}
+    nodes = [node for node, name in enumerate(graph.names) if name in CONCEPTS or node == graph.root]
+    place = {node: number for number, node in enumerate(nodes)}
     ends = [
-        next((source for source, end in graph.edges if end == said and source in place), None)
-        for said in (graph.target, graph.wrong)
+        next((source for source, end in graph.edges if end == candidate and source in place), None)
+        for candidate in (graph.target, graph.wrong)
     ]
     if None in ends:
         return None
     target, wrong = (place[end] for end in ends if end is not None)
     edges = [(place[source], place[end]) for source, end in graph.edges if end in place]
-    return Graph(tuple(graph.names[node] for node in kept), tuple(edges), place[graph.root], target, wrong)
+    return Graph(tuple(graph.names[node] for node in nodes), tuple(edges), place[graph.root], target, wrong)
 
 
 def lookup_problems(rng: random.Random) -> list[Problem]:
@@ -195,16 +195,16 @@ def lookup_problems(rng: random.Random) -> list[Problem]:
     names, edges = _tiny_ontology(rng)
     graph = Graph(tuple(names), tuple(edges), root=0, target=0, wrong=0)
     sentences = {edge: _tell_edge(graph, edge, rng) for edge in rng.sample(edges, len(edges))}
-    told = sorted(sentences, key=lambda edge: names[edge[0]] in PERSONS)
-    before = " ".join(sentences[edge] for edge in told)
+    order = sorted(sentences, key=lambda edge: names[edge[0]] in PERSONS)
+    before = " ".join(sentences[edge] for edge in order)
     problems = []
     for _ in range(LOOKUPS):
         start = rng.choice([source for source, _ in edges if names[source] in PERSONS])
         walk = random_walk(edges, start, rng, longest=len(edges))
         end = names[walk[-1]]
-        asked = rng.choice((end, _opposite(end)))
-        question = f"{before} True or false: {names[start]} is {asked}."
-        problems.append(Problem(question, tuple(_tell_steps(graph, walk, sentences)), str(asked == end)))
+        query = rng.choice((end, _opposite(end)))
+        question = f"{before} True or false: {names[start]} is {query}."
+        problems.append(Problem(question, tuple(_tell_steps(graph, walk, sentences)), str(query == end)))
         before = rng.choice(list(sentences.values()))
     return problems
 
@@ -236,14 +236,14 @@ _QUERY = re.compile(r"True or false: (\w+) is ((?:not )?\w+)\.\Z")
 
 def parse_question(question: str) -> Problem | None:
     """Read the ontology back from a question in the official wording; None where it is worded otherwise."""
-    *told, last = question.strip().split(". ")
+    *statements, last = question.strip().split(". ")
     query = _QUERY.match(last)
-    pairs = [_parse_sentence(sentence) for sentence in told]
-    if query is None or not told or None in pairs:
+    pairs = [_parse_sentence(sentence) for sentence in statements]
+    if query is None or not statements or None in pairs:
         return None
-    person, asked = query.groups()
+    person, property_name = query.groups()
     known = [pair for pair in pairs if pair is not None]
-    sentences = {pair: f"{sentence}." for pair, sentence in zip(known, told, strict=True)}
+    sentences = {pair: f"{sentence}." for pair, sentence in zip(known, statements, strict=True)}
 
     def tell_steps(graph: Graph, path: list[int]) -> list[str]:
         names = graph.names
@@ -253,18 +253,18 @@ def parse_question(question: str) -> Problem | None:
     return problem_as_told(
         question,
         known,
-        (person, asked, _opposite(asked)),
+        (person, property_name, _opposite(property_name)),
         tell_steps,
-        lambda graph: str(graph.names[graph.target] == asked),
+        lambda graph: str(graph.names[graph.target] == property_name),
     )
 
 
 def _parse_sentence(sentence: str) -> tuple[str, str] | None:
     """Both ends of the edge that a sentence tells of."""
-    if found := _RULE.match(sentence) or _PLURAL_RULE.match(sentence):
-        return found[1].lower(), found[2] or found[3]
-    if found := _MEMBERSHIP.match(sentence):
-        return found[1], found[2]
+    if match := _RULE.match(sentence) or _PLURAL_RULE.match(sentence):
+        return match[1].lower(), match[2] or match[3]
+    if match := _MEMBERSHIP.match(sentence):
+        return match[1], match[2]
     return None
 
 

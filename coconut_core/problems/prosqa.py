@@ -114,16 +114,16 @@ def lookup_problems(rng: random.Random) -> list[Problem]:
     names = (*rng.sample(PERSONS, persons), *rng.sample(CONCEPTS, nodes - persons))
     possible = [(a, b) for a in range(nodes) for b in range(max(a + 1, persons), nodes)]
     graph = Graph(names, tuple(rng.sample(possible, min(edges, len(possible)))), root=0, target=0, wrong=0)
-    told = " ".join(sentence(graph, edge) for edge in graph.edges)
+    statements = " ".join(sentence(graph, edge) for edge in graph.edges)
     problems = []
     for number in range(LOOKUPS):
         walk = random_walk(graph.edges, rng.choice(graph.edges)[0], rng)
         root, end = graph.names[walk[0]], graph.names[walk[-1]]
-        shown = rng.sample(graph.names, 2)
-        question = f"Is {root} a {shown[0]} or {shown[1]}?"
+        candidates = rng.sample(graph.names, 2)
+        question = f"Is {root} a {candidates[0]} or {candidates[1]}?"
         steps = tuple(sentence(graph, edge) for edge in itertools.pairwise(walk))
         problems.append(
-            Problem(f"{told} {question}" if number == 0 else question, steps, f"{root} is a {end}.")
+            Problem(f"{statements} {question}" if number == 0 else question, steps, f"{root} is a {end}.")
         )
     return problems
 
@@ -139,24 +139,24 @@ def generate(rng: random.Random, size: ProsqaSize | None = None) -> Problem:
 
     Raises CoconutError where the sizes do not go together.
     """
-    chosen = size or ProsqaSize()
-    graph = draw_until_found(lambda: _draw_graph(rng, chosen), chosen, GRAPHS_OF_A_NUMBER)
+    size = size or ProsqaSize()
+    graph = draw_until_found(lambda: _draw_graph(rng, size), size, GRAPHS_OF_A_NUMBER)
     return retell(graph, rng)
 
 
 def retell(graph: Graph, rng: random.Random) -> Problem:
     """Tell the same graph with fresh names, shuffled sentences, candidates in random order, and a random
     one of the shortest paths as its steps."""
-    told = shuffled(graph, _fresh_names(graph, rng), rng)
-    candidates = [told.names[told.target], told.names[told.wrong]]
+    graph = shuffled(graph, _fresh_names(graph, rng), rng)
+    candidates = [graph.names[graph.target], graph.names[graph.wrong]]
     rng.shuffle(candidates)
-    path = random_shortest_path(told, told.root, told.target, rng)
+    path = random_shortest_path(graph, graph.root, graph.target, rng)
     return Problem(
-        question=" ".join(sentence(told, edge) for edge in told.edges)
-        + f" Is {told.names[told.root]} a {candidates[0]} or {candidates[1]}?",
-        steps=tuple(_tell_steps(told, path)),
-        answer=_tell_answer(told),
-        graph=told,
+        question=" ".join(sentence(graph, edge) for edge in graph.edges)
+        + f" Is {graph.names[graph.root]} a {candidates[0]} or {candidates[1]}?",
+        steps=tuple(_tell_steps(graph, path)),
+        answer=_tell_answer(graph),
+        graph=graph,
     )
 
 
@@ -222,10 +222,10 @@ def _draw_parents(
 ) -> list[int]:
     is_mixed = rng.random() < size.mixed
     nodes, weights = pools[FIRST | SECOND if is_mixed else rng.choice((FIRST, SECOND))]
-    wanted = min(_poisson_at_least_one(rng, size.parents), len(nodes))
+    count = min(_poisson_at_least_one(rng, size.parents), len(nodes))
     nodes, weights = nodes.copy(), weights.copy()
     parents: list[int] = []
-    for _ in range(wanted):
+    for _ in range(count):
         place = _weighted(rng, weights)
         parents.append(nodes.pop(place))
         weights.pop(place)
@@ -239,18 +239,18 @@ def _weighted(rng: random.Random, weights: Sequence[float]) -> int:
 
 
 def _draw_question(
-    rng: random.Random, wanted: Range, edges: list[tuple[int, int]], side: list[int]
+    rng: random.Random, hop_range: Range, edges: list[tuple[int, int]], side: list[int]
 ) -> Graph | None:
     root, count = rng.randrange(2), len(side)
-    mine, other = (FIRST, SECOND) if root == 0 else (SECOND, FIRST)
+    own_side, other_side = (FIRST, SECOND) if root == 0 else (SECOND, FIRST)
     inner = {source for source, _ in edges}
     leaves = [node for node in range(2, count) if node not in inner]
-    wrong = [node for node in leaves if side[node] == other]
+    wrong = [node for node in leaves if side[node] == other_side]
     far = distances(edges, root)
-    hops = max((far[node] for node in leaves if side[node] == mine), default=0)
-    if not wrong or not wanted[0] <= hops <= wanted[1]:
+    hops = max((far[node] for node in leaves if side[node] == own_side), default=0)
+    if not wrong or not hop_range[0] <= hops <= hop_range[1]:
         return None
-    target = rng.choice([node for node in leaves if side[node] == mine and far[node] == hops])
+    target = rng.choice([node for node in leaves if side[node] == own_side and far[node] == hops])
     return Graph(tuple(map(str, range(count))), tuple(edges), root, target, rng.choice(wrong))
 
 
@@ -281,13 +281,13 @@ def parse_question(question: str) -> Problem | None:
 
     The answer is known only where exactly one candidate can be reached from the asked node.
     """
-    *told, last = question.strip().split(". ")
-    asked = _QUESTION.match(last)
-    matches = [_EDGE.match(part) for part in told]
-    if asked is None or not told or not all(matches):
+    *statements, last = question.strip().split(". ")
+    query = _QUESTION.match(last)
+    matches = [_EDGE.match(part) for part in statements]
+    if query is None or not statements or not all(matches):
         return None
     pairs = [match.groups() for match in matches if match is not None]
-    return problem_as_told(question, pairs, asked.groups(), _tell_steps, _tell_answer)
+    return problem_as_told(question, pairs, query.groups(), _tell_steps, _tell_answer)
 
 
 def _tell_steps(graph: Graph, path: list[int]) -> list[str]:

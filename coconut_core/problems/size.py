@@ -7,7 +7,7 @@ from typing import TypeVar
 from coconut_core.common.errors import CoconutError
 
 Range = tuple[int, int]  # both ends included
-Drawn = TypeVar("Drawn")
+T = TypeVar("T")
 
 MOST_DRAWS = 20_000  # seconds of drawing; sizes that can be had at all come up far sooner
 
@@ -34,21 +34,21 @@ class Size(Knobs):
         )
 
 
-def check_range(name: str, chosen: Range, least: int, most: int) -> None:
+def check_range(name: str, bounds: Range, least: int, most: int) -> None:
     """Raise CoconutError where a knob's range is upside down or outside what the generator can do."""
-    low, high = chosen
+    low, high = bounds
     if not least <= low <= high <= most:
         raise CoconutError(f"{name} must be a range within {least}..{most}, not {low}..{high}")
 
 
-def draw_until_found(draw: Callable[[], Drawn | None], wanted: object, at_once: int = 1) -> Drawn:
+def draw_until_found(draw: Callable[[], T | None], what: object, at_once: int = 1) -> T:
     """Draw until something comes that is not None.
 
     at_once: how many draws one call of `draw` makes.
-    Raises CoconutError, naming what was wanted, after MOST_DRAWS draws in vain.
+    Raises CoconutError, naming what was to be drawn, after MOST_DRAWS draws in vain.
     """
     for _ in range(MOST_DRAWS // at_once):
-        found = draw()
-        if found is not None:
-            return found
-    raise CoconutError(f"{MOST_DRAWS} draws gave no {wanted}: allow more nodes, or other hops and edges")
+        result = draw()
+        if result is not None:
+            return result
+    raise CoconutError(f"{MOST_DRAWS} draws gave no {what}: allow more nodes, or other hops and edges")

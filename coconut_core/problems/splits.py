@@ -57,16 +57,16 @@ def canonical_form(graph: Graph) -> list[list[tuple[int, ...]]]:
     colours = [0] * len(nodes)
     rounds: list[list[tuple[int, ...]]] = []
     while True:
-        seen = [
+        signatures = [
             (colours[node], *_sorted(colours, sources[node]), -1, *_sorted(colours, targets[node]))
             for node in nodes
         ]
         # Numbered in sorted order, so that a colour's number does not depend on the order of the nodes.
-        number = {signature: index for index, signature in enumerate(sorted(set(seen)))}
-        rounds.append(sorted(seen))
+        number = {signature: index for index, signature in enumerate(sorted(set(signatures)))}
+        rounds.append(sorted(signatures))
         if len(number) == len(set(colours)):
             return rounds
-        colours = [number[signature] for signature in seen]
+        colours = [number[signature] for signature in signatures]
 
 
 def _sorted(colours: Sequence[int], nodes: Sequence[int]) -> list[int]:

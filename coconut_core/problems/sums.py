@@ -26,7 +26,7 @@ THINGS = ("apples", "books", "cards", "coins", "marbles", "pens", "shells", "sta
 LARGEST = 100  # number that has a token
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 NUMBERS = tuple(map(str, range(LARGEST + 1)))
-LEAST_TOLD = 2  # number in a question; "1 pens" is no English
+LEAST_NUMBER = 2  # number in a question; "1 pens" is no English
 SCALED = 0.4  # chance of a doubling or halving where one is possible
 
 
@@ -39,7 +39,7 @@ class Saying:
     new_holder: bool = False  # whether it is the other person's number from here on
 
 
-START, ASKED = "{holder} has {number} {things}", "How many {things} does {holder} have?"
+START, QUESTION = "{holder} has {number} {things}", "How many {things} does {holder} have?"
 SAYINGS = (
     Saying("+", "{holder} buys {number} more {things}"),
     Saying("+", "{holder} finds {number} {things}"),
@@ -83,15 +83,15 @@ class SumsSize(Knobs):
 
 def generate(rng: random.Random, size: SumsSize | None = None) -> Problem:
     """Draw one problem."""
-    chosen = size or SumsSize()
-    result, count = rng.randint(1, chosen.largest), rng.randint(*chosen.steps)
+    size = size or SumsSize()
+    result, count = rng.randint(1, size.largest), rng.randint(*size.steps)
     fresh = rng.randrange(count - 1)  # the step that begins anywhere, wherever it ends
     steps: list[str] = []
     for number in reversed(range(count)):
-        numbers = range(1 if number else LEAST_TOLD, chosen.largest + 1)
+        numbers = range(1 if number else LEAST_NUMBER, size.largest + 1)
         if number == count - 1:
-            change = rng.randint(LEAST_TOLD, chosen.largest // 2)
-            before = rng.choice([each for each in (result - change, result + change) if each in numbers])
+            change = rng.randint(LEAST_NUMBER, size.largest // 2)
+            before = rng.choice([start for start in (result - change, result + change) if start in numbers])
             step = _added(before, result)
         else:
             before, step = _draw_step(rng, result, numbers, scaled=number != fresh)
@@ -103,17 +103,17 @@ def generate(rng: random.Random, size: SumsSize | None = None) -> Problem:
 def retell(steps: Sequence[str], rng: random.Random) -> Problem:
     """Tell the same sums with other people, things and sentences."""
     sums = [_split(step) for step in steps]
-    sayings = [rng.choice([each for each in SAYINGS if each.operation == sign]) for _, sign, _ in sums]
+    sayings = [rng.choice([saying for saying in SAYINGS if saying.operation == sign]) for _, sign, _ in sums]
     people, things = rng.sample(PERSONS, len(PERSONS)), rng.choice(THINGS)
     holder, *holders = people[: 1 + sum(saying.new_holder for saying in sayings)]
     others = people[1 + len(holders) :]  # nobody whose number is told of gives or gets
     sentences = [START.format(holder=holder, number=sums[0][0], things=things)]
     for day, saying, (_, _, number) in zip(DAYS, sayings, sums, strict=False):
         other = holders.pop(0) if saying.new_holder else rng.choice(others)
-        told = saying.text.format(holder=holder, other=other, number=number, things=things)
-        sentences.append(f"On {day} {told}")
+        text = saying.text.format(holder=holder, other=other, number=number, things=things)
+        sentences.append(f"On {day} {text}")
         holder = other if saying.new_holder else holder
-    question = ". ".join([*sentences, ASKED.format(holder=holder, things=things)])
+    question = ". ".join([*sentences, QUESTION.format(holder=holder, things=things)])
     return Problem(question, tuple(steps), step_equation(steps[-1])[1])
 
 
@@ -121,21 +121,21 @@ def parse_question(question: str) -> Problem | None:
     """Read the sums back from a question; None where it is worded otherwise, or tells of several things or of
     somebody whose number is not known. Steps and answer are missing where a result is no whole number, or is
     less than nothing."""
-    first, *told, last = question.strip().split(". ") if ". " in question else ("", "")
-    asked, start = _match(ASKED, last), _match(START, first)
-    if asked is None or start is None or asked["things"] != start["things"] or len(told) > len(DAYS):
+    first, *statements, last = question.strip().split(". ") if ". " in question else ("", "")
+    query, start = _match(QUESTION, last), _match(START, first)
+    if query is None or start is None or query["things"] != start["things"] or len(statements) > len(DAYS):
         return None
     holder, steps, results = start["holder"], list[str](), [Fraction(int(start["number"]))]
-    for day, sentence in zip(DAYS, told, strict=False):
-        found = _read_saying(sentence, day, holder)
-        if found is None or found[1]["things"] != start["things"]:
+    for day, sentence in zip(DAYS, statements, strict=False):
+        reading = _read_saying(sentence, day, holder)
+        if reading is None or reading[1]["things"] != start["things"]:
             return None
-        saying, parts = found
+        saying, parts = reading
         second = parts.get("number", "2")
         results.append(evaluate_sum(f"{results[-1]}{saying.operation}{second}"))
         steps.append(f"<<{results[-2]}{saying.operation}{second}={results[-1]}>>")
         holder = parts["other"] if saying.new_holder else holder
-    if asked["holder"] != holder or not steps:
+    if query["holder"] != holder or not steps:
         return None
     known = all(result >= 0 and result.denominator == 1 for result in results)
     return Problem(question, tuple(steps), str(results[-1])) if known else Problem(question, (), "")
@@ -146,11 +146,11 @@ def _draw_step(rng: random.Random, result: int, numbers: range, *, scaled: bool)
     halve."""
     if scaled and rng.random() < SCALED:
         possible = [(result // 2, "*")] if result % 2 == 0 else []
-        possible = [each for each in (*possible, (result * 2, "/")) if each[0] in numbers]
+        possible = [pair for pair in (*possible, (result * 2, "/")) if pair[0] in numbers]
         if possible:
             before, operation = rng.choice(possible)
             return before, f"<<{before}{operation}2={result}>>"
-    before = rng.choice([number for number in numbers if abs(number - result) >= LEAST_TOLD])
+    before = rng.choice([number for number in numbers if abs(number - result) >= LEAST_NUMBER])
     return before, _added(before, result)
 
 
@@ -166,23 +166,23 @@ def _split(step: str) -> tuple[str, str, str]:
 
 _PATTERNS = {
     text: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(text)))
-    for text in (START, ASKED, *(saying.text for saying in SAYINGS))
+    for text in (START, QUESTION, *(saying.text for saying in SAYINGS))
 }
 
 
 def _match(text: str, sentence: str) -> dict[str, str] | None:
     """What stands in a sentence at the places of a text; None where it is not worded so, or a number has no
     token."""
-    found = _PATTERNS[text].fullmatch(sentence)
-    parts = None if found is None else found.groupdict()
+    match = _PATTERNS[text].fullmatch(sentence)
+    parts = None if match is None else match.groupdict()
     return None if parts is None or parts.get("number", "1") not in NUMBERS else parts
 
 
 def _read_saying(sentence: str, day: str, holder: str) -> tuple[Saying, dict[str, str]] | None:
     """The saying of a day that a sentence is, of the number that somebody has; None where it is none."""
-    told = sentence.removeprefix(f"On {day} ")
-    for saying in SAYINGS if told != sentence else ():
-        parts = _match(saying.text, told)
+    text = sentence.removeprefix(f"On {day} ")
+    for saying in SAYINGS if text != sentence else ():
+        parts = _match(saying.text, text)
         if parts is not None and parts["holder"] == holder != parts.get("other"):
             return saying, parts
     return None

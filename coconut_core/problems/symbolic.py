@@ -41,25 +41,25 @@ class SymbolicSize(ProsqaSize):
 
 def generate(rng: random.Random, size: SymbolicSize | None = None) -> Problem:
     """Draw one problem. Raises CoconutError where the sizes do not go together."""
-    chosen = size or SymbolicSize()
-    hops = rng.randint(*draw_hops(rng, chosen))
-    graph = draw_until_found(lambda: _draw_graph(rng, chosen, hops), chosen)
+    size = size or SymbolicSize()
+    hops = rng.randint(*draw_hops(rng, size))
+    graph = draw_until_found(lambda: _draw_graph(rng, size, hops), size)
     return retell(graph, rng)
 
 
 def retell(graph: Graph, rng: random.Random) -> Problem:
     """Tell the same graph with fresh names, shuffled edges, candidates in random order, and a random one of
     the shortest paths as its steps."""
-    told = shuffled(graph, rng.sample(NAMES, len(graph.names)), rng)
-    candidates = [told.names[told.target], told.names[told.wrong]]
+    graph = shuffled(graph, rng.sample(NAMES, len(graph.names)), rng)
+    candidates = [graph.names[graph.target], graph.names[graph.wrong]]
     rng.shuffle(candidates)
-    path = random_shortest_path(told, told.root, told.target, rng)
-    edges = " | ".join(_tell_edge(told, edge) for edge in told.edges)
+    path = random_shortest_path(graph, graph.root, graph.target, rng)
+    edges = " | ".join(_tell_edge(graph, edge) for edge in graph.edges)
     return Problem(
-        question=f"<eos> {edges} [Q] {told.names[told.root]} {candidates[0]} {candidates[1]}",
-        steps=tuple(_tell_steps(told, path)),
-        answer=told.names[told.target],
-        graph=told,
+        question=f"<eos> {edges} [Q] {graph.names[graph.root]} {candidates[0]} {candidates[1]}",
+        steps=tuple(_tell_steps(graph, path)),
+        answer=graph.names[graph.target],
+        graph=graph,
     )
 
 
@@ -68,12 +68,12 @@ _QUESTION = re.compile(r"<eos> (\w+ \w+(?: \| \w+ \w+)*) \[Q\] (\w+) (\w+) (\w+)
 
 def parse_question(question: str) -> Problem | None:
     """Read the graph back from a question; None where it is worded otherwise."""
-    found = _QUESTION.match(question)
-    if found is None:
+    match = _QUESTION.match(question)
+    if match is None:
         return None
-    edges, *asked = found.groups()
+    edges, *query = match.groups()
     pairs = [edge.split(" ") for edge in edges.split(" | ")]
-    return problem_as_told(question, pairs, asked, _tell_steps, lambda graph: graph.names[graph.target])
+    return problem_as_told(question, pairs, query, _tell_steps, lambda graph: graph.names[graph.target])
 
 
 def _draw_graph(rng: random.Random, size: SymbolicSize, hops: int) -> Graph | None:
@@ -82,12 +82,12 @@ def _draw_graph(rng: random.Random, size: SymbolicSize, hops: int) -> Graph | No
         return None
     edges, side = grown
     ends: list[int] = []
-    for root, mine in ((0, FIRST), (1, SECOND)):
+    for root, own_side in ((0, FIRST), (1, SECOND)):
         far = distances(edges, root)
-        found = [node for node in far if far[node] == hops and side[node] == mine]
-        if not found:
+        candidates = [node for node in far if far[node] == hops and side[node] == own_side]
+        if not candidates:
             return None
-        ends.append(rng.choice(found))
+        ends.append(rng.choice(candidates))
     root = rng.randrange(2)
     return Graph(tuple(map(str, range(len(side)))), tuple(edges), root, ends[root], ends[1 - root])
 

@@ -28,10 +28,10 @@ def trained_size(family: str | None, recipe: Mapping[str, Any] | None) -> Knobs 
     data = (recipe or {}).get("data")
     if not is_family(family) or not isinstance(data, Mapping) or data.get("train"):
         return None
-    known = family_named(family)
+    entry = family_named(family)
     try:
-        size = size_in(known, data)
-        smaller = any(_most(value) < _most(asdict(known.size)[name]) for name, value in _ranges(size).items())
+        size = size_in(entry, data)
+        smaller = any(_most(value) < _most(asdict(entry.size)[name]) for name, value in _ranges(size).items())
     except (KeyError, TypeError, ValueError, IndexError):
         return None
     return size if smaller else None

@@ -25,7 +25,7 @@ from coconut_core.problems.arithmetic import LONGEST, evaluate_sum
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.graphs import distances
 from coconut_core.problems.prontoqa import with_article
-from coconut_core.problems.sums import LEAST_TOLD
+from coconut_core.problems.sums import LEAST_NUMBER
 
 MOST_CHANGE = 20  # how far a number of a question may move
 
@@ -56,9 +56,9 @@ def twin_of(problem: Problem, rng: random.Random) -> Problem | None:
         return None
 
 
-def changed_words(question: str, other: str) -> int:
+def changed_words(question: str, twin: str) -> int:
     """In how many words two questions differ. Raises ValueError where one has more words than the other."""
-    return sum(word != changed for word, changed in zip(question.split(), other.split(), strict=True))
+    return sum(word != changed_word for word, changed_word in zip(question.split(), twin.split(), strict=True))
 
 
 _PRONTOQA_QUERY = " True or false: "
@@ -69,15 +69,15 @@ def _graph_twin(problem: Problem, graph: Graph, rng: random.Random) -> Problem |
     start = max(problem.question.rfind(mark) for mark in _LAST_PARTS)
     if start < 0:
         return None  # a plugin's wording, of which it is not known where the question itself begins
-    told, asked = problem.question[:start], problem.question[start:]
-    if asked.startswith(_PRONTOQA_QUERY):
-        changed = list(_other_memberships(told, graph))
-        rng.shuffle(changed)
+    statements, query = problem.question[:start], problem.question[start:]
+    if query.startswith(_PRONTOQA_QUERY):
+        changes = list(_other_memberships(statements, graph))
+        rng.shuffle(changes)
     else:
-        changed = list(_swapped_names(told, graph))
-    read = [recognise(text + asked) for text in changed]
+        changes = list(_swapped_names(statements, graph))
+    variants = [recognise(text + query) for text in changes]
     # The same is asked, so another answer is the other candidate; none is no answer, or two.
-    twins = [twin for twin in read if twin is not None and twin.answer not in ("", problem.answer)]
+    twins = [twin for twin in variants if twin is not None and twin.answer not in ("", problem.answer)]
     return min(twins, key=lambda twin: _difference(problem, twin), default=None)
 
 
@@ -85,13 +85,13 @@ def _difference(problem: Problem, twin: Problem) -> tuple[int, int]:
     return changed_words(problem.question, twin.question), abs(len(twin.steps) - len(problem.steps))
 
 
-def _swapped_names(told: str, graph: Graph) -> Iterator[str]:
+def _swapped_names(statements: str, graph: Graph) -> Iterator[str]:
     """The edges told with two names swapped: first the candidates', then those of two roots."""
-    pairs = [(graph.target, graph.wrong), *((graph.root, other) for other in _other_roots(graph))]
+    pairs = [(graph.target, graph.wrong), *((graph.root, root) for root in _other_roots(graph))]
     for pair in pairs:
         first, second = (graph.names[node] for node in pair)
         swap = {first: second, second: first}
-        yield "".join(swap.get(part, part) for part in re.split(r"(\w+)", told))
+        yield "".join(swap.get(part, part) for part in re.split(r"(\w+)", statements))
 
 
 def _other_roots(graph: Graph) -> Iterator[int]:
@@ -106,7 +106,7 @@ def _other_roots(graph: Graph) -> Iterator[int]:
             yield node
 
 
-def _other_memberships(told: str, graph: Graph) -> Iterator[str]:
+def _other_memberships(statements: str, graph: Graph) -> Iterator[str]:
     """What is told with the person a member of a kind of the wrong chain, not of one of the right chain."""
     person = graph.names[graph.root]
     reached = [distances(graph.edges, node) for node in range(len(graph.names))]
@@ -117,22 +117,22 @@ def _other_memberships(told: str, graph: Graph) -> Iterator[str]:
         if source == graph.root and graph.target in reached[child]:
             for kind in kinds:
                 member = f"{person} is {with_article(kind)}."
-                yield re.sub(rf"\b{person} is an? {graph.names[child]}\.", member, told)
+                yield re.sub(rf"\b{person} is an? {graph.names[child]}\.", member, statements)
 
 
 def _sums_twin(problem: Problem, rng: random.Random) -> Problem | None:
     if not problem.answer:
         return None
     largest = max(map(_value, _NUMBER.findall(" ".join(problem.steps))))
-    told = list(_CHANGEABLE.finditer(problem.question))
+    numbers = list(_CHANGEABLE.finditer(problem.question))
     for change in range(1, MOST_CHANGE + 1):
-        tried = [
+        variants = [
             recognise(f"{number.string[: number.start(1)]}{value}{number.string[number.end(1) :]}")
-            for number in told
+            for number in numbers
             for value in (int(number[1]) + change, int(number[1]) - change)
-            if value >= LEAST_TOLD
+            if value >= LEAST_NUMBER
         ]
-        twins = [twin for twin in tried if twin is not None and twin.answer not in ("", problem.answer)]
+        twins = [twin for twin in variants if twin is not None and twin.answer not in ("", problem.answer)]
         twins = [twin for twin in twins if _numbers_within(twin, 1, largest)]
         if twins:
             return rng.choice(twins)
@@ -185,10 +185,10 @@ def _number_twin(problem: Problem, rng: random.Random) -> Problem | None:
         for number in _CHANGEABLE.finditer(problem.question)
     ]
     for change in range(1, MOST_CHANGE + 1):
-        tried = [
+        variants = [
             _with_change(number, others, by, sums) for number, others in changeable for by in (change, -change)
         ]
-        twins = [twin for twin in tried if twin is not None]
+        twins = [twin for twin in variants if twin is not None]
         if twins:
             return rng.choice(twins)
     return None
@@ -204,8 +204,8 @@ def _with_change(number: re.Match[str], others: list[Fraction], by: int, sums: _
     if min(was, value) <= 1 or 2 * abs(by) > was or (percent and was <= 100 < value):
         return None  # "1 apples", no longer near, or a share of more than all
     places = len(old.partition(".")[2])
-    new = format(Decimal(_shown(value)), f"{',' * (',' in old)}.{places}f")  # written as the old one
-    become = {other: {other} for other in others}
+    new = format(Decimal(_decimal_text(value)), f"{',' * (',' in old)}.{places}f")  # written as the old one
+    become = {mention: {mention} for mention in others}
     for before, after in zip(_senses(old, percent), _senses(new, percent), strict=True):
         become.setdefault(before, set()).add(after)
     steps = _recalculated(sums, become)
@@ -265,7 +265,7 @@ def _followed(total: str, result: str, become: dict[Fraction, set[Fraction]]) ->
 
     def follow(number: re.Match[str]) -> str:
         (new,) = become[_value(number[0])]
-        return number[0] if new == _value(number[0]) else _shown(new)
+        return number[0] if new == _value(number[0]) else _decimal_text(new)
 
     changed = _NUMBER.sub(follow, total)
     if changed == total:
@@ -274,10 +274,10 @@ def _followed(total: str, result: str, become: dict[Fraction, set[Fraction]]) ->
         new = evaluate_sum(changed)
     except CoconutError:  # it divides by zero
         return None
-    places = len(_shown(_value(result)).partition(".")[2])
-    return (changed, _shown(new)) if new >= 0 and (new * 10**places).denominator == 1 else None
+    places = len(_decimal_text(_value(result)).partition(".")[2])
+    return (changed, _decimal_text(new)) if new >= 0 and (new * 10**places).denominator == 1 else None
 
 
-def _shown(value: Fraction) -> str:
+def _decimal_text(value: Fraction) -> str:
     """A value of finitely many decimals in as few characters as it needs."""
     return f"{_EXACT.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"

@@ -46,8 +46,8 @@ def has_answer(text: str, problem: Problem, answer_prefix: str) -> bool:
 def is_right_officially(text: str, problem: Problem) -> bool:
     """Whether a model's text is right as the official evaluation of Coconut has it: what stands behind the last
     "#" of question and text, commas taken away, is the expected answer letter by letter."""
-    said = f"{problem.question}\n{text}".rsplit("#", 1)[-1]
-    return said.replace(",", "").strip() == problem.answer.replace(",", "").strip()
+    answer = f"{problem.question}\n{text}".rsplit("#", 1)[-1]
+    return answer.replace(",", "").strip() == problem.answer.replace(",", "").strip()
 
 
 def read_answer(text: str, answer_prefix: str) -> Decimal | None:
@@ -64,16 +64,16 @@ def span_number(text: str) -> Decimal | None:
     bare = MARKUP.sub("", text.translate(MINUS)).strip().strip("$").strip()
     if (number := read_number(bare)) is not None:
         return number
-    found = re.match(rf"-?\s?\$?(?:{NUMBER})", bare)
-    if found is None or not UNIT.fullmatch(bare[found.end() :]):
+    match = re.match(rf"-?\s?\$?(?:{NUMBER})", bare)
+    if match is None or not UNIT.fullmatch(bare[match.end() :]):
         return None
-    return read_number(re.sub(r"\s", "", found[0]))
+    return read_number(re.sub(r"\s", "", match[0]))
 
 
 def last_number(text: str) -> Decimal | None:
     """The last number of a text, as "72" in "48 + 24 = **72** clips."; None where it has none."""
-    found = list(IN_TEXT.finditer(MARKUP.sub("", text.translate(MINUS))))
-    return read_number((found[-1]["sign"] or "") + found[-1]["number"]) if found else None
+    numbers = list(IN_TEXT.finditer(MARKUP.sub("", text.translate(MINUS))))
+    return read_number((numbers[-1]["sign"] or "") + numbers[-1]["number"]) if numbers else None
 
 
 def read_number(text: str) -> Decimal | None:
@@ -90,8 +90,8 @@ def wrong_answer(problem: Problem) -> str | None:
     if problem.answer in ("True", "False"):
         return str(problem.answer != "True")
     target, wrong = graph.names[graph.target], graph.names[graph.wrong]
-    said = re.sub(rf"(?<!\w){re.escape(target)}(?!\w)", lambda _: wrong, problem.answer)
-    return None if said == problem.answer else said
+    answer = re.sub(rf"(?<!\w){re.escape(target)}(?!\w)", lambda _: wrong, problem.answer)
+    return None if answer == problem.answer else answer
 
 
 def conclusion(answer: str) -> str:

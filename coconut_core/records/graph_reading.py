@@ -54,16 +54,16 @@ def graph_mass(
     thought 1 is the root and thought k the nodes at k - 1 hops; 1 where thought 1 is the first hop.
     """
     hops = thought - 1 + first_thought_hops
-    found = graph_layers(graph)
+    layers = graph_layers(graph)
 
     def mass(nodes: Iterable[int]) -> float:
         return sum(probabilities.get(graph.names[node], 0.0) for node in nodes)
 
-    frontier = found.layers[hops] if hops < len(found.layers) else ()
+    frontier = layers.layers[hops] if hops < len(layers.layers) else ()
     return GraphMass(
         frontier=mass(frontier),
-        reachable=mass(node for layer in found.layers for node in layer),
-        optimal=mass(node for node in frontier if node in found.on_optimal_path),
+        reachable=mass(node for layer in layers.layers for node in layer),
+        optimal=mass(node for node in frontier if node in layers.on_optimal_path),
         target=mass([graph.target]),
         wrong=mass([graph.wrong]),
     )

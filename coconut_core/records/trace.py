@@ -104,10 +104,10 @@ class Trace:
     prompt_ids: tuple[int, ...] = ()  # empty in traces of before ids were kept
 
     def __repr__(self) -> str:
-        said = " · ".join(
-            f"{each.top[0].name} {each.top[0].probability:.2f}" for each in self.thoughts() if each.top
+        readouts = " · ".join(
+            f"{top[0].name} {top[0].probability:.2f}" for top in (step.top for step in self.thoughts()) if top
         )
-        thoughts = f"{len(self.thoughts())} thoughts" + (f": {said}" if said else "")
+        thoughts = f"{len(self.thoughts())} thoughts" + (f": {readouts}" if readouts else "")
         return f"Trace({self.model}, {brief(self.question)}, {thoughts}, says {brief(self.text)})"
 
     def thoughts(self) -> list[StepRecord]:
@@ -208,7 +208,7 @@ class Trace:
             | {"problem": reshaped(record.get("problem"), Problem.from_json)},
             where,
         )
-        if wrong := [each for each in trace.steps if each.index < (each.kind == "thought")]:
+        if wrong := [step for step in trace.steps if step.index < (step.kind == "thought")]:
             raise CoconutError(f"{where}: a {wrong[0].kind} cannot have the number {wrong[0].index}")
         if "stopped_by" not in record and record["finished"]:
             return replace(trace, stopped_by=_guessed_stop(trace))
