@@ -14,7 +14,9 @@ from coconut_tui.views import answer, attention, graph, lens, lines, nearest, nu
 from coconut_tui.views.guides import GUIDES, Guide
 from coconut_tui.views.view import Sight, View
 
-VIEWS = tuple(each.VIEW for each in (top, graph, answer, lens, attention, lines, nearest, trajectory, numbers))
+VIEWS = tuple(
+    module.VIEW for module in (top, graph, answer, lens, attention, lines, nearest, trajectory, numbers)
+)
 TABLE = Table("view", "coconut_tui.views", View, {view.name: view for view in VIEWS})
 
 

@@ -21,10 +21,10 @@ def draw(sight: Sight) -> Text:
     width = min(_NAME, (sight.width - columns * _SHARE + _GAP) // columns)
     lines = []
     for step in words:
-        said = next((item.probability for item in step.top if item.key == step.key), 0.0)
-        others = [item for item in step.top if item.key != step.key][: columns - 1]
-        line = Text(f"{fitted(step.name, width)} {share_text(said)}")
-        line.append("".join(f"  {token_share(item, width)}" for item in others), "dim")
+        probability = next((item.probability for item in step.top if item.key == step.key), 0.0)
+        alternatives = [item for item in step.top if item.key != step.key][: columns - 1]
+        line = Text(f"{fitted(step.name, width)} {share_text(probability)}")
+        line.append("".join(f"  {token_share(item, width)}" for item in alternatives), "dim")
         lines.append(line)
     return Text("\n").join(lines)
 

@@ -18,16 +18,18 @@ def ask(sight: Sight) -> Ask | None:
 
 def draw(sight: Sight) -> Text:
     """The text, and the words that got most as bars."""
-    wanted = ask(sight)
-    if wanted is None:
+    request = ask(sight)
+    if request is None:
         return Text("Take a step (s) to see where it looked.", "dim")
-    found = sight.answer(wanted)
-    if not isinstance(found, Attention):
-        return in_place_of(sight, found)
-    layer, head = _within(sight.dials.layer, found.layers), _within(sight.dials.head, found.heads)
-    shares = found.row(layer, head)
-    text = Text(f"reads {plain_name(found.reads)}, makes {plain_name(found.gives)}\n")
-    text.append(f"{_which('layer', layer, found.layers)}, {_which('head', head, found.heads)}\n\n", "bold")
+    attention = sight.answer(request)
+    if not isinstance(attention, Attention):
+        return in_place_of(sight, attention)
+    layer, head = _within(sight.dials.layer, attention.layers), _within(sight.dials.head, attention.heads)
+    shares = attention.row(layer, head)
+    text = Text(f"reads {plain_name(attention.reads)}, makes {plain_name(attention.gives)}\n")
+    text.append(
+        f"{_which('layer', layer, attention.layers)}, {_which('head', head, attention.heads)}\n\n", "bold"
+    )
     order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[
         : max(3, min(len(_RANKS), sight.height // 3))
     ]
@@ -35,25 +37,25 @@ def draw(sight: Sight) -> Text:
     width = max(4, min(24, sight.width - 20))
     top = shares[order[0]]
     for entry, rank in ranks.items():
-        text.append(f"{rank} {fitted(plain_name(found.entries[entry]), 12)} ")
+        text.append(f"{rank} {fitted(plain_name(attention.entries[entry]), 12)} ")
         text.append_text(share_bar(shares[entry], width, whole=top)).append("\n")
     text.append(f"bars and shades: parts of the largest, {share_text(top)}\n", "dim")
-    text.append(f"{share_text(sum(shares[found.words :]))} in all behind the prompt\n\n", "dim")
-    return text.append_text(_prompt(found, shares, ranks))
+    text.append(f"{share_text(sum(shares[attention.words :]))} in all behind the prompt\n\n", "dim")
+    return text.append_text(_prompt(attention, shares, ranks))
 
 
-def _prompt(found: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
+def _prompt(attention: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
     """The prompt's words and the steps behind it, each on a ground as strong as the root of its share; what is
     not the question's in italics."""
     text, top = Text(), max(shares) or 1.0
-    for entry, word in enumerate(found.entries):
-        if entry == found.words:
+    for entry, word in enumerate(attention.entries):
+        if entry == attention.words:
             text.append("\n")
-        elif entry in found.spaced or (entry > found.words and (word[:1].isalnum() or word[:1] == "<")):
+        elif entry in attention.spaced or (entry > attention.words and (word[:1].isalnum() or word[:1] == "<")):
             text.append(" ")
         plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else plain_name(word)
         shown = Text(plain, shade((shares[entry] / top) ** 0.5))
-        if entry in found.template:
+        if entry in attention.template:
             shown.stylize("italic")
         text.append_text(shown).append(ranks.get(entry, ""), "bold")
     return text

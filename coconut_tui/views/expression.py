@@ -29,12 +29,12 @@ def draw(sight: Sight, thought: StepRecord | None) -> Text:
     text = Text()
     if thought is not None:
         text.append(f"probability at thought {step_name(thought)}\n", "dim")
-    left = set(range(len(sums)))
-    while left:  # results that nothing was made of have a tree of their own
-        root = max(left)
+    remaining = set(range(len(sums)))
+    while remaining:  # results that nothing was made of have a tree of their own
+        root = max(remaining)
         for step, depth, number in _tree(sums, root):
             if step is not None:
-                left.discard(step)
+                remaining.discard(step)
             text.append_text(_line(sums, step, depth, number, shares, sight.width))
     return text.append_text(_table(sight, sums, thought))
 
@@ -43,8 +43,8 @@ def _tree(sums: Sums, root: int, depth: int = 0) -> list[tuple[int | None, int, 
     """The lines of a result's tree: its step (None for a number of the question), depth, number."""
     lines: list[tuple[int | None, int, str]] = [(root, depth, sums[root][1])]
     for number in numbers_in(sums[root][0]):
-        made = next((step for step in range(root - 1, -1, -1) if sums[step][1] == number), None)
-        lines += [(None, depth + 1, number)] if made is None else _tree(sums, made, depth + 1)
+        source = next((step for step in range(root - 1, -1, -1) if sums[step][1] == number), None)
+        lines += [(None, depth + 1, number)] if source is None else _tree(sums, source, depth + 1)
     return lines
 
 

@@ -110,20 +110,20 @@ class InspectPane(FramedPane):
             self.query_one(f"#view-{view.name}", TextView).show(unreadable(sight.step))
             return
         self.query_one(f"#view-{view.name}", TextView).show(view.draw(sight))
-        wanted = view.ask(sight)
+        request = view.ask(sight)
         replayed = sight.facts is not None and sight.facts.replayed
-        if wanted is not None and not replayed and self.display and sight.answer(wanted) is None:
-            self.post_message(self.Wants(wanted))
+        if request is not None and not replayed and self.display and sight.answer(request) is None:
+            self.post_message(self.Wants(request))
 
 
 def _step_facts(sight: Sight) -> Text:
     """As many lines whatever the step is, so that nothing below moves from step to step."""
     lines = 2 if sight.width >= _WIDE else 3
-    text = _told(sight)
+    text = _facts(sight)
     return text.append("\n" * (lines - 1 - text.plain.count("\n")))
 
 
-def _told(sight: Sight) -> Text:
+def _facts(sight: Sight) -> Text:
     run, step = sight.run, sight.step
     if run is None or step is None:
         return Text("no step yet", "dim")

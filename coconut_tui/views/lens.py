@@ -29,64 +29,64 @@ def ask(sight: Sight) -> Ask | None:
 
 def cell(sight: Sight) -> tuple[LensColumn, int, tuple[TokenRecord, ...]] | None:
     """The cell under the cursor: column, layer (from 1), likeliest tokens. None where there is none."""
-    wanted = ask(sight)
-    found = None if wanted is None else sight.answer(wanted)
-    if not isinstance(found, LensGrid):
+    request = ask(sight)
+    grid = None if request is None else sight.answer(request)
+    if not isinstance(grid, LensGrid):
         return None
-    column = next(column for column in found.columns if column.step == _anchor(sight))
+    column = next(column for column in grid.columns if column.step == _anchor(sight))
     layer = min(sight.dials.lens_layer or len(column.layers), len(column.layers))
     return column, layer, column.layers[layer - 1]
 
 
 def draw(sight: Sight) -> Text:
     """The grid, and below it the cell under the cursor."""
-    wanted = ask(sight)
-    if wanted is None:
+    request = ask(sight)
+    if request is None:
         return Text("Take a step (s) to look into it.", "dim")
-    found, chosen = sight.answer(wanted), cell(sight)
-    if not isinstance(found, LensGrid) or chosen is None:
-        return in_place_of(sight, found)
-    column, layer, top = chosen
-    kind = "tuned lens" if found.calibration else "plain lens"
+    grid, selected = sight.answer(request), cell(sight)
+    if not isinstance(grid, LensGrid) or selected is None:
+        return in_place_of(sight, grid)
+    column, layer, top = selected
+    kind = "tuned lens" if grid.calibration else "plain lens"
     text = Text().append(f"{kind} · layer by thought\n", "dim")
-    text.append_text(_grid(sight, found, column, layer))
+    text.append_text(_grid(sight, grid, column, layer))
     step = sight.run.steps[column.step] if sight.run is not None else None
     text.append(f"\nlayer {layer}", "bold").append(f" of {len(column.layers)}, ")
     text.append(f"{'thought ' if column.name != '⟨eot⟩' else ''}{column.name}", "bold")
     text.append(", before its edit\n" if step is not None and step.edit else "\n")
-    if layer <= len(found.calibration):
-        plain, tuned = found.calibration[layer - 1]
+    if layer <= len(grid.calibration):
+        plain, tuned = grid.calibration[layer - 1]
         text.append(f"held out: {tuned:.2f} nats from the last layer (plain {plain:.2f})\n", "dim")
     bars = max(4, min(24, sight.width - 18))
-    shown = top[: sight.token_count]
-    text.append_text(Text("\n").join(token_bar(item.name, item.probability, 12, bars) for item in shown))
-    return text.append(f"\n! {found.note}", "dim") if found.note else text
+    likeliest = top[: sight.token_count]
+    text.append_text(Text("\n").join(token_bar(item.name, item.probability, 12, bars) for item in likeliest))
+    return text.append(f"\n! {grid.note}", "dim") if grid.note else text
 
 
-def _grid(sight: Sight, grid: LensGrid, chosen: LensColumn, layer: int) -> Text:
+def _grid(sight: Sight, grid: LensGrid, selected: LensColumn, layer: int) -> Text:
     room = sight.width - _LABEL
     beside = len(grid.columns) * (_NAME + _SHARE) <= room  # the probability beside the token, else below it
     fitting = room // len(grid.columns) - (_SHARE if beside else 1)
     name = min(12, max(_NAME, fitting))
     width = name + _SHARE if beside else name + 1
-    columns = _around(grid.columns, chosen, max(1, room // width))
+    columns = _around(grid.columns, selected, max(1, room // width))
     text = Text(" " * _LABEL)
     for column in columns:
-        here = column.step == chosen.step
+        here = column.step == selected.step
         head = shortened(("▾" if here else "") + column.name, width - 1)
         text.append(padded(head, width), "bold" if here else "dim")
-    for number in range(len(chosen.layers), 0, -1):
+    for number in range(len(selected.layers), 0, -1):
         text.append(f"\n{number:>{_LABEL - 1}} ", "bold" if number == layer else "dim")
         cells = [(column, column.layers[number - 1][0]) for column in columns]
         for part in ("both",) if beside else ("token", "share"):
             if part == "share":
                 text.append("\n" + " " * _LABEL)
             for column, item in cells:
-                under = column.step == chosen.step and number == layer
-                drawn = Text(_cell(item, part, name), shade(item.probability))
-                drawn.stylize("bold" if under else "")
-                drawn.stylize(Style(meta={"@click": f"app.look_at({column.step}, {number})"}))
-                text.append_text(drawn)
+                under = column.step == selected.step and number == layer
+                token_text = Text(_cell(item, part, name), shade(item.probability))
+                token_text.stylize("bold" if under else "")
+                token_text.stylize(Style(meta={"@click": f"app.look_at({column.step}, {number})"}))
+                text.append_text(token_text)
                 text.append("◂" if under and part != "token" else " ")
     left_out = len(grid.columns) - len(columns)
     if left_out:
@@ -101,9 +101,9 @@ def _cell(item: TokenRecord, part: str, name: int) -> str:
     return fitted(item.name, name) if part == "token" else f"{share_text(item.probability):<{name}}"
 
 
-def _around(columns: tuple[LensColumn, ...], chosen: LensColumn, count: int) -> tuple[LensColumn, ...]:
+def _around(columns: tuple[LensColumn, ...], selected: LensColumn, count: int) -> tuple[LensColumn, ...]:
     """As many columns as there is room for, with the chosen one among them."""
-    place = columns.index(chosen)
+    place = columns.index(selected)
     first = max(0, min(place - count // 2, len(columns) - count))
     return columns[first : first + count]
 

@@ -42,29 +42,29 @@ def draw(sight: Sight) -> Text:
     steps = _steps(sight)
     if not steps:
         return Text("Take a step (s) to begin the lines.", "dim")
-    wanted, text = ask(sight), Text()
-    found = None if wanted is None else sight.answer(wanted)
-    answered: Mapping[str, Sequence[float]] = found.probabilities if isinstance(found, Courses) else {}
+    request, text = ask(sight), Text()
+    courses = None if request is None else sight.answer(request)
+    probabilities: Mapping[str, Sequence[float]] = courses.probabilities if isinstance(courses, Courses) else {}
     shares = {
-        pin: answered.get(
+        pin: probabilities.get(
             pin, [_share(step, pin) for step in steps if pin in step.watched or not step.readable]
         )
         for pin in pinned(sight)
     }
-    drawn = {pin: each[-_MOST:] for pin, each in shares.items() if len(each) == len(steps)}
+    complete = {pin: course[-_MOST:] for pin, course in shares.items() if len(course) == len(steps)}
     first = max(0, len(steps) - _MOST)
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
-    if drawn:
-        names = found.names if isinstance(found, Courses) else {}
-        labelled = {_marked(sight, pin, names.get(pin, pin)): each for pin, each in drawn.items()}
+    if complete:
+        names = courses.names if isinstance(courses, Courses) else {}
+        labelled = {_marked(sight, pin, names.get(pin, pin)): course for pin, course in complete.items()}
         text.append(_plot(sight, labelled, first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
-    missing = [pin for pin in shares if pin not in drawn]
-    if missing and isinstance(found, Courses):
+    missing = [pin for pin in shares if pin not in complete]
+    if missing and isinstance(courses, Courses):
         text.append(f"\nno single token of this model: {', '.join(missing)}", "dim")
     elif missing:
-        text.append(f"\n{', '.join(missing)}: ").append_text(in_place_of(sight, found))
+        text.append(f"\n{', '.join(missing)}: ").append_text(in_place_of(sight, courses))
     text.append("\n\n")
     here = None if selected is None else selected - first
     for name, values in (
@@ -81,11 +81,11 @@ def _plot(sight: Sight, shares: Mapping[str, Sequence[float]], first: int, selec
 
     count = len(next(iter(shares.values())))
     x = list(range(first + 1, first + count + 1))
-    lines = [Line(name, x, each) for name, each in shares.items()]
+    lines = [Line(name, x, course) for name, course in shares.items()]
     marks = [(selected + 1.0, "selected")] if selected is not None and selected >= first else []
     figure = draw_lines(lines, "Probability", "thought, last ⟨eot⟩", "p", marks, (0.0, 1.0))
-    drawn = figure.to_text(sight.width, max(8, min(20, sight.height - 8)))
-    return drawn.partition("\n")[2]  # its title is the tab's
+    plot = figure.to_text(sight.width, max(8, min(20, sight.height - 8)))
+    return plot.partition("\n")[2]  # its title is the tab's
 
 
 def _marked(sight: Sight, pin: str, name: str) -> str:
@@ -107,10 +107,10 @@ def _sparkline(name: str, values: Sequence[float | None], selected: int | None, 
     here = values[selected] if selected is not None and 0 <= selected < len(values) else None
     text.append("" if here is None else f"{here:.2f}", "bold").append(f"  ({low:.2f} to {high:.2f})\n", "dim")
     scale = (len(_LEVELS) - 1) / (high - low) if high > low else 0.0
-    each = max(1, min(3, width // len(values)))
+    cells_each = max(1, min(3, width // len(values)))
     for number, value in list(enumerate(values))[-width:]:
         bar = " " if value is None else _LEVELS[round((value - low) * scale)]
-        text.append(bar * each, "" if number == selected else BAR_STYLE)
+        text.append(bar * cells_each, "" if number == selected else BAR_STYLE)
     return text.append("\n")
 
 

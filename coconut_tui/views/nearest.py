@@ -15,15 +15,15 @@ def ask(sight: Sight) -> Ask | None:
 
 def draw(sight: Sight) -> Text:
     """Bars of the cosines."""
-    wanted = ask(sight)
-    if wanted is None:
+    request = ask(sight)
+    if request is None:
         return Text("Take a step (s) to see what lies near it.", "dim")
-    found = sight.answer(wanted)
-    if not isinstance(found, Neighbours):
-        return in_place_of(sight, found)
+    neighbours = sight.answer(request)
+    if not isinstance(neighbours, Neighbours):
+        return in_place_of(sight, neighbours)
     width = max(4, min(24, sight.width - 19))
     text = Text().append("cosine to the token embedding\n", "dim")
-    for item in found.top[: sight.token_count]:
+    for item in neighbours.top[: sight.token_count]:
         text.append(f"\n{fitted(item.name, 12)} ")
         text.append(bar(item.probability, width), BAR_STYLE).append(f" {item.probability:.2f}")
     return text

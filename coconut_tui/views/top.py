@@ -1,5 +1,6 @@
 """The likeliest tokens of the selected step, at a temperature."""
 
+from dataclasses import replace
 from math import log
 
 from rich.text import Text
@@ -16,8 +17,7 @@ def ask(sight: Sight) -> Ask | None:
     """What is recorded is cut off, so only the model knows it at another temperature."""
     if sight.number is None or sight.dials.temperature == 1:
         return None
-    wanted = sight.ask("top", sight.number + 1)
-    return Ask(wanted.kind, wanted.question, wanted.decisions, temperature=sight.dials.temperature)
+    return replace(sight.ask("top", sight.number + 1), temperature=sight.dials.temperature)
 
 
 def draw(sight: Sight) -> Text:
@@ -27,14 +27,14 @@ def draw(sight: Sight) -> Text:
         first = "the first word" if no_thoughts else "what the first thought says"
         return Text(f"Take a step (s) to see {first}.", "dim")
     top, text = sight.step.top, Text()
-    wanted = ask(sight)
-    if wanted is not None:
-        text.append(f"≠ temperature {wanted.temperature:g}, not 1", "bold")
-        found = sight.answer(wanted)
-        if not isinstance(found, Heated):
-            return text.append("\n").append_text(in_place_of(sight, found))
-        text.append(f": entropy {found.entropy:.2f}\n")
-        top = found.top
+    request = ask(sight)
+    if request is not None:
+        text.append(f"≠ temperature {request.temperature:g}, not 1", "bold")
+        readout = sight.answer(request)
+        if not isinstance(readout, Heated):
+            return text.append("\n").append_text(in_place_of(sight, readout))
+        text.append(f": entropy {readout.entropy:.2f}\n")
+        top = readout.top
     if top and flat(top):
         text.append(f"{FLAT}: every token is as likely\n", EDIT_STYLE)
     bars = max(4, min(24, sight.width - 17 - _LOG))

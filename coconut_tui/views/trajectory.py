@@ -29,69 +29,71 @@ def ask(sight: Sight) -> Ask | None:
 
 def draw(sight: Sight) -> Text:
     """The points with lines between them, and which letter is which branch."""
-    wanted = ask(sight)
-    if sight.run is None or wanted is None:
+    request = ask(sight)
+    if sight.run is None or request is None:
         return Text("Take thoughts (s) to see where they lead.", "dim")
-    found = sight.answer(wanted)
-    if not isinstance(found, Trajectory):
-        return in_place_of(sight, found)
+    trajectory = sight.answer(request)
+    if not isinstance(trajectory, Trajectory):
+        return in_place_of(sight, trajectory)
     tree = sight.run.tree
-    height = max(8, sight.height - min(8, len(found.ways)) - 4)
-    text = _canvas(sight, found, sight.width, height)
-    first, second = found.explained
-    text.append(f"\n{len(found.points)} thoughts; of their variance\n→ {first:.0%}, ↑ {second:.0%}\n", "dim")
-    letters = _letters(found)
-    for number in found.ways:
+    height = max(8, sight.height - min(8, len(trajectory.ways)) - 4)
+    text = _canvas(sight, trajectory, sight.width, height)
+    first, second = trajectory.explained
+    text.append(
+        f"\n{len(trajectory.points)} thoughts; of their variance\n→ {first:.0%}, ↑ {second:.0%}\n", "dim"
+    )
+    letters = _letters(trajectory)
+    for number in trajectory.ways:
         branch = tree.branch(number)
         here = number == tree.current
         text.append(f"\n{letters[number]} ", BAR_BOLD if here else "bold")
         text.append(shortened(branch.name, sight.width - 4), "bold" if here else "")
-    left_out = len(tree.branches) - len(found.ways)
+    left_out = len(tree.branches) - len(trajectory.ways)
     if left_out:
         text.append(f"\n{left_out} branch{' is' if left_out == 1 else 'es are'} not drawn", "dim")
     return text
 
 
 def _with_thoughts(tree: Tree) -> Iterator[tuple[int, Decisions]]:
-    taken = [branch for branch in tree.branches if THOUGHT in branch.decisions.moves]
-    chosen = [b for b in taken if b.number != tree.current][: MOST_LETTERS - 1]
-    chosen += [b for b in taken if b.number == tree.current]
-    for branch in sorted(chosen, key=lambda each: each.number):
+    thinking = [branch for branch in tree.branches if THOUGHT in branch.decisions.moves]
+    branches = [b for b in thinking if b.number != tree.current][: MOST_LETTERS - 1]
+    branches += [b for b in thinking if b.number == tree.current]
+    for branch in sorted(branches, key=lambda branch: branch.number):
         last = branch.decisions.moves.rfind(THOUGHT) + 1
         yield branch.number, replace(branch.decisions.upto(last), thoughts=None)
 
 
-def _letters(found: Trajectory) -> dict[int, str]:
-    return dict(zip(found.ways, ascii_lowercase, strict=False))
+def _letters(trajectory: Trajectory) -> dict[int, str]:
+    return dict(zip(trajectory.ways, ascii_lowercase, strict=False))
 
 
-def _canvas(sight: Sight, found: Trajectory, width: int, height: int) -> Text:
+def _canvas(sight: Sight, trajectory: Trajectory, width: int, height: int) -> Text:
     """One scale for both directions, a cell being twice as high as wide."""
     assert sight.run is not None
-    xs, ys = [point.x for point in found.points], [point.y for point in found.points]
+    xs, ys = [point.x for point in trajectory.points], [point.y for point in trajectory.points]
     span = max(max(xs) - min(xs), 1e-9), max(max(ys) - min(ys), 1e-9)
     scale = min((2 * width - 8) / span[0], (4 * height - 4) / span[1])  # dots for a unit
     left, top = min(xs), max(ys)
-    dots = [(round((p.x - left) * scale) + 2, round((top - p.y) * scale) + 1) for p in found.points]
+    dots = [(round((p.x - left) * scale) + 2, round((top - p.y) * scale) + 1) for p in trajectory.points]
     cells: Cells = {}
     current = sight.run.tree.current
-    for number, way in sorted(found.ways.items(), key=lambda item: item[0] == current):  # it lies on top
+    for number, way in sorted(trajectory.ways.items(), key=lambda item: item[0] == current):  # it lies on top
         style = BAR_STYLE if number == current else "dim"
         _draw_lines(cells, [dots[place] for place in way], style)
-    here = found.ways.get(current, ())
-    letters, taken = _letters(found), set()
+    here = trajectory.ways.get(current, ())
+    letters, occupied = _letters(trajectory), set()
     order = [*here, *(place for place in range(len(dots)) if place not in here)]
     selected = _selected(sight, here)
     for place in order:
-        point = found.points[place]
-        label = f"{letters[point.branch] if len(found.ways) > 1 else ''}{point.name}"
+        point = trajectory.points[place]
+        label = f"{letters[point.branch] if len(trajectory.ways) > 1 else ''}{point.name}"
         style = "reverse bold" if place == selected else BAR_BOLD if place in here else ""
         column, row = dots[place][0] // 2, dots[place][1] // 4
         for right, down in _BESIDE:
             spots = [(column + right + n, row + down) for n in range(len(label))]
-            if all(spot not in taken and 0 <= spot[0] < width and 0 <= spot[1] < height for spot in spots):
+            if all(spot not in occupied and 0 <= spot[0] < width and 0 <= spot[1] < height for spot in spots):
                 cells |= {spot: (letter, style) for spot, letter in zip(spots, label, strict=True)}
-                taken |= set(spots)
+                occupied |= set(spots)
                 break
     lines = (_line(cells, row, width) for row in range(max((row for _, row in cells), default=0) + 1))
     return Text("\n").join(lines)

@@ -73,10 +73,10 @@ def unreadable(step: StepRecord) -> Text:
     )
 
 
-def in_place_of(sight: Sight, found: Found | None) -> Text:
+def in_place_of(sight: Sight, answer: Found | None) -> Text:
     """What stands in a view's place while the model has not answered, or where it cannot."""
-    if isinstance(found, Failed):
-        return Text(found.text)
+    if isinstance(answer, Failed):
+        return Text(answer.text)
     if sight.facts is not None and sight.facts.replayed:
         return Text("This needs the model: a saved run holds what its steps showed, and no more.", "dim")
     return Text("reading the model …", "dim")
