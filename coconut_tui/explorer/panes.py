@@ -20,7 +20,7 @@ from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.palettes import palette_theme
-from coconut_tui.widgets.prompt import PromptPane, asked_line
+from coconut_tui.widgets.prompt import PromptPane, question_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
@@ -95,7 +95,7 @@ class PanedApp(App[None]):
 
     def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw the question: what it asks in the line on top, all of it in its pane."""
-        self.query_one("#asked", TextView).show(asked_line(view))
+        self.query_one("#asked", TextView).show(question_line(view))
         self.query_one(PromptPane).show(view, facts)
 
     @property

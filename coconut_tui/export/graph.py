@@ -17,7 +17,7 @@ NAME_LENGTH = 9  # characters of a node's name that fit
 
 @dataclass(frozen=True)
 class _Layout:
-    found: GraphLayers
+    layering: GraphLayers
     places: dict[int, tuple[float, float]]  # left upper corner of each node
     width: float
     height: float
@@ -31,13 +31,13 @@ def draw_graph(graph: Graph) -> str:
     columns = "".join(
         f'<g class="column" data-hops="{hops}"><rect x="{hops * COLUMN}" y="0" {size}/>'
         f'<text x="{hops * COLUMN + MARGIN}" y="18">{hops} hop{"" if hops == 1 else "s"}</text></g>'
-        for hops in range(len(layout.found.layers))
+        for hops in range(len(layout.layering.layers))
     )
     edges = "".join(_edge(layout, edge) for edge in dict.fromkeys(graph.edges))
     nodes = "".join(_node(graph, layout, node) for node in layout.places)
     below = (
         f'<text class="heading" x="{MARGIN}" y="{layout.strip + 14}">out of reach</text>'
-        if layout.found.unreachable
+        if layout.layering.unreachable
         else ""
     )
     label = f"Graph of the problem: {len(graph.names)} nodes, from {visible(graph.names[graph.root])}"
@@ -49,20 +49,20 @@ def draw_graph(graph: Graph) -> str:
 
 
 def _lay_out(graph: Graph) -> _Layout:
-    found = graph_layers(graph)
+    layering = graph_layers(graph)
     places: dict[int, tuple[float, float]] = {}
-    for hops, layer in enumerate(found.layers):
+    for hops, layer in enumerate(layering.layers):
         for row, node in enumerate(_ordered(graph, layer, places)):
             places[node] = (hops * COLUMN + MARGIN, HEADING + row * ROW)
-    strip = HEADING + ROW * max(len(layer) for layer in found.layers) + MARGIN
+    strip = HEADING + ROW * max(len(layer) for layer in layering.layers) + MARGIN
     # Never narrower than four columns, so that a short graph's strip is not a tower.
-    columns = max(4, len(found.layers))
-    for number, node in enumerate(found.unreachable):
+    columns = max(4, len(layering.layers))
+    for number, node in enumerate(layering.unreachable):
         row, column = divmod(number, columns)
         places[node] = (column * COLUMN + MARGIN, strip + HEADING + row * ROW)
-    rows = -(-len(found.unreachable) // columns)
+    rows = -(-len(layering.unreachable) // columns)
     below = HEADING + rows * ROW if rows else 0
-    return _Layout(found, places, (columns - 1) * COLUMN + NODE_WIDTH + 2 * MARGIN, strip + below, strip)
+    return _Layout(layering, places, (columns - 1) * COLUMN + NODE_WIDTH + 2 * MARGIN, strip + below, strip)
 
 
 def _ordered(graph: Graph, layer: tuple[int, ...], places: dict[int, tuple[float, float]]) -> list[int]:
@@ -81,9 +81,9 @@ def _edge(layout: _Layout, edge: tuple[int, int]) -> str:
     start, end = left + NODE_WIDTH, right
     bend = max(30.0, (end - start) / 2)
     kind = "edge"
-    if edge[0] in layout.found.unreachable:
+    if edge[0] in layout.layering.unreachable:
         kind = "edge far"
-    elif {edge[0], edge[1]} <= layout.found.on_optimal_path and end > start:
+    elif {edge[0], edge[1]} <= layout.layering.on_optimal_path and end > start:
         kind = "edge optimal"
     return (
         f'<path class="{kind}" d="M{start} {top + half}'
@@ -93,23 +93,23 @@ def _edge(layout: _Layout, edge: tuple[int, int]) -> str:
 
 def _node(graph: Graph, layout: _Layout, node: int) -> str:
     x, y = layout.places[node]
-    mark, kind = _mark(graph, layout.found, node)
+    mark, kind = _mark(graph, layout.layering, node)
     name = visible(graph.names[node])
-    shown = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+    label = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
     size = f'width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="6"'
     return (
         f'<g class="node {kind}" data-node="{node}" transform="translate({x} {y})">'
         f'<title>{escape(name)}</title><rect class="box" {size}/>'
         f'<rect class="mass" x="1" y="{NODE_HEIGHT - 7}" width="0" height="6" rx="2"/>'
-        f'<text x="8" y="18">{mark}{escape(shown)}</text>'
+        f'<text x="8" y="18">{mark}{escape(label)}</text>'
         f'<text class="share" x="{NODE_WIDTH - 8}" y="18" text-anchor="end"></text></g>'
     )
 
 
-def _mark(graph: Graph, found: GraphLayers, node: int) -> tuple[str, str]:
+def _mark(graph: Graph, layering: GraphLayers, node: int) -> tuple[str, str]:
     """What stands in front of a node's name, and its class."""
     if node == graph.target:
         return "✓ ", "right"
     if node == graph.wrong:
         return "✗ ", "wrong"
-    return ("★ ", "optimal") if node in found.on_optimal_path else ("", "other")
+    return ("★ ", "optimal") if node in layering.on_optimal_path else ("", "other")

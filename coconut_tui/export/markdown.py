@@ -41,10 +41,10 @@ def _table(trace: Trace) -> str:
 
 def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:
     name = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
-    said = ", ".join(f"{_plain(item.name)} {item.probability:.2f}" for item in step.top[:TOKENS])
-    said = said if step.readable else UNREADABLE
+    likeliest = ", ".join(f"{_plain(item.name)} {item.probability:.2f}" for item in step.top[:TOKENS])
+    likeliest = likeliest if step.readable else UNREADABLE
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
-    cells = [name + (" ✎" if step.edit else ""), said, f"{step.entropy:.2f}", f"{step.norm:.1f}", cosine]
+    cells = [name + (" ✎" if step.edit else ""), likeliest, f"{step.entropy:.2f}", f"{step.norm:.1f}", cosine]
     if with_graph:
         found = mass(trace, step)
         cells.append("" if found is None else f"{found.frontier:.2f}")

@@ -21,8 +21,8 @@ from coconut_tui.export.reading import (
     frontier_hops,
     judgement,
     mass,
-    said_together,
     settings_line,
+    step_groups,
     step_name,
     verdict_line,
     visible,
@@ -70,7 +70,7 @@ def _hash(text: str) -> str:
 
 def _steps(trace: Trace) -> str:
     rows = []
-    for group in said_together(trace):
+    for group in step_groups(trace):
         if group[0][1].kind == "token":
             words = "".join(_word(number, step) for number, step in group)
             rows.append(f'<li class="words">» {words}</li>')
@@ -107,9 +107,9 @@ def _label(step: StepRecord) -> str:
     fed = "" if step.kind == "thought" else f" {step.name}"
     edited = "" if step.edit is None else f", edited: {visible(step.edit)}"
     likeliest = step.top[0] if step.top else None
-    said = f", would say {likeliest.name} {likeliest.probability:.2f}" if likeliest else ""
-    said = said if step.readable else f", {UNREADABLE}"
-    return step_name(step) + fed + edited + said
+    readout = f", would say {likeliest.name} {likeliest.probability:.2f}" if likeliest else ""
+    readout = readout if step.readable else f", {UNREADABLE}"
+    return step_name(step) + fed + edited + readout
 
 
 def _token(item: TokenRecord) -> str:
@@ -142,7 +142,7 @@ def _detail(trace: Trace, number: int, step: StepRecord) -> str:
         facts["edited"] = step.edit
     if step.ended is not None:
         facts["thinking ended by"] = step.ended
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
+    entries = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
     tokens = [(item.name, item.probability) for item in step.top[:DETAIL_TOKENS]]
     tables = _table("likeliest tokens", tokens)
     if (found := mass(trace, step)) is not None:
@@ -158,7 +158,7 @@ def _detail(trace: Trace, number: int, step: StepRecord) -> str:
         )
     return (
         f'<article class="detail" data-detail="{number}"><h3>{escape(step_name(step))}</h3>'
-        f"<dl>{listed}</dl>{tables}</article>"
+        f"<dl>{entries}</dl>{tables}</article>"
     )
 
 

@@ -72,7 +72,7 @@ def mass(trace: Trace, step: StepRecord) -> GraphMass | None:
     return graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
 
 
-def said_together(trace: Trace) -> list[list[tuple[int, StepRecord]]]:
+def step_groups(trace: Trace) -> list[list[tuple[int, StepRecord]]]:
     """The steps with their numbers: each thought and marker alone, words that follow each other in one."""
     groups: list[list[tuple[int, StepRecord]]] = []
     for words, steps in groupby(enumerate(trace.steps), key=lambda item: item[1].kind == "token"):

@@ -16,15 +16,15 @@ TOKENS = 5  # likeliest tokens shown of a thought
 def render_text(trace: Trace) -> str:
     """The whole file, without escape sequences."""
     problem = trace.problem
-    shown = replace(
+    readable = replace(
         trace,
         steps=tuple(replace(step, top=step.top[:TOKENS]) for step in trace.steps),
         question=visible(trace.question),
         text=visible(trace.text),
         problem=None if problem is None else replace(problem, answer=visible(problem.answer)),
     )
-    written = io.StringIO()
-    page = Console(file=written, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    print_trace(shown, page)
+    output = io.StringIO()
+    page = Console(file=output, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    print_trace(readable, page)
     lines = [*(f"edited {line}" for line in edits(trace)), settings_line(trace), visible(trace.model)]
-    return f"{written.getvalue()}\n" + "\n".join([*lines, f"thoughts used? {verdict_line(trace)}"]) + "\n"
+    return f"{output.getvalue()}\n" + "\n".join([*lines, f"thoughts used? {verdict_line(trace)}"]) + "\n"

@@ -186,14 +186,14 @@ class BesideScreen(ModalScreen[None]):
         self._show()
 
     def _show(self) -> None:
-        if self.is_mounted and (found := self.query("#beside")):
-            going_on = next((each.activity for each in (self.second, self.first) if each.activity), "")
+        if self.is_mounted and (panes := self.query("#beside")):
+            going_on = next((side.activity for side in (self.second, self.first) if side.activity), "")
             title = f"{self.first.name}  |  {self.second.name}"
             self.query_one(VerticalScroll).border_title = plain_title(
                 f"{title} · {going_on} …" if going_on else title
             )
             dense = self.size.width >= _DENSE
-            found.first(Static).update(draw_beside(self.first, self.second, self.measured, dense=dense))
+            panes.first(Static).update(draw_beside(self.first, self.second, self.measured, dense=dense))
 
 
 def draw_beside(first: Side, second: Side, measured: Measured, *, dense: bool) -> RenderableType:

@@ -69,8 +69,8 @@ class BreakpointsScreen(ModalScreen[bool]):
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor."""
-        chosen = self.query_one(OptionList)
-        chosen.action_cursor_down() if by > 0 else chosen.action_cursor_up()
+        options = self.query_one(OptionList)
+        options.action_cursor_down() if by > 0 else options.action_cursor_up()
 
     def action_leave(self) -> None:
         """Close."""
@@ -86,11 +86,11 @@ class BreakpointsScreen(ModalScreen[bool]):
         self._show(place)
 
     def _show(self, place: int) -> None:
-        chosen = self.query_one(OptionList)
-        chosen.clear_options()
-        for each in self._breakpoints:
-            chosen.add_option(Option(Text(f"{'[x]' if each.enabled else '[ ]'} {each}")))
+        options = self.query_one(OptionList)
+        options.clear_options()
+        for entry in self._breakpoints:
+            options.add_option(Option(Text(f"{'[x]' if entry.enabled else '[ ]'} {entry}")))
         if self._breakpoints:
-            chosen.highlighted = place
+            options.highlighted = place
         else:
-            chosen.add_option(Option(Text("There is none: press a to add one.", "dim"), disabled=True))
+            options.add_option(Option(Text("There is none: press a to add one.", "dim"), disabled=True))

@@ -13,7 +13,7 @@ from textual.widgets import Input, Label, Static
 from coconut_tui.run.commands import Completion, completed
 
 _HINT = "tab completes, enter runs, escape leaves"
-_SHOWN = 8  # completions
+_MOST = 8  # completions
 
 
 class CommandScreen(ModalScreen[str | None]):
@@ -65,12 +65,12 @@ class CommandScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
     def _show(self, text: str) -> None:
-        found = self._complete(text)
+        completions = self._complete(text)
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(no_wrap=True, style="bold")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
-        for each in found[:_SHOWN]:
-            table.add_row(Text(each.usage), Text(each.description))
-        if len(found) > _SHOWN:
-            table.add_row(Text("…", "dim"), f"{len(found) - _SHOWN} more")
+        for completion in completions[:_MOST]:
+            table.add_row(Text(completion.usage), Text(completion.description))
+        if len(completions) > _MOST:
+            table.add_row(Text("…", "dim"), f"{len(completions) - _MOST} more")
         self.query_one("#completions", Static).update(table)

@@ -15,7 +15,7 @@ from coconut_core.common.errors import visible
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, ControlRow, told_answers, what_it_says
-from coconut_tui.widgets.tokens import chance_text, place_headings, place_told, verdict_mark
+from coconut_tui.widgets.tokens import chance_text, place_headings, place_note, verdict_mark
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
 
@@ -36,7 +36,7 @@ class ControlsScreen(ModalScreen[None]):
         """verdict: what is known of the model's thoughts, in a line."""
         super().__init__()
         self._verdict = verdict
-        self.found = Controlled()
+        self.controlled = Controlled()
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog wide") as dialog:
@@ -52,9 +52,9 @@ class ControlsScreen(ModalScreen[None]):
         """The columns follow the width."""
         self.call_after_refresh(self._show)
 
-    def show(self, found: Controlled) -> None:
+    def show(self, controlled: Controlled) -> None:
         """Show what is known."""
-        self.found = found
+        self.controlled = controlled
         if self.query("#controls"):  # else it is not there yet, or not any more
             self._show()
 
@@ -64,42 +64,42 @@ class ControlsScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         dialog = self.query_one(VerticalScroll)
-        going_on = not (self.found.complete or self.found.error)
+        going_on = not (self.controlled.complete or self.controlled.error)
         dialog.border_subtitle = "trying …, escape stops" if going_on else "escape closes"
         width = dialog.scrollable_content_region.width
-        self.query_one("#controls", Static).update(draw_controls(self.found, self._verdict, width))
+        self.query_one("#controls", Static).update(draw_controls(self.controlled, self._verdict, width))
 
 
-def draw_controls(found: Controlled, verdict: str, width: int) -> RenderableType:
+def draw_controls(controlled: Controlled, verdict: str, width: int) -> RenderableType:
     """The table, and what it says beside the model's verdict."""
-    if found.error:
-        return Text(f"✗ {found.error}")
+    if controlled.error:
+        return Text(f"✗ {controlled.error}")
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
     described = width >= _WITH_DESCRIPTIONS
     table.add_column("thoughts fed", no_wrap=True, ratio=2 if described else None)
     table.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=2)
     table.add_column("changed", no_wrap=True)
-    judged = found.own is not None and found.own.right is not None
+    judged = controlled.own is not None and controlled.own.right is not None
     if judged:
         table.add_column("right", no_wrap=True)
-    headings = place_headings(found.place) or ["p"]
+    headings = place_headings(controlled.place) or ["p"]
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right")
-    if found.own is not None:
+    if controlled.own is not None:
         table.add_row(
             Text("its own", "bold"),
-            _answers([(found.own, 1)], whole=described),
+            _answers([(controlled.own, 1)], whole=described),
             "",
-            *([_right(int(bool(found.own.right)), 1)] if judged else []),
-            *_chances(found.probabilities, len(headings)),
+            *([_right(int(bool(controlled.own.right)), 1)] if judged else []),
+            *_chances(controlled.probabilities, len(headings)),
         )
-    for row in found.rows:
+    for row in controlled.rows:
         table.add_row(*_cells(row, described, judged, len(headings)))
-    if not found.complete and not any(row.said for row in found.rows):
+    if not controlled.complete and not any(row.said for row in controlled.rows):
         return Group(table, Text("\ntrying …", "dim"))
-    notes = [Text(f"\n{what_it_says(found)}"), _beside(verdict)]
-    if found.place is not None:
-        notes.append(Text(place_told(found.place), "dim"))
+    notes = [Text(f"\n{what_it_says(controlled)}"), _beside(verdict)]
+    if controlled.place is not None:
+        notes.append(Text(place_note(controlled.place), "dim"))
     return Group(table, *notes)
 
 

@@ -43,7 +43,7 @@ class EditScreen(ModalScreen[str | None]):
         first = workshop.begun(workshop.facts.forms[0])
         self._text = text or str(first)
         self._timer: Timer | None = None
-        self._dialled = ""  # the form whose dials are shown
+        self._dials = ""  # the form whose dials are shown
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="edit") as dialog:
@@ -149,8 +149,8 @@ class EditScreen(ModalScreen[str | None]):
         if self._timer is not None:
             self._timer.stop()
         if self._missing:
-            wanted = f"type {self._missing} in its field, or in the line on top"
-            self.query_one("#preview-text", Static).update(Text(wanted, "dim"))
+            hint = f"type {self._missing} in its field, or in the line on top"
+            self.query_one("#preview-text", Static).update(Text(hint, "dim"))
             return
         self.query_one("#preview-text", Static).update(Text("looking ahead …", "dim"))
         self._timer = self.set_timer(_PAUSE, lambda: self._look_ahead(self._whole_text))
@@ -165,9 +165,9 @@ class EditScreen(ModalScreen[str | None]):
 
     async def _set_dials(self, draft: Draft | None) -> None:
         place = self.query_one("#dials", Vertical)
-        shown = "" if draft is None else f"{draft.form.name} {[name for name, _ in draft.arguments]}"
-        if shown != self._dialled:
-            self._dialled = shown
+        dials = "" if draft is None else f"{draft.form.name} {[name for name, _ in draft.arguments]}"
+        if dials != self._dials:
+            self._dials = dials
             await place.remove_children()
             if draft is not None:
                 await place.mount_all([self._dial(draft, name, value) for name, value in draft.arguments])
@@ -195,10 +195,10 @@ def draw_preview(preview: Preview) -> Table:
         after = preview.after[number] if number < len(preview.after) else None
         if before != after:
             table.add_row(f"≠ {number + 1}", _likeliest(before), _likeliest(after))
-    said = preview.said_before, preview.said_after
-    same = said[0] is not None and said[1] is not None and said[0].answer == said[1].answer
+    answers = preview.said_before, preview.said_after
+    same = answers[0] is not None and answers[1] is not None and answers[0].answer == answers[1].answer
     table.add_row(
-        Text("= same" if same else "≠ answer", "" if same else "bold"), _answer(said[0]), _answer(said[1])
+        Text("= same" if same else "≠ answer", "" if same else "bold"), _answer(answers[0]), _answer(answers[1])
     )
     return table
 

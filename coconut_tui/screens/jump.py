@@ -43,5 +43,5 @@ class JumpScreen(ModalScreen[Go | None]):
 
     def on_click(self, event: events.Click) -> None:
         """A click goes to the smallest place that lies there."""
-        there = [each for each in self._targets.values() if each.region.contains(*event.screen_offset)]
+        there = [target for target in self._targets.values() if target.region.contains(*event.screen_offset)]
         self.dismiss(min(there, key=lambda target: target.region.area).go if there else None)

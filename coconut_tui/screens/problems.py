@@ -91,16 +91,16 @@ class ProblemsScreen(ModalScreen[int | None]):
         """List what fits the filter; the cursor stays on its problem."""
         if not self.query(OptionList):  # it is not there yet, or not any more
             return
-        listed = self.query_one(OptionList)
-        place = listed.highlighted
+        options = self.query_one(OptionList)
+        place = options.highlighted
         before = None if place is None or place >= len(self._numbers) else self._numbers[place]
         self._numbers = self._problems.matching(self.query_one(Input).value)
         columns = self._columns
         self.query_one("#problem-heads", Static).update(Text(_row(_HEADS, columns), "bold"))
-        listed.clear_options()
-        listed.add_options([Option(self._line(number, columns)) for number in self._numbers[:MOST_LISTED]])
+        options.clear_options()
+        options.add_options([Option(self._line(number, columns)) for number in self._numbers[:MOST_LISTED]])
         if self._numbers:
-            listed.highlighted = self._numbers.index(before) if before in self._numbers[:MOST_LISTED] else 0
+            options.highlighted = self._numbers.index(before) if before in self._numbers[:MOST_LISTED] else 0
         judged = [self._problems.verdict(number) for number in self._numbers]
         known = sum(verdict is not None for verdict in judged)
         title = f"Problems: {len(self._numbers)}, answered {known}, right {judged.count(True)}"
@@ -126,9 +126,9 @@ class ProblemsScreen(ModalScreen[int | None]):
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor while the filter is being typed."""
-        listed = self.query_one(OptionList)
-        if listed.option_count:
-            listed.highlighted = min(max((listed.highlighted or 0) + by, 0), listed.option_count - 1)
+        options = self.query_one(OptionList)
+        if options.option_count:
+            options.highlighted = min(max((options.highlighted or 0) + by, 0), options.option_count - 1)
 
     def action_answer_all(self) -> None:
         """Answer what is listed."""

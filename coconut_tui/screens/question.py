@@ -43,7 +43,7 @@ class QuestionScreen(ModalScreen[None]):
             if len(self._texts) > 1:
                 dialog.border_subtitle = "ctrl+s asks, up brings earlier questions, escape closes"
             yield TextArea(self._texts[0], soft_wrap=True)
-            yield Static(_told(self._error), id="refused")
+            yield Static(_error_text(self._error), id="refused")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -81,7 +81,7 @@ class QuestionScreen(ModalScreen[None]):
     def refuse(self, error: str) -> None:
         """It cannot be asked, and here is why."""
         self.waits = False
-        self.query_one("#refused", Static).update(_told(error))
+        self.query_one("#refused", Static).update(_error_text(error))
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """The error was about another text."""
@@ -93,5 +93,5 @@ class QuestionScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _told(error: str) -> Text:
+def _error_text(error: str) -> Text:
     return Text(f"✗ {visible(error)}" if error else "", "bold")

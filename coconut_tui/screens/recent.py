@@ -34,7 +34,7 @@ class RecentScreen(ModalScreen[str | None]):
         super().__init__()
         self._title, self._items, self._new = title, items, new
         self._error, self._leaving = error, leaving
-        self._listed: list[str] = []
+        self._matches: list[str] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as dialog:
@@ -56,35 +56,35 @@ class RecentScreen(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what the cursor stands on, else what was written."""
-        place, written = self.query_one(OptionList).highlighted, event.value.strip()
+        place, text = self.query_one(OptionList).highlighted, event.value.strip()
         if place is not None:
-            self.dismiss(self._listed[place])
-        elif self._new and written:
-            self.dismiss(written)
+            self.dismiss(self._matches[place])
+        elif self._new and text:
+            self.dismiss(text)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take what was clicked."""
-        self.dismiss(self._listed[event.option_index])
+        self.dismiss(self._matches[event.option_index])
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor while the filter is being typed."""
-        listed = self.query_one(OptionList)
-        if self._listed:
-            before = -1 if listed.highlighted is None else listed.highlighted
-            listed.highlighted = min(max(before + by, 0), len(self._listed) - 1)
+        options = self.query_one(OptionList)
+        if self._matches:
+            before = -1 if options.highlighted is None else options.highlighted
+            options.highlighted = min(max(before + by, 0), len(self._matches) - 1)
 
     def action_leave(self) -> None:
         """Close."""
         self.dismiss(None)
 
     def _show(self, words: str) -> None:
-        listed = self.query_one(OptionList)
-        self._listed = [
+        options = self.query_one(OptionList)
+        self._matches = [
             item for item in self._items if all(word in item.lower() for word in words.lower().split())
         ]
-        listed.clear_options()
-        listed.add_options(
-            [Option(Text(plain_name(item), no_wrap=True, overflow="ellipsis")) for item in self._listed]
+        options.clear_options()
+        options.add_options(
+            [Option(Text(plain_name(item), no_wrap=True, overflow="ellipsis")) for item in self._matches]
         )
-        if self._listed and not self._new:
-            listed.highlighted = 0
+        if self._matches and not self._new:
+            options.highlighted = 0

@@ -38,7 +38,7 @@ class TrainingScreen(ModalScreen[None]):
         Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
 
-    class Looked(Message):
+    class LogRead(Message):
         """The thread has read the log."""
 
         def __init__(self, standing: Text, picture: Text | None) -> None:
@@ -70,7 +70,7 @@ class TrainingScreen(ModalScreen[None]):
         """The plots follow the size."""
         self.call_after_refresh(self._look)
 
-    def on_training_screen_looked(self, message: Looked) -> None:
+    def on_training_screen_log_read(self, message: LogRead) -> None:
         """Show what it found."""
         message.stop()
         self._looking = False
@@ -107,7 +107,7 @@ class TrainingScreen(ModalScreen[None]):
             standing = Text(self._log.standing(self._clock()), "bold")
         except CoconutError as error:
             standing = Text(f"✗ {error}")
-        self.post_message(self.Looked(standing, picture))
+        self.post_message(self.LogRead(standing, picture))
 
 
 def draw_log(log: TrainingLog, width: int, height: int) -> Text:
@@ -115,8 +115,8 @@ def draw_log(log: TrainingLog, width: int, height: int) -> Text:
     state = log.state
     parts = [Text(line) for line in lines(state.newest, state.stage_name)] if state.newest else []
     if state.evaluation:
-        seen = {"step": state.evaluated_at, "evaluation": state.evaluation, "samples": state.samples}
-        parts += [*(Text(line) for line in lines(seen)), Text(_ABOUT, "dim")]
+        record = {"step": state.evaluated_at, "evaluation": state.evaluation, "samples": state.samples}
+        parts += [*(Text(line) for line in lines(record)), Text(_ABOUT, "dim")]
     if not parts:
         return Text("nothing logged yet", "dim")
     room = height - 2 - sum(len(part.wrap(Console(width=width), width)) for part in parts)

@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Footer, Static
 from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
-from coconut_tui.widgets.tokens import chance_text, end_of, place_headings, place_told, shortened, verdict_mark
+from coconut_tui.widgets.tokens import chance_text, end_of, place_headings, place_note, shortened, verdict_mark
 
 _CHANCE = 5  # cells of a probability
 _ALOUD = "; +5 words were said in front of one"
@@ -56,8 +56,8 @@ class WhatIfScreen(ModalScreen[str | None]):
         headings = self._head()
         widest = max((cells(variant.text) for variant in table.variants), default=0)
         chances = sum(max(_CHANCE, cells(heading)) for heading in headings)
-        taken = widest + len("changed") + chances + 2 * (3 + len(headings))
-        room = max(16, self.query_one(".dialog").scrollable_content_region.width - taken)
+        columns_width = widest + len("changed") + chances + 2 * (3 + len(headings))
+        room = max(16, self.query_one(".dialog").scrollable_content_region.width - columns_width)
         for variant in table.variants:
             rows.add_row(*_cells(variant, room, len(headings)))
         rows.move_cursor(row=row)
@@ -80,7 +80,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         error = variants[row].error if row < len(variants) else ""
         answered = sum(variant.said is not None for variant in variants)
         aloud = _ALOUD if any(variant.aloud for variant in variants) else ""
-        note = f"changed compares answers alone{aloud}. {place_told(self._table.place)}".rstrip()
+        note = f"changed compares answers alone{aloud}. {place_note(self._table.place)}".rstrip()
         text = note if self._table.complete else f"trying … {answered} answered, escape stops"
         self.query_one("#what-if-state", Static).update(Text(f"✗ {error}" if error else text, "dim"))
 

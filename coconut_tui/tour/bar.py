@@ -50,4 +50,4 @@ class TourBar(Static):
             return
         step = STOPS[number]
         text = Text(f" {number + 1}/{len(STOPS)} {step.title} ", "bold reverse")
-        self.update(Text().append_text(text).append("  " + step.told(keys)))
+        self.update(Text().append_text(text).append("  " + step.instruction(keys)))

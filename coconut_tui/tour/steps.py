@@ -17,7 +17,7 @@ class Stop:
     text: str
     done: Callable[[ExplorerBase], bool]
 
-    def told(self, keys: Mapping[str, str]) -> str:
+    def instruction(self, keys: Mapping[str, str]) -> str:
         """The text with the keys as they are set."""
         return self.text.format_map(keys)
 

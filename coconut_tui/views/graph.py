@@ -26,7 +26,7 @@ def draw(sight: Sight) -> Text:
     if sight.run is None or sight.run.graph is None:
         return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
     graph, thought = sight.run.graph, _thought(sight)
-    layers = graph_layers(graph)
+    layering = graph_layers(graph)
     shares = {} if thought is None else thought.watched
     text, frontier = Text(), None
     if thought is not None:
@@ -34,17 +34,17 @@ def draw(sight: Sight) -> Text:
             text.append(f"as of thought {step_name(thought)}, the last one\n", "dim")
         frontier = thought.index - 1 + sight.first_thought_hops
         text.append_text(_masses(_mass(sight, graph, thought))).append_text(_totals(sight, graph, thought))
-    for hops, layer in enumerate(layers.layers):
+    for hops, layer in enumerate(layering.layers):
         here = hops == frontier
         text.append(f"{'▸' if here else ' '}{hops} hop{'' if hops == 1 else 's'}\n", "bold" if here else "dim")
         for node in sorted(layer, key=lambda node: graph.names[node]):
-            text.append_text(_node(graph, node, shares, node in layers.on_optimal_path))
-    if layers.unreachable:
-        total = sum(shares.get(graph.names[node], 0.0) for node in layers.unreachable)
-        count = len(layers.unreachable)
+            text.append_text(_node(graph, node, shares, node in layering.on_optimal_path))
+    if layering.unreachable:
+        total = sum(shares.get(graph.names[node], 0.0) for node in layering.unreachable)
+        count = len(layering.unreachable)
         text.append(f"\n{count} node{'' if count == 1 else 's'} out of reach  {share_text(total)}\n", "dim")
         for node in (graph.target, graph.wrong):
-            if node in layers.unreachable:
+            if node in layering.unreachable:
                 text.append_text(_node(graph, node, shares, optimal=False))
     gap = "   " if sum(map(len, _LEGEND)) + 6 <= sight.width else "\n"
     return text.append("\n" + gap.join(_LEGEND), "dim")

@@ -112,8 +112,8 @@ class Slider(Dial):
         offset = event.get_content_offset(self)
         if offset is not None:
             share = (offset.x - _LABEL - 1) / max(1, self._cells - 1)
-            wanted = self._low + min(max(share, 0.0), 1.0) * (self._high - self._low)
-            self._set(round(wanted / self._step) * self._step)
+            number = self._low + min(max(share, 0.0), 1.0) * (self._high - self._low)
+            self._set(round(number / self._step) * self._step)
 
     @property
     def _cells(self) -> int:

@@ -50,18 +50,18 @@ def _readable(colour: _Colour, ground: _Colour) -> _Colour:
     """The colour, nearer to white or to black where it is too near to its ground."""
     towards = _letters(ground)
     steps = (_mixed(colour, towards, part / 20) for part in range(21))
-    return next(each for each in steps if contrast(each, ground) >= CONTRAST)
+    return next(shade for shade in steps if contrast(shade, ground) >= CONTRAST)
 
 
 def _letters(ground: _Colour) -> _Colour:
     """Black or white, whichever is read more easily; its contrast is never below 4.58."""
-    return max(((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)), key=lambda each: contrast(each, ground))
+    return max(((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)), key=lambda letters: contrast(letters, ground))
 
 
 def _luminance(colour: _Colour) -> float:
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (each / 255 for each in colour)
+        for part in (value / 255 for value in colour)
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

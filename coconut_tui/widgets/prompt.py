@@ -30,13 +30,13 @@ class PromptPane(VerticalScroll):
         self.query_one("#model-facts", TextView).show(_facts(facts, None if view is None else view.thoughts))
 
 
-def asked_line(view: RunView | None) -> Text:
+def question_line(view: RunView | None) -> Text:
     """What the question asks, in one line: its last sentence that is a question, or else its end."""
     if view is None:
         return Text()
     sentences = re.split(r"(?<=[.!?])\s+|\n+|(?=\[Q\])", view.question.strip())
-    asked = next((each for each in reversed(sentences) if each.endswith("?")), sentences[-1])
-    line = _marked(asked, view)
+    question = next((sentence for sentence in reversed(sentences) if sentence.endswith("?")), sentences[-1])
+    line = _marked(question, view)
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from coconut_tui.widgets.text import escaped
 
-_KEPT = 512  # drawn lines, more than are ever in sight
+_MOST_STRIPS = 512  # drawn lines, more than are ever in sight
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RowsView(ScrollView, can_focus=True):
         self._rows: Sequence[Row] = []
         self.key: int | None = None  # of the row under the cursor
         self._styles_now = Style(), Style()  # of a line, and of the one under the cursor
-        self._drawn: dict[object, tuple[object, Strip]] = {}  # by row: what it was drawn from, and the line
+        self._strips: dict[object, tuple[object, Strip]] = {}  # by row: what it was drawn from, and the line
         self._in_sight: dict[int, object] = {}  # the same by line of the pane, as it was painted last
 
     def text_of(self, key: int) -> Text:
@@ -97,19 +97,19 @@ class RowsView(ScrollView, can_focus=True):
         if row.key is not None and row.key == self.key:
             style += self._styles_now[1]
         name = row.text.plain if row.key is None and row.text is not None else row.key
-        drawn_from = source, style
-        if name in self._drawn and self._drawn[name][0] == drawn_from:
-            return self._drawn[name][1]
+        origin = source, style
+        if name in self._strips and self._strips[name][0] == origin:
+            return self._strips[name][1]
         text = self.text_of(row.key) if row.text is None and row.key is not None else row.text or Text()
         strip = Strip(escaped(text).render(self.app.console)).adjust_cell_length(width).apply_style(style)
-        if len(self._drawn) >= _KEPT:
-            self._drawn.clear()
-        self._drawn[name] = drawn_from, strip
+        if len(self._strips) >= _MOST_STRIPS:
+            self._strips.clear()
+        self._strips[name] = origin, strip
         return strip
 
     def draw_again(self) -> None:
         """Draw the same rows: colours mean something else now."""
-        self._drawn.clear()
+        self._strips.clear()
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
@@ -157,8 +157,8 @@ class RowsView(ScrollView, can_focus=True):
         if number >= len(self._rows):
             return width
         row = self._rows[number]
-        said = self.source_of(row.key) if row.text is None and row.key is not None else row.text
-        return width, said, row.key, row.key is not None and row.key == self.key
+        content = self.source_of(row.key) if row.text is None and row.key is not None else row.text
+        return width, content, row.key, row.key is not None and row.key == self.key
 
     def _take_size(self, size: Size) -> None:
         """So many lines. Laying out the whole screen costs more than drawing, and is needed only where the

@@ -19,7 +19,7 @@ def status_line(
         parts += [view.tree.here.name] if len(view.tree.branches) > 1 else []
         mode = "speaking" if view.mode == "thinking" and view.without_thoughts else view.mode
         parts.append("cut off" if view.said.cut_off else mode)
-    active = sum(each.enabled for each in breakpoints)
+    active = sum(point.enabled for point in breakpoints)
     if active:
         parts.append(f"* {active} breakpoint{'' if active == 1 else 's'}")
     if activity:

@@ -22,10 +22,10 @@ def escaped(text: Text) -> Text:
         return text
     pieces = [visible(char, "\n") for char in text.plain]
     places = [0, *accumulate(map(len, pieces))]
-    shown = text.blank_copy("".join(pieces))
-    for each in text.spans:
-        shown.stylize(each.style, places[each.start], places[min(each.end, len(pieces))])
-    return shown
+    result = text.blank_copy("".join(pieces))
+    for span in text.spans:
+        result.stylize(span.style, places[span.start], places[min(span.end, len(pieces))])
+    return result
 
 
 def plain_title(text: str) -> str:

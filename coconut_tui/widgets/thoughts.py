@@ -24,7 +24,7 @@ _FOLLOWING = 24  # rows for thoughts that are still to come
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class _StepRows:
     """The rows of the steps of a run, and what they depend on."""
 
     steps: tuple[StepRecord, ...]
@@ -45,7 +45,7 @@ class ThoughtsPane(RowsView):
         self._selected: int | None = None
         self._breakpoints: tuple[Breakpoint, ...] = ()
         self._stops: frozenset[int] = frozenset()  # steps taken at which a breakpoint stops
-        self._steps_drawn = _Drawn((), {}, 0)
+        self._step_rows = _StepRows((), {}, 0)
 
     def show(
         self,
@@ -63,7 +63,7 @@ class ThoughtsPane(RowsView):
                 Moment(step, previous, view.graph, 1 if facts is None else facts.first_thought_hops)
                 for step, previous in zip(view.steps, before, strict=False)
             )
-            hits = (number for number, each in enumerate(moments) if first_hit(breakpoints, each) is not None)
+            hits = (n for n, moment in enumerate(moments) if first_hit(breakpoints, moment) is not None)
             self._stops = frozenset(hits)
         self._lay_out()
 
@@ -86,7 +86,7 @@ class ThoughtsPane(RowsView):
             self._view.steps[key],
             key == self._selected,
             key in self._stops,
-            self._steps_drawn.longest,
+            self._step_rows.longest,
         )
 
     # -- inside --------------------------------------------------------------------------------------------
@@ -101,8 +101,8 @@ class ThoughtsPane(RowsView):
         rows = list(self._rows_of_steps(view))
         if view.mode == "thinking":
             segment = view.segment
-            taken = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
-            to_come = range(taken + 1, view.thoughts + 1)
+            count = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
+            to_come = range(count + 1, view.thoughts + 1)
             stops = {index for index in to_come[:_FOLLOWING] if stops_at(self._breakpoints, index)}
             rows += [
                 Row(text=Text(f"○ {index}{'*' if index in stops else ''}", "dim"))
@@ -120,9 +120,9 @@ class ThoughtsPane(RowsView):
 
     def _rows_of_steps(self, view: RunView) -> list[Row]:
         """A run that has only grown keeps the rows that it has."""
-        width, before = self.scrollable_content_region.width, self._steps_drawn
+        width, before = self.scrollable_content_region.width, self._step_rows
         known, rows, longest = len(before.steps), before.rows, before.longest
-        if before != _Drawn(view.steps[:known], view.peeks, width, rows, longest) or not rows:
+        if before != _StepRows(view.steps[:known], view.peeks, width, rows, longest) or not rows:
             longest = NAME_WIDTH
             known, rows = 0, [*_around(view.around[0]), *self._peek(view, 0)]
         for number, step in enumerate(view.steps[known:], start=known):
@@ -130,7 +130,7 @@ class ThoughtsPane(RowsView):
                 rows += [Row(number), *self._peek(view, number + 1)]
             if step.kind == "thought":
                 longest = max([longest, *(cells(item.name) for item in step.top[:_FEWEST])])
-        self._steps_drawn = _Drawn(view.steps, view.peeks, width, rows, longest)
+        self._step_rows = _StepRows(view.steps, view.peeks, width, rows, longest)
         return rows
 
     def _peek(self, view: RunView, position: int) -> list[Row]:
@@ -157,7 +157,7 @@ class ThoughtsPane(RowsView):
         if flat(step.top):
             return row.append(f"{FLAT} every token {share_text(step.top[0].probability)}", "dim")
         room = self.scrollable_content_region.width - row.cell_len - 2
-        columns, name_width, bar_width = _layout(room, min(_LONGEST, self._steps_drawn.longest))
+        columns, name_width, bar_width = _layout(room, min(_LONGEST, self._step_rows.longest))
         for item in step.top[:columns]:
             row.append_text(token_bar(item.name, item.probability, name_width, bar_width))
             row.append("  ")

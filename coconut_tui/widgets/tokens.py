@@ -49,13 +49,13 @@ def place_headings(place: DecidingPlace | None) -> list[str]:
     return [f"p({plain_name(word)}{mark})" for word, mark in zip(place.words, marks, strict=False)]
 
 
-def place_told(place: DecidingPlace | None) -> str:
+def place_note(place: DecidingPlace | None) -> str:
     """Where the probabilities were read, in a sentence; nothing where there are none."""
     if place is None:
         return ""
-    others = "" if len(place.words) > 1 else ", the word of the answer that it was least sure of"
+    other_words = "" if len(place.words) > 1 else ", the word of the answer that it was least sure of"
     where = f"behind “{visible(place.behind)}”" if place.behind else "as the first word"
-    return f"p is read in every row at the same place{others}: {where}, put behind the thoughts."
+    return f"p is read in every row at the same place{other_words}: {where}, put behind the thoughts."
 
 
 def flat(top: Sequence[TokenRecord]) -> bool:

@@ -27,12 +27,12 @@ class ViewTabs(Widget):
         """labels: names with what is shown of them."""
         super().__init__(id=id)
         self._labels = labels
-        self._chosen = labels[0][0]
+        self._front = labels[0][0]
 
     def choose(self, name: str) -> None:
         """Another one is chosen."""
-        if name != self._chosen:
-            self._chosen = name
+        if name != self._front:
+            self._front = name
             self.refresh()
 
     def lines(self, width: int) -> list[list[tuple[str, str]]]:
@@ -57,7 +57,7 @@ class ViewTabs(Widget):
         for number, line in enumerate(self.lines(self.size.width)):
             text.append("\n" if number else "")
             for name, label in line:
-                text.append(label, "bold reverse" if name == self._chosen else "")
+                text.append(label, "bold reverse" if name == self._front else "")
                 text.append(" " * _BETWEEN)
         return text
 

@@ -226,8 +226,8 @@ async def test_the_controls_screen(checkpoint: Path) -> None:
         await pilot.press("V")
         screen = app.screen
         assert isinstance(screen, ControlsScreen)
-        await until(pilot, lambda app: screen.found.complete)
-        assert len(screen.found.rows) == len(CONTROLS)
+        await until(pilot, lambda app: screen.controlled.complete)
+        assert len(screen.controlled.rows) == len(CONTROLS)
         assert str(screen.query_one(".dialog").border_subtitle) == "escape closes"
         await pilot.press("j", "pagedown", "question_mark")
         await pilot.pause()

@@ -22,7 +22,7 @@ from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.views import graph, numbers, top
 from coconut_tui.views.inspect import _step_facts
 from coconut_tui.views.view import Sight
-from coconut_tui.widgets.prompt import asked_line
+from coconut_tui.widgets.prompt import question_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.tokens import verdict_mark
 from tests.tui.conftest import GRAPH, PROBLEM, shown, until
@@ -239,7 +239,7 @@ async def test_what_is_asked_stands_on_screen_at_every_size(trace: Trace, size: 
 )
 def test_what_a_question_asks(trace: Trace, question: str, asked: str) -> None:
     run = RunView(Tree(question, None, None, (Branch(1, "main"),)), (), 6, "thinking", said(""))
-    assert asked_line(run).plain == asked
+    assert question_line(run).plain == asked
 
 
 async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:

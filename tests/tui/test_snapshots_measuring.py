@@ -66,7 +66,7 @@ def test_controls(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
         app.push_screen(screen)
         await pilot.pause()
         screen.show(controlled())
-        await until(pilot, lambda app: screen.found.complete)
+        await until(pilot, lambda app: screen.controlled.complete)
 
     assert snap_both(opened(trace), terminal_size=size, run_before=drive)
 

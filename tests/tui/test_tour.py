@@ -51,7 +51,7 @@ async def test_it_begins_by_itself_where_it_is_asked_to(checkpoint: Path) -> Non
 def test_every_key_it_names_is_there() -> None:
     keys = {action.name: action.shown_keys for action in ACTIONS}
     for stop in STOPS:
-        assert stop.told(keys)
+        assert stop.instruction(keys)
     assert keys["tour"] in FAREWELL.format_map(keys)
 
 
