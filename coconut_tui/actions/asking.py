@@ -19,7 +19,7 @@ from coconut_tui.screens.recent import RecentScreen
 
 
 def question(app: ExplorerBase, argument: str) -> None:
-    """Write one."""
+    """Write a question."""
     app.require_model()
     app.write_question("" if app.view is None else app.view.question)
 
@@ -43,7 +43,7 @@ def problem(app: ExplorerBase, argument: str) -> None:
 
 
 def problems(app: ExplorerBase, argument: str) -> None:
-    """Pick one from a list."""
+    """Pick a problem from a list."""
     app.require_model()
     if not app.problems:
         raise CoconutError("there are no problems to pick from: open a file with coconut-tui --data FILE")
@@ -53,15 +53,15 @@ def problems(app: ExplorerBase, argument: str) -> None:
         if number is not None:
             open_problem(app, number)
 
-    def answer(chosen: Mapping[int, Problem]) -> None:
-        finding.answer_all(app.engine, chosen, judged)
+    def answer(problems: Mapping[int, Problem]) -> None:
+        finding.answer_all(app.engine, problems, judged)
 
-    def judged(said: Mapping[int, Said]) -> None:
-        app.problems.note(said)
+    def judged(answers: Mapping[int, Said]) -> None:
+        app.problems.note(answers)
         screen.show()
 
-    def test(chosen: Mapping[int, Problem]) -> None:
-        finding.swap(app.engine, chosen, [each for _, each in app.problems.listed()], tested)
+    def test(problems: Mapping[int, Problem]) -> None:
+        finding.swap(app.engine, problems, [problem for _, problem in app.problems.listed()], tested)
 
     def tested(swaps: Mapping[int, Swaps]) -> None:
         app.problems.note_swaps(swaps)
@@ -77,27 +77,24 @@ def recent(app: ExplorerBase, argument: str) -> None:
     if not app.keeper.questions:
         raise CoconutError("no question has been asked lately")
 
-    def chosen(text: str | None) -> None:
+    def closed(text: str | None) -> None:
         if text is not None:
             app.ask(text, recognise(text), None)
 
-    app.push_screen(RecentScreen("Questions asked lately", app.keeper.questions), chosen)
+    app.push_screen(RecentScreen("Questions asked lately", app.keeper.questions), closed)
 
 
 def model(app: ExplorerBase, argument: str) -> None:
     """Open another model."""
 
-    def chosen(source: str | None) -> None:
+    def closed(source: str | None) -> None:
         if source is not None:
             app.open_model(source)
 
     if argument:
-        chosen(argument)
+        closed(argument)
     else:
-        app.push_screen(
-            RecentScreen("Models opened lately", app.keeper.models, A_MODEL),
-            chosen,
-        )
+        app.push_screen(RecentScreen("Models opened lately", app.keeper.models, A_MODEL), closed)
 
 
 def cpu(app: ExplorerBase, argument: str) -> None:
@@ -134,8 +131,8 @@ def open_first(app: ExplorerBase) -> None:
 
 def open_problem(app: ExplorerBase, number: int) -> None:
     """A problem of the file or the family. Raises CoconutError where there is none."""
-    found = app.problems.problem(number)
-    app.ask(found.question, found, number)
+    opened = app.problems.problem(number)
+    app.ask(opened.question, opened, number)
 
 
 def ask_again(app: ExplorerBase, tree: Tree) -> None:

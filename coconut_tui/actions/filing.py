@@ -87,9 +87,9 @@ def _copy(app: ExplorerBase, what: str, text: str) -> None:
 
 def _picture_of_now() -> Path:
     """A name that is free: the same second comes again where the clock is set back, or keys are quick."""
-    name = f"coconut-{datetime.now():%Y%m%d-%H%M%S}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    return next(path for each in names if not (path := Path(f"{each}.svg")).exists())
+    stem = f"coconut-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+    return next(path for name in names if not (path := Path(f"{name}.svg")).exists())
 
 
 def _refuse_existing(path: Path) -> None:

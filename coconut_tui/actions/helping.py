@@ -54,8 +54,8 @@ def type_line(app: ExplorerBase, text: str, error: str = "") -> None:
         if line is None:
             return
         try:
-            read = read_line(line, app.actions, forms)
-            read.action.act(app, read.argument)
+            command = read_line(line, app.actions, forms)
+            command.action.act(app, command.argument)
         except CoconutError as wrong:
             type_line(app, line, str(wrong))
 

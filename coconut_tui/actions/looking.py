@@ -41,7 +41,7 @@ def pin(app: ExplorerBase, argument: str) -> None:
     sight = app.query_one(InspectPane).sight
     pins, token = app.dials.pins, argument or _token_in_question(app)
     if token in pins:
-        pins = tuple(each for each in pins if each != token)
+        pins = tuple(pinned for pinned in pins if pinned != token)
     elif token in lines_view.pinned(sight):
         raise CoconutError(f"'{token}' is a candidate: it has a line as long as this question is open")
     elif len(lines_view.pinned(sight)) == MOST_PINS:

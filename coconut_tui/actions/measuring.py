@@ -25,7 +25,7 @@ def controls(app: ExplorerBase, argument: str) -> None:
     assert app.facts is not None  # as there is a model
     screen = ControlsScreen(app.facts.verdict)
     app.push_screen(screen, lambda _: app.engine.forget(CONTROLS))
-    others = [each for _, each in app.problems.listed()] if app.problems else []
+    others = [problem for _, problem in app.problems.listed()] if app.problems else []
     control(app.engine, others, screen.show)
 
 

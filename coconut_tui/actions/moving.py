@@ -85,9 +85,9 @@ def jump(app: ExplorerBase, argument: str) -> None:
             go()
 
     panes = [app.query_one(f"#{name}") for name in ACROSS]
-    seen = [pane for pane in panes if pane.region]
-    targets = [Target(pane.region, partial(app.focus_pane, str(pane.id))) for pane in seen]
-    for pane in seen:
+    visible = [pane for pane in panes if pane.region]
+    targets = [Target(pane.region, partial(app.focus_pane, str(pane.id))) for pane in visible]
+    for pane in visible:
         for rows in pane.query(RowsView) if not isinstance(pane, RowsView) else (pane,):
             targets += [Target(region, partial(_select, app, rows, key)) for region, key in rows.in_sight()]
     views = {view.key: partial(app.show_view, view.name) for view in VIEWS}

@@ -16,10 +16,10 @@ def pane_text(pane: Widget) -> Text:
     """All that a pane shows, with what has been scrolled out of sight."""
     parts: list[Text] = []
     for widget in pane.walk_children(Widget, with_self=True):
-        shown = all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
-        if isinstance(widget, TextView) and shown and widget.text:
+        visible = all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+        if isinstance(widget, TextView) and visible and widget.text:
             parts.append(widget.text)
-        elif isinstance(widget, RowsView) and shown:
+        elif isinstance(widget, RowsView) and visible:
             parts.extend(widget.texts())
     return Text("\n").join(parts)
 

@@ -87,7 +87,8 @@ def speak_now(app: ExplorerBase, argument: str) -> None:
 def add_breakpoint(app: ExplorerBase, argument: str) -> None:
     """Set a breakpoint."""
     new = read_breakpoint(argument, RECORDED_TOKENS)
-    app.set_breakpoints((*(each for each in app.breakpoints if str(each) != str(new)), new))
+    others = (breakpoint for breakpoint in app.breakpoints if str(breakpoint) != str(new))
+    app.set_breakpoints((*others, new))
     app.tell(f"stops at: {new}")
 
 

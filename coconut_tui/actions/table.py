@@ -25,18 +25,18 @@ def all_actions() -> tuple[Action[ExplorerBase], ...]:
     return (*ACTIONS, *map(looking.showing, list(all_views().values())[len(VIEWS) :]))
 
 
-def check_keys(chosen: Mapping[str, str]) -> None:
+def check_keys(keys: Mapping[str, str]) -> None:
     """Keys by the names of actions, comma separated, in place of their own. Raises ValueError for a name that
     there is not, and for a key that would stand for two actions."""
     known = {action.name: action.keys for action in ACTIONS}
-    for name in chosen:
+    for name in keys:
         if name not in known:
             raise ValueError(f"there is no action '{name}': known are {', '.join(known)}")
     owner: dict[str, str] = {}
-    for name, text in {**known, **chosen}.items():
+    for name, text in {**known, **keys}.items():
         for key in text.split(","):
             other = owner.setdefault(key, name)
-            if other != name and chosen.keys() & {name, other}:
+            if other != name and keys.keys() & {name, other}:
                 raise ValueError(f"the key '{key}' would be both '{other}' and '{name}'")
 
 

@@ -49,16 +49,16 @@ class Side:
 
 def compared(first: Side, second: Side, measured: Measured) -> tuple[ComparedStep, ...]:
     """The thoughts of both, place by place."""
-    mine, other = _thoughts(first), _thoughts(second)
+    mine, theirs = _thoughts(first), _thoughts(second)
     return tuple(
         ComparedStep(
             *place,
             mine.get(place),
-            other.get(place),
-            measured.divergence.get(place) if place in mine and place in other else None,
-            measured.cosine.get(place) if place in mine and place in other else None,
+            theirs.get(place),
+            measured.divergence.get(place) if place in mine and place in theirs else None,
+            measured.cosine.get(place) if place in mine and place in theirs else None,
         )
-        for place in sorted({*mine, *other})
+        for place in sorted({*mine, *theirs})
     )
 
 

@@ -42,10 +42,10 @@ class Decisions:
     def upto(self, position: int) -> "Decisions":
         """The same up to a step; edits of thoughts behind it are dropped."""
         moves = self.moves[:position]
-        taken = set(thought_places(moves))
+        places = set(thought_places(moves))
         return Decisions(
             self.thoughts,
-            tuple(edit for edit in self.edits if (edit.segment, edit.thought) in taken),
+            tuple(edit for edit in self.edits if (edit.segment, edit.thought) in places),
             moves,
         )
 
@@ -56,8 +56,8 @@ class Decisions:
 
     def without_edit(self, segment: int, thought: int) -> "Decisions":
         """The same with a thought left as the model thinks it."""
-        kept = tuple(edit for edit in self.edits if (edit.segment, edit.thought) != (segment, thought))
-        return replace(self, edits=kept)
+        edits = tuple(edit for edit in self.edits if (edit.segment, edit.thought) != (segment, thought))
+        return replace(self, edits=edits)
 
     def shared(self, other: "Decisions") -> int:
         """How many steps from the beginning two runs have in common."""
@@ -76,15 +76,15 @@ class Decisions:
 
 def thought_places(moves: str) -> Iterator[tuple[int, int]]:
     """Latent segment (from 0) and number (from 1) of each thought of a run."""
-    segment, taken = 0, 0
+    segment, thought = 0, 0
     for before, move in zip(" " + moves, moves, strict=False):
         if move == THOUGHT:
-            segment, taken = (segment + 1, 1) if before == WORD else (segment, taken + 1)
-            yield segment, taken
+            segment, thought = (segment + 1, 1) if before == WORD else (segment, thought + 1)
+            yield segment, thought
         elif move == MARKER and before == WORD:
             segment += 1  # a segment without a thought
         if move == MARKER:
-            taken = 0
+            thought = 0
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Said:
         if problem is None or stopped_by is None or not problem.answer:
             return cls(text, answer, stopped_by)
         right = is_right(text, problem, prefix)
-        said, expected = _WORD.findall(answer), _WORD.findall(problem.answer)
-        near = bool(said and expected) and (said[0], said[-1]) == (expected[0], expected[-1])
+        words, expected = _WORD.findall(answer), _WORD.findall(problem.answer)
+        near = bool(words and expected) and (words[0], words[-1]) == (expected[0], expected[-1])
         return cls(text, answer, stopped_by, right, near and not right)
 
 
@@ -157,18 +157,18 @@ class Tree:
 
     def branch(self, number: int) -> Branch:
         """A branch by its number. Raises CoconutError where it has gone."""
-        found = next((branch for branch in self.branches if branch.number == number), None)
-        if found is None:
+        branch = next((branch for branch in self.branches if branch.number == number), None)
+        if branch is None:
             raise CoconutError(f"there is no branch number {number} any more")
-        return found
+        return branch
 
     def named(self, name: str) -> Branch:
         """A branch by its name. Raises CoconutError where there is none."""
-        found = next((branch for branch in self.branches if branch.name == name), None)
-        if found is None:
+        branch = next((branch for branch in self.branches if branch.name == name), None)
+        if branch is None:
             names = ", ".join(branch.name for branch in self.branches[:8])
             raise CoconutError(f"there is no branch '{name}': there are {names}")
-        return found
+        return branch
 
     def moved(self, number: int) -> "Tree":
         """The same with another branch as the current one."""
@@ -176,8 +176,8 @@ class Tree:
 
     def with_branch(self, branch: Branch) -> "Tree":
         """The same with a branch put in the place of the one of its number."""
-        kept = tuple(branch if each.number == branch.number else each for each in self.branches)
-        return replace(self, branches=kept)
+        branches = tuple(branch if old.number == branch.number else old for old in self.branches)
+        return replace(self, branches=branches)
 
     def forked(self, decisions: Decisions, done: str, name: str = "") -> "Tree":
         """The same with one branch more, forked from the current one, which it takes the place of.
@@ -204,15 +204,16 @@ class Tree:
     def without(self, number: int) -> "Tree":
         """The same without a branch; those forked from it become its parent's. Raises CoconutError for the
         first branch, which has none."""
-        gone = self.branch(number)
-        if gone.parent is None:
+        deleted = self.branch(number)
+        if deleted.parent is None:
             raise CoconutError("the first branch cannot be deleted: restart it instead")
-        kept = tuple(
-            branch if branch.parent != number else _adopted(branch, gone)
+        branches = tuple(
+            branch if branch.parent != number else _adopted(branch, deleted)
             for branch in self.branches
             if branch.number != number
         )
-        return replace(self, branches=kept, current=gone.parent if self.current == number else self.current)
+        current = deleted.parent if self.current == number else self.current
+        return replace(self, branches=branches, current=current)
 
     def rows(self) -> list[tuple[str, Branch]]:
         """The branches as they stand in the tree, each with the lines in front of its name."""
@@ -230,19 +231,19 @@ class Tree:
                 waiting.append((below + ("└ " if last else "├ "), below + ("  " if last else "│ "), child))
         return rows
 
-    def _free_name(self, wanted: str) -> str:
-        taken = {branch.name for branch in self.branches}
-        name, number = wanted, 1
-        while name in taken:
+    def _free_name(self, stem: str) -> str:
+        names = {branch.name for branch in self.branches}
+        name, number = stem, 1
+        while name in names:
             number += 1
-            name = f"{wanted} ({number})"
+            name = f"{stem} ({number})"
         return name
 
 
-def _adopted(branch: Branch, gone: Branch) -> Branch:
+def _adopted(branch: Branch, deleted: Branch) -> Branch:
     """A branch of a deleted one as a branch of that one's parent."""
-    done = "; ".join(filter(None, (gone.done, branch.done)))
-    return replace(branch, parent=gone.parent, forked_at=min(branch.forked_at, gone.forked_at), done=done)
+    done = "; ".join(filter(None, (deleted.done, branch.done)))
+    return replace(branch, parent=deleted.parent, forked_at=min(branch.forked_at, deleted.forked_at), done=done)
 
 
 @dataclass

@@ -42,8 +42,8 @@ class Moment:
         if not step.readable:
             return None
         if measure == "p":
-            found = [item.probability for item in step.top if item.means(name)]
-            return step.watched.get(name, max(found, default=0.0))  # less than any of the likeliest
+            probabilities = [item.probability for item in step.top if item.means(name)]
+            return step.watched.get(name, max(probabilities, default=0.0))  # less than any of the likeliest
         if measure == "frontier":
             graph, hops = self.graph, self.first_thought_hops
             return None if graph is None else graph_mass(graph, step.index, step.watched, hops).frontier
@@ -99,16 +99,16 @@ def read_breakpoint(text: str, most_tokens: int) -> Breakpoint:
 
     most_tokens is how many of the likeliest tokens are known of a step.
     """
-    given = words(text)
-    if len(given) in (2, 5) and given[0] == "token" and (given[2:4] == ["in", "top"] or not given[2:]):
-        return _token_breakpoint(given[1], given[4] if given[4:] else "1", most_tokens)
-    line = " ".join(given)
-    if found := re.fullmatch(r"thought ([0-9]{1,9})", line):
-        if int(found[1]) < 1:
+    parts = words(text)
+    if len(parts) in (2, 5) and parts[0] == "token" and (parts[2:4] == ["in", "top"] or not parts[2:]):
+        return _token_breakpoint(parts[1], parts[4] if parts[4:] else "1", most_tokens)
+    line = " ".join(parts)
+    if match := re.fullmatch(r"thought ([0-9]{1,9})", line):
+        if int(match[1]) < 1:
             raise CoconutError("thoughts are numbered from 1")
-        return Breakpoint(thought=int(found[1]))
-    if found := _COMPARED.fullmatch(line):
-        name, token, sign, limit = found.groups()
+        return Breakpoint(thought=int(match[1]))
+    if match := _COMPARED.fullmatch(line):
+        name, token, sign, limit = match.groups()
         if not isfinite(float(limit)):
             raise CoconutError(f"{limit} is too large a number")
         return Breakpoint(
@@ -131,17 +131,17 @@ def _token_breakpoint(token: str, top: str, most_tokens: int) -> Breakpoint:
 
 def first_hit(breakpoints: Sequence[Breakpoint], moment: Moment) -> Breakpoint | None:
     """The first breakpoint that stops a run after this step."""
-    return next((each for each in breakpoints if each.hit(moment)), None)
+    return next((breakpoint for breakpoint in breakpoints if breakpoint.hit(moment)), None)
 
 
 def stops_at(breakpoints: Sequence[Breakpoint], thought: int) -> bool:
     """Whether a run stops at a thought whatever it says."""
-    return any(each.thought == thought and each.enabled for each in breakpoints)
+    return any(breakpoint.thought == thought and breakpoint.enabled for breakpoint in breakpoints)
 
 
 def toggled(breakpoints: Sequence[Breakpoint], place: int) -> tuple[Breakpoint, ...]:
     """The same with one of them turned on or off."""
     return tuple(
-        replace(each, enabled=not each.enabled) if number == place else each
-        for number, each in enumerate(breakpoints)
+        replace(breakpoint, enabled=not breakpoint.enabled) if number == place else breakpoint
+        for number, breakpoint in enumerate(breakpoints)
     )

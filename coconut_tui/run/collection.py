@@ -40,7 +40,7 @@ class Collection:
         """problems of a file; where there is none, the examples of a family, if it has any, of a size."""
         self._problems = problems
         self._family, self._size = family, size
-        self.said: dict[int, Said] = {}  # what the model answered, judged
+        self.answers: dict[int, Said] = {}  # what the model answered, judged
         self.swaps: dict[int, Swaps] = {}  # what became of answers with other problems' thoughts
         self.answered: tuple[Answered, ...] = ()  # the same as it is kept, the newest
 
@@ -66,10 +66,10 @@ class Collection:
             return enumerate(self._problems, start=1)
         return ((number, self.problem(number)) for number in range(1, LISTED_EXAMPLES + 1))
 
-    def note(self, said: Mapping[int, Said]) -> None:
+    def note(self, answers: Mapping[int, Said]) -> None:
         """Write down what was answered."""
-        self.said.update(said)
-        self._keep(said)
+        self.answers.update(answers)
+        self._keep(answers)
 
     def note_swaps(self, swaps: Mapping[int, Swaps]) -> None:
         """Write down what became of answers with other problems' thoughts."""
@@ -78,27 +78,27 @@ class Collection:
 
     def take_up(self, answered: Sequence["Answered"]) -> None:
         """Go on with what is known from before, of problems that are still the same."""
-        for each in answered:
+        for problem in answered:
             try:
-                same = digest(self.problem(each.number)) == each.question
+                same = digest(self.problem(problem.number)) == problem.question
             except CoconutError:  # the file has fewer problems now
                 continue
             if same:
-                self.said |= {} if each.said is None else {each.number: each.said}
-                self.swaps |= {} if each.swaps is None else {each.number: each.swaps}
-                self._keep([each.number])
+                self.answers |= {} if problem.said is None else {problem.number: problem.said}
+                self.swaps |= {} if problem.swaps is None else {problem.number: problem.swaps}
+                self._keep([problem.number])
 
     def verdict(self, number: int) -> bool | None:
         """Whether a problem was answered rightly; None where it was not answered."""
-        said = self.said.get(number)
-        return None if said is None else said.right
+        answer = self.answers.get(number)
+        return None if answer is None else answer.right
 
     def _keep(self, numbers: Iterable[int]) -> None:
-        newest = {each.number: each for each in self.answered}
+        newest = {problem.number: problem for problem in self.answered}
         for number in numbers:
             newest.pop(number, None)
             question = digest(self.problem(number))
-            newest[number] = Answered(number, question, self.said.get(number), self.swaps.get(number))
+            newest[number] = Answered(number, question, self.answers.get(number), self.swaps.get(number))
         self.answered = tuple(newest.values())[-MOST_KEPT:]
 
     def matching(self, words: str) -> list[int]:
@@ -115,8 +115,8 @@ class Collection:
 
 
 def _fits(word: str, problem: Problem, verdict: bool | None, swaps: Swaps | None) -> bool:
-    if found := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word):
-        return int(found[1]) <= len(problem.steps) <= int(found[2] or found[1])
+    if match := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word):
+        return int(match[1]) <= len(problem.steps) <= int(match[2] or match[1])
     if word in ("right", "wrong", "open"):
         return verdict is {"right": True, "wrong": False, "open": None}[word]
     if word in ("used", "partly", "unused"):

@@ -22,14 +22,14 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line that was read: an action with its argument, or an intervention, for which the action is `edit`."""
+class Command:
+    """What a typed line asks for: an action with its argument; for an intervention the action is `edit`."""
 
     action: AnyAction
     argument: str
 
 
-def read_line(text: str, actions: Sequence[AnyAction], forms: Sequence[FormFacts]) -> Line:
+def read_line(text: str, actions: Sequence[AnyAction], forms: Sequence[FormFacts]) -> Command:
     """What a line asks for. Raises CoconutError for an unknown name, a missing or a needless argument."""
     text = text.strip()
     name, _, argument = text.partition(" ")
@@ -37,14 +37,14 @@ def read_line(text: str, actions: Sequence[AnyAction], forms: Sequence[FormFacts
     action = by_name.get(_EDITORS.get(name, name))
     if action is None:
         if re.split(r"[ @]", text)[0] in {form.name for form in forms}:
-            return Line(by_name["edit"], text)
+            return Command(by_name["edit"], text)
         raise CoconutError(f"'{name}' is no action and no intervention: tab completes a name")
     argument = argument.strip()
     if action.needs_argument and not argument:
         raise CoconutError(f"write {action.usage}")
     if argument and not action.argument:
         raise CoconutError(f"'{action.name}' takes no argument")
-    return Line(action, argument)
+    return Command(action, argument)
 
 
 def completions(
@@ -57,27 +57,27 @@ def completions(
     text = text.lstrip()
     name, space, argument = text.partition(" ")
     if not space:
-        found = [
+        every = [
             Completion(action.name + (" " if action.argument else ""), action.usage, action.description)
             for action in actions
         ]
-        found += [
+        every += [
             Completion(form.name + (" " if form.arguments else "@"), form.usage, form.description)
             for form in forms
         ]
-        return [each for each in found if each.text.startswith(name)]
-    action = next((each for each in actions if each.name == name), None)
+        return [completion for completion in every if completion.text.startswith(name)]
+    action = next((action for action in actions if action.name == name), None)
     if action is not None:
         known = arguments.get(action.argument.strip("[]"), ())
-        chosen = [value for value in known if value.startswith(argument.lstrip())]
-        return [Completion(f"{name} {value}", value, "") for value in chosen] or [
+        values = [value for value in known if value.startswith(argument.lstrip())]
+        return [Completion(f"{name} {value}", value, "") for value in values] or [
             Completion(text, action.usage, action.description)
         ]
     return [
-        Completion(each, form.usage, form.description)
+        Completion(line, form.usage, form.description)
         for form in forms
         if form.name == name
-        for each in _with_arguments(text, form, arguments) or [text]
+        for line in _with_arguments(text, form, arguments) or [text]
     ]
 
 
@@ -91,11 +91,12 @@ def _with_arguments(text: str, form: FormFacts, known: Mapping[str, Sequence[str
     return [f"{before} {value}{end}" for value in known.get(argument, ()) if value.startswith(last)]
 
 
-def completed(text: str, found: Sequence[Completion]) -> str:
+def completed(text: str, possible: Sequence[Completion]) -> str:
     """The line as far as all completions agree."""
-    if not found:
+    if not possible:
         return text
-    first, last = min(each.text for each in found), max(each.text for each in found)
+    texts = [completion.text for completion in possible]
+    first, last = min(texts), max(texts)
     agreed = next(
         (first[:place] for place, char in enumerate(first) if place >= len(last) or last[place] != char), first
     )

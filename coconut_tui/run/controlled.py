@@ -44,7 +44,7 @@ class ControlRow:
     @property
     def right(self) -> int | None:
         """How many answers are right, where that is known."""
-        known = [said.right for said in self.said if said.right is not None]
+        known = [answer.right for answer in self.said if answer.right is not None]
         return sum(known) if known else None
 
 
@@ -64,9 +64,9 @@ class Controlled:
         return next((row for row in self.rows if row.name == name and row.said), None)
 
 
-def what_it_says(found: Controlled) -> str:
+def what_it_says(table: Controlled) -> str:
     """What one question can and cannot say, in a line or two."""
-    swapped = found.row("random")
+    swapped = table.row("random")
     if swapped is None:
         return (
             "No other problem's thoughts could be fed: what is left only takes thoughts away or disturbs them, "
@@ -76,26 +76,26 @@ def what_it_says(found: Controlled) -> str:
     low, high = wilson_interval(swaps.changed, swaps.count)
     interval = f"(95 %: {100 * low:.0f} to {100 * high:.0f} %)"
     figures = f"{_count(swaps.changed, swaps.count)} swaps changed it {interval}"
-    elsewhere = [row.name for row in found.rows if row.changed and row.name in SWAPS and row is not swapped]
+    elsewhere = [row.name for row in table.rows if row.changed and row.name in SWAPS and row is not swapped]
     if swaps.kind == "unused" and not elsewhere:
-        return f"Here the answer does not hang on whose thoughts are fed: {figures}. {_unmet(found)}".rstrip()
+        return f"Here the answer does not hang on whose thoughts are fed: {figures}. {_unmet(table)}".rstrip()
     if swaps.kind != "used":
         more = f"; with {' and '.join(elsewhere)} it changed" if elsewhere else ""
         return f"Here it does not show whether the answer hangs on whose thoughts are fed: {figures}{more}."
-    twin = found.row("twin")
+    twin = table.row("twin")
     if twin is not None and twin.donors:
         return f"Here the answer follows the thoughts: {figures}, and with the twin's it became the twin's."
-    return f"Here the answer hangs on whose thoughts are fed: {figures}. {_disturbed(found, swaps)}".rstrip()
+    return f"Here the answer hangs on whose thoughts are fed: {figures}. {_disturbed(table, swaps)}".rstrip()
 
 
-def _unmet(found: Controlled) -> str:
+def _unmet(table: Controlled) -> str:
     """What changes the answer besides, where no swap does."""
-    names = [row.name for row in found.rows if row.changed]
+    names = [row.name for row in table.rows if row.changed]
     return f"What changes it is only what it never met: {', '.join(names)}." if names else ""
 
 
-def _disturbed(found: Controlled, swaps: Swaps) -> str:
-    noise = found.row("noise")
+def _disturbed(table: Controlled, swaps: Swaps) -> str:
+    noise = table.row("noise")
     if noise is None or noise.changed * swaps.count < swaps.changed * len(noise.said):
         return ""
     return f"So it does with noise ({_count(noise.changed, len(noise.said))}): it may only have been disturbed."
@@ -105,9 +105,9 @@ def _count(some: int, every: int) -> str:
     return f"{some} of {every}"
 
 
-def told_answers(row: ControlRow) -> Sequence[tuple[Said, int]]:
+def distinct_answers(row: ControlRow) -> Sequence[tuple[Said, int]]:
     """The different answers of a row, each with how often it was given, the commonest first."""
     by_text: dict[str, list[Said]] = {}
-    for said in row.said:
-        by_text.setdefault(said.answer, []).append(said)
-    return sorted(((each[0], len(each)) for each in by_text.values()), key=lambda pair: -pair[1])
+    for answer in row.said:
+        by_text.setdefault(answer.answer, []).append(answer)
+    return sorted(((alike[0], len(alike)) for alike in by_text.values()), key=lambda pair: -pair[1])

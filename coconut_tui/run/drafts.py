@@ -97,7 +97,7 @@ class Workshop:
         form = self.form(name)
         if form is None:
             return None
-        names = [each for each in _names(form) if each != _PLACES]
+        names = [name for name in _names(form) if name != _PLACES]
         arguments = list(zip(names, values, strict=False))
         return Draft(form, (*arguments, (_PLACES, places.strip())) if at else tuple(arguments))
 
@@ -124,8 +124,8 @@ class Workshop:
 
     def _options(self, form: FormFacts, name: str) -> list[tuple[str, str]]:
         if name == _PLACES:
-            chosen = [str(self.thought), "all", *map(str, range(1, self.view.thoughts + 1))]
-            return [(each, "all thoughts" if each == "all" else "") for each in dict.fromkeys(chosen)]
+            places = [str(self.thought), "all", *map(str, range(1, self.view.thoughts + 1))]
+            return [(place, "all thoughts" if place == "all" else "") for place in dict.fromkeys(places)]
         if name == "TOKEN":
             return [(token, "") for token in self._tokens]
         if name == "DONOR":
@@ -138,20 +138,20 @@ class Workshop:
         if name == "LAYER.HEAD":
             pairs = ((layer, head) for layer in range(self.facts.layers) for head in range(self.facts.heads))
             return [(f"{layer}.{head}", "layer and head, counted from 0") for layer, head in pairs]
-        asked = [(token, "where that word stands in the question") for token in self._names_asked]
-        return [("prompt", "the whole question"), ("thoughts", "the thoughts before"), *asked]
+        in_question = [(token, "where that word stands in the question") for token in self._graph_names]
+        return [("prompt", "the whole question"), ("thoughts", "the thoughts before"), *in_question]
 
     @property
-    def _names_asked(self) -> Sequence[str]:
+    def _graph_names(self) -> Sequence[str]:
         return () if self.view.graph is None else self.view.graph.names
 
     @property
     def _tokens(self) -> list[str]:
         """Tokens at hand: what the selected thought would say, and the names of the graph."""
         marked = self.facts.spaces_shown
-        said = [] if self.step is None else [typed_name(item.name, marked) for item in self.step.top[:10]]
-        asked = [name for name in self._names_asked if re.fullmatch(r"[^\s;@]+", name)]
-        return list(dict.fromkeys((*said, *asked)))
+        likely = [] if self.step is None else [typed_name(item.name, marked) for item in self.step.top[:10]]
+        names = [name for name in self._graph_names if re.fullmatch(r"[^\s;@]+", name)]
+        return list(dict.fromkeys((*likely, *names)))
 
 
 def _names(form: FormFacts) -> tuple[str, ...]:

@@ -139,20 +139,20 @@ class Answers:
     """The answers given last."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Ask, Found] = OrderedDict()
+        self._by_ask: OrderedDict[Ask, Found] = OrderedDict()
 
     def get(self, ask: Ask) -> Found | None:
         """The answer; None where it has not been given, or long ago."""
-        if ask in self._kept:
-            self._kept.move_to_end(ask)
-        return self._kept.get(ask)
+        if ask in self._by_ask:
+            self._by_ask.move_to_end(ask)
+        return self._by_ask.get(ask)
 
-    def keep(self, ask: Ask, found: Found) -> None:
+    def keep(self, ask: Ask, answer: Found) -> None:
         """Keep an answer."""
-        self._kept[ask] = found
-        while len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
+        self._by_ask[ask] = answer
+        while len(self._by_ask) > REMEMBERED:
+            self._by_ask.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all: there is another model."""
-        self._kept.clear()
+        """Forget all answers: there is another model."""
+        self._by_ask.clear()

@@ -21,18 +21,18 @@ class TrainingLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.written_at: float | None = None  # seconds since the epoch; None where there is no log
-        self._seen: tuple[int, int, int] | None = None  # inode, size and time of the file when it was read
+        self._stamp: tuple[int, int, int] | None = None  # inode, size and time of the file when it was read
         self._changed_at: float | None = None  # on a clock that nobody sets; None where no change was seen
         self._begin()
 
     @classmethod
     def of(cls, folder: Path) -> "TrainingLog":
-        """That of a run folder, or of a checkpoint in one. Raises CoconutError where there is none."""
+        """The log of a run folder, or of a checkpoint in one. Raises CoconutError where there is none."""
         folders = (folder, folder.parent) if folder.is_dir() else ()
-        found = next((each for each in folders if (each / FILE_NAME).is_file()), None)
-        if found is None:
+        run_folder = next((path for path in folders if (path / FILE_NAME).is_file()), None)
+        if run_folder is None:
             raise CoconutError(f"there is no {folder / FILE_NAME}: name the folder of a run that has begun")
-        return cls(found / FILE_NAME)
+        return cls(run_folder / FILE_NAME)
 
     def poll(self) -> bool:
         """Read what is new; False where nothing is. A last line that is not whole waits for its end.
@@ -42,20 +42,20 @@ class TrainingLog:
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
-                seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-                if seen == self._seen:
+                stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+                if stamp == self._stamp:
                     return False
                 if not self._goes_on(file):
                     self._begin()
-                self._changed_at = None if self._seen is None else time.monotonic()
-                self._seen, self.written_at = seen, status.st_mtime
+                self._changed_at = None if self._stamp is None else time.monotonic()
+                self._stamp, self.written_at = stamp, status.st_mtime
                 file.seek(self._end)
                 self._take(file.read())
                 return True
         except FileNotFoundError:  # it is just being replaced, or its folder has gone
             changed = self.written_at is not None
             self._begin()
-            self._seen = self.written_at = self._changed_at = None
+            self._stamp = self.written_at = self._changed_at = None
             return changed
         except OSError as error:
             raise CoconutError(f"cannot read {self.path}: {error.strerror or error}") from error
@@ -81,7 +81,7 @@ class TrainingLog:
     # -- inside --------------------------------------------------------------------------------------------
 
     def _last_written(self, ago: float) -> str:
-        """ago: seconds, as the file's time has it. What was seen to happen is not told by that."""
+        """ago: seconds, as the file's time has it. A change that was seen is timed by another clock."""
         if self._changed_at is not None:
             ago = time.monotonic() - self._changed_at
         if ago < -1:
@@ -138,7 +138,7 @@ def draw_training(rows: Sequence[Row], width: int, height: int) -> str:
 
 
 def _learning_rate(rows: Sequence[Row], beside: Figure) -> tuple[Panel, ...]:
-    """Its plot, with the marks of those beside it; nothing where it was not logged."""
+    """The learning rate's plot, with the marks of those beside it; nothing where it was not logged."""
     logged = [(row["step"], row["learning_rate"]) for row in rows if "learning_rate" in row]
     if not logged:
         return ()

@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 from coconut_core.common.errors import visible
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.branches import Said
-from coconut_tui.run.controlled import Controlled, ControlRow, told_answers, what_it_says
+from coconut_tui.run.controlled import Controlled, ControlRow, distinct_answers, what_it_says
 from coconut_tui.widgets.tokens import chance_text, place_headings, place_note, verdict_mark
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
@@ -121,7 +121,7 @@ def _cells(row: ControlRow, described: bool, judged: bool, columns: int) -> list
     right = [_right(row.right or 0, row.draws)] if judged else []
     return [
         name,
-        _answers(told_answers(row), whole=described),
+        _answers(distinct_answers(row), whole=described),
         _changed(row),
         *right,
         *_chances(row.probabilities, columns),

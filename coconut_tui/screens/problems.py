@@ -152,7 +152,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         return columns | {"said": answer, "expected": answer, "question": max(10, room - 2 * answer - 4)}
 
     def _line(self, number: int, columns: Mapping[str, int]) -> Text:
-        problem, said = self._problems.problem(number), self._problems.said.get(number)
+        problem, said = self._problems.problem(number), self._problems.answers.get(number)
         swaps = self._problems.swaps.get(number)
         short = columns["said"] < _WHOLE
         cells = {

@@ -292,7 +292,7 @@ async def test_problems_of_a_file_are_filtered_answered_and_picked(checkpoint: P
         assert listed.option_count == len(fits)
         await pilot.press("ctrl+a")
         await settled(pilot)
-        assert {*app.problems.said} - {2} == {*fits} - {2}
+        assert {*app.problems.answers} - {2} == {*fits} - {2}
         assert all(app.problems.verdict(number) is not None for number in fits)
         screen.query_one(Input).value = "open"
         await pilot.pause()

@@ -20,7 +20,7 @@ from coconut_tui.engine.controlling import DRAWS, control_question, swap_thought
 from coconut_tui.engine.workbench import Workbench
 from coconut_tui.run.branches import Said
 from coconut_tui.run.collection import Collection
-from coconut_tui.run.controlled import Controlled, ControlRow, Swaps, told_answers, what_it_says
+from coconut_tui.run.controlled import Controlled, ControlRow, Swaps, distinct_answers, what_it_says
 from coconut_tui.run.state import DecidingPlace
 from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.help import HelpScreen
@@ -180,7 +180,7 @@ def test_one_question_is_said_to_show_no_more_than_it_does(found: Controlled, to
 
 def test_answers_of_a_row_are_counted() -> None:
     row = ControlRow("random", "", 6, said=answered(2, 4))
-    assert [(said.answer, count) for said, count in told_answers(row)] == [("b", 4), ("a", 2)]
+    assert [(said.answer, count) for said, count in distinct_answers(row)] == [("b", 4), ("a", 2)]
 
 
 @pytest.mark.parametrize(

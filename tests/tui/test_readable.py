@@ -294,11 +294,11 @@ def test_what_was_answered_is_kept_where_the_problem_is_still_the_same() -> None
     later = Collection([PROBLEM, PROBLEM], None)
     later.take_up(problems.answered)  # the third problem has gone
     assert {number: later.verdict(number) for number in (1, 2)} == {1: True, 2: False}
-    assert later.said[2].answer == "Alex is a bompus."
+    assert later.answers[2].answer == "Alex is a bompus."
     assert later.swaps == {2: Swaps(4, 6)}
     others = Collection([replace(PROBLEM, question="Is it?")] * 3, None)
     others.take_up(problems.answered)
-    assert (others.said, others.swaps, others.answered) == ({}, {}, ())
+    assert (others.answers, others.swaps, others.answered) == ({}, {}, ())
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -58,14 +58,14 @@ async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> Non
         same(found[2], inside.places[4].lens[1].top(10))
         await pilot.press("less_than_sign", "less_than_sign")
         assert "layer 1 of 2" in front(app)
-        asked_before = app._answers._kept.copy()
+        asked_before = app._answers._by_ask.copy()
         await pilot.press("comma", "comma")
         await until(pilot, told("lens"))
         assert "layer 1 of 2, thought 3" in front(app)
         found = lens.cell(app.query_one(InspectPane).sight)
         assert found is not None
         same(found[2], inside.places[2].lens[0].top(10))
-        assert app._answers._kept == asked_before, "another cell of what is known asks nothing"
+        assert app._answers._by_ask == asked_before, "another cell of what is known asks nothing"
         await pilot.press("greater_than_sign")
         assert "layer 2 of 2" in front(app)
         await pilot.click("#view-lens", offset=(5, 4))
@@ -188,9 +188,9 @@ async def test_nothing_is_asked_for_a_view_that_is_not_seen(checkpoint: Path) ->
         assert not app.query_one(InspectPane).display
         await press(pilot, "s", "s")
         await pilot.pause(0.3)
-        assert not app._answers._kept
+        assert not app._answers._by_ask
         await view_of(pilot, "4", "lens")
-        assert len(app._answers._kept) == 1
+        assert len(app._answers._by_ask) == 1
 
 
 async def test_a_view_that_was_stopped_says_so_and_begins_again(checkpoint: Path) -> None:
