@@ -8,7 +8,7 @@ from torch import Tensor
 
 from coconut_core.analysis.lens import Lens
 from coconut_core.common.reprs import record_repr
-from coconut_core.latent.layers import Seen, watching
+from coconut_core.latent.layers import Activations, watching
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.prompt import read_prompt
 from coconut_core.latent.readout import Readout, readouts
@@ -94,7 +94,7 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
     return Insight(places, prompt_words(session.model, session.question))
 
 
-def _replay(session: Session, *, attention: bool) -> list[Seen]:
+def _replay(session: Session, *, attention: bool) -> list[Activations]:
     """What was seen at the end of the prompt and at each step; every pass is fed what the session fed."""
     with watching(session.model, attention=attention) as watch:
         read_again(session.model, session.prompt_ids, session.steps)

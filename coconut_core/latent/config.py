@@ -94,11 +94,11 @@ class CoconutConfig:
         """
         plain = CoconutConfig(self.bot_id, self.eot_id, self.latent_id)
         package = next(
-            (package_of(each) for each in plugins_of(FEEDBACK_GROUP) if each.name == self.feedback), None
+            (package_of(plugin) for plugin in plugins_of(FEEDBACK_GROUP) if plugin.name == self.feedback), None
         )
-        told = replace(self, feedback_package=package)
-        unset = {name for name in LATER_ENTRIES if getattr(told, name) == getattr(plain, name)}
-        entries = {name: value for name, value in asdict(told).items() if name not in unset}
+        config = replace(self, feedback_package=package)
+        unset = {name for name in LATER_ENTRIES if getattr(config, name) == getattr(plain, name)}
+        entries = {name: value for name, value in asdict(config).items() if name not in unset}
         record = {"format_version": FORMAT_VERSION, **entries}
         (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -142,5 +142,5 @@ def check_ending(ending: str, threshold: float | None, window: int) -> None:
         raise CoconutError(f"ending_window must be 2 or more, not {window}")
     highest = math.inf if ending == "entropy" else 1
     if ending != "fixed" and not (threshold is not None and 0 < threshold < math.inf and threshold <= highest):
-        wanted = "above 0, in nats" if ending == "entropy" else "above 0 and at most 1"
-        raise CoconutError(f"ending '{ending}' needs an ending_threshold {wanted}, not {threshold}")
+        bounds = "above 0, in nats" if ending == "entropy" else "above 0 and at most 1"
+        raise CoconutError(f"ending '{ending}' needs an ending_threshold {bounds}, not {threshold}")

@@ -156,8 +156,8 @@ def read_feedback(text: str) -> tuple[str, dict[str, Any]]:
 
 def feedback_text(config: CoconutConfig) -> str:
     """The feedback of a configuration as read_feedback reads it."""
-    told = ",".join(f"{name}={json.dumps(value)}" for name, value in config.feedback_options.items())
-    return f"{config.feedback}:{told}" if told else config.feedback
+    options = ",".join(f"{name}={json.dumps(value)}" for name, value in config.feedback_options.items())
+    return f"{config.feedback}:{options}" if options else config.feedback
 
 
 def build_feedback(

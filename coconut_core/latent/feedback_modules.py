@@ -77,16 +77,16 @@ class MixtureFeedback(nn.Module):
         if self.top_k is None and self.top_p == 1:
             return probabilities @ embedding_table(embeddings, probabilities.device).float()
         tokens = probabilities.shape[-1]
-        kept, ids = probabilities.topk(min(self.top_k or tokens, tokens))
-        kept = kept / kept.sum(dim=-1, keepdim=True)
-        likelier = kept.cumsum(dim=-1) - kept  # probability of the tokens in front of each
-        kept = kept.where(likelier < self.top_p, 0)
-        kept = kept / kept.sum(dim=-1, keepdim=True)
+        shares, ids = probabilities.topk(min(self.top_k or tokens, tokens))
+        shares = shares / shares.sum(dim=-1, keepdim=True)
+        likelier = shares.cumsum(dim=-1) - shares  # probability of the tokens in front of each
+        shares = shares.where(likelier < self.top_p, 0)
+        shares = shares / shares.sum(dim=-1, keepdim=True)
         if self.top_k is not None:
             rows: Tensor = embeddings(ids)  # no others are read
-            return (kept[..., None] * rows.float()).sum(dim=-2)
-        shares = torch.zeros_like(probabilities).scatter(-1, ids, kept)
-        return shares @ embedding_table(embeddings, shares.device).float()
+            return (shares[..., None] * rows.float()).sum(dim=-2)
+        probabilities = torch.zeros_like(probabilities).scatter(-1, ids, shares)
+        return probabilities @ embedding_table(embeddings, probabilities.device).float()
 
 
 class LinearFeedback(nn.Module):
@@ -131,9 +131,9 @@ def ridge_map(outputs: Tensor, inputs: Tensor, penalty: float) -> Tensor:
     left = torch.eye(outputs.shape[1], dtype=torch.float64) * penalty
     right = torch.zeros(outputs.shape[1], inputs.shape[1], dtype=torch.float64)
     for start in range(0, rows, ROWS):
-        each = outputs[start : min(start + ROWS, rows)].float()
-        left += (each.T @ each).cpu()
-        right += (each.T @ inputs[start : start + each.shape[0]].float()).cpu()
+        block = outputs[start : min(start + ROWS, rows)].float()
+        left += (block.T @ block).cpu()
+        right += (block.T @ inputs[start : start + block.shape[0]].float()).cpu()
     solved: Tensor = torch.linalg.solve(left, right)
     return solved
 
@@ -158,7 +158,7 @@ def mean_length(table: Tensor) -> Tensor:
     """The mean Euclidean length of the rows of (vocabulary, hidden), a number in float32 or better."""
     dtype = torch.promote_types(table.dtype, torch.float32)
     rows = table.split(ROWS)  # of which a wider copy is made
-    return torch.cat([torch.linalg.vector_norm(each, dim=-1, dtype=dtype) for each in rows]).mean()
+    return torch.cat([torch.linalg.vector_norm(block, dim=-1, dtype=dtype) for block in rows]).mean()
 
 
 class PauseFeedback(nn.Module):

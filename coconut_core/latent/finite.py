@@ -35,8 +35,8 @@ def check_finite(
     if torch.isfinite(state).all():
         return
     names = not_finite(module) if weights is None else weights()
-    told = f"{what} is not finite (NaN or infinity): "
+    text = f"{what} is not finite (NaN or infinity): "
     if not names:
-        raise CoconutError(f"{told}the numbers overflow; use --dtype float32, or a smaller change to a thought")
+        raise CoconutError(f"{text}the numbers overflow; use --dtype float32, or a smaller change to a thought")
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    raise WeightsError(f"{told}the weights {', '.join(names[:NAMED])}{more} are not either; take other weights")
+    raise WeightsError(f"{text}the weights {', '.join(names[:NAMED])}{more} are not either; take other weights")

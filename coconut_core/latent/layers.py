@@ -21,7 +21,7 @@ from coconut_core.latent.model import LatentModel
 
 
 @dataclass
-class Seen:
+class Activations:
     """What a pass through the base model put out at its last position. Heads are in one row, head by head."""
 
     layers: Tensor  # (batch, layers, hidden), the residual stream after each layer, before the final norm
@@ -35,7 +35,7 @@ class Seen:
 class Watch:
     """What was seen while a `watching` was open, a record for each pass."""
 
-    passes: list[Seen] = field(default_factory=list)
+    passes: list[Activations] = field(default_factory=list)
 
 
 def decoder_layers(model: LatentModel) -> list[nn.Module]:
@@ -49,18 +49,18 @@ def decoder_layers(model: LatentModel) -> list[nn.Module]:
 
 def attention_of(layer: nn.Module) -> nn.Module:
     """The attention of a layer. Raises CoconutError where there is none of a known name."""
-    found = _attention(layer)
-    if found is None:
+    attention = _attention(layer)
+    if attention is None:
         raise CoconutError(f"{type(layer).__name__} has no attention of a known name")
-    return found
+    return attention
 
 
 def output_projection(layer: nn.Module) -> nn.Module:
     """The matrix that joins the heads of a layer. Raises CoconutError where there is none of a known name."""
     attention = attention_of(layer)
     for name in PROJECTIONS:
-        if isinstance(found := getattr(attention, name, None), nn.Module):
-            return found
+        if isinstance(projection := getattr(attention, name, None), nn.Module):
+            return projection
     raise CoconutError(f"{type(attention).__name__} has no output projection of a known name")
 
 
@@ -217,17 +217,17 @@ class _Collected:
             raise CoconutError(f"{type(module).__name__} does not give its attention weights")
         self.attention.append(weights[:, :, -1].detach())
 
-    def take(self, heads: int) -> Seen:
+    def take(self, heads: int) -> Activations:
         """The pass as a whole; forgets it."""
         layers = torch.stack(self.layers, dim=1)
         none = layers[..., :0, None]
-        seen = Seen(
+        activations = Activations(
             layers,
             torch.stack(self.heads, dim=1).unflatten(-1, (heads, -1)) if self.heads else none,
             torch.stack(self.attention, dim=1) if self.attention else None,
         )
         self.layers, self.heads, self.attention = [], [], []
-        return seen
+        return activations
 
 
 def _tensor(output: Any) -> Tensor:
@@ -310,5 +310,5 @@ def _eager_attention(model: LatentModel) -> Iterator[None]:
 
 
 def _attention(layer: nn.Module) -> nn.Module | None:
-    found = (getattr(layer, name, None) for name in ATTENTIONS)
-    return next((each for each in found if isinstance(each, nn.Module)), None)
+    modules = (getattr(layer, name, None) for name in ATTENTIONS)
+    return next((module for module in modules if isinstance(module, nn.Module)), None)

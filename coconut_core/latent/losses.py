@@ -9,17 +9,17 @@ IGNORE = -100  # label of a position that carries no loss
 
 def has_label(labels: Tensor) -> Tensor:
     """Where there is a label, (batch, time), for labels of either form."""
-    chosen = labels != IGNORE
-    return chosen if labels.dim() == 2 else chosen.any(dim=-1)
+    is_label = labels != IGNORE
+    return is_label if labels.dim() == 2 else is_label.any(dim=-1)
 
 
 def cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
     """Loss of each position: scores (positions, vocabulary), targets (positions,) or (positions, choices)."""
     if targets.dim() == 1:
         return nn.functional.cross_entropy(scores, targets, reduction="none")
-    chosen = targets != IGNORE
-    told = log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
-    losses: Tensor = -(told * chosen).sum(dim=-1) / chosen.sum(dim=-1)
+    is_target = targets != IGNORE
+    log_probabilities = log_softmax(scores, dim=-1).gather(1, targets.clamp(min=0))
+    losses: Tensor = -(log_probabilities * is_target).sum(dim=-1) / is_target.sum(dim=-1)
     return losses
 
 
@@ -30,10 +30,10 @@ def halting_cross_entropy(head: nn.Module, hidden: Tensor, latent: Tensor, targe
     thought, which is what a run's HaltingRule is shown. Raises CoconutError for a target where there is no
     latent.
     """
-    chosen = targets != IGNORE
-    if bool((chosen & ~latent).any()):
+    is_target = targets != IGNORE
+    if bool((is_target & ~latent).any()):
         raise CoconutError("halt_targets must be -100 wherever there is no latent")
-    log_odds = head(hidden[chosen]).float()
-    total = nn.functional.binary_cross_entropy_with_logits(log_odds, targets[chosen].float(), reduction="sum")
+    log_odds, verdicts = head(hidden[is_target]).float(), targets[is_target].float()
+    total = nn.functional.binary_cross_entropy_with_logits(log_odds, verdicts, reduction="sum")
     mean: Tensor = total / max(1, log_odds.shape[0])
     return mean

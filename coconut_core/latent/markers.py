@@ -33,12 +33,12 @@ def with_layout(
 ) -> CoconutConfig:
     """The configuration with the markers of a layout and nothing else around the thoughts, for a model that is
     going to learn it. Markers that it has stay; others are added to the vocabulary."""
-    own, wanted = (config.bot_id, config.eot_id), LAYOUTS[layout]
-    missing = [name for name, marker, needed in zip(NEW, own, wanted, strict=True) if needed and marker is None]
+    own, needs = (config.bot_id, config.eot_id), LAYOUTS[layout]
+    missing = [name for name, marker, needed in zip(NEW, own, needs, strict=True) if needed and marker is None]
     added = iter(add_tokens(base, tokenizer, tuple(missing)))
     bot, eot = (
         None if not needed else next(added) if marker is None else marker
-        for marker, needed in zip(own, wanted, strict=True)
+        for marker, needed in zip(own, needs, strict=True)
     )
     return replace(config, bot_id=bot, eot_id=eot, before_ids=(), behind_ids=())
 
@@ -84,7 +84,7 @@ def with_markers(config: CoconutConfig, tokenizer: PreTrainedTokenizerBase, text
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", lambda found: ESCAPES.get(found[1], found[1]), text)
+    return re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[1]), text)
 
 
 def marker_texts(config: CoconutConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:

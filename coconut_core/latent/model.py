@@ -145,8 +145,8 @@ class LatentModel(nn.Module):
     @property
     def eos_ids(self) -> frozenset[int]:
         """Tokens that end a run: the base model's and the tokenizer's, which training teaches."""
-        chosen = getattr(self.base_lm.generation_config, "eos_token_id", None)
-        ids = {self.tokenizer.eos_token_id, *(chosen if isinstance(chosen, list) else [chosen])}
+        base_ids = getattr(self.base_lm.generation_config, "eos_token_id", None)
+        ids = {self.tokenizer.eos_token_id, *(base_ids if isinstance(base_ids, list) else [base_ids])}
         return frozenset(ids - {None})
 
     @property

@@ -72,7 +72,7 @@ class Readout:
 
     def likeliest(self, k: int = 3) -> str:
         """The k likeliest tokens in one line: "lempus 0.46, rompus 0.33"."""
-        return ", ".join(f"{each.name} {each.probability:.2f}" for each in self.top(k))
+        return ", ".join(f"{token.name} {token.probability:.2f}" for token in self.top(k))
 
     def probability(self, token: str | int) -> float:
         """Probability of one token, by id or by text that is exactly one token.

@@ -81,8 +81,10 @@ def read_with_thoughts(model: LatentModel, input_ids: Tensor, mask: Tensor, labe
     for start, end, thinking in _spans(is_latent_column.tolist(), prompt_end):
         if thinking and passes and start == first_latent:
             others = Others(embeddings[:, start:end], latent[:, start:end])
-            found = find_thoughts(model, context, end - start, passes, mask=mask[:, start:end], others=others)
-            pieces.append(found[1])
+            _, states = find_thoughts(
+                model, context, end - start, passes, mask=mask[:, start:end], others=others
+            )
+            pieces.append(states)
         elif thinking:
             for column in range(start, end):
                 step = model.latent_step(

@@ -118,7 +118,7 @@ def _with_data_as_text(
     """The tokens where the data spell out a special token: read by a copy of the tokenizer to which special
     tokens have other names, that no text can guess, and those names outside the data."""
     copy, names = _renamed(tokenizer, len(tokenizer), tuple(special.items()))
-    spelt = re.compile("|".join(re.escape(each) for each in sorted(names, key=len, reverse=True)))
+    spelt = re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
     written, places = "", []  # places: where each character of `written` stands in text
     for start, end, is_data in _parts(text, data):
         at = start
@@ -176,12 +176,12 @@ def _ids_in_python(
 ) -> list[int]:
     """The ids from a tokenizer written in Python, which does not say where tokens stand: there special tokens
     become text everywhere or nowhere."""
-    spelt = [each for start, end in data for each in special.values() if each in text[start:end]]
+    spelt = [token for start, end in data for token in special.values() if token in text[start:end]]
     ours = "".join(text[start:end] for start, end, is_data in _parts(text, data) if not is_data)
     split = bool(spelt)
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=split)
     hidden = special.keys() - {tokenizer.unk_token_id}  # the unknown token stands for words as well
-    if spelt and (any(each in ours for each in special.values()) or hidden.intersection(ids)):
+    if spelt and (any(token in ours for token in special.values()) or hidden.intersection(ids)):
         raise _only_special(spelt[0])
     if not begin:
         return list(ids)

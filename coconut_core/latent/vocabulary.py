@@ -197,13 +197,13 @@ class Vocabulary:
         """The token of this name; any token by its number."""
         if number := _NUMBER.search(name):
             ids = [int(number[1])] if int(number[1]) < self._rows else []
-            return [each for each in ids if _NUMBER.fullmatch(name) or self.name(each) == name]
+            return [number for number in ids if _NUMBER.fullmatch(name) or self.name(number) == name]
         if self._plain is not None:
             return [self._plain[name]] if name in self._plain else []
         ids = self._of_content(content_of(name))
         if self._word_pieces and (piece := self._of_piece(content_of(name).decode())) is not None:
             ids.append(piece)
-        return [each for each in ids if self.name(each) == name]
+        return [number for number in ids if self.name(number) == name]
 
     def _spelt_otherwise(self, typed: str) -> list[int]:
         """What the tokenizer makes of it, which may write all letters small, say."""

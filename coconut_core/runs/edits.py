@@ -193,7 +193,7 @@ class Chain(Intervention):
 
     @property
     def inside(self) -> "Sequence[PatchLayer | PatchHead | HiddenPositions]":
-        return tuple(each for part in self.parts for each in part.inside)
+        return tuple(effect for part in self.parts for effect in part.inside)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.parts))

@@ -84,17 +84,17 @@ def generate(
     question, from 0, and its answer as soon as that has ended, in whatever order they do.
     """
     check_temperature(temperature)
-    asked = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
-    endings = [choose_ending(model, number, stop) for number in asked]
+    counts = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
+    endings = [choose_ending(model, count, stop) for count in counts]
     prompts = [model.encode_prompt(question) for question in questions]
-    given_plans = [None] * len(prompts) if plans is None else plans
+    plans = [None] * len(prompts) if plans is None else plans
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
     begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
     answers: dict[int, Answer] = {}
     for numbers in in_batches(prompts, batch_size):
         rows = {
-            number: begin(len(prompts[number]), endings[number], plan=given_plans[number], seed=seeds[number])
+            number: begin(len(prompts[number]), endings[number], plan=plans[number], seed=seeds[number])
             for number in numbers
         }
         context = read_prompts(model, [prompts[number] for number in numbers], shortcut=keep == "nothing")
@@ -125,9 +125,9 @@ class Runs:
 
     def __repr__(self) -> str:
         known = [right for right in self.right if right is not None]
-        said = f", {sum(known)} of {len(known)} right" if known else ""
+        score = f", {sum(known)} of {len(known)} right" if known else ""
         first = f", the first: {brief(self.answers[0])} to {brief(self.questions[0])}" if self.results else ""
-        return f"Runs({len(self)}, thoughts {brief(self.thoughts)}{said}{first})"
+        return f"Runs({len(self)}, thoughts {brief(self.thoughts)}{score}{first})"
 
     @property
     def questions(self) -> list[str]:
@@ -168,27 +168,26 @@ class Runs:
     @cached_property
     def mask(self) -> Tensor:
         """Whether a run took a thought, (runs, thoughts), bool."""
-        counts = torch.tensor([len(each.thoughts) for each in self.recordings], dtype=torch.long)
+        counts = torch.tensor([len(recording.thoughts) for recording in self.recordings], dtype=torch.long)
         return (torch.arange(self.thoughts.shape[1]) < counts[:, None]).to(self.thoughts.device)
 
     def readouts(self, top: int = 5) -> list[list[list[TokenProbability]]]:
         """The likeliest tokens of each thought of each run, likeliest first."""
-        return [[each.top(top) for each in row] for row in self._readouts]
+        return [[readout.top(top) for readout in row] for row in self._readouts]
 
     def rows(self, by: Literal["run", "thought"] = "run") -> list[dict[str, Any]]:
         """A flat dict for each run, or for each thought, as pandas.DataFrame takes them."""
-        asked = zip(self.questions, self.right, strict=True)
         begun = [
             {"run": number, "question": question, "right": right}
-            for number, (question, right) in enumerate(asked)
+            for number, (question, right) in enumerate(zip(self.questions, self.right, strict=True))
         ]
         if by == "run":
             return [
                 row
-                | {"answer": said, "expected": problem.answer or None, "text": answer.text}
-                | {"thoughts": answer.thoughts, "tokens": answer.tokens, "stopped_by": answer.stopped_by}
-                | {"ended": ", ".join(answer.ended), "error": answer.error}
-                for row, said, problem, answer in zip(
+                | {"answer": answer, "expected": problem.answer or None, "text": result.text}
+                | {"thoughts": result.thoughts, "tokens": result.tokens, "stopped_by": result.stopped_by}
+                | {"ended": ", ".join(result.ended), "error": result.error}
+                for row, answer, problem, result in zip(
                     begun, self.answers, self.problems, self.results, strict=True
                 )
             ]
@@ -202,18 +201,21 @@ class Runs:
 
     @property
     def _readouts(self) -> list[tuple[Readout, ...]]:
-        return [readouts(self.model, each.thoughts) if len(each.thoughts) else () for each in self.recordings]
+        return [
+            readouts(self.model, recording.thoughts) if len(recording.thoughts) else ()
+            for recording in self.recordings
+        ]
 
     @torch.inference_mode(False)
     def _padded(self, name: str) -> Tensor:
-        kept = [getattr(each, name) for each in self.recordings if len(each.thoughts)]
-        if any(each is None for each in kept):
+        tensors = [getattr(recording, name) for recording in self.recordings if len(recording.thoughts)]
+        if any(tensor is None for tensor in tensors):
             raise CoconutError(f'the {name} of these runs were not kept: run them with keep="inside"')
-        lengths = [len(each.thoughts) for each in self.recordings]
-        rest = kept[0].shape[1:] if kept else [self.model.shape.hidden_size]
+        lengths = [len(recording.thoughts) for recording in self.recordings]
+        rest = tensors[0].shape[1:] if tensors else [self.model.shape.hidden_size]
         size = [len(lengths), max(lengths, default=0), *rest]
         padded = torch.zeros(size, dtype=self.model.dtype, device=self.model.device)
-        vectors = iter(kept)
+        vectors = iter(tensors)
         for row, length in zip(padded, lengths, strict=True):
             row[:length] = next(vectors) if length else 0
         return padded
@@ -228,9 +230,11 @@ def run(
 ) -> Runs:
     """Let the model think and answer, and keep its thoughts: of one question or many, of problems where the
     expected answers are known. keep="inside" keeps what layers and heads put out too; options: see generate."""
-    asked = [questions] if isinstance(questions, str | Problem) else questions
-    problems = tuple(each if isinstance(each, Problem) else Problem(each, (), "") for each in asked)
-    answers = generate(model, [each.question for each in problems], keep=keep, **options)
+    questions = [questions] if isinstance(questions, str | Problem) else questions
+    problems = tuple(
+        question if isinstance(question, Problem) else Problem(question, (), "") for question in questions
+    )
+    answers = generate(model, [problem.question for problem in problems], keep=keep, **options)
     return Runs(model, problems, tuple(answers))
 
 
@@ -269,7 +273,7 @@ def answer_of(model: LatentModel, row: Row, keep: Keep = "nothing") -> Answer:
     return Answer(
         text=spoken_text(model.tokenizer, row.token_ids),
         token_ids=row.token_ids,
-        thoughts=row.taken,
+        thoughts=row.thought_count,
         finished=row.machine.stopped_by == END,
         stopped_by=row.machine.stopped_by,
         ended=row.ended,

@@ -64,7 +64,7 @@ class EntropyRule(StopRule):
     name = "entropy"
 
     def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
-        return len(readouts) >= self.window and all(each.entropy < self.threshold for each in readouts)
+        return len(readouts) >= self.window and all(readout.entropy < self.threshold for readout in readouts)
 
     def __str__(self) -> str:
         lasting = "" if self.window == 1 else f" {self.window} times in a row"
@@ -82,9 +82,9 @@ class StableRule(StopRule):
 
     def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
         token = int(readouts[-1].logits.argmax())
-        if len(readouts) < self.window or any(int(each.logits.argmax()) != token for each in readouts):
+        if len(readouts) < self.window or any(int(readout.logits.argmax()) != token for readout in readouts):
             return False
-        probabilities = [each.probability(token) for each in readouts]
+        probabilities = [readout.probability(token) for readout in readouts]
         return all(abs(later - sooner) < self.threshold for sooner, later in pairwise(probabilities))
 
     def __str__(self) -> str:
@@ -131,7 +131,7 @@ def next_step(
     """
     reason = None
     if machine.may_think:
-        reason = ending.reason(() if ending.rule is None else readouts(), machine.taken)
+        reason = ending.reason(() if ending.rule is None else readouts(), machine.thought_count)
     return machine.next_move(reason is not None), reason
 
 

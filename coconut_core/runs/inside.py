@@ -22,12 +22,12 @@ def acting(model: LatentModel, context: Context, by_row: Mapping[int, Interventi
     patches: list[Patch] = []
     visible: Tensor | None = None
     for row, intervention in by_row.items():
-        for each in intervention.inside:
-            if isinstance(each, HiddenPositions):
+        for effect in intervention.inside:
+            if isinstance(effect, HiddenPositions):
                 visible = context.mask.clone() if visible is None else visible
                 padding = int(context.mask[row].argmax())  # columns in front of the row's first token
-                check_positions(model, each, context.length - padding)
-                visible[row, [padding + position for position in each.positions]] = 0
+                check_positions(model, effect, context.length - padding)
+                visible[row, [padding + position for position in effect.positions]] = 0
         patches += _patches(row, intervention)
     with patching(model, patches):
         yield visible
@@ -35,26 +35,26 @@ def acting(model: LatentModel, context: Context, by_row: Mapping[int, Interventi
 
 def _patches(row: int, intervention: Intervention) -> list[Patch]:
     return [
-        Patch(row, each.layer, each.vector, each.head if isinstance(each, PatchHead) else None)
-        for each in intervention.inside
-        if not isinstance(each, HiddenPositions)
+        Patch(row, effect.layer, effect.vector, effect.head if isinstance(effect, PatchHead) else None)
+        for effect in intervention.inside
+        if not isinstance(effect, HiddenPositions)
     ]
 
 
-def check_positions(model: LatentModel, chosen: HiddenPositions, length: int) -> None:
+def check_positions(model: LatentModel, knockout: HiddenPositions, length: int) -> None:
     """Raise CoconutError for a position that is not among the first `length`, or where none can be hidden."""
     if model.recurrent:
         raise CoconutError(
             "no position can be hidden in a model with recurrent layers: their state holds all that was read"
         )
-    for position in chosen.positions:
+    for position in knockout.positions:
         if not 0 <= position < length:
             raise CoconutError(f"there is no position {position} to hide: the run has read {length}")
 
 
 def check_fits(model: LatentModel, intervention: Intervention, length: int) -> None:
     """Raise CoconutError for what an intervention cannot do inside the model after `length` positions."""
-    for each in intervention.inside:
-        if isinstance(each, HiddenPositions):
-            check_positions(model, each, length)
+    for effect in intervention.inside:
+        if isinstance(effect, HiddenPositions):
+            check_positions(model, effect, length)
     check_patches(model, _patches(0, intervention))

@@ -35,4 +35,4 @@ class LiveBytes(TorchDispatchMode):
 
 
 def _storages(values: Any) -> list[torch.UntypedStorage]:
-    return [each.untyped_storage() for each in tree_iter(values) if isinstance(each, torch.Tensor)]
+    return [value.untyped_storage() for value in tree_iter(values) if isinstance(value, torch.Tensor)]

@@ -38,7 +38,7 @@ class Machine:
     behind: tuple[int, ...]  # tokens fed behind the thoughts of a segment, see CoconutConfig.fed_behind
     eos_ids: frozenset[int]
     mode: Mode = Mode.THINKING
-    taken: int = 0  # thoughts taken in the current segment
+    thought_count: int = 0  # thoughts taken in the current segment
     closing: int = 0  # tokens of `behind` fed in it
     segment: int = 0  # number of the current or last latent segment, from 0
     spoken: int = 0  # words said, markers that the model says itself included
@@ -76,7 +76,7 @@ class Machine:
 
     def after_thought(self) -> None:
         """Note that a thought was fed."""
-        self.taken += 1
+        self.thought_count += 1
 
     def after_closing(self) -> None:
         """Note that closing_token was fed; behind the last of them the model speaks."""
@@ -87,7 +87,7 @@ class Machine:
     @property
     def segment_of_word(self) -> int:
         """The latent segment that a word said now follows; one in which nothing was fed is none."""
-        nothing_fed = self.mode is Mode.THINKING and not self.taken
+        nothing_fed = self.mode is Mode.THINKING and not self.thought_count
         return max(0, self.segment - nothing_fed)
 
     def after_word(self, token_id: int) -> None:
@@ -95,7 +95,7 @@ class Machine:
         self.segment, self.mode = self.segment_of_word, Mode.SPEAKING
         self.spoken += 1
         if token_id == self.bot_id:
-            self.mode, self.taken, self.closing = Mode.THINKING, 0, 0
+            self.mode, self.thought_count, self.closing = Mode.THINKING, 0, 0
             self.segment += 1
         elif token_id in self.eos_ids:
             self.finish(END)

@@ -63,7 +63,7 @@ def predict(
 
 def weights_of(model: LatentModel) -> int:
     """Bytes of all weights and buffers, each counted once."""
-    storages = [each.untyped_storage() for each in (*model.parameters(), *model.buffers())]
+    storages = [tensor.untyped_storage() for tensor in (*model.parameters(), *model.buffers())]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 

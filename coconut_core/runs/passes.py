@@ -18,13 +18,13 @@ def choose_passes(model: LatentModel, passes: int | None, ending: Ending) -> int
     None takes what the checkpoint says. Raises CoconutError for a number that is none, and where passes meet a
     rule that may end thinking: all thoughts are found before any of them is taken.
     """
-    chosen = model.config.passes if passes is None else check_passes(passes)
-    if chosen and ending.rule is not None:
+    passes = model.config.passes if passes is None else check_passes(passes)
+    if passes and ending.rule is not None:
         raise CoconutError(
             f"parallel passes find a fixed number of thoughts, and this run {ending}: give the number with "
             "--thoughts, or take one thought after the other with --passes 0"
         )
-    return chosen
+    return passes
 
 
 def check_one_by_one(model: LatentModel) -> None:

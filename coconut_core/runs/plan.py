@@ -46,8 +46,8 @@ class Plan:
 def without(thoughts: Tensor, numbers: Sequence[int]) -> Tensor:
     """Thoughts (count, hidden) without some of them, numbered from 1. Raises CoconutError for one not there."""
     check_numbers(thoughts, numbers)
-    kept = [place for place in range(thoughts.shape[0]) if place + 1 not in numbers]
-    return thoughts[kept]
+    places = [place for place in range(thoughts.shape[0]) if place + 1 not in numbers]
+    return thoughts[places]
 
 
 def shuffled(thoughts: Tensor, seed: int) -> Tensor:

@@ -131,11 +131,11 @@ def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
     the vocabulary."""
     if problem is None:
         return {}
-    found: dict[str, int] = {}
+    token_ids: dict[str, int] = {}
     results = [result for _, result in equations(problem.steps)]
     for name in results if problem.graph is None else problem.graph.names:
         try:
-            found[name] = run.model.vocabulary.find(name, run.prompt_ids)
+            token_ids[name] = run.model.vocabulary.find(name, run.prompt_ids)
         except CoconutError:
             continue
-    return found
+    return token_ids

@@ -20,7 +20,7 @@ from coconut_core.common.reprs import record_repr
 from coconut_core.common.seeds import new_generator
 from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.finite import WeightsError, check_finite, not_finite
-from coconut_core.latent.layers import Seen, watching
+from coconut_core.latent.layers import Activations, watching
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.parallel import find_thoughts
 from coconut_core.latent.prompt_shortcut import prompt_shortcut, reading_prompt
@@ -42,7 +42,7 @@ class Recording:
     for what the layers and heads put out while each was read."""
 
     thoughts: Tensor  # (count, hidden)
-    layers: Tensor | None = None  # (count, layers, hidden), see coconut_core.latent.layers.Seen
+    layers: Tensor | None = None  # (count, layers, hidden), see coconut_core.latent.layers.Activations
     heads: Tensor | None = None  # (count, layers, heads, head size)
 
     __repr__ = record_repr
@@ -62,11 +62,11 @@ class Row:
     plan: Plan = field(default_factory=Plan)
     token_ids: list[int] = field(default_factory=list)  # words said, end of text included, markers not
     ended: list[str] = field(default_factory=list)  # why thinking ended, once a segment
-    taken: int = 0  # thoughts, in all segments
+    thought_count: int = 0  # thoughts taken, in all segments
     recent: list[Readout] = field(default_factory=list)  # of the latent segment, as many as its end depends on
-    given: list[Tensor] = field(default_factory=list)  # (hidden,) each: thoughts found ahead, edits included
+    parallel_thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each, found ahead, with edits
     thoughts: list[Tensor] = field(default_factory=list)  # (hidden,) each, where they are kept
-    seen: list[Seen] = field(default_factory=list)  # of this row alone, (1, …), where it is kept
+    activations: list[Activations] = field(default_factory=list)  # of this row alone, (1, …), where it is kept
     error: Exception | None = None  # what ended it, where something went wrong
 
     def fail(self, error: Exception) -> None:
@@ -85,8 +85,8 @@ class Row:
         """What was kept of its thoughts."""
         if not self.thoughts:
             return Recording(torch.zeros(0, 0))
-        layers = torch.cat([each.layers for each in self.seen]) if self.seen else None
-        heads = torch.cat([each.heads for each in self.seen]) if self.seen else None
+        layers = torch.cat([record.layers for record in self.activations]) if self.activations else None
+        heads = torch.cat([record.heads for record in self.activations]) if self.activations else None
         return Recording(torch.stack(self.thoughts), layers, heads)
 
 
@@ -197,16 +197,21 @@ def run_rows(
     """
     think_in_parallel(model, context, rows, passes, keep)
     with watching(model) if keep == "inside" else nullcontext() as watch:
-        seen = [] if watch is None else watch.passes
+        inside = [] if watch is None else watch.passes
         going = list(rows)
         while going_on := end_rows(going, speak):
             if interrupt is not None:
                 interrupt()
-            going = _step_and_keep(model, context, going, going_on, keep, seen)
+            going = _step_and_keep(model, context, going, going_on, keep, inside)
 
 
 def _step_and_keep(
-    model: LatentModel, context: Context, rows: list[Row], going_on: list[int], keep: Keep, seen: list[Seen]
+    model: LatentModel,
+    context: Context,
+    rows: list[Row],
+    going_on: list[int],
+    keep: Keep,
+    inside: list[Activations],
 ) -> list[Row]:
     """One step of all rows; which of them are still in the context."""
     if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
@@ -214,7 +219,7 @@ def _step_and_keep(
         rows = [rows[index] for index in going_on]
     decision = step_rows(model, context, rows)
     if keep != "nothing":
-        _keep_thoughts(rows, decision, seen.pop() if seen else None)
+        _keep_thoughts(rows, decision, inside.pop() if inside else None)
     return rows
 
 
@@ -255,35 +260,35 @@ def think_in_parallel(
 
     Where what happens inside at each thought is kept, they are only found, and fed one by one afterwards.
     """
-    chosen = max((choose_passes(model, passes, row.ending) for row in rows), default=0)
-    if not chosen:
+    passes = max((choose_passes(model, passes, row.ending) for row in rows), default=0)
+    if not passes:
         return
     length, before = context.length, context.hidden
     for row, state in zip(rows, before, strict=True):
-        _check_edits(row, state, chosen)
+        _check_edits(row, state, passes)
     fits = [row.error is None for row in rows]
     counts = [
         int(min(row.ending.thoughts, row.room)) if fit else 0 for row, fit in zip(rows, fits, strict=True)
     ]
     if not max(counts):
         return
-    taken = torch.tensor(counts, device=model.device)
-    mask = (torch.arange(max(counts), device=model.device) < taken[:, None]).long()
+    ends = torch.tensor(counts, device=model.device)
+    mask = (torch.arange(max(counts), device=model.device) < ends[:, None]).long()
     change = changing([row.plan.edits if fit else {} for row, fit in zip(rows, fits, strict=True)])
-    thoughts, hidden = find_thoughts(model, context, max(counts), chosen, mask=mask, change=change)
+    thoughts, hidden = find_thoughts(model, context, max(counts), passes, mask=mask, change=change)
     if keep == "inside":
         context.take_back(context.length - length, before)
     else:
         states = torch.cat([before[:, None], hidden], dim=1)
-        context.hidden = states[torch.arange(len(rows), device=model.device), taken]
-    for row, count, found in zip(rows, counts, thoughts, strict=True):
+        context.hidden = states[torch.arange(len(rows), device=model.device), ends]
+    for row, count, vectors in zip(rows, counts, thoughts, strict=True):
         if keep == "inside":
-            row.given = list(found[:count])
+            row.parallel_thoughts = list(vectors[:count])
             continue
-        row.machine.taken, row.taken = count, count
+        row.machine.thought_count, row.thought_count = count, count
         row.room -= count
         if keep == "thoughts":
-            row.thoughts = list(found[:count])
+            row.thoughts = list(vectors[:count])
 
 
 def _check_edits(row: Row, state: Tensor, passes: int) -> None:
@@ -296,12 +301,12 @@ def _check_edits(row: Row, state: Tensor, passes: int) -> None:
         row.fail(error)
 
 
-def _keep_thoughts(rows: list[Row], decision: Decision, seen: Seen | None) -> None:
+def _keep_thoughts(rows: list[Row], decision: Decision, inside: Activations | None) -> None:
     for number, (row, thinking) in enumerate(zip(rows, decision.thinking, strict=True)):
         if thinking and row.machine.segment == 0:
             row.thoughts.append(decision.thoughts[number])
-            if seen is not None:
-                row.seen.append(Seen(seen.layers[number, None], seen.heads[number, None]))
+            if inside is not None:
+                row.activations.append(Activations(inside.layers[number, None], inside.heads[number, None]))
 
 
 def _decide(model: LatentModel, context: Context, rows: list[Row]) -> Decision:
@@ -323,7 +328,7 @@ def _decide(model: LatentModel, context: Context, rows: list[Row]) -> Decision:
                 state = _intervene(model, context, row, state, index, decision)
                 readout = readout if state is readout.hidden else Readout(model, state)
                 machine.after_thought()
-                row.taken += 1
+                row.thought_count += 1
             elif move is Move.END_THINKING:
                 token = machine.closing_token
                 machine.after_closing()
@@ -346,7 +351,9 @@ def _pick(model: LatentModel, row: Row, readout: Readout, weights: Callable[[], 
     """The word that a row says next."""
     if row.forced:
         return row.forced.popleft()
-    check_finite(model, readout.logits, f"the readout of a question behind {row.taken} thoughts", weights)
+    check_finite(
+        model, readout.logits, f"the readout of a question behind {row.thought_count} thoughts", weights
+    )
     return pick_token(readout.logits, model.config.latent_id, row.temperature, row.generator)
 
 
@@ -355,9 +362,9 @@ def _intervene(
 ) -> Tensor:
     """The thought to feed, (hidden,); what is done inside the model is noted in the decision."""
     machine = row.machine
-    if machine.segment == 0 and machine.taken < len(row.given):
-        return row.given[machine.taken]
-    intervention = row.plan.edits.get(machine.taken + 1) if machine.segment == 0 else None
+    if machine.segment == 0 and machine.thought_count < len(row.parallel_thoughts):
+        return row.parallel_thoughts[machine.thought_count]
+    intervention = row.plan.edits.get(machine.thought_count + 1) if machine.segment == 0 else None
     if intervention is None:
         return state
     changed = intervention(state)

@@ -37,7 +37,7 @@ from coconut_core.runs.steps import Kind, Step, check_run, new_step, read_again
 
 
 @dataclass(frozen=True)
-class _Found:
+class _ParallelThoughts:
     """What parallel passes found: all thoughts of a run (count, hidden), with these edits."""
 
     edits: Mapping[int, Intervention]
@@ -80,7 +80,7 @@ class Session:
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
         self._generator = new_generator(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
-        self._found: _Found | None = None  # thoughts found in parallel passes
+        self._parallel: _ParallelThoughts | None = None  # None before any pass was made
         self._next: tuple[Tensor, Readout] | None = None  # the context's last states, and their readout
         with torch.inference_mode():
             self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
@@ -88,8 +88,8 @@ class Session:
     # -- looking -------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        said = " · ".join(step.readout.likeliest(1) for step in self.thought_steps())
-        thoughts = f"thoughts {brief(self.thought_vectors)}" + (f": {said}" if said else "")
+        readouts = " · ".join(step.readout.likeliest(1) for step in self.thought_steps())
+        thoughts = f"thoughts {brief(self.thought_vectors)}" + (f": {readouts}" if readouts else "")
         return f"Session({brief(self.question)}, {self.mode}, {thoughts}, says {brief(self.text)})"
 
     @property
@@ -115,9 +115,9 @@ class Session:
     @property
     def next_readout(self) -> Readout:
         """Readout of the state that the next step will use."""
-        goes_on = self.may_think and self._machine.taken < self.thoughts
-        found = self._found_ahead(self._edits) if goes_on else None
-        return self._readout if found is None else Readout(self.model, ordinary(found))
+        goes_on = self.may_think and self._machine.thought_count < self.thoughts
+        thought = self._parallel_thought(self._edits) if goes_on else None
+        return self._readout if thought is None else Readout(self.model, ordinary(thought))
 
     @property
     def next_move(self) -> Move:
@@ -175,14 +175,14 @@ class Session:
         """Feed one continuous thought, changed by edit if given. May exceed the planned number of thoughts."""
         if not self.may_think:
             raise CoconutError("the model is not thinking now: rewind to where it was to think again")
-        key = (self._machine.segment, self._machine.taken + 1)
+        key = (self._machine.segment, self._machine.thought_count + 1)
         edit = self._edits.get(key) if edit is None else allow_edit(self.model, edit, self.passes)
         readout = self._readout
         state = readout.hidden
         hidden = state if edit is None else edit(state)  # an edit that does not fit is refused here
         self._check_room()
-        found = self._found_ahead(self._edits if edit is None else {**self._edits, key: edit})
-        hidden = hidden if found is None else found
+        thought = self._parallel_thought(self._edits if edit is None else {**self._edits, key: edit})
+        hidden = hidden if thought is None else thought
         readout = readout if hidden is state else Readout(self.model, ordinary(hidden))
         with acting(self.model, self._context, {} if edit is None else {0: edit}) as visible:
             self._before_step()
@@ -264,9 +264,9 @@ class Session:
         What followed is computed again from there, up to the same number of thoughts; words said after
         them are taken back, since they may now differ.
         """
-        wanted = ("thought", segment, thought)
+        key = ("thought", segment, thought)
         fed = [(step.kind, step.segment, step.index) for step in self.steps]
-        place = fed.index(wanted) if wanted in fed else None
+        place = fed.index(key) if key in fed else None
         if place is None:
             raise CoconutError(f"thought {thought} has not been taken yet: step to it before editing it")
         if intervention is not None:
@@ -288,16 +288,16 @@ class Session:
         question where it changes their number; steps from there on follow it."""
         for intervention in plan.edits.values():
             allow_edit(self.model, intervention, self.passes)
-        kept = takewhile(lambda step: step.kind == "thought" and step.index not in plan.edits, self.steps)
-        self.rewind(0 if plan.thoughts is not None else sum(1 for _ in kept))
+        unchanged = takewhile(lambda step: step.kind == "thought" and step.index not in plan.edits, self.steps)
+        self.rewind(0 if plan.thoughts is not None else sum(1 for _ in unchanged))
         if plan.thoughts is not None:
             self.ending = Ending(plan.thoughts)
         self._edits |= {(0, number): intervention for number, intervention in plan.edits.items()}
 
     def clear_edits(self) -> None:
         """Forget edits of thoughts that have not been taken yet (those taken keep theirs)."""
-        taken = {(step.segment, step.index) for step in self.thought_steps()}
-        self._edits = {key: edit for key, edit in self._edits.items() if key in taken}
+        keys = {(step.segment, step.index) for step in self.thought_steps()}
+        self._edits = {key: edit for key, edit in self._edits.items() if key in keys}
 
     def trace(self, top_k: int = 10) -> Trace:
         """Everything seen in this run, as plain data."""
@@ -317,7 +317,7 @@ class Session:
 
     def _look_back(self) -> list[Readout]:
         """Readouts of this latent segment's states, that of the next thought last."""
-        thoughts = self.steps[len(self.steps) - self._machine.taken :]  # which are its last steps
+        thoughts = self.steps[len(self.steps) - self._machine.thought_count :]  # which are its last steps
         return [*(step.readout for step in thoughts), self.next_readout]
 
     def _why_ended(self) -> str | None:
@@ -325,21 +325,23 @@ class Session:
         return (self._next_step()[1] or BY_HAND) if self.may_think else None
 
     @torch.inference_mode()
-    def _found_ahead(self, edits: Mapping[tuple[int, int], Intervention]) -> Tensor | None:
-        """The next thought as parallel passes found it with these edits, (hidden,); None where none did."""
+    def _parallel_thought(self, edits: Mapping[tuple[int, int], Intervention]) -> Tensor | None:
+        """The next thought as parallel passes found it with these edits, (hidden,); None where
+        no passes are to find it."""
         machine, limit = self._machine, self.model.max_positions
-        count = max(self.thoughts, machine.taken + 1)
+        count = max(self.thoughts, machine.thought_count + 1)
         count = count if limit is None else min(count, limit - len(self.prompt_ids))
-        if not self.passes or machine.segment or machine.taken >= count:
+        if not self.passes or machine.segment or machine.thought_count >= count:
             return None
-        chosen = {number: edit for (segment, number), edit in edits.items() if segment == 0}
-        if self._found is None or self._found.edits != chosen or self._found.thoughts.shape[0] < count:
+        by_number = {number: edit for (segment, number), edit in edits.items() if segment == 0}
+        parallel = self._parallel
+        if parallel is None or parallel.edits != by_number or parallel.thoughts.shape[0] < count:
             context = self._context.copy()
             if self.steps:
                 context.take_back(len(self.steps), self.steps[0].state[None])
-            fed, _ = find_thoughts(self.model, context, count, self.passes, change=changing([chosen]))
-            self._found = _Found(chosen, fed[0])
-        return self._found.thoughts[machine.taken]
+            fed, _ = find_thoughts(self.model, context, count, self.passes, change=changing([by_number]))
+            self._parallel = parallel = _ParallelThoughts(by_number, fed[0])
+        return parallel.thoughts[machine.thought_count]
 
     def _check_room(self) -> None:
         if self._room <= 0:
@@ -378,7 +380,7 @@ class Session:
         """Keep the step that was just taken; entries are those of new_step."""
         step = new_step(self.model, self._machines[-1], kind, readout, **entries)
         self.steps.append(step)
-        kept = max(1, self.ending.window)  # no rule looks back farther
-        if len(self.steps) > kept:
-            self.steps[-1 - kept].readout.forget()
+        window = max(1, self.ending.window)  # no rule looks back farther
+        if len(self.steps) > window:
+            self.steps[-1 - window].readout.forget()
         return step

@@ -54,7 +54,7 @@ def new_step(
     """The step of that kind, taken by a run whose machine was like that before it. readout is of what the step
     used; state (hidden,) is what the model computed, where that is something else. The rest: see Step."""
     closing = 0 if model.config.eot_id is not None else before.closing + 1
-    index = {"thought": before.taken + 1, "marker": closing, "token": before.spoken + 1}[kind]
+    index = {"thought": before.thought_count + 1, "marker": closing, "token": before.spoken + 1}[kind]
     segment = before.segment_of_word if kind == "token" else before.segment
     state = readout.hidden if state is None else state
     text = "" if token is None else model.token_text(token)

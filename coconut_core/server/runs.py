@@ -67,7 +67,8 @@ class Run:
         the step adds to the text: all of it, one behind the other, is the text."""
         kind, readout = KINDS[decision.moves[number]], decision.readouts[number]
         token = None if kind == "thought" else decision.tokens[number]
-        edit = self.row.plan.edits.get(before.taken + 1) if kind == "thought" and before.segment == 0 else None
+        planned = kind == "thought" and before.segment == 0
+        edit = self.row.plan.edits.get(before.thought_count + 1) if planned else None
         step = new_step(self.model, before, kind, readout, token=token, edit=edit, ended=decision.ended[number])
         record = record_step(step, self.before, self.watched, self.top)
         self.records.append(record)

@@ -13,7 +13,7 @@ from coconut_core.analysis.lens import Lens
 from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import TunedLens, find_tuned_lens
 from coconut_core.common.errors import CoconutError
-from coconut_core.latent.layers import Seen, watching
+from coconut_core.latent.layers import Activations, watching
 from coconut_core.latent.readout import Readout, readouts
 from coconut_core.records.trace import TokenRecord
 from coconut_core.runs.recording import recorded
@@ -235,7 +235,7 @@ class Looker:
             self._lens = Lens(self._model, None if tuned is None else tuned.translators), tuned, note
         return self._lens
 
-    def _passes(self, first: int, last: int, stop: Stop, *, attention: bool = False) -> list[Seen]:
+    def _passes(self, first: int, last: int, stop: Stop, *, attention: bool = False) -> list[Activations]:
         """What was inside the model at these places; place n is where the state that step n uses was made.
 
         The run is thought again from there on a copy; where it is stopped, what is left is missing.

@@ -34,8 +34,9 @@ def next_move(machine: Machine, thoughts: int) -> Move:
 def test_two_segments_and_the_end() -> None:
     machine = new_machine()
     for segment in (0, 1):
-        for taken in (0, 1):
-            assert (next_move(machine, 2), machine.taken, machine.segment) == (Move.THINK, taken, segment)
+        for count in (0, 1):
+            assert next_move(machine, 2) is Move.THINK
+            assert (machine.thought_count, machine.segment) == (count, segment)
             machine.after_thought()
         assert next_move(machine, 2) is Move.END_THINKING
         assert machine.closing_token == EOT

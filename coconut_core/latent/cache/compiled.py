@@ -70,8 +70,8 @@ class CompiledPass:
                 self._text_model, self._name, embeddings, positions, mask, place, keys, values
             )
         except TorchDynamoException as error:
-            told = f"the step cannot be compiled here ({one_line(error)})"
-            raise CoconutError(f"{told}: it needs a C++ compiler; leave out --compile") from error
+            message = f"the step cannot be compiled here ({one_line(error)})"
+            raise CoconutError(f"{message}: it needs a C++ compiler; leave out --compile") from error
         for layer, room in zip(layers, rooms, strict=True):
             layer.take(room, context.length + 1)
         return hidden

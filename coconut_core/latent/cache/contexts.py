@@ -63,8 +63,8 @@ class Context:
     def storages(self) -> dict[int, int]:
         """The memory behind its cache: bytes by address. A copy has the same until one of the two reads on."""
         layers = [] if self.cache is None else self.cache.layers
-        tensors = [each for layer in layers for each in vars(layer).values() if isinstance(each, Tensor)]
-        stores = [each.untyped_storage() for each in tensors]
+        tensors = [value for layer in layers for value in vars(layer).values() if isinstance(value, Tensor)]
+        stores = [tensor.untyped_storage() for tensor in tensors]
         return {store.data_ptr(): store.nbytes() for store in stores}
 
     def copy(self) -> "Context":
@@ -154,9 +154,9 @@ def longest_sequence(shape: Any) -> int | None:
     if not isinstance(limit, int):
         return None
     scalings = getattr(shape, "rope_parameters", None) or {}
-    if not all(isinstance(each, dict) for each in scalings.values()):
+    if not all(isinstance(scaling, dict) for scaling in scalings.values()):
         scalings = {"all layers": scalings}  # else a set for each kind of layer
-    return min((_with_scaling(limit, each) for each in scalings.values()), default=limit)
+    return min((_with_scaling(limit, scaling) for scaling in scalings.values()), default=limit)
 
 
 def _with_scaling(limit: int, scaling: dict[str, Any]) -> int:

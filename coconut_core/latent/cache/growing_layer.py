@@ -21,7 +21,7 @@ class Room:
 
     def __init__(self, keys: Tensor, values: Tensor, positions: int) -> None:
         """Room for so many positions like these, at least."""
-        self.keys, self.values = (_zeros_like(each, rounded(positions)) for each in (keys, values))
+        self.keys, self.values = (_zeros_like(tensor, rounded(positions)) for tensor in (keys, values))
         self.used = 0
         self.shared = False
         self._lock = Lock()
