@@ -32,7 +32,7 @@ class TextPlan:
     """Where a prompt tells its graph: where each edge is the last told in full, and what is asked."""
 
     edges: tuple[tuple[tuple[int, int], range], ...]  # (source, target) and the positions
-    asked: range  # from the asked node on to <bot>
+    query: range  # from the asked node on to <bot>
 
 
 def plan_text(prompt: Sequence[int], names: Sequence[Sequence[int]], known: Map) -> TextPlan | None:
@@ -43,18 +43,18 @@ def plan_text(prompt: Sequence[int], names: Sequence[Sequence[int]], known: Map)
     mentions = _mentions(prompt, names)
     if len(mentions) < 5 or not len(mentions) % 2:
         return None
-    *told, (asked, root), _, _ = mentions
-    edges = [(source, target) for (_, source), (_, target) in zip(told[::2], told[1::2], strict=True)]
+    *ends, (query_start, root), _, _ = mentions
+    edges = [(source, target) for (_, source), (_, target) in zip(ends[::2], ends[1::2], strict=True)]
     if root != known.graph.root or sorted(edges) != sorted(known.graph.edges):
         return None
-    starts = [position for position, _ in told[1::2]]
-    places = itertools.starmap(range, itertools.pairwise([*starts, asked]))
-    return TextPlan(tuple(zip(edges, places, strict=True)), range(asked, len(prompt)))
+    starts = [position for position, _ in ends[1::2]]
+    places = itertools.starmap(range, itertools.pairwise([*starts, query_start]))
+    return TextPlan(tuple(zip(edges, places, strict=True)), range(query_start, len(prompt)))
 
 
 def _mentions(prompt: Sequence[int], names: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """Where nodes are named: the position of a name's last token and the node, in order."""
-    found = []
+    mentions = []
     for position in range(len(prompt)):
         fits = [
             node
@@ -62,9 +62,9 @@ def _mentions(prompt: Sequence[int], names: Sequence[Sequence[int]]) -> list[tup
             if tuple(prompt[position : position + len(ids)]) == tuple(ids)
         ]
         if fits:  # of names that begin alike, the longest
-            node = max(fits, key=lambda each: len(names[each]))
-            found.append((position + len(names[node]) - 1, node))
-    return found
+            node = max(fits, key=lambda fit: len(names[fit]))
+            mentions.append((position + len(names[node]) - 1, node))
+    return mentions
 
 
 def attention_to_parts(
@@ -83,31 +83,31 @@ def attention_to_parts(
         part = 0 if names[source] in frontier else 1 if names[target] in frontier else 2
         parts[..., part] += attention[..., places.start : places.stop].sum(dim=-1)
     parts[..., 2] += attention[..., : plan.edges[0][1].start].sum(dim=-1)  # in front of the first edge's target
-    parts[..., 3] = attention[..., plan.asked.start : plan.asked.stop].sum(dim=-1)
-    parts[..., 4] = attention[..., plan.asked.stop :].sum(dim=-1)
+    parts[..., 3] = attention[..., plan.query.start : plan.query.stop].sum(dim=-1)
+    parts[..., 4] = attention[..., plan.query.stop :].sum(dim=-1)
     return parts
 
 
 @dataclass(frozen=True)
-class Looks:
+class MeanAttention:
     """Mean attention to PARTS at each place that reads a thought: (thoughts, layers, heads, parts)."""
 
     means: Tensor
     problems: list[int]  # how many have a frontier there
 
 
-def read_looks(study: Study, maps: Sequence[Map]) -> Looks:
+def mean_attention(study: Study, maps: Sequence[Map]) -> MeanAttention:
     """Run the model and look where each thought looks; place k reads thought k, so <bot> is none of them."""
     prompts = [study.model.encode_prompt(question) for question in study.questions]
-    names = [[study.name_ids(name) for name in each.graph.names] for each in study.maps]
-    plans = [plan_text(*each) for each in zip(prompts, names, study.maps, strict=True)]
+    names = [[study.name_ids(name) for name in known.graph.names] for known in study.maps]
+    plans = list(map(plan_text, prompts, names, study.maps))
     if not any(plans):
         raise CoconutError("no question tells its graph edge by edge, so attention cannot be sorted")
     total: Tensor | None = None
     counts = [0] * study.thoughts
-    for chosen in in_batches(prompts, study.batch_size):
-        passes = think(study.model, [prompts[index] for index in chosen], study.thoughts, attention=True)
-        for row, index in enumerate(chosen):
+    for batch in in_batches(prompts, study.batch_size):
+        passes = think(study.model, [prompts[index] for index in batch], study.thoughts, attention=True)
+        for row, index in enumerate(batch):
             plan = plans[index]
             if plan is None:
                 continue
@@ -127,25 +127,25 @@ def read_looks(study: Study, maps: Sequence[Map]) -> Looks:
                     counts[thought - 1] += 1
     if total is None:
         raise CoconutError("no thought of these runs stands for a frontier, so attention cannot be sorted")
-    return Looks(total / torch.tensor(counts).clamp(min=1)[:, None, None, None], counts)
+    return MeanAttention(total / torch.tensor(counts).clamp(min=1)[:, None, None, None], counts)
 
 
 def read_attention(study: Study) -> Section:
     """See ABOUT."""
     if study.thoughts < 1:
         raise CoconutError("attention of thoughts needs at least one thought")
-    real, control = (read_looks(study, maps) for maps in (study.maps, study.control_maps))
-    shown = [number for number in range(study.thoughts) if real.problems[number]]
+    real, control = (mean_attention(study, maps) for maps in (study.maps, study.control_maps))
+    numbers = [number for number in range(study.thoughts) if real.problems[number]]
     rows = []
-    for number in shown:
+    for number in numbers:
         means = real.means[number].mean(dim=(0, 1)).tolist()
-        others = control.means[number].mean(dim=(0, 1)).tolist()
-        told = [
-            f"{mean:.2f} ({other:.2f})" if place < 3 else f"{mean:.2f}"
-            for place, (mean, other) in enumerate(zip(means, others, strict=True))
+        control_means = control.means[number].mean(dim=(0, 1)).tolist()
+        cells = [
+            f"{mean:.2f} ({control_mean:.2f})" if place < 3 else f"{mean:.2f}"
+            for place, (mean, control_mean) in enumerate(zip(means, control_means, strict=True))
         ]
-        rows.append([str(number + 1), str(study.hops(number)), str(real.problems[number]), *told])
-    figure = _grid("Attention to edges out of the frontier", real, shown)
+        rows.append([str(number + 1), str(study.hops(number)), str(real.problems[number]), *cells])
+    figure = _grid("Attention to edges out of the frontier", real, numbers)
     return Section(
         "Attention: where a thought looks",
         ABOUT,
@@ -159,7 +159,7 @@ def read_attention(study: Study) -> Section:
                     "by_layer_and_head": real.means[number].tolist(),
                     "control_by_layer_and_head": control.means[number].tolist(),
                 }
-                for number in shown
+                for number in numbers
             ],
         },
         [
@@ -169,14 +169,14 @@ def read_attention(study: Study) -> Section:
                 rows,
             )
         ],
-        {"attention": figure.beside(_grid("Control: names dealt anew", control, shown))},
+        {"attention": figure.beside(_grid("Control: names dealt anew", control, numbers))},
     )
 
 
-def _grid(title: str, looks: Looks, shown: Sequence[int]) -> Figure:
+def _grid(title: str, attention: MeanAttention, numbers: Sequence[int]) -> Figure:
     """Thoughts by heads, the share of a head's attention on edges out of the thought's frontier."""
-    _, layers, heads, _ = looks.means.shape
+    _, layers, heads, _ = attention.means.shape
     columns = [f"{layer + 1}.{head + 1}" for layer in range(layers) for head in range(heads)]
-    values = [looks.means[number, ..., 0].flatten().tolist() for number in shown]
-    rows = [str(number + 1) for number in shown]
+    values = [attention.means[number, ..., 0].flatten().tolist() for number in numbers]
+    rows = [str(number + 1) for number in numbers]
     return draw_grid(values, rows, columns, title, "layer.head", "thought that is read", top=1.0)

@@ -45,11 +45,11 @@ def estimate(values: Iterable[float]) -> Estimate:
 
 def line_of(label: str, estimates: Mapping[int, Estimate]) -> Line:
     """A curve through means, by x, with their intervals as its band; without those that are over nothing."""
-    known = {x: each for x, each in estimates.items() if each.n}
+    known = {x: value for x, value in estimates.items() if value.n}
     return Line(
         label,
         list(known),
-        [each.mean for each in known.values()],
-        [each.low for each in known.values()],
-        [each.high for each in known.values()],
+        [value.mean for value in known.values()],
+        [value.low for value in known.values()],
+        [value.high for value in known.values()],
     )

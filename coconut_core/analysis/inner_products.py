@@ -31,16 +31,16 @@ def class_means(study: Study, maps: Sequence[Map]) -> list[dict[str, Estimate]]:
     larger it is with the optimal nodes than with the frontier."""
     embeddings = study.model.embedding_table().float().cpu()
     names = (*CLASSES, LEAD)
-    found: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in range(study.thoughts + 1)]
+    by_place: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in range(study.thoughts + 1)]
     for states, known in zip(study.runs.states, maps, strict=True):
         products = states @ embeddings[study.tokens(known.graph)].T  # (places, nodes)
         for place, row in enumerate(products):
             classes = known.classes(study.hops(place))
             if all(classes.values()):
                 for name, nodes in classes.items():
-                    found[place][name].append(float(row[nodes].mean()))
-                found[place][LEAD].append(found[place]["optimal"][-1] - found[place]["frontier"][-1])
-    return [{name: estimate(values[name]) for name in names} for values in found]
+                    by_place[place][name].append(float(row[nodes].mean()))
+                by_place[place][LEAD].append(by_place[place]["optimal"][-1] - by_place[place]["frontier"][-1])
+    return [{name: estimate(values[name]) for name in names} for values in by_place]
 
 
 def read_inner_products(study: Study) -> Section:
@@ -63,11 +63,11 @@ def read_inner_products(study: Study) -> Section:
         *(f"{PUBLISHED[name]:.1f}" for name in CLASSES),
         f"{PUBLISHED['optimal'] - PUBLISHED['frontier']:.1f}",
     ]
-    shown = [means[place][name] for means in (real, control) for place in places for name in CLASSES]
-    shown = [each for each in shown if each.n > 1]
+    estimates = [means[place][name] for means in (real, control) for place in places for name in CLASSES]
+    estimates = [value for value in estimates if value.n > 1]
     y_range = None
-    if shown:  # the control on the same scale
-        y_range = (min(each.low for each in shown), max(each.high for each in shown))
+    if estimates:  # the control on the same scale
+        y_range = (min(value.low for value in estimates), max(value.high for value in estimates))
     titles = ("Inner products with node embeddings", "Control: names dealt anew")
     figures = [
         _figure(title, means, places, y_range) for title, means in zip(titles, (real, control), strict=True)
@@ -80,8 +80,8 @@ def read_inner_products(study: Study) -> Section:
                 {
                     "thought": study.thought_names[place],
                     "hops": study.hops(place),
-                    "mean": {name: each.to_json() for name, each in real[place].items()},
-                    "control": {name: each.to_json() for name, each in control[place].items()},
+                    "mean": {name: value.to_json() for name, value in real[place].items()},
+                    "control": {name: value.to_json() for name, value in control[place].items()},
                 }
                 for place in places
             ],

@@ -70,16 +70,16 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
     The session is left as it is, and the states are the same as its own. Attention is taken from a second pass
     in which the base model computes it step by step; its numbers agree with those of the first up to rounding.
     """
-    chosen = Lens(session.model) if lens is None else lens
+    lens = Lens(session.model) if lens is None else lens
     passes = _replay(session, attention=False)
-    looked = (
-        [each.attention for each in _replay(session, attention=True)] if attention else [None] * len(passes)
+    attentions = (
+        [seen.attention for seen in _replay(session, attention=True)] if attention else [None] * len(passes)
     )
     last = BOT if session.model.config.bot_id is not None else session.model.token_text(session.prompt_ids[-1])
     reads = [last, *map(_named, session.steps)]
     gives = [*map(_named, session.steps), ""]
     with torch.inference_mode():
-        states = [chosen.states(seen.layers[0]) for seen in passes]
+        states = [lens.states(seen.layers[0]) for seen in passes]
     places = tuple(
         Place(
             read,
@@ -89,7 +89,7 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
             lens=readouts(session.model, through),
             attention=None if weights is None else weights[0],
         )
-        for read, use, seen, through, weights in zip(reads, gives, passes, states, looked, strict=True)
+        for read, use, seen, through, weights in zip(reads, gives, passes, states, attentions, strict=True)
     )
     return Insight(places, prompt_words(session.model, session.question))
 
@@ -138,17 +138,17 @@ def prompt_words(model: LatentModel, question: str) -> tuple[Word, ...]:
     return (*words, *(Word(name, (place,), template=True) for name, place in zip(names, places, strict=True)))
 
 
-def _share_a_word(prompt: Encoded, one: PlacedToken, following: PlacedToken) -> bool:
-    if one.span is None or following.span is None or one.special or following.special:
+def _share_a_word(prompt: Encoded, first: PlacedToken, following: PlacedToken) -> bool:
+    if first.span is None or following.span is None or first.special or following.special:
         return False
-    if prompt.is_data(one) != prompt.is_data(following):
+    if prompt.is_data(first) != prompt.is_data(following):
         return False
     at = following.span[0]
-    if at < one.span[1]:  # each has some bytes of one character
+    if at < first.span[1]:  # each has some bytes of one character
         return True
     # Wide characters, as the Chinese ones, are written without spaces: each token may be a word.
     letters = prompt.text[at - 1 : at + 1]
-    return at == one.span[1] > one.span[0] and letters.isalnum() and not any(map(_is_wide, letters))
+    return at == first.span[1] > first.span[0] and letters.isalnum() and not any(map(_is_wide, letters))
 
 
 def _is_wide(letter: str) -> bool:

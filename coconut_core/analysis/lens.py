@@ -54,14 +54,14 @@ class Lens:
 def final_norm(model: LatentModel) -> nn.Module:
     """The norm behind the last layer. Raises CoconutError where there is none of a known name."""
     base = model.text_model
-    found = (getattr(base, name, None) for name in NORMS)
-    norm = next((each for each in found if isinstance(each, nn.Module)), None)
+    modules = (getattr(base, name, None) for name in NORMS)
+    norm = next((module for module in modules if isinstance(module, nn.Module)), None)
     if norm is None:
         raise CoconutError(f"{type(base).__name__} has no final norm of a known name, so there is no lens")
     return norm
 
 
-def divergence(told: Tensor, wanted: Tensor) -> Tensor:
-    """KL(wanted || told) in nats, of logits (…, vocabulary) each -> (…)."""
-    log_told, log_wanted = torch.log_softmax(told, dim=-1), torch.log_softmax(wanted, dim=-1)
-    return (log_wanted.exp() * (log_wanted - log_told)).sum(dim=-1)
+def divergence(logits: Tensor, reference: Tensor) -> Tensor:
+    """KL(reference || logits) in nats, of logits (…, vocabulary) each -> (…)."""
+    log_shares, log_reference = torch.log_softmax(logits, dim=-1), torch.log_softmax(reference, dim=-1)
+    return (log_reference.exp() * (log_reference - log_shares)).sum(dim=-1)

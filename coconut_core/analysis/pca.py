@@ -91,8 +91,8 @@ def read_pca(study: Study) -> Section:
         "mean_by_thought": pca.project(thoughts).mean(dim=0).tolist(),
     }
     rows = [
-        [str(number), f"{100 * real:.1f} %", f"{100 * other:.1f} %"]
-        for number, real, other in zip(x, pca.explained.tolist(), control.explained.tolist(), strict=True)
+        [str(number), f"{100 * share:.1f} %", f"{100 * null:.1f} %"]
+        for number, share, null in zip(x, pca.explained.tolist(), control.explained.tolist(), strict=True)
     ]
     caption = f"Share of the variance of {points.shape[0]} thoughts"
     return Section(

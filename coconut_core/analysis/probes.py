@@ -93,8 +93,8 @@ class Ridge:
         exact = labels.double()
         mean = exact.mean(dim=0)
         weights = (self._values / (self._values**2 + strength))[:, None] * (self._left.T @ (exact - mean))
-        told: Tensor = self._test @ weights + mean
-        return told
+        predictions: Tensor = self._test @ weights + mean
+        return predictions
 
 
 def run_probe(inputs: Tensor, task: Task, seed: int, permutations: int = PERMUTATIONS) -> Probe:
@@ -107,7 +107,7 @@ def run_probe(inputs: Tensor, task: Task, seed: int, permutations: int = PERMUTA
         raise CoconutError(f"a probe needs at least {FEWEST} problems, better hundreds; there are {count}")
     train, test = split(count, seed)
     ridge = Ridge(inputs, train, test)
-    labels, other = task.labels[train], task.control[train]
+    labels, control_labels = task.labels[train], task.control[train]
     strength = ridge.strength(labels)
     score = task.score(ridge.predict(labels, strength), test)
     generator = new_generator(seed)
@@ -118,7 +118,7 @@ def run_probe(inputs: Tensor, task: Task, seed: int, permutations: int = PERMUTA
         float(null.mean()),
         float(null.quantile(0.95)),
         (1 + int((null >= score).sum())) / (1 + permutations),
-        task.control_score(ridge.predict(other, ridge.strength(other)), test),
+        task.control_score(ridge.predict(control_labels, ridge.strength(control_labels)), test),
         len(train),
         len(test),
     )
@@ -140,7 +140,7 @@ def split(count: int, seed: int) -> tuple[list[int], list[int]]:
 
 def by_type(types: Sequence[str], draw: Callable[[random.Random], float]) -> list[float]:
     """A label for each input, drawn once for each type: the control task of Hewitt & Liang."""
-    return [draw(random.Random(f"control {each}")) for each in types]
+    return [draw(random.Random(f"control {name}")) for name in types]
 
 
 def area_under_curve(scores: Tensor, positive: Tensor) -> float:
@@ -155,7 +155,7 @@ def area_under_curve(scores: Tensor, positive: Tensor) -> float:
     return float(above.mean())
 
 
-def explained_variance(told: Tensor, wanted: Tensor, baseline: float) -> float:
-    """R² against predicting baseline for all; (entries,) each. NaN where wanted does not vary."""
-    total = ((wanted - baseline) ** 2).sum()
-    return float(1 - ((wanted - told) ** 2).sum() / total) if total > 0 else float("nan")
+def explained_variance(predicted: Tensor, labels: Tensor, baseline: float) -> float:
+    """R² against predicting baseline for all; (entries,) each. NaN where the labels do not vary."""
+    total = ((labels - baseline) ** 2).sum()
+    return float(1 - ((labels - predicted) ** 2).sum() / total) if total > 0 else float("nan")

@@ -22,7 +22,7 @@ from coconut_core.analysis.probes import (
     run_probe,
     split,
 )
-from coconut_core.analysis.results import results_figure, results_table, said_results
+from coconut_core.analysis.results import result_readouts, results_figure, results_table
 from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plots import Figure, Line, draw_grid, draw_lines, side_by_side
@@ -59,24 +59,24 @@ def frontier_task(study: Study, maps: Sequence[Map], place: int, rows: Sequence[
     any graph has; scored among a problem's own names."""
     tokens = [study.tokens(maps[row].graph) for row in rows]
     names = torch.cat(tokens).unique()
-    columns = [torch.searchsorted(names, each) for each in tokens]  # of each problem's nodes, in order
+    columns = [torch.searchsorted(names, of_nodes) for of_nodes in tokens]  # of each problem's nodes, in order
     frontiers = [list(maps[row].frontier(study.hops(place))) for row in rows]
     share = sum(map(len, frontiers)) / sum(map(len, columns))  # of all names, which the control task keeps
     types = likeliest_words(study, place)
     labels, control = -torch.ones(len(rows), len(names)), -torch.ones(len(rows), len(names))
     for number, (row, of_nodes, frontier) in enumerate(zip(rows, columns, frontiers, strict=True)):
         labels[number, of_nodes[frontier]] = 1
-        drawn = by_type([f"{types[row]} {int(name)}" for name in of_nodes], random.Random.random)
-        control[number, of_nodes] = torch.tensor([1.0 if each < share else -1.0 for each in drawn])
+        chances = by_type([f"{types[row]} {int(name)}" for name in of_nodes], random.Random.random)
+        control[number, of_nodes] = torch.tensor([1.0 if chance < share else -1.0 for chance in chances])
     return Task(labels, control, _mean_area(labels, columns), _mean_area(control, columns))
 
 
 def _mean_area(labels: Tensor, columns: Sequence[Tensor]) -> Score:
     """The area under the curve among a problem's own names, meaned over the problems that have both kinds."""
 
-    def score(told: Tensor, rows: Sequence[int]) -> float:
+    def score(predicted: Tensor, rows: Sequence[int]) -> float:
         return _mean_of_known(
-            area_under_curve(told[place][columns[row]], labels[row][columns[row]] > 0)
+            area_under_curve(predicted[place][columns[row]], labels[row][columns[row]] > 0)
             for place, row in enumerate(rows)
         )
 
@@ -104,16 +104,18 @@ def number_task(study: Study, place: int, rows: Sequence[int], values: Sequence[
     """A number of each problem of these rows. The control task draws one of the numbers for each type."""
     train, _ = split(len(rows), study.seed)
     types = likeliest_words(study, place)
-    drawn = by_type([types[row] for row in rows], lambda rng: rng.choice(values))
-    labels, control = (torch.tensor(each, dtype=torch.float64)[:, None] for each in (values, drawn))
+    control_values = by_type([types[row] for row in rows], lambda rng: rng.choice(values))
+    labels, control = (
+        torch.tensor(numbers, dtype=torch.float64)[:, None] for numbers in (values, control_values)
+    )
     return Task(labels, control, _r_squared(labels, train), _r_squared(control, train))
 
 
 def _r_squared(labels: Tensor, train: Sequence[int]) -> Score:
     baseline = float(labels[list(train)].mean())
 
-    def score(told: Tensor, rows: Sequence[int]) -> float:
-        return explained_variance(told[:, 0], labels[list(rows), 0], baseline)
+    def score(predicted: Tensor, rows: Sequence[int]) -> float:
+        return explained_variance(predicted[:, 0], labels[list(rows), 0], baseline)
 
     return score
 
@@ -161,36 +163,36 @@ def step_values(problem: Problem) -> list[float]:
 
 def _read_values_of_steps(study: Study) -> Section:
     values = [step_values(problem) for problem in study.problems]
-    found: dict[str, dict[int, Probe]] = {}
+    by_step: dict[str, dict[int, Probe]] = {}
     for step in range(max(map(len, values))):
-        rows = [row for row, each in enumerate(values) if len(each) > step]
+        rows = [row for row, of_problem in enumerate(values) if len(of_problem) > step]
         if len(rows) >= FEWEST:
-            wanted = [values[row][step] for row in rows]
-            found[f"step {step + 1}"] = corrected(
+            labels = [values[row][step] for row in rows]
+            by_step[f"step {step + 1}"] = corrected(
                 {
                     place: run_probe(
-                        study.runs.states[rows, place], number_task(study, place, rows, wanted), study.seed
+                        study.runs.states[rows, place], number_task(study, place, rows, labels), study.seed
                     )
                     for place in range(study.thoughts + 1)
                 }
             )
-    if not found:
+    if not by_step:
         raise CoconutError(
             f"probes need problems with graphs, or at least {FEWEST} with steps like <<48/2=24>>"
         )
-    scores = [[probe.score for probe in probes.values()] for probes in found.values()]
-    controls = [[probe.control for probe in probes.values()] for probes in found.values()]
+    scores = [[probe.score for probe in probes.values()] for probes in by_step.values()]
+    controls = [[probe.control for probe in probes.values()] for probes in by_step.values()]
     figure = side_by_side(
-        draw_grid(grid, list(found), study.thought_names, title, "thought", "value of", top=1.0)
+        draw_grid(grid, list(by_step), study.thought_names, title, "thought", "value of", top=1.0)
         for title, grid in (("Value of a step, R²", scores), ("Control task", controls))
     )
-    record: dict[str, Any] = {step: _records(study, probes) for step, probes in found.items()}
-    tables = [_table(f"Value of {step}, R²", study, probes) for step, probes in found.items()]
+    record: dict[str, Any] = {step: _records(study, probes) for step, probes in by_step.items()}
+    tables = [_table(f"Value of {step}, R²", study, probes) for step, probes in by_step.items()]
     figures = {"probes": figure}
-    if said := said_results(study):
-        record["said"] = [[each.to_json() for each in step] for step in said]
-        tables.insert(0, results_table(study, said))
-        figures["results"] = results_figure(study, said)
+    if readouts := result_readouts(study):
+        record["said"] = [[readout.to_json() for readout in step] for step in readouts]
+        tables.insert(0, results_table(study, readouts))
+        figures["results"] = results_figure(study, readouts)
     return Section("Probes: what a line finds in a thought", ABOUT, record, tables, figures)
 
 

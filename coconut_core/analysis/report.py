@@ -41,16 +41,16 @@ def read_all(
     readings were named and one of them cannot be done.
     """
     check_readings(names)
-    found: dict[str, Section | str] = {}
+    readings: dict[str, Section | str] = {}
     for name in names or READERS:
         say(name)
         try:
-            found[name] = READERS[name](study)
+            readings[name] = READERS[name](study)
         except CoconutError as error:
             if names:
                 raise
-            found[name] = str(error)
-    return found
+            readings[name] = str(error)
+    return readings
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -77,23 +77,23 @@ def _is_report(path: Path) -> bool:
     return isinstance(record, dict) and record.get("format") == FORMAT
 
 
-def write_report(folder: str | Path, about: dict[str, Any], found: dict[str, Section | str]) -> list[Path]:
+def write_report(folder: str | Path, about: dict[str, Any], readings: dict[str, Section | str]) -> list[Path]:
     """Write analysis.json, analysis.md and one SVG a figure into a folder; returns their paths.
 
     about says what was read, as plain JSON data. Raises CoconutError where a file cannot be written.
     """
     folder = make_folder(folder)
-    sections = {name: each for name, each in found.items() if isinstance(each, Section)}
+    sections = {name: section for name, section in readings.items() if isinstance(section, Section)}
     record = {
         "format": FORMAT,
         "version": 1,
         **about,
         "readings": {name: section.record for name, section in sections.items()},
-        "left_out": {name: each for name, each in found.items() if isinstance(each, str)},
+        "left_out": {name: reason for name, reason in readings.items() if isinstance(reason, str)},
     }
     texts = {
         folder / RECORD: json.dumps(record, ensure_ascii=False, indent=1) + "\n",
-        folder / "analysis.md": _markdown(about, found),
+        folder / "analysis.md": _markdown(about, readings),
     }
     paths = list(texts)
     try:
@@ -109,9 +109,9 @@ def write_report(folder: str | Path, about: dict[str, Any], found: dict[str, Sec
     return paths
 
 
-def _markdown(about: dict[str, Any], found: dict[str, Section | str]) -> str:
+def _markdown(about: dict[str, Any], readings: dict[str, Section | str]) -> str:
     parts = ["# Readings of thoughts", "\n".join(f"- {name}: {value}" for name, value in about.items())]
-    for name, section in found.items():
+    for name, section in readings.items():
         if isinstance(section, str):
             parts += [f"## {name}", f"Left out: {section}."]
             continue

@@ -54,12 +54,12 @@ def gather(
     prompts = [model.encode_prompt(question) for question in questions]
     states: dict[int, Tensor] = {}
     layers: dict[int, Tensor] = {}
-    for chosen in in_batches(prompts, batch_size):
-        passes = think(model, [prompts[index] for index in chosen], thoughts)
-        for row, index in enumerate(chosen):
+    for batch in in_batches(prompts, batch_size):
+        passes = think(model, [prompts[index] for index in batch], thoughts)
+        for row, index in enumerate(batch):
             states[index], layers[index] = passes.states[row], passes.layers[row]
         if progress is not None:
-            progress(len(chosen))
+            progress(len(batch))
     order = range(len(prompts))
     return Places(
         torch.stack([states[index].float() for index in order]).cpu(),

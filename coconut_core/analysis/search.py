@@ -83,15 +83,15 @@ def mass_by_distance(study: Study, maps: Sequence[Map]) -> Tensor:
 
 def frontier_readings(study: Study, maps: Sequence[Map]) -> list[dict[str, Estimate]]:
     """For each place the mean of each entry of FrontierReading over the problems that have such a frontier."""
-    found: list[dict[str, list[float]]] = [defaultdict(list) for _ in range(study.thoughts + 1)]
+    by_place: list[dict[str, list[float]]] = [defaultdict(list) for _ in range(study.thoughts + 1)]
     for known, probabilities in zip(maps, node_probabilities(study, maps), strict=True):
         for place, row in enumerate(probabilities):
             reading = read_frontier(known, study.hops(place), row)
             for name, value in vars(reading).items() if reading is not None else ():
                 if value is not None:
-                    found[place][name].append(value)
+                    by_place[place][name].append(value)
     names = FrontierReading.__dataclass_fields__
-    return [{name: estimate(values[name]) for name in names} for values in found]
+    return [{name: estimate(values[name]) for name in names} for values in by_place]
 
 
 def read_search(study: Study) -> Section:
@@ -111,7 +111,7 @@ def read_search(study: Study) -> Section:
             name,
             str(study.hops(place)),
             str(real[place]["frontier"].n),
-            *(f"{real[place][each]} ({control[place][each].short})" for each in names),
+            *(f"{real[place][entry]} ({control[place][entry].short})" for entry in names),
         ]
         for place, name in enumerate(study.thought_names)
         if real[place]["frontier"].n
@@ -124,8 +124,8 @@ def read_search(study: Study) -> Section:
                 {
                     "thought": name,
                     "hops": study.hops(place),
-                    "reading": {each: real[place][each].to_json() for each in names},
-                    "control": {each: control[place][each].to_json() for each in names},
+                    "reading": {entry: real[place][entry].to_json() for entry in names},
+                    "control": {entry: control[place][entry].to_json() for entry in names},
                 }
                 for place, name in enumerate(study.thought_names)
             ],
@@ -141,7 +141,7 @@ def read_search(study: Study) -> Section:
 def _frontier_figure(
     study: Study, real: list[dict[str, Estimate]], control: list[dict[str, Estimate]]
 ) -> Figure:
-    places = [place for place, each in enumerate(real) if each["frontier"].n >= FEWEST_DRAWN]
+    places = [place for place, means in enumerate(real) if means["frontier"].n >= FEWEST_DRAWN]
 
     def line(label: str, readings: list[dict[str, Estimate]], name: str) -> Line:
         return line_of(label, {place + 1: readings[place][name] for place in places})

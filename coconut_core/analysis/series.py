@@ -40,7 +40,7 @@ def state_series(study: Study) -> list[dict[str, Estimate]]:
     generator = new_generator(study.seed)
     directions = torch.randn(states.shape[0], states.shape[2], generator=generator)
     random_nearest = nearest_cosine(study.model, directions).tolist()
-    found = []
+    series = []
     for place in range(states.shape[1]):
         here = states[:, place]
         log_probabilities = torch.log_softmax(study.logits(here), dim=-1)
@@ -55,8 +55,8 @@ def state_series(study: Study) -> list[dict[str, Estimate]]:
             if len(states) > 1:
                 values["to another's before"] = torch.cosine_similarity(here, before.roll(1, 0), dim=-1)
         row = {name: estimate(values[name].tolist() if name in values else []) for name in NAMES}
-        found.append(row | {"nearest to random": estimate(random_nearest)})
-    return found
+        series.append(row | {"nearest to random": estimate(random_nearest)})
+    return series
 
 
 def read_series(study: Study) -> Section:
@@ -77,7 +77,7 @@ def read_series(study: Study) -> Section:
         .beside(draw_lines(cosines, "Cosines", "thought", "cosine", marked))
     )
     rows = [
-        [name, *(str(row[each]) for each in NAMES)]
+        [name, *(str(row[measure]) for measure in NAMES)]
         for name, row in zip(study.thought_names, series, strict=True)
     ]
     return Section(
@@ -85,7 +85,7 @@ def read_series(study: Study) -> Section:
         ABOUT,
         {
             "thoughts": [
-                {"thought": name, **{each: row[each].to_json() for each in NAMES}}
+                {"thought": name, **{measure: row[measure].to_json() for measure in NAMES}}
                 for name, row in zip(study.thought_names, series, strict=True)
             ],
             "mean_norm_of_embeddings": embedding_norm,

@@ -51,22 +51,22 @@ def node_values(study: Study) -> Values:
     answers = [answer_words(model, problem) for problem in study.problems]
     longest = max(max(map(len, answers)), 1) + max(len(ids) for of_row in names for ids in of_row)
     check_room(model, prompts, study.thoughts + len(model.config.fed_behind) + longest)
-    found = Values([torch.empty(0)] * len(prompts), [torch.empty(0)] * len(prompts))
-    for chosen in in_batches(prompts, study.batch_size):
+    values = Values([torch.empty(0)] * len(prompts), [torch.empty(0)] * len(prompts))
+    for batch in in_batches(prompts, study.batch_size):
         rows = [
-            _Asked(prompts[index], names[index], answers[index], step_opening(model, study.problems[index]))
-            for index in chosen
+            _Tokens(prompts[index], names[index], answers[index], step_opening(model, study.problems[index]))
+            for index in batch
         ]
         step, answer = _speak_after_each(model, rows, study.thoughts)
-        for row, index in enumerate(chosen):
-            found.step[index], found.answer[index] = step[row], answer[row]
+        for row, index in enumerate(batch):
+            values.step[index], values.answer[index] = step[row], answer[row]
         if study.progress is not None:
-            study.progress(len(chosen))
-    return found
+            study.progress(len(batch))
+    return values
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Tokens:
     """One problem as tokens."""
 
     prompt: list[int]
@@ -77,28 +77,29 @@ class _Asked:
 
 @torch.inference_mode()
 def _speak_after_each(
-    model: LatentModel, rows: Sequence[_Asked], thoughts: int
+    model: LatentModel, rows: Sequence[_Tokens], thoughts: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """For each row its nodes' values as the next step and as the answer, (thoughts + 1, nodes) each."""
     context = read_prompts(model, [row.prompt for row in rows])
-    found: tuple[list[list[Tensor]], list[list[Tensor]]] = ([], [])
+    values: tuple[list[list[Tensor]], list[list[Tensor]]] = ([], [])
     for place in range(thoughts + 1):
         if place:
             model.latent_step(context)
         openings = [row.opening if place else [] for row in rows]
-        for words, into in zip((openings, [row.answer for row in rows]), found, strict=True):
+        for words, into in zip((openings, [row.answer for row in rows]), values, strict=True):
             with aside(context):
-                feed_words(model, context, [[*model.config.fed_behind, *told] for told in words])
+                feed_words(model, context, [[*model.config.fed_behind, *ids] for ids in words])
                 into.append(name_probabilities(model, context, [row.names for row in rows]))
-    step, answer = ([torch.stack(places) for places in zip(*each, strict=True)] for each in found)
+    step, answer = ([torch.stack(places) for places in zip(*of_kind, strict=True)] for of_kind in values)
     return step, answer
 
 
 def step_opening(model: LatentModel, problem: Problem) -> list[int]:
     """What a step begins with in front of its subject, as tokens: "Every" where the model learned on sentences
     that begin so."""
-    said = not is_chain_style(model.config) and any(step.startswith("Every ") for step in problem.steps)
-    return encode_text(model.tokenizer, "Every") if said else []
+    if is_chain_style(model.config) or not any(step.startswith("Every ") for step in problem.steps):
+        return []
+    return encode_text(model.tokenizer, "Every")
 
 
 def answer_words(model: LatentModel, problem: Problem) -> list[int]:
@@ -139,7 +140,7 @@ def name_probabilities(
     values = [first[row, [ids[0] for ids in of_row]] for row, of_row in enumerate(names)]
     for number in range(max(map(len, names))):
         ids = [list(of_row[number]) if number < len(of_row) else [] for of_row in names]
-        if any(len(each) > 1 for each in ids):
+        if any(len(name) > 1 for name in ids):
             for row, share in enumerate(_of_the_rest(model, context, ids)):
                 if number < len(names[row]):
                     values[row][number] *= share
@@ -149,10 +150,10 @@ def name_probabilities(
 def _of_the_rest(model: LatentModel, context: Context, names: list[list[int]]) -> list[float]:
     """The product of the probabilities of each row's tokens but the first; 1 where there are none."""
     width = max(1, max(map(len, names)) - 1)
-    told = [name[:-1] + [0] * (width - len(name[:-1])) for name in names]
+    padded = [name[:-1] + [0] * (width - len(name[:-1])) for name in names]
     mask = [[1] * len(name[:-1]) + [0] * (width - len(name[:-1])) for name in names]
     with aside(context):
-        embedded = model.embed(torch.tensor(told, device=model.device))
+        embedded = model.embed(torch.tensor(padded, device=model.device))
         hidden = model.feed(context, embedded, torch.tensor(mask, device=model.device))
     probabilities = torch.softmax(model.logits(hidden).float(), dim=-1).cpu()
     shares = []

@@ -75,17 +75,17 @@ class Study:
     @cached_property
     def control_maps(self) -> list[Map]:
         """The same graphs with their names dealt out anew, see `relabelled`."""
-        return [Map(graph) for graph in controls([each.graph for each in self.maps], self.seed)]
+        return [Map(graph) for graph in controls([known.graph for known in self.maps], self.seed)]
 
     def tokens(self, graph: Graph) -> Tensor:
         """The token of each node's name, (nodes,). Raises CoconutError where a name has several tokens."""
-        found = [self.name_ids(name) for name in graph.names]
-        if any(len(ids) != 1 for ids in found):
-            name = next(name for name, ids in zip(graph.names, found, strict=True) if len(ids) != 1)
+        token_ids = [self.name_ids(name) for name in graph.names]
+        if any(len(ids) != 1 for ids in token_ids):
+            name = next(name for name, ids in zip(graph.names, token_ids, strict=True) if len(ids) != 1)
             raise CoconutError(
                 f"this reading needs names of one token each, and '{name}' has several: only values can be read"
             )
-        return torch.tensor([ids[0] for ids in found])
+        return torch.tensor([ids[0] for ids in token_ids])
 
     def name_ids(self, name: str) -> list[int]:
         """The tokens of a name as it stands within a text."""

@@ -86,46 +86,46 @@ def train_tuned_lens(
     """
     if len(questions) < FEWEST:
         raise CoconutError(f"a tuned lens needs at least {FEWEST} problems, better thousands")
-    chosen = random.Random(seed).sample(list(questions), len(questions))
-    parts = [chosen[::3], chosen[1::6], [question for at, question in enumerate(chosen) if at % 6 in (2, 4, 5)]]
-    held_out, watched, taught = (gather(model, part, thoughts).layers.flatten(0, 1) for part in parts)
-    if taught.shape[1] < 2:
+    order = random.Random(seed).sample(list(questions), len(questions))
+    parts = [order[::3], order[1::6], [question for at, question in enumerate(order) if at % 6 in (2, 4, 5)]]
+    held_out, validation, training = (gather(model, part, thoughts).layers.flatten(0, 1) for part in parts)
+    if training.shape[1] < 2:
         raise CoconutError("a model of a single layer has nothing to tune a lens for")
-    translators = Translators(*taught.shape[1:]).to(model.device)
+    translators = Translators(*training.shape[1:]).to(model.device)
     lens = Lens(model, translators)
     optimizer = torch.optim.AdamW(translators.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     generator = new_generator(seed)
-    best, kept = sum(_mean_distances(lens, watched)), deepcopy(translators.state_dict())
+    best, best_weights = sum(_mean_distances(lens, validation)), deepcopy(translators.state_dict())
     for step in range(1, steps + 1):
-        rows = torch.randint(len(taught), (min(BATCH, len(taught)),), generator=generator)
-        loss = _distances(lens, taught[rows].to(model.device)).mean()
+        rows = torch.randint(len(training), (min(BATCH, len(training)),), generator=generator)
+        loss = _distances(lens, training[rows].to(model.device)).mean()
         optimizer.zero_grad()
         loss.backward(inputs=list(translators.parameters()))  # and not into the model's weights
         optimizer.step()
         schedule.step()
         due = step % WATCH_EVERY == 0 or step == steps
-        if due and (now := sum(_mean_distances(lens, watched))) < best:
-            best, kept = now, deepcopy(translators.state_dict())
+        if due and (now := sum(_mean_distances(lens, validation))) < best:
+            best, best_weights = now, deepcopy(translators.state_dict())
         if progress is not None:
             progress(step, float(loss.detach()))
-    translators.load_state_dict(kept)
+    translators.load_state_dict(best_weights)
     translators.requires_grad_(False)
-    plain, tuned = (_mean_distances(each, held_out) for each in (Lens(model), lens))
+    plain, tuned = (_mean_distances(reader, held_out) for reader in (Lens(model), lens))
     counts = [len(part) for part in parts]
     return TunedLens(translators, Calibration(plain, tuned, sum(counts[1:]), counts[0], thoughts))
 
 
 def _distances(lens: Lens, layers: Tensor) -> Tensor:
     """KL of each layer but the last to the last, (…, layers, hidden) -> (…, layers - 1)."""
-    told = lens.logits(layers)
-    return divergence(told[..., :-1, :], told[..., -1:, :].detach())
+    logits = lens.logits(layers)
+    return divergence(logits[..., :-1, :], logits[..., -1:, :].detach())
 
 
 def _mean_distances(lens: Lens, layers: Tensor) -> tuple[float, ...]:
     with torch.inference_mode():
-        found = torch.cat([_distances(lens, part) for part in layers.split(BATCH)])
-    return tuple(found.double().mean(dim=0).tolist())
+        distances = torch.cat([_distances(lens, part) for part in layers.split(BATCH)])
+    return tuple(distances.double().mean(dim=0).tolist())
 
 
 # -- the file ----------------------------------------------------------------------------------------------
@@ -153,9 +153,9 @@ def load_tuned_lens(model: LatentModel, folder: str | Path) -> TunedLens:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        told = json.loads(about["calibration"])
-        plain, tuned = tuple(told.pop("plain")), tuple(told.pop("tuned"))
-        calibration = Calibration(plain, tuned, **told)
+        record = json.loads(about["calibration"])
+        plain, tuned = tuple(record.pop("plain")), tuple(record.pop("tuned"))
+        calibration = Calibration(plain, tuned, **record)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CoconutError(
             f"{path} cannot be read ({' '.join(str(error).split())}): train it again with coconut lens train"

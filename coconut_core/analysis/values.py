@@ -56,10 +56,10 @@ class FrontierValues:
     @cached_property
     def by_height(self) -> dict[str, dict[int, Estimate]]:
         """Mean value of good and of bad nodes by height."""
-        found: dict[str, dict[int, list[float]]] = {"good": defaultdict(list), "bad": defaultdict(list)}
+        by_kind: dict[str, dict[int, list[float]]] = {"good": defaultdict(list), "bad": defaultdict(list)}
         for node in self.nodes:
-            found["good" if node.good else "bad"][node.height].append(node.value)
-        return {kind: {height: estimate(of[height]) for height in sorted(of)} for kind, of in found.items()}
+            by_kind["good" if node.good else "bad"][node.height].append(node.value)
+        return {kind: {height: estimate(of[height]) for height in sorted(of)} for kind, of in by_kind.items()}
 
     def to_json(self) -> dict[str, Any]:
         """All numbers."""
@@ -67,7 +67,7 @@ class FrontierValues:
             "frontier_in_all": estimate(self.totals).to_json(),
             "percentiles_of_best_together": self.percentiles.tolist() if len(self.best) else [],
             "by_height": {
-                kind: {str(height): each.to_json() for height, each in of.items()}
+                kind: {str(height): mean.to_json() for height, mean in of.items()}
                 for kind, of in self.by_height.items()
             },
         }
@@ -96,19 +96,19 @@ def frontier_values(maps: Sequence[Map], values: Sequence[Tensor], hops: int, pl
 
 def by_name(study: Study, values: Sequence[Tensor]) -> list[Tensor]:
     """Values of the problems' nodes as those of the control's: each name keeps its own, (places, nodes)."""
-    found = []
-    for known, other, of_problem in zip(study.maps, study.control_maps, values, strict=True):
+    renamed = []
+    for known, control, of_problem in zip(study.maps, study.control_maps, values, strict=True):
         place = {name: node for node, name in enumerate(known.graph.names)}
-        found.append(of_problem[:, [place[name] for name in other.graph.names]])
-    return found
+        renamed.append(of_problem[:, [place[name] for name in control.graph.names]])
+    return renamed
 
 
 def answer_shares(maps: Sequence[Map], values: Sequence[Tensor], place: int) -> dict[str, Estimate]:
     """Mean probability of the target and of the wrong candidate as the answer, and how often the target's is
     the larger of the two."""
     pairs = [
-        (float(each[place, known.graph.target]), float(each[place, known.graph.wrong]))
-        for known, each in zip(maps, values, strict=True)
+        (float(of_problem[place, known.graph.target]), float(of_problem[place, known.graph.wrong]))
+        for known, of_problem in zip(maps, values, strict=True)
     ]
     return {
         "target": estimate(right for right, _ in pairs),
@@ -125,7 +125,7 @@ def read_values(study: Study) -> Section:
         {place: frontier_values(maps, step, hops[place], place) for place in hops}
         for maps, step in ((study.maps, values.step), (study.control_maps, by_name(study, values.step)))
     )
-    places = [place for place, each in real.items() if len(each.best)]
+    places = [place for place, frontiers in real.items() if len(frontiers.best)]
     titles = {place: f"Thoughts: {place}; nodes at hops: {hops[place]}" for place in places[:BEST]}
     answers = [answer_shares(study.maps, values.answer, place) for place in hops]
     figures = {"answer": _answer_figure(answers)}
@@ -146,7 +146,7 @@ def read_values(study: Study) -> Section:
                 for place in places
             ],
             "answer": [
-                {"thoughts": place, **{name: each.to_json() for name, each in shares.items()}}
+                {"thoughts": place, **{name: share.to_json() for name, share in shares.items()}}
                 for place, shares in enumerate(answers)
             ],
         },
@@ -167,17 +167,17 @@ def read_values(study: Study) -> Section:
 
 
 def _row(place: int, hops: int, real: FrontierValues, control: FrontierValues) -> list[str]:
-    means, others = (
+    means, control_means = (
         [
-            estimate(each.totals),
-            *(estimate(each.best[:, count].tolist()) for count in range(BEST)),
-            estimate(node.value for node in each.nodes if node.good),
-            estimate(node.value for node in each.nodes if not node.good),
+            estimate(frontiers.totals),
+            *(estimate(frontiers.best[:, count].tolist()) for count in range(BEST)),
+            estimate(node.value for node in frontiers.nodes if node.good),
+            estimate(node.value for node in frontiers.nodes if not node.good),
         ]
-        for each in (real, control)
+        for frontiers in (real, control)
     )
-    told = [f"{mean} ({other.short})" for mean, other in zip(means, others, strict=True)]
-    return [str(place), str(hops), str(len(real.totals)), *told]
+    cells = [f"{mean} ({control_mean.short})" for mean, control_mean in zip(means, control_means, strict=True)]
+    return [str(place), str(hops), str(len(real.totals)), *cells]
 
 
 def _parallelism(
@@ -185,8 +185,8 @@ def _parallelism(
 ) -> Figure:
     x, figures = list(PERCENTILES), []
     for place, title in titles.items():
-        shown = real[place].percentiles
-        lines = [Line(f"best {count + 1}", x, shown[:, count].tolist()) for count in range(BEST)]
+        percentiles = real[place].percentiles
+        lines = [Line(f"best {count + 1}", x, percentiles[:, count].tolist()) for count in range(BEST)]
         lines.append(Line(f"control: best {BEST}", x, control[place].percentiles[:, BEST - 1].tolist()))
         figures.append(draw_lines(lines, title, "percentile of problems", "value together", y_range=(0, 1)))
     return side_by_side(figures)
@@ -198,7 +198,7 @@ def _heights(
     figures = []
     for place, title in titles.items():
         lines = [
-            line_of(f"{prefix}{kind} nodes", {height: each for height, each in of.items() if each.n >= FEWEST})
+            line_of(f"{prefix}{kind} nodes", {height: mean for height, mean in of.items() if mean.n >= FEWEST})
             for prefix, values in (("", real[place]), ("control: ", control[place]))
             for kind, of in values.by_height.items()
         ]

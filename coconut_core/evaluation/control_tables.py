@@ -5,16 +5,16 @@ from coconut_core.evaluation.significance import Share
 from coconut_core.evaluation.verdict import ControlResult, Controls
 
 
-def as_markdown(found: Controls) -> str:
+def as_markdown(controls: Controls) -> str:
     """The tables in Markdown, the verdict in front."""
-    lines = [f"**{found.verdict.usage}**: {found.verdict.reason}.", ""]
-    for table in filter(None, (control_rows(found, found.results), control_rows(found, found.per_thought))):
-        head, *rows = table
+    lines = [f"**{controls.verdict.usage}**: {controls.verdict.reason}.", ""]
+    for results in filter(None, (controls.results, controls.per_thought)):
+        head, *rows = control_rows(controls, results)
         lines += [markdown_table(head, rows, left=head), ""]
     return "\n".join(lines).rstrip()
 
 
-def control_rows(found: Controls, results: tuple[ControlResult, ...]) -> list[list[str]]:
+def control_rows(controls: Controls, results: tuple[ControlResult, ...]) -> list[list[str]]:
     """Results as a table, its head first and the model's own thoughts next; empty where there are none."""
     if not results:
         return []
@@ -28,19 +28,19 @@ def control_rows(found: Controls, results: tuple[ControlResult, ...]) -> list[li
         "the donor's",
         "n",
     ]
-    rows = [head, ["own thoughts", _right(found.share), "", "", "", "", "", str(found.count)]]
-    for each in results:
-        least, most = each.pairs.interval
+    rows = [head, ["own thoughts", _right(controls.share), "", "", "", "", "", str(controls.count)]]
+    for result in results:
+        least, most = result.pairs.interval
         rows.append(
             [
-                each.name,
-                _right(each.share),
-                f"{100 * each.pairs.drop:.1f} ({100 * least:.1f} to {100 * most:.1f})",
-                f"{each.p_adjusted:.2g}",
-                _share(each.changed, each.count),
-                _share(each.counterfactual, each.counterfactual_count),
-                "" if each.donor is None else _share(each.donor, each.count),
-                str(each.count),
+                result.name,
+                _right(result.share),
+                f"{100 * result.pairs.drop:.1f} ({100 * least:.1f} to {100 * most:.1f})",
+                f"{result.p_adjusted:.2g}",
+                _share(result.changed, result.count),
+                _share(result.counterfactual, result.counterfactual_count),
+                "" if result.donor is None else _share(result.donor, result.count),
+                str(result.count),
             ]
         )
     return rows

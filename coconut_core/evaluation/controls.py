@@ -68,7 +68,7 @@ class Study:
     def plan(self, control: Control, case: Case, draw: int = 0) -> Plan:
         """What a control does to a problem's run, the draw-th where it is drawn by chance. Raises CoconutError
         where this problem has no such thing."""
-        runs = {name: other.own for name, other in case.donors.items()}
+        runs = {name: donor.own for name, donor in case.donors.items()}
         runs |= {"own": case.own, "mean": Recording(self.mean)}
         sources = StudySources(self.model, case.problem.question, case.problem, draw=draw, runs=runs)
         count = sources.donor(control.donor or "own").thoughts.shape[0]
@@ -130,14 +130,14 @@ def run_controls(
         seed=seed,
         progress=tell,
     )
-    chosen = [CONTROLS[name] for name in names]
+    controls = [CONTROLS[name] for name in names]
     # Each problem has a number of its own for what is drawn for it.
-    plans = [study.plans(chosen, case, number) for number, case in enumerate(study.cases, start=1000 * seed)]
+    plans = [study.plans(controls, case, number) for number, case in enumerate(study.cases, start=1000 * seed)]
     results = compare(study, plans, tell)
     single = []
     if per_thought:
-        each = [study.plans(one_by_one(case.own.thoughts.shape[0]), case) for case in study.cases]
-        single = compare(study, each, tell)
+        plans = [study.plans(one_by_one(case.own.thoughts.shape[0]), case) for case in study.cases]
+        single = compare(study, plans, tell)
     right = sum(_is_right(study, case, case.answer) for case in study.cases)
     return Controls(
         model=model.name,
@@ -202,7 +202,7 @@ def study_problems(
         if case is None:
             continue
         for name, donor in DONORS.items():
-            if numbers := donor.among(case.problem, [other.problem for other in own]):
+            if numbers := donor.among(case.problem, [candidate.problem for candidate in own]):
                 case.donors[name] = own[rng.choice(numbers)]
         if of_twin is not None:
             case.donors["twin"] = of_twin
@@ -214,13 +214,13 @@ def compare(
 ) -> list[ControlResult]:
     """Answer each problem with each of its plans, by name, and count what became of the answers. A run at which
     something goes wrong counts in no way but as one of the study's errors."""
-    told: dict[str, list[tuple[Case, Answer]]] = {name: [] for each in plans for name in each}
+    answers: dict[str, list[tuple[Case, Answer]]] = {name: [] for by_name in plans for name in by_name}
     for case, name, answer in answers_to(study, plans, progress or (lambda count: None), raising=False):
         if answer.error:
             study.errors.append(answer.error)
         else:
-            told[name].append((case, answer))
-    return [_count(study, name, pairs) for name, pairs in told.items() if pairs]
+            answers[name].append((case, answer))
+    return [_count(study, name, pairs) for name, pairs in answers.items() if pairs]
 
 
 def answers_to(
@@ -238,12 +238,12 @@ def answers_to(
     ending = choose_ending(model)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if study.answer_only else []
     prompts = [model.encode_prompt(case.problem.question) for case in study.cases]
-    most = max((sum(plan is not None for plan in each.values()) for each in plans), default=1)
-    for chosen in in_batches(prompts, max(1, ROWS // max(1, most))):
-        base = read_prompts(model, [prompts[index] for index in chosen], shortcut=True)
+    most = max((sum(plan is not None for plan in by_name.values()) for by_name in plans), default=1)
+    for batch in in_batches(prompts, max(1, ROWS // max(1, most))):
+        base = read_prompts(model, [prompts[index] for index in batch], shortcut=True)
         named = [
             (place, index, name, plan)
-            for place, index in enumerate(chosen)
+            for place, index in enumerate(batch)
             for name, plan in plans[index].items()
             if plan is not None
         ]
@@ -293,7 +293,7 @@ def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> Con
     prefix = study.model.config.answer_prefix
     real = [_is_right(study, case, case.answer) for case, _ in pairs]
     right = [_is_right(study, case, answer) for case, answer in pairs]
-    said = [final_answer(answer.text, prefix) for _, answer in pairs]
+    answers = [final_answer(answer.text, prefix) for _, answer in pairs]
     own = [final_answer(case.answer.text, prefix) for case, _ in pairs]
     donor = CONTROLS[name].donor if name in CONTROLS else ""
     donors = [case.donors.get(donor) for case, _ in pairs]
@@ -306,17 +306,17 @@ def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> Con
         real_right=sum(real),
         lost=sum(was and not now for was, now in zip(real, right, strict=True)),
         won=sum(now and not was for was, now in zip(real, right, strict=True)),
-        changed=sum(now != was for now, was in zip(said, own, strict=True)),
+        changed=sum(now != was for now, was in zip(answers, own, strict=True)),
         counterfactual=sum(
             twin is not None and conclusion(now) == twin.conclusion
-            for now, twin in zip(said, twins, strict=True)
+            for now, twin in zip(answers, twins, strict=True)
         ),
         counterfactual_count=sum(twin is not None for twin in twins),
         donor=None
         if None in donors
         else sum(
             donor is not None and conclusion(now) == donor.conclusion
-            for now, donor in zip(said, donors, strict=True)
+            for now, donor in zip(answers, donors, strict=True)
         ),
     )
 

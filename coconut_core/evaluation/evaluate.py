@@ -145,9 +145,9 @@ def evaluate(
 
 def without_reopening(model: LatentModel) -> LatentModel:
     """The same model, weights shared, that says <bot> like any other word once it speaks."""
-    other, config = copy.copy(model), model.config
-    other.config = replace(config, bot_id=None, before_ids=config.fed_before)
-    return other
+    clone, config = copy.copy(model), model.config
+    clone.config = replace(config, bot_id=None, before_ids=config.fed_before)
+    return clone
 
 
 def judge(

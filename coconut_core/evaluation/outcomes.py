@@ -82,8 +82,8 @@ def said_path(reasoning: str) -> list[str] | None:
     """
     path: list[str] = []
     for step in filter(None, map(str.strip, re.split(r"[.\n]", reasoning))):
-        told = _SENTENCE.match(step)
-        names = list(told.groups()) if told else step.split()
+        match = _SENTENCE.match(step)
+        names = list(match.groups()) if match else step.split()
         if path and (names[0] != path[-1] or len(names) == 1):
             return None
         path += names[1:] if path else names

@@ -6,7 +6,7 @@ Needs no torch: `info`, a trace and the explorer read it. coconut_core.evaluatio
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ FORMAT, VERSION = "coconut-controls", 1
 
 # The verdict's controls. A swap gives a problem thoughts that the model does think, of another problem: if that
 # costs nothing, what a thought holds is not used, whatever else may hurt.
-SWAPS = tuple(each.name for each in CONTROLS.values() if each.kind is Kind.SWAP)
-OTHERS = tuple(each.name for each in CONTROLS.values() if each.kind is Kind.DEPRIVING)
+SWAPS = tuple(control.name for control in CONTROLS.values() if control.kind is Kind.SWAP)
+OTHERS = tuple(control.name for control in CONTROLS.values() if control.kind is Kind.DEPRIVING)
 LEVEL = 0.05  # of the tests, all controls together
 FEWEST = 50  # problems; below that a control decides nothing
 CLEAR_DROP = 0.10  # of accuracy, that each deciding control must cost where thoughts are USED
@@ -112,9 +112,9 @@ class Controls:
     def line(self) -> str:
         """Verdict, date and the figures behind it, in one line."""
         by_name = {result.name: result for result in self.results}
-        shown = [("none", "without them"), ("random", "with another question's")]
+        texts = [("none", "without them"), ("random", "with another question's")]
         figures = [f"{100 * self.accuracy:.0f} % right with them"]
-        figures += [f"{100 * by_name[name].accuracy:.0f} % {words}" for name, words in shown if name in by_name]
+        figures += [f"{100 * by_name[name].accuracy:.0f} % {words}" for name, words in texts if name in by_name]
         return f"{self.verdict.usage}: {', '.join(figures)} (n={self.count}, {self.date})"
 
     def to_json(self) -> dict[str, Any]:
@@ -133,23 +133,23 @@ class Controls:
 
 def judge_usage(accuracy: float, results: Sequence[ControlResult]) -> Verdict:
     """The rule of docs/CONTROLS.md. accuracy is that with real thoughts, all problems together."""
-    measured = [each for each in results if each.count >= FEWEST]
-    swaps = [each for each in measured if each.name in SWAPS]
-    deciding = [*swaps, *(each for each in measured if each.name in OTHERS)]
+    measured = [result for result in results if result.count >= FEWEST]
+    swaps = [result for result in measured if result.name in SWAPS]
+    deciding = [*swaps, *(result for result in measured if result.name in OTHERS)]
     if not swaps:
         return Verdict(Usage.UNKNOWN, f"no swap ({', '.join(SWAPS)}) was run on {FEWEST} problems or more")
-    if all(_costs(each) and each.pairs.drop >= CLEAR_DROP for each in deciding):
-        least = min(deciding, key=lambda each: each.pairs.drop)
+    if all(_costs(result) and result.pairs.drop >= CLEAR_DROP for result in deciding):
+        least = min(deciding, key=lambda result: result.pairs.drop)
         return Verdict(
             Usage.USED, f"each control costs accuracy; the least, {least.name}, {_points(least)} points"
         )
     if any(map(_costs, swaps)):
         names = ", ".join(
-            each.name for each in deciding if not (_costs(each) and each.pairs.drop >= CLEAR_DROP)
+            result.name for result in deciding if not (_costs(result) and result.pairs.drop >= CLEAR_DROP)
         )
         return Verdict(Usage.PARTLY_USED, f"a swap costs accuracy, yet little or nothing is lost with: {names}")
-    ignored = all(wilson_interval(each.changed, each.count)[1] < NO_DROP for each in swaps)
-    harmless = all(each.pairs.interval[1] < NO_DROP for each in swaps)
+    ignored = all(wilson_interval(result.changed, result.count)[1] < NO_DROP for result in swaps)
+    harmless = all(result.pairs.interval[1] < NO_DROP for result in swaps)
     if ignored or (harmless and accuracy >= TOO_LITTLE_RIGHT):
         return Verdict(Usage.NOT_USED, _why_not(swaps, deciding))
     if accuracy < TOO_LITTLE_RIGHT:
@@ -165,11 +165,11 @@ def _costs(result: ControlResult) -> bool:
 
 
 def _why_not(swaps: Sequence[ControlResult], deciding: Sequence[ControlResult]) -> str:
-    most = max(swaps, key=lambda each: each.pairs.interval[1])
+    most = max(swaps, key=lambda result: result.pairs.interval[1])
     reason = (
         f"other problems' thoughts do as well: at most {100 * most.pairs.interval[1]:.1f} points lost (95 %)"
     )
-    costly = ", ".join(each.name for each in deciding if _costs(each))
+    costly = ", ".join(result.name for result in deciding if _costs(result))
     return reason + (f"; what costs accuracy is only what the model never saw: {costly}" if costly else "")
 
 
@@ -225,7 +225,5 @@ def hash_weights(folder: str | Path) -> str:
 
 def with_adjusted(results: Sequence[ControlResult]) -> tuple[ControlResult, ...]:
     """The same results with their p values corrected for how many there are."""
-    corrected = adjusted([each.pairs.p_value for each in results])
-    return tuple(
-        ControlResult(**{**asdict(each), "p_adjusted": p}) for each, p in zip(results, corrected, strict=True)
-    )
+    corrected = adjusted([result.pairs.p_value for result in results])
+    return tuple(replace(result, p_adjusted=p) for result, p in zip(results, corrected, strict=True))

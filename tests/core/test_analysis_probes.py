@@ -20,7 +20,7 @@ from coconut_core.analysis.probes import (
     split,
 )
 from coconut_core.analysis.probing import frontier_task, likeliest_words, number_task, read_probes, step_values
-from coconut_core.analysis.results import said_results
+from coconut_core.analysis.results import result_readouts
 from coconut_core.analysis.study import Study
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, generate_problems
@@ -217,7 +217,7 @@ def test_what_the_readout_says_of_each_result() -> None:
     model = build_model(load_recipe("sums-base", ["model.hidden_size=16", "model.intermediate_size=16"]))
     problems = generate_problems("sums", 40, seed=2)
     study = Study(model, problems, 2)
-    said = said_results(study)
+    said = result_readouts(study)
     assert len(said) == max(len(problem.steps) for problem in problems)
     for step, places in enumerate(said):
         rows = [row for row, problem in enumerate(problems) if len(problem.steps) > step]
@@ -243,4 +243,4 @@ def test_what_the_readout_says_of_each_result() -> None:
         token = model.tokenizer.convert_tokens_to_ids(f" {problem.steps[0][2:-2].split('=')[1]}")
         planted[row, 1] = embeddings[token] * 1e3
     study.runs = replace(study.runs, states=planted)
-    assert said_results(study)[0][1].likeliest.mean == 1.0
+    assert result_readouts(study)[0][1].likeliest.mean == 1.0

@@ -6,7 +6,7 @@ from math import log
 import pytest
 import torch
 
-from coconut_core.analysis.attention import TextPlan, attention_to_parts, plan_text, read_looks
+from coconut_core.analysis.attention import TextPlan, attention_to_parts, mean_attention, plan_text
 from coconut_core.analysis.estimates import estimate, line_of
 from coconut_core.analysis.graphs import Map
 from coconut_core.analysis.insight import look_inside
@@ -54,8 +54,8 @@ def test_positions_belong_to_the_last_edge_told_in_full(llama: CoconutModel) -> 
         "Sam impus": "impus . Tom is a",
         "Tom rempus": "rempus . Is",
     }
-    assert llama.token_text(prompt[plan.asked.start]) == "Sam"
-    assert plan.asked.stop == len(prompt)
+    assert llama.token_text(prompt[plan.query.start]) == "Sam"
+    assert plan.query.stop == len(prompt)
 
 
 def test_a_question_told_otherwise_has_no_plan(llama: CoconutModel) -> None:
@@ -71,7 +71,7 @@ def test_names_of_several_tokens_are_found_where_they_end() -> None:
     plan = plan_text([1, 9, 2, 3, 8, 1, 9, 2, 3, 7, 2, 3, 4, 5, 6], names, Map(graph))
     assert plan is not None
     assert plan.edges[0][1] == range(3, 5)
-    assert plan.asked == range(5, 15)
+    assert plan.query == range(5, 15)
 
 
 def test_attention_is_dealt_out_whole(llama: CoconutModel) -> None:
@@ -82,7 +82,7 @@ def test_attention_is_dealt_out_whole(llama: CoconutModel) -> None:
     attention[..., plan.edges[0][1].stop - 1] = 0.2  # every impus is a jompus
     attention[..., plan.edges[3][1].start] = 0.1  # Tom is a rempus
     attention[..., 0] = 0.1  # before any edge is told
-    attention[..., plan.asked.start] = 0.15
+    attention[..., plan.query.start] = 0.15
     attention[..., len(prompt) + 1] = 0.05
     at_root = attention_to_parts(attention, plan, known, names, 0)
     assert at_root is not None
@@ -97,7 +97,7 @@ def test_attention_is_dealt_out_whole(llama: CoconutModel) -> None:
 def test_looks_of_a_batch_are_those_of_single_runs(architecture: str) -> None:
     model = tiny_model(architecture, max_positions=512)
     study = Study(model, PROBLEMS, 2, batch_size=4)
-    looks = read_looks(study, study.maps)
+    looks = mean_attention(study, study.maps)
     assert looks.means.shape == (2, 2, 4, 5)
     assert looks.problems == [6, 6]
     torch.testing.assert_close(looks.means.sum(dim=-1), torch.ones(2, 2, 4))

@@ -83,8 +83,8 @@ def test_a_saved_trace_is_read_without_torch(session: Session, tmp_path: Path) -
     path = tmp_path / "run.json"
     trace_session(session, problem=recognise(QUESTIONS[0])).save(path)
     code = (
-        "import sys; from coconut_core.records.trace import Trace; from coconut_core import graph_reading\n"
-        "trace = Trace.load(sys.argv[1])\n"
+        "import sys; from coconut_core.records import graph_reading, trace as records\n"
+        "trace = records.Trace.load(sys.argv[1])\n"
         "graph_reading.graph_mass(trace.problem.graph, 1, trace.steps[0].watched)\n"
         "print(len(trace.steps), [name for name in ('torch', 'transformers') if name in sys.modules])"
     )

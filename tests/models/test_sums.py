@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coconut_core.analysis.results import said_results
+from coconut_core.analysis.results import result_readouts
 from coconut_core.analysis.study import Study
 from coconut_core.coconut import CoconutModel
 from coconut_core.evaluation.controls import run_controls
@@ -42,7 +42,7 @@ def test_its_thoughts_are_found_to_be_used(model: CoconutModel) -> None:
 def test_its_thoughts_say_the_results_that_nobody_asked_them_for(
     model: CoconutModel, problems: list[Problem]
 ) -> None:
-    said = said_results(Study(model, problems, model.config.thoughts))
+    said = result_readouts(Study(model, problems, model.config.thoughts))
     for step in range(2):
         assert said[step][step].likeliest.mean > 0.5
         assert said[step][step].probability.low > said[step][step].control.high + 0.3
