@@ -18,6 +18,12 @@ class GraphMass:
     target: float
     wrong: float
 
+    def named(self) -> list[tuple[str, float]]:
+        """The shares with their names in words, in the order in which they are shown."""
+        names = "frontier", "reachable", "optimal path", "right candidate", "wrong candidate"
+        shares = self.frontier, self.reachable, self.optimal, self.target, self.wrong
+        return list(zip(names, shares, strict=True))
+
 
 @dataclass(frozen=True)
 class GraphLayers:

@@ -14,6 +14,7 @@ from coconut_core.common.token_names import SPACE, content_of, plain_name
 from coconut_core.common.whole_files import written_aside
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
+from coconut_core.records.graph_reading import GraphMass, graph_mass
 from coconut_core.records.untrained import untrained_label
 
 FORMAT = "coconut-trace"
@@ -130,6 +131,21 @@ class Trace:
         if self.stopped_by is None or self.problem is None or not self.problem.answer:
             return None
         return is_right(self.text, self.problem, self.answer_prefix)
+
+    @property
+    def judgement(self) -> str | None:
+        """Whether the answer is right, in words and as the trace holds them; None where that is not known."""
+        if self.right is None or self.problem is None:
+            return None
+        cut = "" if self.cut_off is None else f"{self.cut_off}; "
+        return "✓ right" if self.right else f"✗ {cut}expected: {self.problem.answer}"
+
+    def mass(self, step: StepRecord) -> GraphMass | None:
+        """A thought on the problem's graph; None for another step, or where no graph is known."""
+        graph = None if self.problem is None else self.problem.graph
+        if graph is None or step.kind != "thought":
+            return None
+        return graph_mass(graph, step.index, step.watched, self.first_thought_hops)
 
     @property
     def ended(self) -> list[str]:

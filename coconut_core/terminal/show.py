@@ -7,7 +7,6 @@ from rich.text import Text
 
 from coconut_core.common.cells import cells, padded
 from coconut_core.common.errors import visible
-from coconut_core.records.graph_reading import graph_mass
 from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
 from coconut_core.terminal.guard import say
 
@@ -21,21 +20,17 @@ def print_trace(trace: Trace, console: Console | None = None) -> None:
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name, justify in (("thought", "right"), ("would say", "left"), ("entropy", "right"), ("norm", "right")):
         table.add_column(name, justify=justify, no_wrap=name != "would say")  # type: ignore[arg-type]
-    graph = trace.problem.graph if trace.problem is not None else None
-    if graph is not None:
+    if trace.problem is not None and trace.problem.graph is not None:
         table.add_column("frontier", justify="right")
     for step in trace.thoughts():
         bars = _bars(step, "#" if console.options.ascii_only else "█")
         row: list[RenderableType] = [str(step.index), bars, f"{step.entropy:.2f}", f"{step.norm:.1f}"]
-        if graph is not None:
-            mass = graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
+        if (mass := trace.mass(step)) is not None:
             row.append(f"{mass.frontier:.2f}")
         table.add_row(*row)
     answer = cell(trace.answer, "bold")
-    if trace.right is not None and trace.problem is not None:
-        cut = "" if trace.cut_off is None else f"{trace.cut_off}; "
-        wrong = f"  ✗ {cut}expected: {visible(trace.problem.answer)}"
-        answer.append("  ✓ right" if trace.right else wrong, "green" if trace.right else "red")
+    if trace.judgement is not None:
+        answer.append(f"  {visible(trace.judgement)}", "green" if trace.right else "red")
     elif trace.cut_off is not None:
         answer.append(f"  {trace.cut_off}", "dim")
     console.print(Group(table, Text(), Text("answer  ", style="dim") + answer))

@@ -4,7 +4,7 @@ import re
 
 from coconut_core.common.markdown import markdown_table
 from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
-from coconut_tui.export.reading import MEANING, edits, judgement, mass, settings_line, verdict_line, visible
+from coconut_tui.export.reading import MEANING, edits, settings_line, verdict_line, visible
 
 TOKENS = 5  # likeliest tokens shown of a thought
 
@@ -25,14 +25,13 @@ def render_markdown(trace: Trace) -> str:
         "## Answer",
         _block(trace.answer),
     ]
-    judged = judgement(trace)
-    if judged is not None:
-        parts.append(_plain(judged[1]))
+    if trace.judgement is not None:
+        parts.append(_plain(trace.judgement))
     return "\n\n".join(parts) + "\n"
 
 
 def _table(trace: Trace) -> str:
-    with_graph = any(mass(trace, step) is not None for step in trace.thoughts())
+    with_graph = any(trace.mass(step) is not None for step in trace.thoughts())
     names = ["thought", "would say", "entropy (nats)", "norm", "cosine to the one before"]
     names += ["frontier"] if with_graph else []
     rows = [_row(trace, step, with_graph) for step in trace.thoughts()]
@@ -46,8 +45,8 @@ def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"
     cells = [name + (" ✎" if step.edit else ""), likeliest, f"{step.entropy:.2f}", f"{step.norm:.1f}", cosine]
     if with_graph:
-        found = mass(trace, step)
-        cells.append("" if found is None else f"{found.frontier:.2f}")
+        mass = trace.mass(step)
+        cells.append("" if mass is None else f"{mass.frontier:.2f}")
     return cells
 
 

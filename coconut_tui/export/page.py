@@ -19,8 +19,6 @@ from coconut_tui.export.graph import draw_graph
 from coconut_tui.export.reading import (
     MEANING,
     frontier_hops,
-    judgement,
-    mass,
     settings_line,
     step_groups,
     step_name,
@@ -77,9 +75,8 @@ def _steps(trace: Trace) -> str:
         else:
             rows += [f"<li>{_row(number, step)}</li>" for number, step in group]
     answer = f"<strong>{escape(visible(trace.answer)) or '…'}</strong>"
-    judged = judgement(trace)
-    if judged is not None:
-        answer += f' <span class="judged">{escape(judged[1])}</span>'
+    if trace.judgement is not None:
+        answer += f' <span class="judged">{escape(visible(trace.judgement))}</span>'
     return "\n".join([*rows, f'<li class="answer">Answer: {answer}</li>'])
 
 
@@ -145,17 +142,8 @@ def _detail(trace: Trace, number: int, step: StepRecord) -> str:
     entries = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
     tokens = [(item.name, item.probability) for item in step.top[:DETAIL_TOKENS]]
     tables = _table("likeliest tokens", tokens)
-    if (found := mass(trace, step)) is not None:
-        tables += _table(
-            "probability on the graph",
-            [
-                ("frontier", found.frontier),
-                ("reachable", found.reachable),
-                ("optimal path", found.optimal),
-                ("right candidate", found.target),
-                ("wrong candidate", found.wrong),
-            ],
-        )
+    if (mass := trace.mass(step)) is not None:
+        tables += _table("probability on the graph", mass.named())
     return (
         f'<article class="detail" data-detail="{number}"><h3>{escape(step_name(step))}</h3>'
         f"<dl>{entries}</dl>{tables}</article>"

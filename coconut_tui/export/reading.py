@@ -3,7 +3,6 @@
 from itertools import groupby
 
 from coconut_core.common import errors
-from coconut_core.records.graph_reading import GraphMass, graph_mass
 from coconut_core.records.trace import StepRecord, Trace
 
 MEANING = (
@@ -51,25 +50,9 @@ def verdict_line(trace: Trace) -> str:
     return visible(verdict) if isinstance(verdict, str) else "UNKNOWN: no measurement comes with this run"
 
 
-def judgement(trace: Trace) -> tuple[bool, str] | None:
-    """Whether the answer is right, and that in words; None where the run is not over or that is not known."""
-    if trace.right is None or trace.problem is None:
-        return None
-    cut = "" if trace.cut_off is None else f"{trace.cut_off}; "
-    return trace.right, "✓ right" if trace.right else f"✗ {cut}expected: {visible(trace.problem.answer)}"
-
-
 def frontier_hops(trace: Trace, step: StepRecord) -> int | None:
     """How many hops from the root the search stands at a thought; None for other steps."""
     return step.index - 1 + trace.first_thought_hops if step.kind == "thought" else None
-
-
-def mass(trace: Trace, step: StepRecord) -> GraphMass | None:
-    """A thought on the problem's graph; None where there is none."""
-    graph = None if trace.problem is None else trace.problem.graph
-    if graph is None or step.kind != "thought":
-        return None
-    return graph_mass(graph, step.index, step.watched, trace.first_thought_hops)
 
 
 def step_groups(trace: Trace) -> list[list[tuple[int, StepRecord]]]:

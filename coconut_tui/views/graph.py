@@ -62,13 +62,7 @@ def _mass(sight: Sight, graph: Graph, step: StepRecord) -> GraphMass:
 
 def _masses(mass: GraphMass) -> Text:
     text = Text()
-    for name, share in (
-        ("frontier", mass.frontier),
-        ("reachable", mass.reachable),
-        ("optimal path", mass.optimal),
-        ("right candidate", mass.target),
-        ("wrong candidate", mass.wrong),
-    ):
+    for name, share in mass.named():
         text.append(f"{name:<16}").append_text(share_bar(share, 10)).append("\n")
     return text
 
