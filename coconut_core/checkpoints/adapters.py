@@ -27,8 +27,8 @@ class Projection:
     options: Mapping[str, Any]
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What it says of a CoconutConfig."""
+    def config_entries(self) -> dict[str, Any]:
+        """The entries of a CoconutConfig that it settles."""
         return {"feedback": "projection", "feedback_options": dict(self.options)} if self.weights else {}
 
     def put_into(self, model: LatentModel) -> LatentModel:
@@ -43,21 +43,21 @@ def read_projection(
 ) -> Projection:
     """The projection among the tensors of a checkpoint; layers are the names of its two linear layers and of
     its layer norm, which there may not be. Raises CoconutError where something is missing or does not fit."""
-    found = {name: tensor for name, tensor in weights.items() if name.startswith(PROJECTION)}
-    if not found:
+    tensors = {name: tensor for name, tensor in weights.items() if name.startswith(PROJECTION)}
+    if not tensors:
         return Projection({}, {})
     inner, outer, norm = (PROJECTION + layer for layer in layers)
-    normed = any(name.startswith(f"{norm}.") for name in found)
-    shape = found.get(f"{inner}.weight", torch.empty(0, 0)).shape
+    normed = any(name.startswith(f"{norm}.") for name in tensors)
+    shape = tensors.get(f"{inner}.weight", torch.empty(0, 0)).shape
     width = shape[0] if len(shape) == 2 and shape[0] else hidden_size
     with torch.device("meta"):
-        wanted = ProjectionFeedback(hidden_size, width, normed).state_dict()
+        expected = ProjectionFeedback(hidden_size, width, normed).state_dict()
     places = {"inner": inner, "outer": outer, "norm": norm}
-    names = {name: f"{places[name.split('.')[0]]}.{name.split('.')[1]}" for name in wanted}
+    names = {name: f"{places[name.split('.')[0]]}.{name.split('.')[1]}" for name in expected}
     cure = f"A projection is {inner} (linear), GELU, {outer} (linear), {norm} (layer norm)."
-    check_keys(found, {names[name]: tensor for name, tensor in wanted.items()}, what, cure)
+    check_keys(tensors, {names[name]: tensor for name, tensor in expected.items()}, what, cure)
     options = {"width": width} if normed else {"width": width, "norm": False}
-    return Projection({name: found[names[name]] for name in wanted}, options)
+    return Projection({name: tensors[names[name]] for name in expected}, options)
 
 
 def split_lora(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
@@ -65,8 +65,8 @@ def split_lora(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     plain: dict[str, Tensor] = {}
     adapters: dict[str, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
-        if found := _LORA.fullmatch(name):
-            adapters.setdefault(found[1], {})[found[2]] = tensor
+        if match := _LORA.fullmatch(name):
+            adapters.setdefault(match[1], {})[match[2]] = tensor
         else:
             plain[name.replace(".base_layer.", ".")] = tensor
     return plain, adapters

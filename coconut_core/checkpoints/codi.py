@@ -64,8 +64,8 @@ def read_codi(path: Path, options: ImportOptions, report: Report) -> LatentModel
     check_tied(plain, tied, str(path))
     if adapters:
         alpha = ALPHA if options.lora_alpha is None else options.lora_alpha
-        said = "the published models'" if options.lora_alpha is None else "as told"
-        report(f"adding LoRA to {len(adapters)} layers with alpha {alpha:g}, {said}: it is not in the file")
+        origin = "the published models'" if options.lora_alpha is None else "as told"
+        report(f"adding LoRA to {len(adapters)} layers with alpha {alpha:g}, {origin}: it is not in the file")
         plain = merge_lora(plain, adapters, skeleton, alpha, str(path))
     config = CoconutConfig(
         bot_id=bot,
@@ -75,7 +75,7 @@ def read_codi(path: Path, options: ImportOptions, report: Report) -> LatentModel
         answer_prefix=ANSWER_PREFIX if options.answer_prefix is None else options.answer_prefix,
         family=options.family,
         question_end="",
-        **projection.told,
+        **projection.config_entries,
     )
     model = LatentModel(base.with_weights(skeleton, plain), base.tokenizer, config)
     model.companion = explainer

@@ -73,8 +73,8 @@ def _fingerprint(kind: str, path: Path, options: ImportOptions) -> str:
 
 
 def _state(file: Path) -> list[str | int]:
-    found = file.stat()
-    return [str(file.resolve()), found.st_size, found.st_mtime_ns]
+    status = file.stat()
+    return [str(file.resolve()), status.st_size, status.st_mtime_ns]
 
 
 def _files(path: Path) -> list[Path]:

@@ -49,20 +49,20 @@ class Explainer:
         thoughts (count, hidden) are those of a run of the model that the decoder was trained with, before its
         feedback. The decoder is given what that model is fed, then words by that model's embeddings.
         """
-        found = []
+        explanations = []
         for start in range(0, thoughts.shape[0], self.thoughts_per_step):
             group = thoughts[start : start + self.thoughts_per_step]
             ids = self._read(model, model.feedback(group), longest)
             text = spoken_text(model.tokenizer, ids)
-            found.append(Explanation(start + 1, start + group.shape[0], text))
-        return found
+            explanations.append(Explanation(start + 1, start + group.shape[0], text))
+        return explanations
 
     def _read(self, model: LatentModel, fed: Tensor, longest: int) -> list[int]:
         cache, position = DynamicCache(config=self.decoder.config), self.first_position
         name = cache_argument(self.decoder)
-        said: list[int] = []
+        token_ids: list[int] = []
         embeddings = fed[None]
-        while len(said) < longest:
+        while len(token_ids) < longest:
             count = embeddings.shape[1]
             places = torch.arange(position, position + count, device=fed.device)[None]
             logits = self.decoder(
@@ -71,10 +71,10 @@ class Explainer:
             token = int(logits[0, -1].argmax())
             if token in model.eos_ids:
                 break
-            said.append(token)
+            token_ids.append(token)
             position += count
             embeddings = model.embed(torch.tensor([[token]], device=fed.device))
-        return said
+        return token_ids
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of a checkpoint."""
@@ -96,13 +96,13 @@ def open_explainer(model: LatentModel, source: str) -> Explainer:
         )
     except Exception as error:  # transformers raises bare Exceptions here
         raise CoconutError(f"the explainer of {source} cannot be loaded: {one_line(error)}") from error
-    found: dict[str, int] = {}
+    entries: dict[str, int] = {}
     for name, least in ENTRIES.items():
         value = getattr(decoder.config, name, None)
         if type(value) is not int or value < least:
             raise CoconutError(f"{source}/{FOLDER}/config.json lacks {name}, a whole number of {least} or more")
-        found[name] = value
-    return Explainer(decoder.to(model.device).eval(), **found)
+        entries[name] = value
+    return Explainer(decoder.to(model.device).eval(), **entries)
 
 
 def explain_steps(explainer: Explainer, model: LatentModel, thoughts: Sequence[Tensor]) -> list[Explanation]:

@@ -27,7 +27,7 @@ def gguf_file(source: str | Path) -> Path | None:
     """
     path = user_path(source)
     if path.is_dir() and not (path / "config.json").exists() and not (path / "adapter_config.json").exists():
-        files = sorted(each for each in path.iterdir() if each.suffix.lower() == SUFFIX and each.is_file())
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == SUFFIX and file.is_file())
         if len(files) > 1:
             raise CoconutError(f"{path} has {len(files)} GGUF files: give one of them, as {files[0]}")
         path = files[0] if files else path

@@ -92,12 +92,12 @@ def importer_named(name: str) -> Importer:
 def other_formats(names: Iterable[str], than: str) -> str:
     """What to say where tensors' names are those of another format; empty where they are not."""
     names = list(names)
-    found = [
+    formats = [
         importer.name
         for importer in TABLE.values().values()
         if importer.name != than and any(name.startswith(importer.sign) for name in names)
     ]
-    return f"Its tensors look like another format: {' or '.join(found)}." if found else ""
+    return f"Its tensors look like another format: {' or '.join(formats)}." if formats else ""
 
 
 def split_source(source: str) -> tuple[str, Path] | None:

@@ -13,18 +13,18 @@ SHOWN = 3  # names of each kind in a message
 OLD_BUFFERS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
 
 
-def check_keys(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str, cure: str) -> None:
-    """Raise CoconutError unless found holds exactly the expected names, each in the expected shape.
+def check_keys(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str, cure: str) -> None:
+    """Raise CoconutError unless weights hold exactly the expected names, each in the expected shape.
 
     The message counts what is missing, extra and of another shape and names the first few of each; `what`
     begins it and `cure` ends it.
     """
-    missing = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
+    missing = [name for name in expected if name not in weights]
+    extra = [name for name in weights if name not in expected]
     shapes = [
-        f"{name} {list(found[name].shape)} instead of {list(tensor.shape)}"
+        f"{name} {list(weights[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in weights and weights[name].shape != tensor.shape
     ]
     kinds = (("missing", missing), ("extra", extra), ("of another shape", shapes))
     faults = [f"{len(names)} {kind} ({few(names)})" for kind, names in kinds if names]
@@ -39,10 +39,10 @@ def few(names: Iterable[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def without_old_buffers(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_old_buffers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors but for the buffers that older versions of transformers saved, where unexpected."""
     return {
-        name: tensor for name, tensor in found.items() if name in expected or not name.endswith(OLD_BUFFERS)
+        name: tensor for name, tensor in weights.items() if name in expected or not name.endswith(OLD_BUFFERS)
     }
 
 
@@ -54,32 +54,32 @@ def names_of_one_tensor(model: nn.Module) -> list[list[str]]:
     return [group for group in names.values() if len(group) > 1]
 
 
-def fill_tied(found: Mapping[str, Tensor], groups: Iterable[list[str]]) -> dict[str, Tensor]:
+def fill_tied(weights: Mapping[str, Tensor], groups: Iterable[list[str]]) -> dict[str, Tensor]:
     """The same tensors, and under every name of a group the one that the checkpoint holds under another."""
-    full = dict(found)
+    full = dict(weights)
     for group in groups:
-        present = [name for name in group if name in found]
-        full |= {name: found[present[0]] for name in group if present and name not in found}
+        present = [name for name in group if name in weights]
+        full |= {name: weights[present[0]] for name in group if present and name not in weights}
     return full
 
 
-def check_tied(found: Mapping[str, Tensor], groups: Iterable[list[str]], what: str) -> None:
+def check_tied(weights: Mapping[str, Tensor], groups: Iterable[list[str]], what: str) -> None:
     """Raise CoconutError where one tensor under several names is not the same under each."""
     for first, *others in groups:
         for name in others:
-            if not same_bits(found[first], found[name]):
+            if not same_bits(weights[first], weights[name]):
                 raise CoconutError(
                     f"{what} holds two versions of one tensor: {first} and {name} are tied in this "
                     "architecture and differ in the file; perhaps it was trained from another --base"
                 )
 
 
-def same_bits(one: Tensor, other: Tensor) -> bool:
+def same_bits(first: Tensor, second: Tensor) -> bool:
     """Whether two tensors have one shape, number format and content, bit by bit (so that NaN equals NaN)."""
-    if one.shape != other.shape or one.dtype != other.dtype:
+    if first.shape != second.shape or first.dtype != second.dtype:
         return False
     return torch.equal(
-        one.contiguous().flatten().view(torch.uint8), other.contiguous().flatten().view(torch.uint8)
+        first.contiguous().flatten().view(torch.uint8), second.contiguous().flatten().view(torch.uint8)
     )
 
 
@@ -87,6 +87,6 @@ def common_dtype(weights: Iterable[Tensor]) -> torch.dtype:
     """The narrowest number format that holds all floating-point weights exactly; of none, float32."""
     formats = {tensor.dtype for tensor in weights if tensor.is_floating_point()}
     widest = formats.pop() if formats else torch.float32
-    for each in formats:
-        widest = torch.promote_types(widest, each)
+    for dtype in formats:
+        widest = torch.promote_types(widest, dtype)
     return widest

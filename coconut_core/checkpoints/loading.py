@@ -63,45 +63,45 @@ def load(
 ) -> Model:
     """See CoconutModel.from_pretrained; model_class is what is built of the parts, in evaluation mode."""
     target = choose_device(device)
-    wanted = choose_dtype(dtype)
+    torch_dtype = choose_dtype(dtype)
     if device_map is not None and device != "auto":
         raise CoconutError("a device map says where each part goes: give --device or --device-map, not both")
     placed = None if device_map is None else read_device_map(device_map)
-    asked = None if feedback is None else read_feedback(feedback)
+    override = None if feedback is None else read_feedback(feedback)
     source = bundled_model(source) or source
     source = name = user_source(str(source)).rstrip("/")
     adapter = find_adapter(source)
     source = source if adapter is None else str(adapter.base)
     source = reach_hub(source) if is_hub_id(source) else source
     packed = gguf_file(source)
-    found = _find(source)
-    if found is not None:
-        _check_feedback(found, source)
+    own_config = _own_config(source)
+    if own_config is not None:
+        _check_feedback(own_config, source)
     transformers_logging.disable_progress_bar()
     enable_progress_bars()  # of downloads, which the line above turns off as well
     transformers_logging.set_verbosity_error()
     tokenizer = load_tokenizer(source if adapter is None else adapter.tokenizer or source)
     if placed is None:
         if packed is None:
-            check_room(source, wanted, target)
+            check_room(source, torch_dtype, target)
         else:
-            check_unpacked_room(packed, wanted, target)
-    base = _load_base(source, wanted, {"": target} if placed is None else placed)
+            check_unpacked_room(packed, torch_dtype, target)
+    base = _load_base(source, torch_dtype, {"": target} if placed is None else placed)
     if adapter is not None:
         base = merged(base, adapter, len(tokenizer) if adapter.tokenizer else 0)
-    config = _untrained_config(base, tokenizer) if found is None else found
+    config = _untrained_config(base, tokenizer) if own_config is None else own_config
     _check_markers(config, base.get_input_embeddings().weight.shape[0], source)
-    if found is None and asked is None:
-        asked = ("mixture", MIXTURE)
+    if own_config is None and override is None:
+        override = ("mixture", MIXTURE)
         if config.bot_id is None and markers in (None, "none"):
             # A thought would stand for a word of the answer, and it would go on behind that word.
             config = replace(config, thoughts=0)
-    config = config if asked is None else _with_feedback(config, *asked)
+    config = config if override is None else _with_feedback(config, *override)
     config = config if markers is None else _with_markers(config, tokenizer, source, markers)
     config = _with_chat(config, tokenizer, source, chat, system)
     model = model_class(base, tokenizer, config)
-    if found is not None:
-        _load_extra_weights(model, source, feedback=_same_feedback(found, config))
+    if own_config is not None:
+        _load_extra_weights(model, source, feedback=_same_feedback(own_config, config))
     check_loop(model)
     model.name = name
     return model.eval().requires_grad_(False)
@@ -159,7 +159,7 @@ def check_folder(folder: Path) -> None:
             ) from error
 
 
-def _find(source: str | Path) -> CoconutConfig | None:
+def _own_config(source: str | Path) -> CoconutConfig | None:
     """Check that a folder or hub id is there, and read its coconut.json where it has one."""
     folder = user_path(source)
     if gguf_file(source) is not None:
@@ -237,19 +237,19 @@ def _check_feedback(config: CoconutConfig, source: str | Path) -> None:
 def _load_extra_weights(model: LatentModel, source: str | Path, *, feedback: bool) -> None:
     """Fill the feedback, unless it is another than the checkpoint's, and the halting head with the weights that
     lie beside the base model's."""
-    wanted = {
+    parameters = {
         name: weight
         for name, weight in model.extra_weights.items()
         if feedback or not name.startswith("feedback.")
     }
-    if not wanted:
+    if not parameters:
         return
-    parts = [part for part in EXTRA_PARTS if any(name.startswith(part) for name in wanted)]
+    parts = [part for part in EXTRA_PARTS if any(name.startswith(part) for name in parameters)]
     what = " and ".join(EXTRA_PARTS[part] for part in parts)
     folder = user_path(source)
     try:
-        found = folder / EXTRA_FILE if folder.is_dir() else hf_hub_download(str(source), EXTRA_FILE)
-        weights = load_file(found)
+        file = folder / EXTRA_FILE if folder.is_dir() else hf_hub_download(str(source), EXTRA_FILE)
+        weights = load_file(file)
     except (RemoteEntryNotFoundError, LocalEntryNotFoundError, FileNotFoundError) as error:
         instead = f', or set "ending" to "fixed" in {FILE_NAME}' if parts == ["halting."] else ""
         raise CoconutError(
@@ -259,10 +259,10 @@ def _load_extra_weights(model: LatentModel, source: str | Path, *, feedback: boo
         raise CoconutError(f"{source}/{EXTRA_FILE} cannot be read ({one_line(error)})") from error
     unused = tuple(part for part in EXTRA_PARTS if part not in parts)  # as of a head whose ending was changed
     weights = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
-    expected = {name: list(weight.shape) for name, weight in wanted.items()}
+    expected = {name: list(weight.shape) for name, weight in parameters.items()}
     if {name: list(weight.shape) for name, weight in weights.items()} != expected:
-        told = " and ".join(f"{name} {shape}" for name, shape in expected.items())
-        raise CoconutError(f"{source}/{EXTRA_FILE} is not this model's {what}: it must hold {told}")
+        shapes = " and ".join(f"{name} {shape}" for name, shape in expected.items())
+        raise CoconutError(f"{source}/{EXTRA_FILE} is not this model's {what}: it must hold {shapes}")
     model.load_state_dict(weights, strict=False)
 
 
@@ -275,14 +275,14 @@ def _untrained_config(base: Any, tokenizer: PreTrainedTokenizerBase) -> CoconutC
     return CoconutConfig(bot, eot, latent, trained=False, answer_prefix="", chat=chat)
 
 
-def _same_feedback(one: CoconutConfig, other: CoconutConfig) -> bool:
-    return (one.feedback, one.feedback_options) == (other.feedback, other.feedback_options)
+def _same_feedback(first: CoconutConfig, second: CoconutConfig) -> bool:
+    return (first.feedback, first.feedback_options) == (second.feedback, second.feedback_options)
 
 
 def _with_feedback(config: CoconutConfig, kind: str, options: dict[str, Any]) -> CoconutConfig:
     """Another feedback than the checkpoint's, if it was not trained with that."""
-    wanted = replace(config, feedback=kind, feedback_options=options or config.feedback_options)
-    if _same_feedback(wanted, config):
+    changed = replace(config, feedback=kind, feedback_options=options or config.feedback_options)
+    if _same_feedback(changed, config):
         return config
     if config.trained:
         raise CoconutError(f"this checkpoint was trained with feedback '{config.feedback}', not '{kind}'")
@@ -307,8 +307,8 @@ def _with_chat(
     """How a question is put, which a checkpoint that was trained to think says itself."""
     name = chat if isinstance(chat, str) else config.chat_template
     is_chat = bool(config.chat) if chat is None else chat is not False
-    other = (is_chat, name) != (bool(config.chat), config.chat_template) or system not in (None, config.system)
-    if config.trained and other:
+    differs = (is_chat, name) != (bool(config.chat), config.chat_template)
+    if config.trained and (differs or system not in (None, config.system)):
         how = "with its chat template" if config.chat else "without a chat template"
         raise CoconutError(f"{source} was trained {how}: leave out --chat, --no-chat and --system")
     if is_chat:

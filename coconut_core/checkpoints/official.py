@@ -114,8 +114,8 @@ def _base_weights(
 
 def _input_name(model: PreTrainedModel) -> str:
     """The name of the token embeddings among a model's tensors."""
-    wanted = model.get_input_embeddings().weight
-    names: list[str] = [name for name, parameter in model.named_parameters() if parameter is wanted]
+    embeddings = model.get_input_embeddings().weight
+    names: list[str] = [name for name, parameter in model.named_parameters() if parameter is embeddings]
     return names[0]
 
 
@@ -131,8 +131,8 @@ def _tied_names(skeleton: PreTrainedModel) -> list[list[str]]:
 def _check_wrapping(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
     if any(name.startswith(PREFIX) for name in weights):
         return
-    if other := other_formats(weights, "official"):
-        raise CoconutError(f"{path} has no {PREFIX}* tensors. {other}")
+    if hint := other_formats(weights, "official"):
+        raise CoconutError(f"{path} has no {PREFIX}* tensors. {hint}")
     if any(PREFIX + name in expected for name in weights):
         raise CoconutError(
             f"{path} has no {PREFIX}* tensors: it is a causal language model without thoughts, such as the "

@@ -45,7 +45,7 @@ def read_pccot(path: Path, options: ImportOptions, report: Report) -> LatentMode
     for whatever is wrong with it."""
     if not path.is_dir():
         raise CoconutError(f"{path} is not a folder: give the one that holds {ARGUMENTS} and the weights")
-    told, shape = _read_json(path / ARGUMENTS), _read_json(path / SHAPE)
+    settings, shape = _read_json(path / ARGUMENTS), _read_json(path / SHAPE)
     base = replace(open_base(options.base), tokenizer=load_tokenizer(path))
     report(f"reading {path}")
     rows = max(len(base.tokenizer), base.config.vocab_size)
@@ -62,15 +62,15 @@ def read_pccot(path: Path, options: ImportOptions, report: Report) -> LatentMode
         )
     thoughts, prefix = options.thoughts, options.answer_prefix
     config = CoconutConfig(
-        bot_id=_number(told, "bot_token_id", path),
-        eot_id=_number(told, "eot_token_id", path),
-        latent_id=_number(told, "latent_token_id", path),
-        thoughts=check_thoughts(_number(told, "num_latent_tokens", path) if thoughts is None else thoughts),
-        answer_prefix=str(told.get("answer_prompt", "")) if prefix is None else prefix,
+        bot_id=_number(settings, "bot_token_id", path),
+        eot_id=_number(settings, "eot_token_id", path),
+        latent_id=_number(settings, "latent_token_id", path),
+        thoughts=check_thoughts(_number(settings, "num_latent_tokens", path) if thoughts is None else thoughts),
+        answer_prefix=str(settings.get("answer_prompt", "")) if prefix is None else prefix,
         family=options.family,
         passes=_number({"num_iterations": PASSES, **shape}, "num_iterations", path),
         question_end="",
-        **projection.told,
+        **projection.config_entries,
     )
     model = LatentModel(base.with_weights(skeleton, plain), base.tokenizer, config)
     return projection.put_into(model).eval()
@@ -89,17 +89,17 @@ def _adapted(
     if not files:
         raise CoconutError(f"{path} has {ADAPTER}, but no {ADAPTER_FILES[0]} beside it")
     file = files[0]
-    found = read_weights(file, options.max_gigabytes)
-    if strange := [name for name in found if not name.startswith(PREFIX)]:
+    tensors = read_weights(file, options.max_gigabytes)
+    if strange := [name for name in tensors if not name.startswith(PREFIX)]:
         raise CoconutError(
             f"{file} holds {len(strange)} tensors that are not {PREFIX}* ({few(strange)}): it is no adapter of "
             f"PEFT. {other_formats(strange, 'pccot')}"
         )
-    found = {name.removeprefix(PREFIX): tensor for name, tensor in found.items()}
+    tensors = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     hidden_size = skeleton.get_input_embeddings().weight.shape[1]
-    projection = read_projection(found, ("0", "2", "3"), hidden_size, str(file))
+    projection = read_projection(tensors, ("0", "2", "3"), hidden_size, str(file))
     brought, adapters = split_lora(
-        {name: tensor for name, tensor in found.items() if not name.startswith(PROJECTION)}
+        {name: tensor for name, tensor in tensors.items() if not name.startswith(PROJECTION)}
     )
     report(f"reading the weights of {options.base}")
     weights = _with_embeddings(_base_weights(base), brought, _trained_tokens(adapter), skeleton, file)
@@ -118,13 +118,13 @@ def _whole(
     path: Path, skeleton: PreTrainedModel, options: ImportOptions
 ) -> tuple[dict[str, Tensor], Projection]:
     """All weights of the language model, and the projection, from a folder that holds them all."""
-    found = read_weights(path, options.max_gigabytes)
+    weights = read_weights(path, options.max_gigabytes)
     hidden_size = skeleton.get_input_embeddings().weight.shape[1]
-    projection = read_projection(found, ("0", "2", "3"), hidden_size, str(path))
-    plain = {name: tensor for name, tensor in found.items() if not name.startswith(PROJECTION)}
+    projection = read_projection(weights, ("0", "2", "3"), hidden_size, str(path))
+    plain = {name: tensor for name, tensor in weights.items() if not name.startswith(PROJECTION)}
     expected = skeleton.state_dict()
     plain = fill_tied(without_old_buffers(plain, expected), names_of_one_tensor(skeleton))
-    cure = other_formats(found, "pccot") or f"Was it trained from another --base than {options.base}?"
+    cure = other_formats(weights, "pccot") or f"Was it trained from another --base than {options.base}?"
     check_keys(plain, expected, str(path), cure)
     return plain, projection
 
@@ -151,7 +151,8 @@ def _with_embeddings(
     longer and saved, and in it the rows of the tokens `ids`, which were trained."""
     inputs, outputs = skeleton.get_input_embeddings(), skeleton.get_output_embeddings()
     module, head = (
-        next(name for name, each in skeleton.named_modules() if each is wanted) for wanted in (inputs, outputs)
+        next(name for name, layer in skeleton.named_modules() if layer is embeddings)
+        for embeddings in (inputs, outputs)
     )
     rows, hidden_size = inputs.weight.shape
     own = f"{module}.weight"
@@ -177,7 +178,7 @@ def _with_embeddings(
     elif f"{head}.weight" in brought:
         full[f"{head}.weight"] = brought[f"{head}.weight"]
     known = {
-        f"{each}.{name}" for each in (module, head) for name in (TRAINED, "weight", "token_adapter.weight")
+        f"{prefix}.{name}" for prefix in (module, head) for name in (TRAINED, "weight", "token_adapter.weight")
     }
     if extra := [name for name in brought if name not in known]:
         raise CoconutError(f"{file} holds {len(extra)} tensors that belong to nothing ({few(extra)})")
@@ -186,8 +187,8 @@ def _with_embeddings(
 
 def _trained_tokens(adapter: Mapping[str, Any]) -> list[int]:
     """The tokens whose embeddings the adapter brings: a list, or one under the name of the embeddings."""
-    said = adapter.get("trainable_token_indices")
-    ids: Any = next(iter(said.values()), None) if isinstance(said, dict) else said
+    indices = adapter.get("trainable_token_indices")
+    ids: Any = next(iter(indices.values()), None) if isinstance(indices, dict) else indices
     return [number for number in ids if type(number) is int] if isinstance(ids, list) else []
 
 

@@ -33,15 +33,15 @@ def read_device_map(text: str) -> str | dict[str, Any]:
     if text in DEVICE_MAPS:
         return text
     try:
-        found = json.loads(text)
+        device_map = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not found:
+        device_map = None
+    if not isinstance(device_map, dict) or not device_map:
         raise CoconutError(
             f"device-map '{text}' must be {', '.join(DEVICE_MAPS)} or a JSON object of modules and devices, as "
             'in \'{"model.layers.0": "cuda:0", "": "cpu"}\''
         )
-    return found
+    return device_map
 
 
 def check_room(source: str | Path, dtype: torch.dtype | str, device: torch.device) -> None:
@@ -116,8 +116,8 @@ def _folder(source: str | Path) -> Path | None:
     """The folder that a model's files lie in; None for a hub id of which nothing was downloaded."""
     if not is_hub_id(source):
         return user_path(source)
-    found = try_to_load_from_cache(str(source), "config.json")
-    return Path(found).parent if isinstance(found, str) else None
+    file = try_to_load_from_cache(str(source), "config.json")
+    return Path(file).parent if isinstance(file, str) else None
 
 
 def _kept_dtype(folder: Path, dtype: torch.dtype | str) -> torch.dtype | None:

@@ -181,10 +181,10 @@ def _read_torch(path: Path, *, mmap: bool) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # of formats that are refused anyhow
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch.load raises its own, pickle's and zip's errors
-        if wanted := re.search(
+        if match := re.search(
             r"GLOBAL ([\w.]+)|[Uu]nsupported (?:class|operand|instruction) ?(\S*)", str(error)
         ):
-            name = (wanted[1] or wanted[2] or "code").strip("`.")
+            name = (match[1] or match[2] or "code").strip("`.")
             raise CoconutError(
                 f"{path} is refused: it asks to run {name} when it is opened, and holds more than tensors"
             ) from error

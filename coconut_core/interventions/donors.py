@@ -33,14 +33,14 @@ class Donor:
 
     description: str
     missing: str = ""
-    fits: Callable[[Problem, Problem], bool] = lambda problem, other: False
+    fits: Callable[[Problem, Problem], bool] = lambda problem, donor: False
 
     def among(self, problem: Problem, others: Sequence[Problem]) -> list[int]:
         """Which of the others it can be drawn from for a problem: their numbers, from 0."""
         return [
             number
-            for number, other in enumerate(others)
-            if other.question != problem.question and self.fits(problem, other)
+            for number, candidate in enumerate(others)
+            if candidate.question != problem.question and self.fits(problem, candidate)
         ]
 
 
@@ -51,12 +51,12 @@ DONORS = {
         "no minimal twin is known",
     ),
     "random": Donor(
-        "of another problem, drawn at random", "there are no other problems", lambda problem, other: True
+        "of another problem, drawn at random", "there are no other problems", lambda problem, donor: True
     ),
     "same-hop": Donor(
         "of another problem whose chain is as long",
         "no other problem with as long a chain",
-        lambda problem, other: 0 < len(problem.steps) == len(other.steps),
+        lambda problem, donor: 0 < len(problem.steps) == len(donor.steps),
     ),
     "mean": Donor(
         "the mean over other problems, thought by thought", "there are no other problems to take a mean over"
@@ -158,9 +158,9 @@ class Sources:
         kind, _, name = text.partition(":")
         if kind == "token":
             return self._token_direction(name)
-        if kind == "thought" and (found := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", name)):
+        if kind == "thought" and (match := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", name)):
             first, second = (
-                None if number is None else thought_of(self.own, int(number)) for number in found.groups()
+                None if number is None else thought_of(self.own, int(number)) for number in match.groups()
             )
             assert first is not None
             return first if second is None else first - second
@@ -184,10 +184,10 @@ class Sources:
         prompt = self.model.encode_prompt(self.question)
         standing = [number for number in prompt if number in meanings]
         token_id = standing[0] if standing else self._likeliest(meanings, places)
-        other = next(number for number in meanings if number != token_id)
         why = "which stands in the question" if standing else "which its thoughts say rather"
-        exact, else_ = (typed_name(vocabulary.name(number), marked=True) for number in (token_id, other))
-        self.notes[f"{name} is taken for {exact}, {why}; the other one is {else_}"] = None
+        alternative = next(number for number in meanings if number != token_id)
+        exact, other = (typed_name(vocabulary.name(number), marked=True) for number in (token_id, alternative))
+        self.notes[f"{name} is taken for {exact}, {why}; the other one is {other}"] = None
         return exact
 
     def exact_vector(self, words: str, places: Sequence[int] | None = None) -> str:
@@ -195,7 +195,7 @@ class Sources:
         kind, mark, name = words.partition(":")
         if kind != "token" or not mark:
             return words
-        return f"token:{'-'.join(self.exact_token(each, places) for each in self._tokens_of(name))}"
+        return f"token:{'-'.join(self.exact_token(token, places) for token in self._tokens_of(name))}"
 
     def _tokens_of(self, name: str) -> list[str]:
         """The tokens of NAME or NAME-NAME."""
@@ -215,7 +215,7 @@ class Sources:
 
     def _token_direction(self, name: str) -> Tensor:
         """The embedding of a token, or the difference of two: NAME or NAME-NAME."""
-        first, *second = (self.embedding(self.model.token_id(each)) for each in self._tokens_of(name))
+        first, *second = (self.embedding(self.model.token_id(token)) for token in self._tokens_of(name))
         return first - second[0] if second else first
 
     def _record(self, questions: Sequence[str], inside: bool) -> list[Recording]:
@@ -255,8 +255,9 @@ def thought_of(run: Recording, number: int) -> Tensor:
 def mean_thoughts(runs: Sequence[Tensor]) -> Tensor:
     """The mean of each thought over runs (count, hidden), over those that took it: (most, hidden)."""
     most = max((run.shape[0] for run in runs), default=0)
-    taken = [torch.stack([run[place] for run in runs if run.shape[0] > place]) for place in range(most)]
-    return torch.stack([each.float().mean(dim=0) for each in taken]) if taken else torch.zeros(0, 0)
+    by_place = ([run[place] for run in runs if run.shape[0] > place] for place in range(most))
+    means = [torch.stack(thoughts).float().mean(dim=0) for thoughts in by_place]
+    return torch.stack(means) if means else torch.zeros(0, 0)
 
 
 def _from_file(name: str) -> Tensor:

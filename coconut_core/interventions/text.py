@@ -91,16 +91,16 @@ def _inside(sources: Sources, words: str, place: int, layer: int, head: int | No
     """What a layer, or one of its heads, put out in the donor's run."""
     run, number = _donor(sources, words, place)
     thought_of(run, number)  # refused where it is not there
-    kept = run.layers if head is None else run.heads
-    if kept is None:
+    outputs = run.layers if head is None else run.heads
+    if outputs is None:
         raise CoconutError(f"the donor '{words}' is no run, so that nothing inside can be taken from it")
-    if not 0 <= layer < kept.shape[1] or (head is not None and not 0 <= head < kept.shape[2]):
+    if not 0 <= layer < outputs.shape[1] or (head is not None and not 0 <= head < outputs.shape[2]):
         where = f"layer {layer}" if head is None else f"head {layer}.{head}"
         raise CoconutError(
-            f"there is no {where}: layers are 0 to {kept.shape[1] - 1}, counted like heads from 0"
+            f"there is no {where}: layers are 0 to {outputs.shape[1] - 1}, counted like heads from 0"
         )
-    found: Tensor = kept[number - 1, layer] if head is None else kept[number - 1, layer, head]
-    return found
+    vector: Tensor = outputs[number - 1, layer] if head is None else outputs[number - 1, layer, head]
+    return vector
 
 
 def _nearest(sources: Sources, words: Sequence[str], place: int) -> Intervention:
@@ -236,7 +236,7 @@ def bind(commands: Sequence[Command], sources: Sources) -> Plan:
             if not 1 <= place <= len(slots):
                 raise CoconutError(f"'{command}': there is no thought {place}, the run takes {len(slots)}")
             slots[place - 1] = chain(slots[place - 1], command.form.build(sources, command.arguments, place))
-    edits = {place: each for place, each in enumerate(slots, start=1) if each is not None}
+    edits = {place: edit for place, edit in enumerate(slots, start=1) if edit is not None}
     thoughts = len(slots) if len(slots) != planned else None
     return Plan(edits, thoughts, "; ".join(map(str, commands)), tuple(sources.notes))
 
@@ -263,18 +263,18 @@ def _rearrange(
     """Drop, shuffle, truncate or extend a row of thoughts, each of which may have its intervention already."""
     name, count = command.form.name, len(slots)
     if name in ("truncate", "extend"):
-        wanted = _whole(command.arguments[0], "a number of thoughts")
-        if (wanted > count) != (name == "extend") and wanted != count:
+        length = _whole(command.arguments[0], "a number of thoughts")
+        if (length > count) != (name == "extend") and length != count:
             raise CoconutError(f"'{command}': the run takes {count} thoughts")
-        return [*slots[:wanted], *[None] * (wanted - count)]
+        return [*slots[:length], *[None] * (length - count)]
     # As recorded: the state that a thought comes from is another one once the row has changed.
     recorded = sources.own.thoughts
     places = torch.arange(recorded.shape[0])[:, None]
     if name == "drop":
-        kept = without(places, range(1, count + 1) if command.places is None else command.places)
+        rows = without(places, range(1, count + 1) if command.places is None else command.places)
     else:
-        kept = shuffled(places, int(command.arguments[0]) if command.arguments else sources.draw)
-    order = kept[:, 0].tolist()
+        rows = shuffled(places, int(command.arguments[0]) if command.arguments else sources.draw)
+    order = rows[:, 0].tolist()
     moved = [slot for slot, place in enumerate(order) if slot != place]
     first = len(order) if not moved else moved[0] if name == "drop" else 0  # of those fed as recorded
     return [
@@ -284,8 +284,8 @@ def _rearrange(
 
 
 def _as_recorded(thought: Tensor, intervention: Intervention | None, label: str) -> Intervention:
-    kept = Replace(thought, f"replace {label}")
-    return kept if intervention is None else chain(kept, intervention)
+    replacement = Replace(thought, f"replace {label}")
+    return replacement if intervention is None else chain(replacement, intervention)
 
 
 # -- reading -----------------------------------------------------------------------------------------------

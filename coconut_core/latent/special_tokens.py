@@ -118,11 +118,11 @@ def _with_data_as_text(
     """The tokens where the data spell out a special token: read by a copy of the tokenizer to which special
     tokens have other names, that no text can guess, and those names outside the data."""
     copy, names = _renamed(tokenizer, len(tokenizer), tuple(special.items()))
-    spelt = re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
+    pattern = re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
     written, places = "", []  # places: where each character of `written` stands in text
     for start, end, is_data in _parts(text, data):
         at = start
-        for match in [] if is_data else spelt.finditer(text[start:end]):
+        for match in [] if is_data else pattern.finditer(text[start:end]):
             plain = text[at : start + match.start()]
             name = names[match[0]]
             places += [*range(at, at + len(plain)), *[start + match.start()] * len(name)]
