@@ -59,13 +59,13 @@ class Stage:
         """What it trains, in a few words."""
         if self.kind == "lookup":
             return "look-up warm-up"
-        gone = [
+        parts = [
             "all steps gone" if self.removed >= ALL else "",
             f"{counted(self.removed, 'step')} gone" if 0 < self.removed < ALL else "",
             f"{counted(self.removed_tokens, 'token')} gone" if 0 < self.removed_tokens < ALL else "",
             counted(self.thoughts, "thought") if self.thoughts else "",
         ]
-        return ", ".join(filter(None, gone)) or "full chain of thought"
+        return ", ".join(filter(None, parts)) or "full chain of thought"
 
 
 @dataclass(frozen=True)
@@ -124,39 +124,42 @@ def _not_skipped(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
 
 def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
     *before, last = stages
-    rest = curriculum.total - curriculum.lookup - sum(stage.length for stage in before)
-    return [*before, replace(last, length=rest)]
+    length = curriculum.total - curriculum.lookup - sum(stage.length for stage in before)
+    return [*before, replace(last, length=length)]
 
 
-def _all_thoughts(curriculum: Curriculum) -> int:
-    return curriculum.stages * curriculum.thoughts_per_step
+def _thoughts_at_once(curriculum: Curriculum) -> list[Stage]:
+    return _at_once(curriculum, removed=ALL, thoughts=curriculum.stages * curriculum.thoughts_per_step)
 
 
 METHODS = {
     "coconut": Method(
         "steps replaced by continuous thoughts, one more at each stage",
-        lambda chosen: _gradual(chosen, chosen.thoughts_per_step),
+        lambda curriculum: _gradual(curriculum, curriculum.thoughts_per_step),
     ),
     "cot": Method(
-        "chain of thought in words throughout", lambda chosen: _at_once(chosen, removed=0, thoughts=0)
+        "chain of thought in words throughout", lambda curriculum: _at_once(curriculum, removed=0, thoughts=0)
     ),
-    "no-cot": Method("the answer alone, no steps", lambda chosen: _at_once(chosen, removed=ALL, thoughts=0)),
+    "no-cot": Method(
+        "the answer alone, no steps", lambda curriculum: _at_once(curriculum, removed=ALL, thoughts=0)
+    ),
     "pause": Method(
         "the answer alone, after learned pause tokens (arXiv 2310.02226)",
-        lambda chosen: _at_once(chosen, removed=ALL, thoughts=_all_thoughts(chosen)),
+        _thoughts_at_once,
         feedback="pause",
     ),
     "icot": Method("steps removed token by token, nothing in their place (arXiv 2405.14838)", _by_tokens),
     "coconut-no-curriculum": Method(
         "all thoughts from the first step on, never a step in words",
-        lambda chosen: _at_once(chosen, removed=ALL, thoughts=_all_thoughts(chosen)),
+        _thoughts_at_once,
     ),
     "coconut-no-thoughts": Method(
-        "the curriculum of coconut with nothing in place of the steps", lambda chosen: _gradual(chosen, 0)
+        "the curriculum of coconut with nothing in place of the steps",
+        lambda curriculum: _gradual(curriculum, 0),
     ),
     "coconut-pause": Method(
         "the curriculum of coconut with a learned pause token as thought",
-        lambda chosen: _gradual(chosen, chosen.thoughts_per_step),
+        lambda curriculum: _gradual(curriculum, curriculum.thoughts_per_step),
         feedback="pause",
     ),
 }

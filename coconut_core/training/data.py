@@ -27,8 +27,7 @@ from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
 WARMUP_WINDOW = 4  # the same for the warm-up, where all of them have to be made first
-LOOKED_AT = 20  # of a pool's graphs, the largest: whether the model can read them
-
+LARGEST_CHECKED = 20  # graphs of a pool, to see whether the model can read them
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]  # of problems
 
@@ -57,7 +56,7 @@ class GeneratedSource:
     def largest(self) -> Iterator[tuple[int, TokenizedProblem]]:
         """The problems of the graphs with most edges, or sums of most steps, and their numbers in the pool."""
         rng = random.Random("largest")
-        for number in range(len(self.shapes))[-LOOKED_AT:]:
+        for number in range(len(self.shapes))[-LARGEST_CHECKED:]:
             yield number + 1, self.encoder.tokenize(self.retell(self.shapes[number], rng))
 
     def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
@@ -76,14 +75,14 @@ class Warmup:
             raise CoconutError(
                 f"there is no warm-up for data.family '{recipe.data.family}': set curriculum.lookup=0"
             )
-        self._made: tuple[int, list[list[Example]]] = (-1, [])
+        self._window: tuple[int, list[list[Example]]] = (-1, [])  # its number and its batches
 
     def draw(self, step: int) -> list[Example]:
         """The examples of a step's batch."""
         window, place = divmod(step, WARMUP_WINDOW)
-        if self._made[0] != window:
-            self._made = (window, self._batches(random.Random(f"warm-up {self.seed} {window}")))
-        return self._made[1][place]
+        if self._window[0] != window:
+            self._window = (window, self._batches(random.Random(f"warm-up {self.seed} {window}")))
+        return self._window[1][place]
 
     def _batches(self, rng: random.Random) -> list[list[Example]]:
         assert self.problems is not None
@@ -103,13 +102,13 @@ class FileSource:
         self.batch_size, self.bucket = recipe.batch_size, recipe.data.bucket
         self.steps_per_epoch = -(-len(store) // recipe.batch_size)
         self._lengths = store.lengths
-        self._order: tuple[int, list[Numbers]] = (-1, [])
+        self._epoch: tuple[int, list[Numbers]] = (-1, [])  # its number and its batches
 
     def draw(self, step: int, rng: random.Random) -> list[TokenizedProblem]:
         epoch, place = divmod(step, self.steps_per_epoch)
-        if self._order[0] != epoch:
-            self._order = (epoch, self._batches(epoch))
-        return [self.store[int(number)] for number in self._order[1][place]]
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._batches(epoch))
+        return [self.store[int(number)] for number in self._epoch[1][place]]
 
     def _batches(self, epoch: int) -> list[Numbers]:
         shuffle = np.random.default_rng([self.seed % 2**64, epoch])  # which takes no negative number
@@ -126,7 +125,7 @@ class FileSource:
         return batches
 
 
-def _long_ones(
+def _long_problems(
     store: TokenStore, encoder: Encoder, stages: Sequence[Stage], most: int | None
 ) -> Iterator[tuple[int, TokenizedProblem]]:
     """The problems of a file that may be longer than `most`, and their numbers from 1."""
@@ -167,7 +166,7 @@ def _generated(choice: DataChoice, rng: random.Random, count: int, split: str) -
 
 
 @dataclass(frozen=True)
-class Drawn:
+class StepExamples:
     """The examples of one optimizer step, and the stage that they are of."""
 
     stage: int
@@ -186,12 +185,16 @@ class Batches:
             run, data = RunFolder(folder), user_path(recipe.data.train)
             store = open_store(data, encoder, run.tokens, resuming=bool(run.steps()))
             check_lengths(
-                _long_ones(store, encoder, recipe.stages, most), encoder, recipe.stages, most, recipe.data.train
+                _long_problems(store, encoder, recipe.stages, most),
+                encoder,
+                recipe.stages,
+                most,
+                recipe.data.train,
             )
             self.source = FileSource(recipe, store)
         else:
-            self.source = made = GeneratedSource(recipe, encoder)
-            check_lengths(made.largest(), encoder, recipe.stages, most, "the generated problems")
+            self.source = pool = GeneratedSource(recipe, encoder)
+            check_lengths(pool.largest(), encoder, recipe.stages, most, "the generated problems")
         self.warmup = Warmup(recipe, encoder)
         unit = self._steps_of(recipe.curriculum.unit)
         self.evaluation_period = recipe.evaluate_every * self._steps_of(recipe.evaluate_unit)  # in steps
@@ -226,22 +229,23 @@ class Batches:
             saved = self.starts[following] - steps
             self.starts[following:] = [start - saved for start in self.starts[following:]]
 
-    def at(self, step: int) -> Drawn:
+    def at(self, step: int) -> StepExamples:
         """The batch of a step: mostly of its own stage, sometimes of another, or with examples of others."""
         stage = self.stage_at(step)
         if self.stages[stage].kind == "lookup":
-            return Drawn(stage, self.warmup.draw(step))
+            return StepExamples(stage, self.warmup.draw(step))
         rng = random.Random(f"step {self.recipe.seed} {step}")
-        share, each = self.recipe.curriculum.other_stages, self.recipe.curriculum.mix != "batch"
+        share, by_example = self.recipe.curriculum.other_stages, self.recipe.curriculum.mix != "batch"
         earlier = [number for number in range(stage) if self.stages[number].kind == "thoughts"]
-        if not each and earlier and rng.random() < share:
+        if not by_example and earlier and rng.random() < share:
             stage = rng.choice(earlier)
         examples = []
         for problem in self.source.draw(step, rng):
-            other = each and rng.random() < share
-            stage_plan = self._other_stage(problem, earlier or [stage], rng) if other else self.stages[stage]
-            examples.append(self.encoder.encode(problem, stage_plan))
-        return Drawn(stage, examples)
+            problem_stage = self.stages[stage]
+            if by_example and rng.random() < share:
+                problem_stage = self._other_stage(problem, earlier or [stage], rng)
+            examples.append(self.encoder.encode(problem, problem_stage))
+        return StepExamples(stage, examples)
 
     def _other_stage(self, problem: TokenizedProblem, earlier: Sequence[int], rng: random.Random) -> Stage:
         """One of the earlier stages, or for mix "example" of all from the first up to the one with as many

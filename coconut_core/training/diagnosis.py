@@ -3,7 +3,7 @@
 Nothing of this is trained on. See docs/TRAINING.md for how to read it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 from typing import Any
@@ -48,12 +48,15 @@ class Diagnosis:
         self, problems: Sequence[Problem], tokenized: Sequence[TokenizedProblem], encoder: Encoder
     ) -> None:
         self._problems, self._tokenized, self._encoder = problems, tokenized, encoder
-        found = [searched_graph(problem, encoder.config.family) for problem in problems]
-        graphs = {number: graph for number, graph in enumerate(found) if graph is not None}
-        dealt = controls(list(graphs.values()), CONTROL_SEED)
+        graphs = {
+            number: graph
+            for number, problem in enumerate(problems)
+            if (graph := searched_graph(problem, encoder.config.family)) is not None
+        }
+        control_graphs = controls(list(graphs.values()), CONTROL_SEED)
         self._frontiers = {
-            number: [self._known_frontier(ends, graph, control) for ends in walk_ends(graph)]
-            for (number, graph), control in zip(graphs.items(), dealt, strict=True)
+            number: [self._frontier_at(ends, graph, control) for ends in walk_ends(graph)]
+            for (number, graph), control in zip(graphs.items(), control_graphs, strict=True)
         }
 
     @torch.no_grad()
@@ -78,13 +81,16 @@ class Diagnosis:
         encoder, problem = self._encoder, self._tokenized[number]
         thoughts, behind = encoder.thoughts(problem, stage), len(encoder.config.fed_behind)
         scores = model.logits(states[: thoughts + behind + 1].to(model.dtype)).float()
-        told = torch.log_softmax(scores, dim=-1).cpu()  # (places, vocabulary)
-        at_places = {"at_thought": told[thoughts]} | ({"at_eot": told[-1]} if behind else {})
-        steps = range(thoughts)
+        log_probabilities = torch.log_softmax(scores, dim=-1).cpu()  # (places, vocabulary)
+        at_places = {"at_thought": log_probabilities[thoughts]}
+        at_places |= {"at_eot": log_probabilities[-1]} if behind else {}
         return Reading(
             len(self._problems[number].steps),
             self._next_step(number, stage, at_places),
-            tuple(self._share(number, place // encoder.thoughts_per_step, told[place]) for place in steps),
+            tuple(
+                self._share(number, place // encoder.thoughts_per_step, log_probabilities[place])
+                for place in range(thoughts)
+            ),
         )
 
     def _next_step(self, number: int, stage: Stage, at_places: Mapping[str, Tensor]) -> Numbers:
@@ -92,39 +98,42 @@ class Diagnosis:
         remaining = self._encoder.in_words(problem, stage)
         if not remaining:
             return {}
-        right, gone = remaining[0][0], len(problem.steps) - len(remaining)
-        numbers = {f"loss_{place}": -float(told[right]) for place, told in at_places.items()}
-        tokens = self._frontier(number, gone).tokens
+        right, removed = remaining[0][0], len(problem.steps) - len(remaining)
+        numbers = {f"loss_{place}": -float(row[right]) for place, row in at_places.items()}
+        tokens = self._frontier(number, removed).tokens
         if graph is None or self._encoder.step_style == "sentence" or right not in tokens:
             return numbers
-        numbers |= {f"frontier_{place}": _mass(told, tokens) for place, told in at_places.items()}
+        numbers |= {f"frontier_{place}": _mass(row, tokens) for place, row in at_places.items()}
         if has_classes(self._problems[number]):
-            hops = gone + self._encoder.config.first_thought_hops
+            hops = removed + self._encoder.config.first_thought_hops
             numbers["shortcut"] = shortcut_loss(graph, hops, last=len(remaining) == 1)
         return numbers | {"search": log(len(tokens))}
 
-    def _share(self, number: int, step: int, told: Tensor) -> Numbers:
+    def _share(self, number: int, step: int, log_probabilities: Tensor) -> Numbers:
         frontier = self._frontier(number, step)
         if not frontier.tokens:
             return {}
-        return {"share": _mass(told, frontier.tokens), "chance": _mass(told, frontier.control)}
+        return {
+            "share": _mass(log_probabilities, frontier.tokens),
+            "chance": _mass(log_probabilities, frontier.control),
+        }
 
     def _frontier(self, number: int, step: int) -> Frontier:
-        """That of the step which follows on so many."""
+        """The frontier of the step which follows on so many."""
         frontiers = self._frontiers.get(number, [])
         hops = step + self._encoder.config.first_thought_hops
         return frontiers[hops] if hops < len(frontiers) else Frontier()
 
-    def _known_frontier(self, nodes: Sequence[int], graph: Graph, control: Graph) -> Frontier:
-        """That of some nodes; an empty one where a name has several tokens."""
-        found = [[self._token(each.names[node]) for node in nodes] for each in (graph, control)]
-        tokens, others = (tuple(token for token in each if token is not None) for each in found)
-        return Frontier(tokens, others) if len(tokens) == len(others) == len(nodes) else Frontier()
+    def _frontier_at(self, nodes: Sequence[int], graph: Graph, control: Graph) -> Frontier:
+        """The frontier of these nodes; an empty one where a name has several tokens."""
+        tokens, control_tokens = self._tokens(graph, nodes), self._tokens(control, nodes)
+        is_whole = len(tokens) == len(control_tokens) == len(nodes)
+        return Frontier(tokens, control_tokens) if is_whole else Frontier()
 
-    def _token(self, name: str) -> int | None:
-        """The token of a node's name as it stands within a text; None where there are several."""
-        ids = self._encoder.ids(f" {name}")
-        return ids[0] if len(ids) == 1 else None
+    def _tokens(self, graph: Graph, nodes: Sequence[int]) -> tuple[int, ...]:
+        """The tokens of nodes' names as they stand within a text, without names of several tokens."""
+        names = [self._encoder.ids(f" {graph.names[node]}") for node in nodes]
+        return tuple(ids[0] for ids in names if len(ids) == 1)
 
 
 def shortcut_loss(graph: Graph, hops: int, *, last: bool) -> float:
@@ -142,35 +151,35 @@ def shortcut_loss(graph: Graph, hops: int, *, last: bool) -> float:
     return log(max(1, len(inner - {graph.target, graph.wrong})))
 
 
-def summary(readings: Iterable[Reading]) -> dict[str, Any]:
+def summary(readings: Sequence[Reading]) -> dict[str, Any]:
     """What a log says of the readings of one evaluation: means over problems; {} where there are none.
 
     "n" problems have a next step in words; their means stand under the names of Diagnosis.read, in all and
     "by_hops", where each of the problems has such a number. "frontier" has "share", "chance" and "n" of each
     thought. What is not finite is left out.
     """
-    every = list(readings)
-    asked = [each for each in every if each.next_step]
+    with_step = [reading for reading in readings if reading.next_step]
     record: dict[str, Any] = {}
-    if means := _means([each.next_step for each in asked]):
-        record = {"n": len(asked), **means, "by_hops": {}}
-        for hops in sorted({each.hops for each in asked}):
-            record["by_hops"][str(hops)] = _means([each.next_step for each in asked if each.hops == hops])
+    if means := _means([reading.next_step for reading in with_step]):
+        record = {"n": len(with_step), **means, "by_hops": {}}
+        for hops in sorted({reading.hops for reading in with_step}):
+            of_hops = [reading.next_step for reading in with_step if reading.hops == hops]
+            record["by_hops"][str(hops)] = _means(of_hops)
     frontier: dict[str, Any] = {}
-    for place in range(max((len(each.thoughts) for each in every), default=0)):
-        known = [each.thoughts[place] for each in every if any(each.thoughts[place : place + 1])]
-        if means := _means(known):
-            frontier[str(place + 1)] = {**means, "n": len(known)}
+    for place in range(max((len(reading.thoughts) for reading in readings), default=0)):
+        shares = [reading.thoughts[place] for reading in readings if any(reading.thoughts[place : place + 1])]
+        if means := _means(shares):
+            frontier[str(place + 1)] = {**means, "n": len(shares)}
     return record | ({"frontier": frontier} if frontier else {})
 
 
-def _means(numbers: Sequence[Numbers]) -> Numbers:
-    """The mean of each number that all of them have."""
-    names = [name for name in (numbers[0] if numbers else {}) if all(name in each for each in numbers)]
-    means = {name: sum(each[name] for each in numbers) / len(numbers) for name in names}
+def _means(records: Sequence[Numbers]) -> Numbers:
+    """The mean of each number that all records have."""
+    names = [name for name in (records[0] if records else {}) if all(name in record for record in records)]
+    means = {name: sum(record[name] for record in records) / len(records) for name in names}
     return {name: round(mean, 4) for name, mean in means.items() if isfinite(mean)}
 
 
-def _mass(told: Tensor, tokens: Sequence[int]) -> float:
-    """The probability of some tokens together; told (vocabulary,) are logarithms."""
-    return float(told[list(tokens)].exp().sum())
+def _mass(log_probabilities: Tensor, tokens: Sequence[int]) -> float:
+    """The probability of some tokens together; log_probabilities is (vocabulary,)."""
+    return float(log_probabilities[list(tokens)].exp().sum())

@@ -27,7 +27,7 @@ class Part(IntEnum):
     THOUGHTS = 4
 
 
-MOST_KNOWN = 10_000  # texts whose tokens are kept
+CACHE_SIZE = 10_000  # texts whose tokens are kept
 Label = int | tuple[int, ...]  # a token, or several of which each is right
 
 
@@ -109,7 +109,7 @@ class Encoder:
     label_thoughts: str = "no"
     thoughts_per_step: int = 1
     pad_to_longest: bool = True
-    _known: dict[str, list[int]] = field(
+    _cache: dict[str, list[int]] = field(
         default_factory=dict, repr=False, compare=False
     )  # steps and answers recur
 
@@ -147,12 +147,12 @@ class Encoder:
 
     def ids(self, text: str, data_from: int = 0) -> list[int]:
         """Token ids of a text that is data from some place on: special tokens spelt out there stay text."""
-        if text not in self._known:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
+        if text not in self._cache:
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
             data = (data_from, len(text))
-            self._known[text] = encode_text(self.tokenizer, text, data=data, config=self.config)
-        return self._known[text]
+            self._cache[text] = encode_text(self.tokenizer, text, data=data, config=self.config)
+        return self._cache[text]
 
     def _frontiers(self, graph: Graph | None) -> tuple[tuple[int, ...], ...]:
         if graph is None or self.label_thoughts != "frontier":
@@ -191,11 +191,11 @@ class Encoder:
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
         # Where nothing stands behind the thoughts the last one is asked for the next word, as by its place.
-        asked = self._asked(problem, thoughts, remaining)[: thoughts + bool(self.config.fed_behind)]
-        labels[start : start + len(asked)] = asked
-        parts[start : start + len(asked)] = [
-            int(Part.NONE if label == IGNORE else Part.THOUGHTS) for label in asked
-        ]
+        of_thoughts = self._thought_labels(problem, thoughts, remaining)
+        of_thoughts = of_thoughts[: thoughts + bool(self.config.fed_behind)]
+        end = start + len(of_thoughts)
+        labels[start:end] = of_thoughts
+        parts[start:end] = [int(Part.NONE if label == IGNORE else Part.THOUGHTS) for label in of_thoughts]
         for tokens, part in [
             *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
             (problem.answer, Part.ANSWER),
@@ -204,11 +204,11 @@ class Encoder:
             labels += tokens
             parts += [int(part)] * len(tokens)
         halts = [IGNORE] * len(ids)
-        needed = self.thoughts_per_step * len(problem.steps)
-        halts[start : start + thoughts] = [int(place + 1 >= needed) for place in range(thoughts)]
+        thoughts_needed = self.thoughts_per_step * len(problem.steps)
+        halts[start : start + thoughts] = [int(place + 1 >= thoughts_needed) for place in range(thoughts)]
         return Example(ids, labels, parts, halts, start)
 
-    def _asked(
+    def _thought_labels(
         self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]]
     ) -> list[Label]:
         """Labels of the thoughts and of <eot>, which is asked of the last thought, if there is one."""
@@ -225,10 +225,9 @@ def _without(steps: list[list[int]], count: int) -> list[list[int]]:
     """The steps without their first `count` tokens."""
     remaining = []
     for step in steps:
-        kept = step[count:]
+        if tokens := step[count:]:
+            remaining.append(tokens)
         count = max(0, count - len(step))
-        if kept:
-            remaining.append(kept)
     return remaining
 
 

@@ -46,13 +46,13 @@ class Events:
         with suppress(OSError):  # of what was refused before, and told then
             self._records.close()
 
-    def _write(self, **what: Any) -> None:
-        self._records.write(self._event(wall_time=time.time(), **what).SerializeToString())
+    def _write(self, **fields: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
         self._records.flush()
 
 
 def _next_time(folder: Path) -> float:
-    """That of a new file, later than all others: TensorBoard reads the files in the order of their names, and
-    the clock may have been set back since those were begun."""
-    times = [float(found[1]) for path in folder.iterdir() if (found := _NAME.match(path.name))]
+    """The time of a new file, later than all others: TensorBoard reads the files in the order of their names,
+    and the clock may have been set back since those were begun."""
+    times = [float(match[1]) for path in folder.iterdir() if (match := _NAME.match(path.name))]
     return max(time.time(), *(begun + 1e-3 for begun in times), 0.0)

@@ -48,12 +48,12 @@ def check_checkpointing(model: CoconutModel) -> None:
 
 def _checkpointed(forward: Callable[..., Any], number: int) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
-        cache = next(each for each in (*arguments, *options.values()) if isinstance(each, Cache))
-        kept = _in_pieces(cache, number)
-        place = len(kept.pieces)
+        cache = next(value for value in (*arguments, *options.values()) if isinstance(value, Cache))
+        layer = _in_pieces(cache, number)
+        place = len(layer.pieces)
 
         def again(*arguments: Any) -> Any:
-            kept.place = place
+            layer.place = place
             return forward(*arguments, **options)
 
         return checkpoint(again, *arguments, use_reentrant=False)

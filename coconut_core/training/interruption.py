@@ -11,10 +11,10 @@ ONE_PRESS = 2.0  # seconds; a launcher hands on the Ctrl-C that its processes go
 
 
 class Interruption:
-    """While this context is open, the first signal is only noted; `asked` tells."""
+    """While this context is open, the first signal is only noted; `requested` tells."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._since = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -30,8 +30,8 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if not self.asked:
-            self.asked, self._since = True, now
+        if not self.requested:
+            self.requested, self._since = True, now
         elif now - self._since > ONE_PRESS:
             self._restore()
             signal.raise_signal(number)

@@ -26,14 +26,14 @@ def tokenize(problem: Problem, encoder: Encoder, where: str) -> TokenizedProblem
 def _check_words(problem: Problem, tokenized: TokenizedProblem, encoder: Encoder, where: str) -> None:
     """Raise CoconutError where the tokenizer does not know words of a problem; where names it."""
     unknown = encoder.tokenizer.unk_token_id
-    read = (tokenized.prompt, *tokenized.steps, tokenized.answer[:-1])  # without the end of text
-    if unknown is None or not any(unknown in part for part in read):
+    parts = (tokenized.prompt, *tokenized.steps, tokenized.answer[:-1])  # without the end of text
+    if unknown is None or not any(unknown in part for part in parts):
         return
     texts = [problem.question, *encoder.step_texts(problem), encoder.answer_text(problem)]
     words = [word for text in texts for word in unknown_words(encoder.tokenizer, text)]
     if words:
-        named = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
-        raise CoconutError(f"{where}: the model's vocabulary does not have {named}")
+        names = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
+        raise CoconutError(f"{where}: the model's vocabulary does not have {names}")
 
 
 def check_lengths(

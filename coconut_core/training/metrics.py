@@ -36,11 +36,11 @@ class MetricsLog:
         owes_evaluation: whether the evaluation of that step is yet to come, even if it has a row.
         """
         self.path = Path(folder) / FILE_NAME
-        kept = _kept_bytes(self.path, step, owes_evaluation)
-        with self._told():
+        size = _size_up_to(self.path, step, owes_evaluation)
+        with self._write_errors():
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
-                os.ftruncate(self._file, kept)
+                os.ftruncate(self._file, size)
                 self._events = _open_events(Path(folder), step)
             except OSError:
                 os.close(self._file)
@@ -50,7 +50,7 @@ class MetricsLog:
         """Write a row. Raises CoconutError, with the log as it was, where the disk refuses."""
         line = (json.dumps(row) + "\n").encode()
         before = os.fstat(self._file).st_size
-        with self._told():
+        with self._write_errors():
             try:
                 if os.write(self._file, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -68,7 +68,7 @@ class MetricsLog:
             self._events.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _write_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -85,13 +85,13 @@ class MetricsLog:
 
 def scalars(row: Row) -> dict[str, float]:
     """The numbers of a row by name, nested ones as "loss_by_part/answer"."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            found |= {f"{name}/{inner}": number for inner, number in scalars(value).items()}
+            numbers |= {f"{name}/{inner}": number for inner, number in scalars(value).items()}
         elif isinstance(value, int | float) and name not in ("step", "of", "stages", "n"):
-            found[name] = value
-    return found
+            numbers[name] = value
+    return numbers
 
 
 def read_metrics(path: str | Path) -> list[Row]:
@@ -120,7 +120,7 @@ def _read(path: Path) -> list[tuple[Row, int]]:
 
 
 def row_of(line: bytes) -> Row | None:
-    """A line as a row; None where it is none, as one is written or drawn."""
+    """A line as a row; None where it is no row of a log, as one is written or drawn."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -153,7 +153,7 @@ def _fits(record: Any, checks: Mapping[str, Callable[[Any], bool]]) -> bool:
 
 SAMPLE: Mapping[str, Callable[[Any], bool]] = {
     "question": lambda value: isinstance(value, str),
-    "thoughts": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "thoughts": lambda value: isinstance(value, list) and all(isinstance(thought, str) for thought in value),
     "said": lambda value: isinstance(value, str),
     "expected": lambda value: isinstance(value, str),
     "right": lambda value: isinstance(value, bool),
@@ -177,20 +177,20 @@ ROW: Mapping[str, Callable[[Any], bool]] = {
     "stage_name": lambda value: isinstance(value, str),
     "loss_by_part": _are_numbers,
     "evaluation": lambda value: _fits(value, EVALUATION),
-    "samples": lambda value: isinstance(value, list) and all(_fits(each, SAMPLE) for each in value),
+    "samples": lambda value: isinstance(value, list) and all(_fits(sample, SAMPLE) for sample in value),
 }
 
 
-def _kept_bytes(path: Path, step: int, owes_evaluation: bool) -> int:
-    """Where the first row beyond a step begins, or what is not a whole line."""
+def _size_up_to(path: Path, step: int, owes_evaluation: bool) -> int:
+    """Bytes of a log in front of the first row beyond a step, or of what is not a whole line."""
     if step == 0 or not path.exists():
         return 0
-    kept = 0
+    size = 0
     for row, end in _read(path):
         if row["step"] > step or (row["step"] == step and owes_evaluation and "evaluation" in row):
             break
-        kept = end
-    return kept
+        size = end
+    return size
 
 
 def _open_events(folder: Path, step: int) -> Events | None:
@@ -234,7 +234,7 @@ def draw_run(rows: Sequence[Row]) -> Figure:
 
 def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
     """The share of the frontier that each thought holds, and the state behind the last one of the next step's;
-    the mean of what thoughts hold by chance. None where no evaluation says anything of it."""
+    the mean of what thoughts hold by chance. No lines where no evaluation says anything of it."""
     shares: dict[str, tuple[list[float], list[float]]] = {}
     behind: tuple[list[float], list[float]] = ([], [])
     chance: tuple[list[float], list[float]] = ([], [])
@@ -242,12 +242,12 @@ def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
         diagnosis = row.get("evaluation", {}).get("diagnosis", {})
         frontier = diagnosis.get("frontier", {})
         points = [
-            (shares.setdefault(f"thought {name}", ([], [])), [each["share"]])
-            for name, each in frontier.items()
-            if "share" in each
+            (shares.setdefault(f"thought {name}", ([], [])), [thought["share"]])
+            for name, thought in frontier.items()
+            if "share" in thought
         ]
         points.append((behind, [diagnosis[name] for name in ("frontier_at_thought",) if name in diagnosis]))
-        points.append((chance, [each["chance"] for each in frontier.values() if "chance" in each]))
+        points.append((chance, [thought["chance"] for thought in frontier.values() if "chance" in thought]))
         for (steps, means), values in points:
             if values:
                 steps.append(row["step"])
@@ -258,9 +258,9 @@ def _frontier_lines(rows: Sequence[Row]) -> list[Line]:
 
 def _held_out(rows: Sequence[Row], name: str, label: str, factor: float = 1) -> list[Line]:
     """The line of one number of the evaluations; none where no row has it."""
-    seen = [(row["step"], row["evaluation"]) for row in rows if name in row.get("evaluation", {})]
-    points = [step for step, _ in seen], [factor * result[name] for _, result in seen]
-    return [Line(label, *points)] if seen else []
+    evaluations = [(row["step"], row["evaluation"]) for row in rows if name in row.get("evaluation", {})]
+    points = [step for step, _ in evaluations], [factor * result[name] for _, result in evaluations]
+    return [Line(label, *points)] if evaluations else []
 
 
 def _loss_lines(rows: Sequence[Row]) -> list[Line]:

@@ -11,11 +11,11 @@ from coconut_core.training.recipe import OptimizerChoice
 def build_optimizer(model: CoconutModel, choice: OptimizerChoice) -> Optimizer:
     """AdamW with two groups: matrices, and the rest (biases, gains of norms), which may not decay."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rest = choice.weight_decay if choice.decays == "all" else 0.0
+    rest_decay = choice.weight_decay if choice.decays == "all" else 0.0
     return AdamW(
         [
             {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": choice.weight_decay},
-            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": rest},
+            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": rest_decay},
         ],
         lr=choice.learning_rate,
         betas=choice.betas,

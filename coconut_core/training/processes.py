@@ -22,8 +22,8 @@ def micro_batches(
     """
     share = -(-len(examples) // processes)  # the largest one
     size = most or share
-    mine = examples[process::processes]
-    return [list(mine[start : start + size]) or [examples[0].blank] for start in range(0, share, size)]
+    own = examples[process::processes]
+    return [list(own[start : start + size]) or [examples[0].blank] for start in range(0, share, size)]
 
 
 class Processes:

@@ -162,8 +162,8 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
         try:
             text = user_path(name_or_path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            known = ", ".join(available_recipes())
-            raise CoconutError(f"no recipe '{name_or_path}': name a TOML file or one of {known}") from error
+            names = ", ".join(available_recipes())
+            raise CoconutError(f"no recipe '{name_or_path}': name a TOML file or one of {names}") from error
     try:
         table = tomllib.loads(text)
         for setting in settings or []:
@@ -183,10 +183,10 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
 
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
-    chosen, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
+    curriculum, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
     if not rule_named(METHODS[recipe.method].feedback).reads_state:
-        for name, there in (("projection", thinking.projection), ("feedback", thinking.feedback)):
-            if there:
+        for name, entry in (("projection", thinking.projection), ("feedback", thinking.feedback)):
+            if entry:
                 raise CoconutError(f"thinking.{name}: method '{recipe.method}' feeds no state back")
     if thinking.projection and thinking.feedback:
         raise CoconutError(
@@ -210,7 +210,7 @@ def _check_together(recipe: Recipe) -> None:
             "recipe: the entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes "
             "that share of the weights away"
         )
-    if chosen.unit == "epochs" and (not recipe.data.train or chosen.lookup):
+    if curriculum.unit == "epochs" and (not recipe.data.train or curriculum.lookup):
         raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
     if recipe.evaluate_unit == "epochs" and not recipe.data.train:
         raise CoconutError("evaluate_unit 'epochs' needs data.train, a problem file")
@@ -218,7 +218,7 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "publish 'best' needs data.validation, the problems that a checkpoint is the best on"
         )
-    if chosen.advance and recipe.data.train and not recipe.data.validation:
+    if curriculum.advance and recipe.data.train and not recipe.data.validation:
         raise CoconutError("curriculum.advance needs data.validation, the problems whose loss ends a stage")
     if recipe.label_thoughts in ("path", "last") and recipe.step_style == "sentence":
         raise CoconutError(

@@ -77,7 +77,7 @@ class RunFolder:
 
     def create(self) -> None:
         """Make the folder. Raises CoconutError where that is refused."""
-        with self._told("make the run folder"):
+        with self._refusals("make the run folder"):
             self.path.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
@@ -89,7 +89,7 @@ class RunFolder:
         """
         self.create()
         lock = FileLock(self.path / LOCK)
-        with self._told("keep other trainings out"):
+        with self._refusals("keep other trainings out"):
             try:
                 lock.acquire(blocking=False)
             except Timeout:
@@ -132,8 +132,10 @@ class RunFolder:
 
     def steps(self) -> list[int]:
         """Steps of which there is a whole checkpoint, oldest first."""
-        found = [(_NAME.match(item.name), item) for item in self.path.glob("step-*")]
-        return sorted(int(name[1]) for name, item in found if name is not None and (item / STATE).is_file())
+        matches = [(_NAME.match(item.name), item) for item in self.path.glob("step-*")]
+        return sorted(
+            int(match[1]) for match, item in matches if match is not None and (item / STATE).is_file()
+        )
 
     @property
     def last_good(self) -> str:
@@ -149,21 +151,21 @@ class RunFolder:
 
     def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
         """Write a checkpoint, then drop older ones but the best. Raises CoconutError where the disk refuses."""
-        with self._told("save the checkpoint", f"; {self.last_good}; make room and use --resume"):
+        with self._refusals("save the checkpoint", f"; {self.last_good}; make room and use --resume"):
             remove_leftovers(self.path)
             with folder_written_aside(self.folder_of(step)) as aside:
                 write_model(aside)
                 with (aside / STATE).open("wb") as file:
                     torch.save(state, file)
             best = self.read_best()
-            kept = {*self.steps()[-keep:], *([best[0]] if best else [])}
-            for old in set(self.steps()) - kept:
+            steps_to_keep = {*self.steps()[-keep:], *([best[0]] if best else [])}
+            for old in set(self.steps()) - steps_to_keep:
                 remove_folder(self.folder_of(old))
 
     def publish(self, step: int) -> None:
         """Make a step's checkpoint, without its training state, the run's `checkpoint`."""
         with (
-            self._told("write the checkpoint", "; make room and use --resume"),
+            self._refusals("write the checkpoint", "; make room and use --resume"),
             folder_written_aside(self.checkpoint) as aside,
         ):
             shutil.copytree(
@@ -181,8 +183,8 @@ class RunFolder:
         return state
 
     def _write_json(self, path: Path, record: dict[str, Any]) -> None:
-        with self._told(f"write {path.name}"), written_aside(path) as file:
+        with self._refusals(f"write {path.name}"), written_aside(path) as file:
             file.write(json.dumps(record, indent=2) + "\n")
 
-    def _told(self, what: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
-        return refusals_told(f"{what} in {self.path}", comfort)
+    def _refusals(self, action: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
+        return refusals_told(f"{action} in {self.path}", comfort)

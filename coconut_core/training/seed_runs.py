@@ -90,7 +90,7 @@ class SeedRuns:
         return recipe, seeds
 
     def result(self, seed: int) -> SeedResult | None:
-        """Of the checkpoint that a finished run published; None where it has no held-out problems."""
+        """The result of the checkpoint that a finished run published; None without held-out problems."""
         run = self.run(seed)
         rows = [row for row in read_metrics(run.path / METRICS) if "evaluation" in row]
         best = run.read_best() if recipe_from_table(run.read_recipe()).publish == "best" else None
@@ -102,7 +102,8 @@ class SeedRuns:
 
 
 def check_seeds(seeds: Sequence[object]) -> list[int]:
-    """The seeds. Raises CoconutError where there are none, for what is none, and for one that comes twice."""
+    """The seeds. Raises CoconutError where there are none, for what is no whole number, and for one that
+    comes twice."""
     numbers = [seed for seed in seeds if isinstance(seed, int) and not isinstance(seed, bool)]
     if not numbers or len(numbers) != len(seeds) or len(set(numbers)) != len(numbers):
         raise CoconutError(

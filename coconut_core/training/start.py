@@ -68,11 +68,11 @@ def _fresh(recipe: Recipe) -> CoconutModel:
     )
     bot, eot, latent = tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT])
     has_bot, has_eot = LAYOUTS[recipe.model.markers or "both"]
-    config = CoconutConfig(bot if has_bot else None, eot if has_eot else None, latent, **_told(recipe))
+    config = CoconutConfig(bot if has_bot else None, eot if has_eot else None, latent, **_entries(recipe))
     return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)
 
 
-def _check_part(base: str) -> None:
+def _check_base(base: str) -> None:
     """Raises CoconutError where a base is the checkpoint of a packaged recipe that has not been trained yet."""
     run = re.fullmatch(r"runs/([^/]+)/checkpoint", base)
     if run and run[1] in available_recipes() and not user_path(base).exists():
@@ -81,32 +81,32 @@ def _check_part(base: str) -> None:
 
 def _from_base(recipe: Recipe) -> CoconutModel:
     """An ordinary model with markers added, or a checkpoint of an earlier run with those it has."""
-    _check_part(recipe.model.base)
-    opened = CoconutModel.from_pretrained(recipe.model.base, device="cpu", dtype="float32")
-    fresh_markers = not opened.config.trained and not opened.config.recipe
+    _check_base(recipe.model.base)
+    base = CoconutModel.from_pretrained(recipe.model.base, device="cpu", dtype="float32")
+    fresh_markers = not base.config.trained and not base.config.recipe
     if recipe.model.family_words:
-        opened.tokenizer, opened.config = _with_family_words(opened, recipe.data.family, recipe.model.base)
-    own_eot = opened.config.eot_id
-    if recipe.model.markers or (fresh_markers and opened.config.bot_id is None):
+        base.tokenizer, base.config = _with_family_words(base, recipe.data.family, recipe.model.base)
+    own_eot = base.config.eot_id
+    if recipe.model.markers or (fresh_markers and base.config.bot_id is None):
         layout = recipe.model.markers or "both"
-        opened.config = with_layout(opened.base_lm, opened.tokenizer, opened.config, layout)
-    if rule_named(opened.config.feedback).training_free and not fresh_markers:
-        raise CoconutError(f"{recipe.model.base} has feedback '{opened.config.feedback}', which is not trained")
-    told = _told(recipe, opened.config) | (
-        {"chat": None, "chat_template": None, "system": None} if fresh_markers else {}
-    )  # the question alone
-    model = CoconutModel(opened.base_lm, opened.tokenizer, replace(opened.config, **told))
-    if (told["feedback"], told["feedback_options"]) == (opened.config.feedback, opened.config.feedback_options):
-        model.feedback = opened.feedback
+        base.config = with_layout(base.base_lm, base.tokenizer, base.config, layout)
+    if rule_named(base.config.feedback).training_free and not fresh_markers:
+        raise CoconutError(f"{recipe.model.base} has feedback '{base.config.feedback}', which is not trained")
+    entries = _entries(recipe, base.config)
+    if fresh_markers:  # the question alone
+        entries |= {"chat": None, "chat_template": None, "system": None}
+    model = CoconutModel(base.base_lm, base.tokenizer, replace(base.config, **entries))
+    base_feedback = base.config.feedback, base.config.feedback_options
+    if (entries["feedback"], entries["feedback_options"]) == base_feedback:
+        model.feedback = base.feedback
     model.requires_grad_(True)
     markers = model.config.bot_id, model.config.eot_id, model.config.latent_id
     if fresh_markers and recipe.model.new_rows_from:
-        _copy_row(
-            model, model.token_id(recipe.model.new_rows_from), [each for each in markers if each is not None]
-        )
+        source = model.token_id(recipe.model.new_rows_from)
+        _copy_row(model, source, [marker for marker in markers if marker is not None])
     if recipe.model.bot_from_eot:
         eot = model.config.eot_id if own_eot is None else own_eot
-        _take_bot_from(model, eot, recipe.model.base, thinks=opened.config.trained)
+        _take_bot_from(model, eot, recipe.model.base, thinks=base.config.trained)
     if model.tokenizer.pad_token_id is None:
         model.tokenizer.pad_token = model.tokenizer.eos_token
     if not isinstance(model.tokenizer.eos_token_id, int):
@@ -116,7 +116,7 @@ def _from_base(recipe: Recipe) -> CoconutModel:
 
 
 def _with_family_words(
-    opened: CoconutModel, family: str, base: str
+    base: CoconutModel, family: str, base_name: str
 ) -> tuple[PreTrainedTokenizerBase, CoconutConfig]:
     """The word-level tokenizer of a family, and the configuration with its ids; the base model gets its rows.
 
@@ -125,27 +125,29 @@ def _with_family_words(
     """
     if not is_family(family):
         raise CoconutError(f"model.family_words: data.family '{family}' is no family with words of its own")
-    known, tokenizer = opened.tokenizer.get_vocab(), build_tokenizer(family)
+    base_vocabulary, tokenizer = base.tokenizer.get_vocab(), build_tokenizer(family)
     words = tokenizer.get_vocab()
-    ids = {name: getattr(opened.config, name) for name in ("bot_id", "eot_id", "latent_id")}
-    given = {name: each for name, each in ids.items() if each is not None}
-    markers = {name: str(opened.tokenizer.convert_ids_to_tokens(each)) for name, each in given.items()}
+    ids = {name: getattr(base.config, name) for name in ("bot_id", "eot_id", "latent_id")}
+    token_of = base.tokenizer.convert_ids_to_tokens
+    markers = {name: str(token_of(marker)) for name, marker in ids.items() if marker is not None}
     if not set(markers.values()) <= set(words) or not any(
-        f" {name}" in known for name in family_named(family).wording.names
+        f" {name}" in base_vocabulary for name in family_named(family).wording.names
     ):
-        raise CoconutError(f"model.family_words: {base} knows no word of data.family '{family}': leave it out")
-    old = opened.base_lm.get_input_embeddings().weight
+        raise CoconutError(
+            f"model.family_words: {base_name} knows no word of data.family '{family}': leave it out"
+        )
+    old = base.base_lm.get_input_embeddings().weight
     assert isinstance(old, Tensor)
     rows = torch.randn(len(words), old.shape[1]) * float(old.std())
     for word, number in words.items():
-        source = known.get(word, known.get(word.lower()))
+        source = base_vocabulary.get(word, base_vocabulary.get(word.lower()))
         if source is not None:
             rows[number] = old[source]
-    opened.base_lm.resize_token_embeddings(len(words))
+    base.base_lm.resize_token_embeddings(len(words))
     with torch.no_grad():
-        for weight in _token_rows(opened):
+        for weight in _token_rows(base):
             weight.copy_(rows)
-    return tokenizer, replace(opened.config, **{name: words[word] for name, word in markers.items()})
+    return tokenizer, replace(base.config, **{name: words[word] for name, word in markers.items()})
 
 
 def _end_as_tokenizer(model: CoconutModel) -> None:
@@ -156,13 +158,13 @@ def _end_as_tokenizer(model: CoconutModel) -> None:
     learned = model.tokenizer.eos_token_id
     for config in (model.base_lm.config, model.shape, model.base_lm.generation_config):
         before = getattr(config, "eos_token_id", None)
-        others = before if isinstance(before, list) else [] if before is None else [before]
-        ends = [learned, *(number for number in others if number != learned)]
+        earlier = before if isinstance(before, list) else [] if before is None else [before]
+        ends = [learned, *(number for number in earlier if number != learned)]
         config.eos_token_id = ends if len(ends) > 1 else learned
 
 
-def _told(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
-    """What a recipe decides of the configuration; base is that of the model it goes on from."""
+def _entries(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any]:
+    """The entries of the configuration that a recipe decides; base is that of the model it goes on from."""
     feedback, options = _feedback(recipe, base)
     passes = recipe.thinking.passes
     if not passes and base is not None and recipe.thinking.ends == "fixed":
@@ -189,11 +191,11 @@ def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str
     by_method, width = METHODS[recipe.method].feedback, recipe.thinking.projection
     if not rule_named(by_method).reads_state:
         return by_method, {}
-    asked = "projection" if width else recipe.thinking.feedback
-    kept = base is not None and rule_named(base.feedback).trainable and asked in ("", base.feedback)
-    if base is not None and kept and width in (0, base.feedback_options.get("width")):
+    kind = "projection" if width else recipe.thinking.feedback
+    keeps_base = base is not None and rule_named(base.feedback).trainable and kind in ("", base.feedback)
+    if base is not None and keeps_base and width in (0, base.feedback_options.get("width")):
         return base.feedback, base.feedback_options
-    return asked or by_method, {"width": width} if width else {}
+    return kind or by_method, {"width": width} if width else {}
 
 
 def _take_bot_from(model: CoconutModel, eot: int | None, base: str, thinks: bool) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from coconut_core.training.encoding import Batch, Part
 from coconut_core.training.processes import Processes
 
-SHOWN = (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
+LOGGED_PARTS = (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ class StepSummary:
 
         Waits for the device. Each of the processes must call it, and all get the same; None: this one alone.
         """
-        told = torch.zeros(2, len(Part), dtype=torch.float64)  # sum and number of the losses of each part
-        read = torch.zeros(2, dtype=torch.float64)  # positions without padding, and all of them
+        totals = torch.zeros(2, len(Part), dtype=torch.float64)  # sum and number of the losses of each part
+        positions = torch.zeros(2, dtype=torch.float64)  # positions without padding, and all of them
         for batch, loss in zip(batches, losses, strict=True):
             part = batch.label_parts
-            told[0] += loss.new_zeros(len(Part)).index_add_(0, part, loss).cpu()
-            told[1] += torch.bincount(part, minlength=len(Part)).cpu()
-            read += torch.tensor([int(batch.attention_mask.sum()), batch.attention_mask.numel()])
+            totals[0] += loss.new_zeros(len(Part)).index_add_(0, part, loss).cpu()
+            totals[1] += torch.bincount(part, minlength=len(Part)).cpu()
+            positions += torch.tensor([int(batch.attention_mask.sum()), batch.attention_mask.numel()])
         if processes is not None:
-            told, read = processes.sum(told), processes.sum(read)
-        of_part = {part: told[:, part].tolist() for part in SHOWN}
-        total, count = told.sum(dim=1).tolist()
+            totals, positions = processes.sum(totals), processes.sum(positions)
+        of_part = {part: totals[:, part].tolist() for part in LOGGED_PARTS}
+        total, count = totals.sum(dim=1).tolist()
         return cls(
             total / max(1.0, count),
             {part.name.lower(): loss / labels for part, (loss, labels) in of_part.items() if labels},
-            int(read[0]),
-            1 - float(read[0]) / max(1.0, float(read[1])),
+            int(positions[0]),
+            1 - float(positions[0]) / max(1.0, float(positions[1])),
         )

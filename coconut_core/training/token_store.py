@@ -61,23 +61,23 @@ def open_store(data: Path, encoder: Encoder, folder: Path, *, resuming: bool = F
     is not missed. Raises CoconutError for that, and where the file cannot be read, or holds no problem or
     unknown words.
     """
-    made_from, tokens = _read_mark(folder), _fingerprint(encoder)
-    content = made_from.get("content") if resuming and not data.exists() else _hash(data)
-    if resuming and made_from.get("content") not in (None, content):
+    mark, tokens = _read_mark(folder), _fingerprint(encoder)
+    content = mark.get("content") if resuming and not data.exists() else _hash(data)
+    if resuming and mark.get("content") not in (None, content):
         raise CoconutError(
             f"{data} has changed since the run was begun: put back what it was, or begin a run of its own with "
             "another --out"
         )
     if content is None:
         raise CoconutError(f"cannot read problems from {data}: there is no such file")
-    if made_from.get("content") != content or made_from.get("tokens") != tokens:
-        if folder.exists() and not made_from and any(folder.iterdir()):
+    if mark.get("content") != content or mark.get("tokens") != tokens:
+        if folder.exists() and not mark and any(folder.iterdir()):
             raise CoconutError(f"{folder} is not of a training: choose another --out")
-        made_from = {"data": str(data.absolute()), "content": content, "tokens": tokens}
+        mark = {"data": str(data.absolute()), "content": content, "tokens": tokens}
         try:
             with folder_written_aside(folder) as aside:
                 _build(data, encoder, aside)
-                (aside / MARK).write_text(json.dumps(made_from), encoding="utf-8")
+                (aside / MARK).write_text(json.dumps(mark), encoding="utf-8")
         except OSError as error:
             raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
     store_is_empty = (folder / "starts.i64").stat().st_size <= 16
@@ -96,7 +96,7 @@ def _read_mark(folder: Path) -> dict[str, Any]:
 
 
 def _hash(data: Path) -> str:
-    """Of the file's content, whatever its name and time."""
+    """A hash of the file's content, whatever its name and time."""
     try:
         with data.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -105,7 +105,7 @@ def _hash(data: Path) -> str:
 
 
 def _fingerprint(encoder: Encoder) -> str:
-    """Changes with the tokenizer and whatever else decides the tokens of a file."""
+    """A hash that changes with the tokenizer and whatever else decides the tokens of a file."""
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
     config = encoder.config
     settings = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]

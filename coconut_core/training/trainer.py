@@ -15,7 +15,7 @@ from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.latent.losses import IGNORE
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
-from coconut_core.training.data import Batches, Drawn, seed_of
+from coconut_core.training.data import Batches, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
@@ -78,7 +78,7 @@ class Trainer:
         self._window = (0, 0.0)  # step and time of the last log line
         self._batch: list[Batch] = []  # of the step taken last
         self._losses: list[Tensor] = []
-        self._summed: StepSummary | None = None  # of both, once it has been asked for
+        self._step_summary: StepSummary | None = None  # of both, once it is needed
 
     @property
     def sharded(self) -> bool:
@@ -119,7 +119,7 @@ class Trainer:
                 self.owes_evaluation = False
             while self.step < (end := self._end(until)):
                 self._train_step()
-                stopping = self.processes.any(interruption.asked) and self.step < end
+                stopping = self.processes.any(interruption.requested) and self.step < end
                 self._evaluate_and_save(stopping, at_end=self.step == end)
                 if stopping:
                     self._leave()
@@ -202,23 +202,23 @@ class Trainer:
         self._reset_optimizer_where_due()
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate
-        drawn = self.batches.at(self.step)
-        self._check_length(drawn)
+        batch = self.batches.at(self.step)
+        self._check_length(batch.examples)
         self.model.train()
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        mine = micro_batches(drawn.examples, process, processes, self.recipe.micro_batch)
+        own_batches = micro_batches(batch.examples, process, processes, self.recipe.micro_batch)
         torch.manual_seed(seed_of(self.recipe, self.step, process))
         # The mean over all labels of the step, however it is cut into processes and micro-batches; gradients
         # of processes are averaged, hence their number.
-        labels = _count(example.labels for example in drawn.examples)
-        halts = _count(example.halts for example in drawn.examples) if self._halting else 0
+        labels = _count(example.labels for example in batch.examples)
+        halts = _count(example.halts for example in batch.examples) if self._halting else 0
         scale = processes / labels, processes / max(1, halts)
         self._batch.clear()
         self._losses.clear()
-        self._summed = None
+        self._step_summary = None
         try:
-            for number, examples in enumerate(mine, start=1):
-                self._accumulate(examples, scale, last=number == len(mine))
+            for number, examples in enumerate(own_batches, start=1):
+                self._accumulate(examples, scale, last=number == len(own_batches))
             if self.recipe.optimizer.clip:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
             self.optimizer.step()
@@ -226,23 +226,23 @@ class Trainer:
             if not _is_out_of_memory(error):
                 raise
             raise CoconutError(
-                f"out of memory at step {self.step}: set micro_batch below {len(mine[0])}, or "
+                f"out of memory at step {self.step}: set micro_batch below {len(own_batches[0])}, or "
                 f"gradient_checkpointing=true; {self.folder.last_good}"
             ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
-            self._log(drawn.stage)
+            self._log(batch.stage)
 
     @property
     def _learning_rate(self) -> float:
-        """That of the next step."""
+        """The learning rate of the next step."""
         saved = self.batches.saved_steps
         return learning_rate(self.recipe.optimizer, self.step, self.batches.total_steps + saved, saved)
 
-    def _check_length(self, drawn: Drawn) -> None:
+    def _check_length(self, examples: Sequence[Example]) -> None:
         """Raise CoconutError, what has been trained being saved, for a sequence that the model cannot read."""
-        longest, most = max(len(example.ids) for example in drawn.examples), self.most_positions
+        longest, most = max(len(example.ids) for example in examples), self.most_positions
         if most is None or longest <= most:
             return
         if self.step:
@@ -283,10 +283,10 @@ class Trainer:
     # -- looking -------------------------------------------------------------------------------------------
 
     def _summary(self) -> StepSummary:
-        """That of the step taken last; every process must ask."""
-        if self._summed is None:
-            self._summed = StepSummary.of(self._batch, self._losses, self.processes)
-        return self._summed
+        """The summary of the step taken last; every process must ask."""
+        if self._step_summary is None:
+            self._step_summary = StepSummary.of(self._batch, self._losses, self.processes)
+        return self._step_summary
 
     def _check_loss(self) -> None:
         """Raise CoconutError, in every process, if the loss of the step taken last is no number."""
@@ -299,10 +299,10 @@ class Trainer:
 
     def _log(self, batch_stage: int) -> None:
         self._check_loss()
-        seen = self._summary()
-        done, began = self._window
+        summary = self._summary()
+        last_step, began = self._window
         now = time.perf_counter()
-        pace = (now - began) / max(1, self.step - done)  # seconds a step
+        pace = (now - began) / max(1, self.step - last_step)  # seconds a step
         self._window = (self.step, now)
         total, stage = self.batches.total_steps, self._stage
         self._tell(
@@ -314,11 +314,11 @@ class Trainer:
                 "stage_name": self.batches.stages[stage].name,
                 "batch_stage": batch_stage,
                 "thoughts": self.batches.stages[batch_stage].thoughts,
-                "loss": round(seen.loss, 4),
-                "loss_by_part": {name: round(loss, 4) for name, loss in seen.loss_by_part.items()},
+                "loss": round(summary.loss, 4),
+                "loss_by_part": {name: round(loss, 4) for name, loss in summary.loss_by_part.items()},
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
-                "tokens_per_second": round(seen.tokens / max(pace, 1e-9)),
-                "padding": round(seen.padding, 3),
+                "tokens_per_second": round(summary.tokens / max(pace, 1e-9)),
+                "padding": round(summary.padding, 3),
                 "seconds_left": round(pace * (total - self.step)),
             }
         )

@@ -52,20 +52,21 @@ class Validation:
         stage; it may speak freely, steps in words included."""
         result = evaluate(model, self.problems, thoughts=self.thoughts(stage), answer_only=False)
         loss, readings = self._read(model, stage)
-        seen: dict[str, Any] = {
+        evaluation: dict[str, Any] = {
             "thoughts": stage.thoughts,
             "accuracy": result.accuracy,
             "n": result.count,
             "by_hops": {str(hops): rate for hops, rate in result.by_hops.items()},
         }
         if isfinite(loss.loss):  # a log holds numbers only
-            seen["loss"] = round(loss.loss, 4)
-            seen["loss_by_part"] = {name: round(part, 4) for name, part in loss.loss_by_part.items()}
+            evaluation["loss"] = round(loss.loss, 4)
+            evaluation["loss_by_part"] = {name: round(part, 4) for name, part in loss.loss_by_part.items()}
         if (exact := self._chain_exact(result, stage)) is not None:
-            seen["chain_exact"] = exact
+            evaluation["chain_exact"] = exact
         if diagnosis := summary(readings):
-            seen["diagnosis"] = diagnosis
-        return {"evaluation": seen, "samples": [_sample(model, each) for each in self.problems[:SAMPLES]]}
+            evaluation["diagnosis"] = diagnosis
+        samples = [_sample(model, problem) for problem in self.problems[:SAMPLES]]
+        return {"evaluation": evaluation, "samples": samples}
 
     def thoughts(self, stage: Stage) -> list[int]:
         """How many thoughts each problem is given at a stage: as many as it would have in training."""
@@ -81,18 +82,17 @@ class Validation:
         order = sorted(range(len(examples)), key=lambda number: len(examples[number].ids))
         with prompt_shortcut(model):
             for start in range(0, len(order), AT_ONCE):
-                chosen = order[start : start + AT_ONCE]
-                batch = collate([examples[each] for each in chosen], model.tokenizer.pad_token_id).to(
-                    model.device
-                )
-                first = max(examples[each].prompt_length for each in chosen)
-                asked = torch.full_like(batch.input_ids, IGNORE)
-                asked[:, first:] = batch.input_ids[:, first:]  # all states behind the prompt are read
+                numbers = order[start : start + AT_ONCE]
+                batch = collate([examples[number] for number in numbers], model.tokenizer.pad_token_id)
+                batch = batch.to(model.device)
+                first = max(examples[number].prompt_length for number in numbers)
+                labels = torch.full_like(batch.input_ids, IGNORE)
+                labels[:, first:] = batch.input_ids[:, first:]  # all states behind the prompt are read
                 with self._as_in_training(model.device):
-                    hidden = read_with_thoughts(model, batch.input_ids, batch.attention_mask, asked)
+                    hidden = read_with_thoughts(model, batch.input_ids, batch.attention_mask, labels)
                     losses.append(label_losses(model, hidden, batch.labels))
                 batches.append(batch)
-                readings += self._diagnosis.read(model, hidden[:, first - 1 :], chosen, stage)
+                readings += self._diagnosis.read(model, hidden[:, first - 1 :], numbers, stage)
         return StepSummary.of(batches, losses), readings
 
     def _as_in_training(self, device: torch.device) -> torch.autocast:
@@ -106,9 +106,9 @@ class Validation:
         hits = []
         tokenizer, prefix = self.encoder.tokenizer, self.encoder.config.answer_prefix
         for problem, answer in zip(self._tokenized, result.answers, strict=True):
-            if rest := [token for step in self.encoder.in_words(problem, stage) for token in step]:
-                said = answer.text.partition(prefix)[0]
-                hits.append(said.strip() == str(tokenizer.decode(rest)).strip())
+            if steps := [token for step in self.encoder.in_words(problem, stage) for token in step]:
+                text = answer.text.partition(prefix)[0]
+                hits.append(text.strip() == str(tokenizer.decode(steps)).strip())
         return sum(hits) / len(hits) if hits else None
 
 

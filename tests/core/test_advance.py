@@ -9,7 +9,7 @@ import pytest
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.terminal.progress import lines
-from coconut_core.training.data import Drawn
+from coconut_core.training.data import StepExamples
 from coconut_core.training.metrics import _stage_starts
 from coconut_core.training.optimizer import learning_rate
 from coconut_core.training.recipe import OptimizerChoice, Recipe
@@ -140,10 +140,10 @@ def test_a_run_stopped_in_front_of_an_evaluation_ends_its_stage_when_it_goes_on(
     assert_same_weights(whole[0], tmp_path)
 
 
-def stopping(draw: Callable[[int], Drawn], at: int) -> Callable[[int], Drawn]:
+def stopping(draw: Callable[[int], StepExamples], at: int) -> Callable[[int], StepExamples]:
     """The same, but the run is asked to stop while it takes a step."""
 
-    def drawn(step: int) -> Drawn:
+    def drawn(step: int) -> StepExamples:
         if step == at:
             signal.raise_signal(signal.SIGINT)
         return draw(step)

@@ -8,7 +8,7 @@ import pytest
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems, read_problems
-from coconut_core.training.data import Batches, Drawn
+from coconut_core.training.data import Batches, StepExamples
 from coconut_core.training.encoding import Encoder, collate
 from coconut_core.training.recipe import Recipe, load_recipe
 from coconut_core.training.start import build_model
@@ -56,7 +56,7 @@ def test_every_problem_comes_once_an_epoch_with_little_padding(tmp_path: Path) -
     assert padding_of(drawn for epoch in epochs for drawn in epoch) < 0.1
 
 
-def padding_of(batches: Iterable[Drawn]) -> float:
+def padding_of(batches: Iterable[StepExamples]) -> float:
     """Share of the positions of batches that hold nothing."""
     masks = [collate(drawn.examples, 0).attention_mask for drawn in batches]
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)

@@ -11,11 +11,11 @@ from coconut_core.training.interruption import SIGNALS, Interruption
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_noted_once(number: signal.Signals) -> None:
     before = [signal.getsignal(each) for each in SIGNALS]
-    with Interruption() as asked:
-        assert not asked.asked
+    with Interruption() as stop:
+        assert not stop.requested
         signal.raise_signal(number)
         signal.raise_signal(number)  # a launcher hands on what its processes got from the terminal as well
-        assert asked.asked
+        assert stop.requested
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
