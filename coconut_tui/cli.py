@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,19 +22,16 @@ from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import (
     MODEL_HELP,
     Base,
-    Chat,
-    ChatTemplate,
-    Feedback,
-    Markers,
-    System,
-    chosen_chat,
+    Untrained,
     expanded,
     expanded_source,
+    grouped,
     report,
 )
 
 if TYPE_CHECKING:
-    from coconut_tui.config import LoadedConfig
+    from coconut_tui.config import Config, LoadedConfig
+    from coconut_tui.saved.keeper import Keeper
 
 HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -46,47 +43,77 @@ ConfigFile = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Begin:
+    """What the explorer begins with."""
+
+    question: Annotated[str | None, typer.Option(help="The question to open.")] = None
+    example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None
+    data: Annotated[
+        Path | None, typer.Option(help="A problem file to choose questions from.", callback=expanded)
+    ] = None
+
+    def check(self) -> None:
+        """Raises CoconutError for what cannot be opened."""
+        if self.example is not None and self.example < 1:
+            raise CoconutError(f"examples are numbered from 1, not {self.example}")
+        if self.question is not None and self.example is not None:
+            raise CoconutError("give --question or --example, not both")
+
+    def problems(self) -> dict[str, Any]:
+        """The problems of the file, for the explorer; nothing where there is no file."""
+        from coconut_core.problems import read_some_problems
+
+        return {} if self.data is None else {"problems": read_some_problems(self.data)}
+
+
+@dataclass(frozen=True)
+class _Overrides:
+    """Settings that hold for this time."""
+
+    thoughts: Annotated[int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts.")] = None
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = None
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16.")] = None
+
+
+TraceFile = Annotated[
+    Path | None, typer.Argument(help="A saved run to replay, without a model.", callback=expanded)
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help=f"{MODEL_HELP} Default: models/prosqa, which comes along.",
+        callback=expanded_source,
+    ),
+]
+Restore = Annotated[
+    bool | None,
+    typer.Option(
+        "--restore/--fresh",
+        help="Go on with the last session, or begin anew, even after a crash.",
+        show_default=False,
+    ),
+]
+
+
 @app.command(
     context_settings=HELP,
     epilog="Other commands, each with --help: coconut-tui export, coconut-tui config, coconut-tui serve.",
 )
+@grouped
 def explore(
-    trace: Annotated[
-        Path | None, typer.Argument(help="A saved run to replay, without a model.", callback=expanded)
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help=f"{MODEL_HELP} Default: models/prosqa, which comes along.",
-            callback=expanded_source,
-        ),
-    ] = None,
+    *,
+    trace: TraceFile = None,
+    model: Model = None,
     base: Base = None,
-    question: Annotated[str | None, typer.Option(help="The question to open.")] = None,
-    example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="A problem file to choose questions from.", callback=expanded)
-    ] = None,
-    thoughts: Annotated[int | None, typer.Option("--thoughts", "-n", help="Continuous thoughts.")] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", "-k", help="Tokens shown of a step.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16, float16.")] = None,
-    feedback: Feedback = None,
-    chat: Chat = None,
-    chat_template: ChatTemplate = None,
-    system: System = None,
-    markers: Markers = None,
+    begin: _Begin,
+    overrides: _Overrides,
+    untrained: Untrained,
     config: ConfigFile = None,
-    restore: Annotated[
-        bool | None,
-        typer.Option(
-            "--restore/--fresh",
-            help="Go on with the last session, or begin anew, even after a crash.",
-            show_default=False,
-        ),
-    ] = None,
+    restore: Restore = None,
 ) -> None:
     """Step a Coconut model through its thoughts in the terminal.
 
@@ -105,75 +132,98 @@ def explore(
 
       coconut-tui run.json         replay a saved run
     """
-    from coconut_core.checkpoints.hub import check_source
-    from coconut_core.problems import read_some_problems
     from coconut_core.records.trace import Trace
     from coconut_tui.config import Config
-    from coconut_tui.saved.keeper import Keeper, kept_theme
+    from coconut_tui.saved.keeper import Keeper
     from coconut_tui.saved.store import default_folder
 
-    given = {"model": model, "device": device, "dtype": dtype, "thoughts": thoughts, "top_k": top_k}
-    in_force = _settings(config, given)
-    settings = in_force.config
-    if example is not None and example < 1:
-        raise CoconutError(f"examples are numbered from 1, not {example}")
-    if question is not None and example is not None:
-        raise CoconutError("give --question or --example, not both")
-    chosen = any(each is not None for each in (trace, question, example, data))  # something to begin with
-    if restore and chosen:
+    settings = _with_last_theme(_settings(config, {"model": model, **vars(overrides)}))
+    begin.check()
+    begins = trace is not None or begin != _Begin()
+    if restore and begins:
         raise CoconutError("--restore goes on with a session: leave out what else to open")
     loaded = None if trace is None else Trace.load(trace)
-    more: dict[str, Any] = {} if data is None else {"problems": read_some_problems(data)}
-    if settings.remember and in_force.sources["theme"] == "default":
-        settings = replace(settings, theme=kept_theme(default_folder()) or settings.theme)
-    if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
-        more["config"] = settings
-    choice = ModelChoice(
-        settings.model,
-        settings.device,
-        settings.dtype,
-        feedback,
-        chosen_chat(chat, chat_template),
-        system,
-        markers,
-        base=base,
-    )
+    more = {"trace": loaded, "question": begin.question, "example": begin.example, **begin.problems()}
+    choice = _model_choice(settings, base, untrained)
     if loaded is None:
-        choice = choice.resolved(report)
-        check_source(choice.source)
-    served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve: its pipes are as good as a terminal
-    if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
-    from coconut_tui.app import Explorer
-    from coconut_tui.leaving import end_process, leaving_on_signals
-    from coconut_tui.terminal import draw_on_terminal
-    from coconut_tui.tour.steps import first_time
-
-    keeper = Keeper(default_folder() if settings.remember else None, data)
+        choice = _resolved(choice)
+    _check_terminal()
+    keeper = Keeper(default_folder() if settings.remember else None, begin.data)
     if restore is False:
         keeper.give_up_crashed()
-    elif not chosen and (
+    elif not begins and (
         saved := keeper.resume(choice.source if model else None, even_if_left=restore is True)
     ):
         more |= {"saved": saved, "problems": keeper.problems()}
-        how: dict[str, Any] = {"device": device, "dtype": dtype, "feedback": feedback}
-        how |= {"chat": choice.chat, "system": system, "markers": markers}
-        choice = replace(saved.choice, **{name: value for name, value in how.items() if value is not None})
+        choice = _laid_over(saved.choice, choice, overrides)
     elif restore:
         raise CoconutError("there is no saved session to go on with")
-    elif not chosen and settings.remember and settings.model == Config().model:
+    elif not begins and settings.remember and settings.model == Config().model:
+        from coconut_tui.tour.steps import first_time
+
         more["tour"] = first_time(default_folder().parent)
-    explorer = Explorer(
-        choice if loaded is None else None,
-        trace=loaded,
-        question=question,
-        example=example,
-        thoughts=settings.thoughts,
-        top_k=settings.top_k,
-        keeper=keeper,
-        **more,
+    _run(choice if loaded is None else None, settings, keeper, more)
+
+
+def _with_last_theme(in_force: "LoadedConfig") -> "Config":
+    from coconut_tui.saved.keeper import kept_theme
+    from coconut_tui.saved.store import default_folder
+
+    settings = in_force.config
+    if settings.remember and in_force.sources["theme"] == "default":
+        return replace(settings, theme=kept_theme(default_folder()) or settings.theme)
+    return settings
+
+
+def _model_choice(settings: "Config", base: str | None, untrained: Untrained) -> ModelChoice:
+    return ModelChoice(
+        settings.model,
+        settings.device,
+        settings.dtype,
+        untrained.feedback,
+        untrained.chat_choice,
+        untrained.system,
+        untrained.markers,
+        base=base,
     )
-    if not served:
+
+
+def _resolved(choice: ModelChoice) -> ModelChoice:
+    from coconut_core.checkpoints.hub import check_source
+
+    resolved = choice.resolved(report)
+    check_source(resolved.source)
+    return resolved
+
+
+def _laid_over(saved: ModelChoice, choice: ModelChoice, overrides: _Overrides) -> ModelChoice:
+    """The model of a saved session, opened as the command line says where it says something."""
+    how = {name: getattr(choice, name) for name in ("feedback", "chat", "system", "markers")}
+    how |= {"device": overrides.device, "dtype": overrides.dtype}
+    return replace(saved, **{name: value for name, value in how.items() if value is not None})
+
+
+def _is_served() -> bool:
+    """Whether textual-serve started the explorer: its pipes are as good as a terminal."""
+    return "TEXTUAL_DRIVER" in os.environ
+
+
+def _check_terminal() -> None:
+    if not _is_served() and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CoconutError("coconut-tui needs a terminal; in a pipe or script use: coconut ask --trace")
+
+
+def _run(choice: ModelChoice | None, settings: "Config", keeper: "Keeper", more: dict[str, Any]) -> None:
+    """Run the explorer, and end the process as it ended."""
+    from coconut_tui.app import Explorer
+    from coconut_tui.config import Config
+    from coconut_tui.leaving import end_process, leaving_on_signals
+    from coconut_tui.terminal import draw_on_terminal
+
+    if any(getattr(settings, name) != getattr(Config(), name) for name in FOR_THE_APP):
+        more["config"] = settings
+    explorer = Explorer(choice, thoughts=settings.thoughts, top_k=settings.top_k, keeper=keeper, **more)
+    if not _is_served():
         draw_on_terminal()
     try:
         with leaving_on_signals(keeper.flush, lambda code: explorer.exit(return_code=code)):

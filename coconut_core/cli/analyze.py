@@ -9,7 +9,6 @@ import typer
 
 from coconut_core.analysis import READINGS, check_readings
 from coconut_core.common.errors import CoconutError
-from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -17,26 +16,22 @@ if TYPE_CHECKING:
     from coconut_core.analysis.study import Study
 
 
-@options.opens_model(out=options.SOURCE, batch_size=options.PLACE + options.HOW)
+@options.grouped
 def analyze(
-    choice: ModelChoice,
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
-        ),
-    ],
+    *,
+    data: options.Data,
     out: Annotated[
         Path,
         typer.Option(
             "--out", "-o", help="Folder for analysis.json, analysis.md and the SVGs.", callback=options.expanded
         ),
     ],
+    source: options.Source,
     only: Annotated[
         list[str] | None,
         typer.Option(help=f"Only this reading; give it again for another. {', '.join(READINGS)}."),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
+    count: options.Count = None,
     thoughts: Annotated[
         int | None,
         typer.Option(
@@ -44,7 +39,9 @@ def analyze(
         ),
     ] = None,
     seed: Annotated[int, options.seed("Of the controls and splits.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Questions at a time.")] = 32,
+    batch_size: options.BatchSize = 32,
+    placement: options.Placement,
+    untrained: options.Untrained,
 ) -> None:
     """Read the thoughts of a model over many problems, each reading beside its control.
 
@@ -52,8 +49,8 @@ def analyze(
     """
     from coconut_core.latent.config import check_thoughts
     from coconut_core.problems import read_some_problems
-    from coconut_core.records.untrained import untrained_label
 
+    choice = options.model_choice(source, placement, untrained)
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("count and batch-size must be 1 or more")
     check_readings(only or ())
@@ -67,23 +64,29 @@ def analyze(
     opened = options.open_model(choice.resolved(options.report), thoughts)
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
-    about: dict[str, Any] = {
-        "model": opened.name,
-        **({} if opened.config.trained else {"note": untrained_label(opened.config.feedback, number)}),
-        "data": str(data),
-        "problems": len(problems),
-        "thoughts": number,
-        "first_thought_hops": opened.config.first_thought_hops,
-        "seed": seed,
-        "date": date.today().isoformat(),
-    }
     with _Progress(study) as progress:
-        found = read_all(study, only or (), progress.begin)
-    for name, section in found.items():
+        sections = read_all(study, only or (), progress.begin)
+    for name, section in sections.items():
         if isinstance(section, str):
             say(f"left out: {name}: {section}", err=True)
-    for path in write_report(out, about, found):
+    for path in write_report(out, _about(study, data), sections):
         say(path)
+
+
+def _about(study: "Study", data: Path) -> dict[str, Any]:
+    from coconut_core.records.untrained import untrained_label
+
+    config = study.model.config
+    return {
+        "model": study.model.name,
+        **({} if config.trained else {"note": untrained_label(config.feedback, study.thoughts)}),
+        "data": str(data),
+        "problems": len(study.problems),
+        "thoughts": study.thoughts,
+        "first_thought_hops": config.first_thought_hops,
+        "seed": study.seed,
+        "date": date.today().isoformat(),
+    }
 
 
 class _Progress:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +12,13 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.ablations import CONTROLS
 from coconut_core.evaluation.control_tables import as_markdown, control_rows
 from coconut_core.evaluation.verdict import FILE_NAME
-from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coconut_core.coconut import CoconutModel
     from coconut_core.evaluation.verdict import Controls
     from coconut_core.latent.config import CoconutConfig
     from coconut_core.problems import Problem
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 DRAWN = 500  # problems drawn from the model's own family where no file is given
 
 
-@options.opens_model(options.SOURCE, keep=(*options.PLACE, "compiled", *options.HOW))
-def controls_command(
-    choice: ModelChoice,
+@dataclass(frozen=True)
+class _Measurement:
+    """What is measured."""
+
     data: Annotated[
         Path | None,
         typer.Option(
@@ -37,20 +39,47 @@ def controls_command(
             metavar="FILE",
             callback=options.expanded,
         ),
-    ] = None,
-    count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
+    ] = None
+    count: options.Count = None
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only this control; may be repeated.", metavar="NAME")
-    ] = None,
+    ] = None
     per_thought: Annotated[
         bool, typer.Option("--per-thought", help="Also each thought left out, swapped, and only the first k.")
-    ] = False,
-    thoughts: options.Thoughts = None,
+    ] = False
+    thoughts: options.Thoughts = None
     free: Annotated[
         bool, typer.Option("--free", help="Let it reason in words after the thoughts; default: answer at once.")
-    ] = False,
-    max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer.")] = 64,
-    seed: Annotated[int, options.seed("Seed of donors, noise and orders.")] = 0,
+    ] = False
+    max_new_tokens: Annotated[int, typer.Option(help="Most words of an answer.")] = 64
+    seed: Annotated[int, options.seed("Seed of donors, noise and orders.")] = 0
+
+    def run(self, model: "CoconutModel", problems: "list[Problem]", weights: str) -> "Controls":
+        """The controls, with a progress bar where somebody watches. weights: the hash of those."""
+        from coconut_core.evaluation.controls import run_controls
+
+        drawn = f"{len(problems)} drawn from {model.config.family}, test split"
+        return _with_progress(
+            lambda advance: run_controls(
+                model,
+                problems,
+                names=tuple(self.only or CONTROLS),
+                per_thought=self.per_thought,
+                thoughts=self.thoughts,
+                answer_only=not self.free,
+                max_new_tokens=self.max_new_tokens,
+                seed=self.seed,
+                weights=weights,
+                data=drawn if self.data is None else str(self.data),
+                progress=advance,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """Where the result is kept, and whether."""
+
     out: Annotated[
         Path | None,
         typer.Option(
@@ -60,16 +89,34 @@ def controls_command(
             metavar="FILE",
             callback=options.expanded,
         ),
-    ] = None,
+    ] = None
     keep: Annotated[
         bool | None,
         typer.Option(
             "--keep/--no-keep",
             help="Make this the model's verdict. Default: unless other data or settings are chosen.",
         ),
-    ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
-    as_json: options.Json = False,
+    ] = None
+
+    def target(self, model: str, is_look: bool) -> Path | None:
+        """The file to keep the result in; None for a look at other data or settings, which is no verdict."""
+        if self.keep is False or (is_look and not self.keep and self.out is None):
+            return None
+        if self.out is None and not Path(model).is_dir():
+            raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
+        return self.out or Path(model) / FILE_NAME
+
+
+@options.grouped
+def controls_command(
+    *,
+    source: options.Source,
+    measurement: _Measurement,
+    verdict: _Verdict,
+    placement: options.Placement,
+    compiled: options.Compiled = False,
+    untrained: options.Untrained,
+    printing: options.Printing,
 ) -> None:
     """Answer problems with something else in place of the thoughts, and say whether they are USED.
 
@@ -82,73 +129,48 @@ def controls_command(
     from coconut_core.evaluation.verdict import hash_weights
     from coconut_core.problems import read_some_problems
 
-    if max_new_tokens < 1 or (count is not None and count < 1):
+    choice = options.model_choice(source, placement, untrained, compiled=compiled)
+    data, count, thoughts = measurement.data, measurement.count, measurement.thoughts
+    if measurement.max_new_tokens < 1 or (count is not None and count < 1):
         raise CoconutError("max-new-tokens and count must be 1 or more")
-    if as_json and markdown:
+    if printing.as_json and printing.markdown:
         raise CoconutError("choose --json or --markdown")
-    check_outputs([out], [data])
+    check_outputs([verdict.out], [data])
     choice = choice.resolved(options.report)
     model = choice.source
-    settings = (data, count, only, thoughts, choice.feedback, choice.chat, choice.system, free or None)
-    is_look = any(setting is not None for setting in settings)
-    target = _target(Path(model), out, keep, is_look)
-    if target is not None and out is None and not Path(model).is_dir():
-        raise CoconutError(f"{model} is no folder to keep the result in: give --out FILE, or --no-keep")
+    settings = (data, count, measurement.only, thoughts, choice.feedback, choice.chat, choice.system)
+    target = verdict.target(model, measurement.free or any(setting is not None for setting in settings))
     problems = None if data is None else read_some_problems(data, count, answered=True)
     opened = options.open_model(choice, thoughts)
     if problems is None:
         problems = _draw(opened.config, count or DRAWN)
-    from coconut_core.evaluation.controls import run_controls
-
-    found = _with_progress(
-        lambda advance: run_controls(
-            opened,
-            problems,
-            names=tuple(only or CONTROLS),
-            per_thought=per_thought,
-            thoughts=thoughts,
-            answer_only=not free,
-            max_new_tokens=max_new_tokens,
-            seed=seed,
-            weights=hash_weights(model),
-            data=str(data)
-            if data is not None
-            else f"{len(problems)} drawn from {opened.config.family}, test split",
-            progress=advance,
-        )
-    )
-    if failed := found.settings.get("failed"):
-        say(
-            f"note: runs left out as they have no answer: {failed}; the first: {found.settings['error']}",
-            err=True,
-        )
-    if as_json:
-        say(json.dumps(found.to_json(), ensure_ascii=False))
+    controls = measurement.run(opened, problems, hash_weights(model))
+    if failed := controls.settings.get("failed"):
+        error = controls.settings["error"]
+        say(f"note: runs left out as they have no answer: {failed}; the first: {error}", err=True)
+    if printing.as_json:
+        say(json.dumps(controls.to_json(), ensure_ascii=False))
     else:
-        say(as_markdown(found)) if markdown else _print(found)
+        say(as_markdown(controls)) if printing.markdown else _print(controls)
     if target is not None:
-        found.save(target)
+        controls.save(target)
         say(f"kept in {target}", err=True)
-    elif keep is None:
+    elif verdict.keep is None:
         say(f"note: the verdict of {model} stays as it was: --keep puts this in its place", err=True)
 
 
-def _target(model: Path, out: Path | None, keep: bool | None, is_look: bool) -> Path | None:
-    """The file to keep the result in; None for a look at other data or settings, which is no verdict."""
-    if keep is False:
-        return None
-    return out or (model / FILE_NAME if keep or not is_look else None)
-
-
-def _print(found: "Controls") -> None:
+def _print(controls: "Controls") -> None:
     from rich.console import Console
     from rich.table import Table
 
     from coconut_core.terminal.show import cell
 
     console = Console()
-    for title, results in (("in place of the thoughts", found.results), ("one thought", found.per_thought)):
-        rows = control_rows(found, results)
+    for title, results in (
+        ("in place of the thoughts", controls.results),
+        ("one thought", controls.per_thought),
+    ):
+        rows = control_rows(controls, results)
         if not rows:
             continue
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -158,8 +180,8 @@ def _print(found: "Controls") -> None:
             table.add_row(*row)
         console.print(table)
         console.print()
-    console.print(cell(found.verdict.usage, "bold") + cell(f": {found.verdict.reason}"))
-    console.print(cell(f"{found.model} on {found.data}, n={found.count}, {found.date}", "dim"))
+    console.print(cell(controls.verdict.usage, "bold") + cell(f": {controls.verdict.reason}"))
+    console.print(cell(f"{controls.model} on {controls.data}, n={controls.count}, {controls.date}", "dim"))
 
 
 def _draw(config: "CoconutConfig", count: int) -> "list[Problem]":

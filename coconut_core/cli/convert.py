@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from coconut_core.checkpoints import IMPORTERS, ImportOptions
 from coconut_core.checkpoints.targets import check_target
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
+
+if TYPE_CHECKING:
+    from coconut_core.latent.model import LatentModel
 
 FORMATS = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS.values())
 
@@ -27,9 +30,7 @@ def convert(
             callback=options.expanded_source,
         ),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR", callback=options.expanded)
-    ],
+    out: options.OutFolder,
     thoughts: Annotated[
         int | None,
         typer.Option(
@@ -48,9 +49,7 @@ def convert(
     lora_alpha: Annotated[
         float | None, typer.Option(help="Of CODI's LoRA; default: 32, as the published models have it.")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a model folder that is there already.")
-    ] = False,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Write somebody else's checkpoint as a Coconut folder; prints its path.
@@ -70,12 +69,13 @@ def convert(
     if family is not None:
         family_named(family)
     check_target(out, force, path, Path(base))
-    chosen = ImportOptions(base, thoughts, answer_prefix, family, max_gigabytes, lora_alpha)
-    model = write_folder(kind, path, out, chosen, options.report)
-    if not as_json:
-        say(out)
-        return
-    record = {
+    how = ImportOptions(base, thoughts, answer_prefix, family, max_gigabytes, lora_alpha)
+    model = write_folder(kind, path, out, how, options.report)
+    say(json.dumps(_record(model, out), ensure_ascii=False) if as_json else out)
+
+
+def _record(model: "LatentModel", out: Path) -> dict[str, Any]:
+    return {
         "out": str(out),
         **model.config.data,
         "architecture": type(model.base_lm).__name__,
@@ -84,4 +84,3 @@ def convert(
         "answer_prefix": model.config.answer_prefix,
         "family": model.config.family,
     }
-    say(json.dumps(record, ensure_ascii=False))

@@ -24,9 +24,7 @@ FORMATS = ("huggingface", "official")
 
 def export(
     model: Annotated[str, typer.Argument(help=options.MODEL_HELP, callback=options.expanded_source)],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR", callback=options.expanded)
-    ],
+    out: options.OutFolder,
     form: Annotated[
         str,
         typer.Option(
@@ -34,9 +32,7 @@ def export(
         ),
     ] = "huggingface",
     base: options.Base = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a model folder that is there already.")
-    ] = False,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a model for others; prints the path.

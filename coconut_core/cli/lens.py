@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,13 +24,10 @@ def _group() -> None:
 
 
 @app.command("train")
+@options.grouped
 def train(
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data", "-d", help="Problem file in the official JSON layout.", callback=options.expanded
-        ),
-    ],
+    *,
+    data: options.Data,
     model: Annotated[
         str,
         typer.Option(
@@ -41,12 +37,10 @@ def train(
             callback=options.expanded_source,
         ),
     ],
-    count: Annotated[int | None, typer.Option(help="Only the first N problems.")] = None,
+    count: options.Count = None,
     steps: Annotated[int, typer.Option(help="Training steps, of 256 states each.")] = 500,
     seed: Annotated[int, options.seed("Of the split and the batches.")] = 0,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    device_map: options.DeviceMap = None,
+    placement: options.Placement,
     as_json: options.Json = False,
 ) -> None:
     """Train one affine map a layer to say what the last layer says; two thirds of the problems are trained on.
@@ -61,7 +55,7 @@ def train(
     if not user_path(model).is_dir():
         raise CoconutError(f"{model} is no folder: a tuned lens is written beside the weights that it reads")
     questions = [problem.question for problem in read_some_problems(data, count)]
-    opened = options.open_model(ModelChoice(model, device, dtype, device_map=device_map))
+    opened = options.open_model(ModelChoice(model, **vars(placement)))
     watched = sys.stderr.isatty()
 
     def report(step: int, loss: float) -> None:

@@ -4,40 +4,59 @@ import os
 import secrets
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.model_choice import ModelChoice
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
 PORT = 8765
 
 
-@options.opens_model(options.SOURCE, max_question=(*options.PLACE, "compiled", "passes", *options.HOW))
-def serve_command(
-    choice: ModelChoice,
+@dataclass(frozen=True)
+class _Access:
+    """Where the server listens, and who is answered."""
+
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but localhost is open to others.")
-    ] = ("127.0.0.1"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = PORT,
+    ] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = PORT
     token: Annotated[
         str | None,
         typer.Option(envvar="COCONUT_TOKEN", help="What those who ask have to send; default: a random one."),
-    ] = None,
+    ] = None
     no_token: Annotated[
         bool, typer.Option("--no-token", help="Answer everybody on this machine; on localhost only.")
-    ] = False,
-    rows: Annotated[int, typer.Option(min=2, help="Rows that run side by side.")] = 64,
-    queue: Annotated[int, typer.Option(min=1, help="Questions that may wait; more are turned away.")] = 256,
+    ] = False
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """How much is done at a time, and for one question."""
+
+    rows: Annotated[int, typer.Option(min=2, help="Rows that run side by side.")] = 64
+    queue: Annotated[int, typer.Option(min=1, help="Questions that may wait; more are turned away.")] = 256
     max_steps: Annotated[
         int, typer.Option(min=1, help="Most thoughts, and most words, that a question may ask for.")
-    ] = 2048,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a question may take.")] = 60.0,
-    max_body: Annotated[int, typer.Option(min=1, help="Longest request, in bytes.")] = 65536,
-    max_question: Annotated[int, typer.Option(min=1, help="Longest question, in tokens.")] = 4096,
+    ] = 2048
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that a question may take.")] = 60.0
+    max_body: Annotated[int, typer.Option(min=1, help="Longest request, in bytes.")] = 65536
+    max_question: Annotated[int, typer.Option(min=1, help="Longest question, in tokens.")] = 4096
+
+
+@options.grouped
+def serve_command(
+    *,
+    source: options.Source,
+    access: _Access,
+    bounds: _Bounds,
+    placement: options.Placement,
+    compiled: options.Compiled = False,
+    passes: options.Passes = None,
+    untrained: options.Untrained,
 ) -> None:
     """Answer questions over HTTP with one loaded model: ask with `coconut ask --server URL`, or JSON as in
     docs/SERVE.md.
@@ -50,9 +69,10 @@ def serve_command(
     """
     from coconut_core.server.addresses import is_local
 
-    local = is_local(host)
-    token = _choose_token(token, no_token, local)
-    sock = _listen(host, port)
+    choice = options.model_choice(source, placement, untrained, passes, compiled)
+    local = is_local(access.host)
+    token = _choose_token(access.token, access.no_token, local)
+    sock = _listen(access.host, access.port)
     try:
         from coconut_core.server import app
     except ImportError as error:
@@ -69,12 +89,12 @@ def serve_command(
     from coconut_core.server.service import Service
 
     facts = model_facts(choice.source, opened)
-    limits = Limits(max_question, max_steps, seconds=timeout / 4)
-    batcher = Batcher(opened, facts["thoughts_used"], limits, rows=rows, queue=queue)
-    service = Service(batcher, facts, host, token, timeout, max_body)
+    limits = Limits(bounds.max_question, bounds.max_steps, seconds=bounds.timeout / 4)
+    batcher = Batcher(opened, facts["thoughts_used"], limits, rows=bounds.rows, queue=bounds.queue)
+    service = Service(batcher, facts, access.host, token, bounds.timeout, bounds.max_body)
 
     def tell() -> None:
-        where = f"[{host}]" if ":" in host else host
+        where = f"[{access.host}]" if ":" in access.host else access.host
         url = f"http://{where}:{sock.getsockname()[1]}"
         say(f"{choice.source} answers at {url}; Ctrl-C ends it once what was asked is answered", err=True)
         if token is not None:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,25 @@ def _recipes_beginning(text: str) -> list[str]:
     return [name for name in available_recipes() if name.startswith(text)]
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """The figure of a run, in place of training."""
+
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw a run's loss, accuracy and search by stage, and train nothing.",
+            callback=options.expanded,
+        ),
+    ] = None
+    svg: Annotated[
+        Path | None, typer.Option(help="With --plot: write the figure there, too.", callback=options.expanded)
+    ] = None
+
+
+@options.grouped
 def train(
+    *,
     recipe: Annotated[
         str | None,
         typer.Argument(
@@ -54,16 +73,7 @@ def train(
         ),
     ] = None,
     device: options.Device = "auto",
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            help="Draw a run's loss, accuracy and search by stage, and train nothing.",
-            callback=options.expanded,
-        ),
-    ] = None,
-    svg: Annotated[
-        Path | None, typer.Option(help="With --plot: write the figure there, too.", callback=options.expanded)
-    ] = None,
+    drawing: _Drawing,
 ) -> None:
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 
@@ -71,27 +81,27 @@ def train(
     At the end of --seeds stdout has the accuracies on held-out problems, their mean, deviation and range.
     On several processes: torchrun --nproc_per_node N -m coconut_core train RECIPE --out RUN
     """
-    if plot is not None:
+    if drawing.plot is not None:
         from coconut_core.training.metrics import plot_run
 
-        say(plot_run(plot, svg, int(os.environ.get("COLUMNS", "100"))))
+        say(plot_run(drawing.plot, drawing.svg, int(os.environ.get("COLUMNS", "100"))))
         return
-    if svg is not None:
+    if drawing.svg is not None:
         raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
     from coconut_core.checkpoints.loading import choose_device
 
     choose_device(device)
-    wanted = None if seeds is None else read_seeds(seeds)
+    seed_list = None if seeds is None else read_seeds(seeds)
     if resume:
         if recipe is not None or settings:
             raise CoconutError("--resume goes on with the run's own recipe: leave out the recipe and --set")
         if out is None:
             raise CoconutError("name the run to go on with, like: coconut train --resume --out runs/prosqa")
-        _resume(out, wanted, device)
+        _resume(out, seed_list, device)
     elif recipe is None:
         raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
     else:
-        _begin(recipe, settings or [], out, wanted, device)
+        _begin(recipe, settings or [], out, seed_list, device)
 
 
 def _resume(out: Path, seeds: list[int] | None, device: str) -> None:

@@ -1,7 +1,8 @@
 """Options that several subcommands share, and the opening of a model from them."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -34,6 +35,15 @@ def expanded_source(source: str | None) -> str | None:
 
 
 MODEL_HELP = "Checkpoint folder, hub id or GGUF file; official:PATH and the like with --base."
+Data = Annotated[
+    Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.", callback=expanded)
+]
+Count = Annotated[int | None, typer.Option(help="Only the first N problems.")]
+BatchSize = Annotated[int, typer.Option(help="Questions at a time.")]
+OutFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder to write.", metavar="DIR", callback=expanded)
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a model folder that is there already.")]
 Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, callback=expanded_source)]
 Base = Annotated[
     str | None,
@@ -116,13 +126,6 @@ Markers = Annotated[
         show_default=False,
     ),
 ]
-UntilEntropy = Annotated[
-    float | None,
-    typer.Option(
-        help="End thinking once the readout's entropy is under X nats, --thoughts being the most.", metavar="X"
-    ),
-]
-EntropySteps = Annotated[int, typer.Option(help="… for N thoughts in a row.", metavar="N")]
 
 
 def seed(description: str) -> Any:
@@ -130,66 +133,122 @@ def seed(description: str) -> Any:
     return typer.Option(help=description, callback=check_seed)
 
 
-def chosen_chat(chat: bool | None, template: str | None) -> bool | str | None:
-    """What --chat, --no-chat and --chat-template say together: a name, yes, no, or nothing."""
-    if chat is False and template is not None:
-        raise CoconutError("--no-chat uses no chat template: leave out --chat-template")
-    return chat if template is None else template
+@dataclass(frozen=True)
+class Source:
+    """Which model is opened."""
+
+    model: Model = "models/prosqa"
+    base: Base = None
 
 
-# The options of a ModelChoice with their defaults, by the names of their parameters.
-_SHARED: dict[str, tuple[Any, Any]] = {
-    "model": (Model, "models/prosqa"),
-    "base": (Base, None),
-    "passes": (Passes, None),
-    "device": (Device, "auto"),
-    "dtype": (Dtype, "auto"),
-    "device_map": (DeviceMap, None),
-    "compiled": (Compiled, False),
-    "feedback": (Feedback, None),
-    "chat": (Chat, None),
-    "chat_template": (ChatTemplate, None),
-    "system": (System, None),
-    "markers": (Markers, None),
-}
-SOURCE, PLACE, HOW = ("model", "base"), ("device", "dtype", "device_map"), tuple(_SHARED)[-5:]
+@dataclass(frozen=True)
+class Placement:
+    """Where its weights go, and their number format."""
+
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    device_map: DeviceMap = None
 
 
-def opens_model(
-    first: Sequence[str] = (), **behind: Sequence[str]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options that say which model it opens, and how: it takes them together, as `choice`.
+@dataclass(frozen=True)
+class Untrained:
+    """How a model thinks that was not trained to think in latents."""
 
-    behind: which of them --help has behind a parameter of the command's own; first: in front of all.
-    """
+    feedback: Feedback = None
+    chat: Chat = None
+    chat_template: ChatTemplate = None
+    system: System = None
+    markers: Markers = None
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def run(**given: Any) -> None:
-            command(choice=_choice(**{name: given.pop(name) for name in _SHARED if name in given}), **given)
-
-        own = [each for name, each in signature(command).parameters.items() if name != "choice"]
-        assert behind.keys() <= {each.name for each in own}, "no such parameter to stand behind"
-        order = [*_parameters(first)]
-        for each in own:
-            order += [each.replace(kind=Parameter.KEYWORD_ONLY), *_parameters(behind.get(each.name, ()))]
-        run.__signature__ = Signature(order)  # type: ignore[attr-defined]  # from which typer reads the options
-        run.__annotations__ = {each.name: each.annotation for each in order}
-        return run
-
-    return decorate
+    @property
+    def chat_choice(self) -> bool | str | None:
+        """What --chat, --no-chat and --chat-template say together: a name, yes, no, or nothing."""
+        if self.chat is False and self.chat_template is not None:
+            raise CoconutError("--no-chat uses no chat template: leave out --chat-template")
+        return self.chat if self.chat_template is None else self.chat_template
 
 
-def _parameters(names: Iterable[str]) -> Iterator[Parameter]:
-    for name in names:
-        kind, default = _SHARED[name]
-        yield Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+@dataclass(frozen=True)
+class Ending:
+    """How thinking ends early."""
+
+    until_entropy: Annotated[
+        float | None,
+        typer.Option(
+            help="End thinking once the readout's entropy is under X nats, --thoughts being the most.",
+            metavar="X",
+        ),
+    ] = None
+    entropy_steps: Annotated[int, typer.Option(help="… for N thoughts in a row.", metavar="N")] = 1
+
+    def rule(self) -> "StopRule | None":
+        """The rule of --until-entropy and --entropy-steps; None where neither is given."""
+        from coconut_core.runs.halting import EntropyRule
+
+        threshold, steps = self.until_entropy, self.entropy_steps
+        if steps < 1:
+            raise CoconutError(f"entropy-steps must be 1 or more, not {steps}")
+        if threshold is None:
+            if steps != 1:
+                raise CoconutError("--entropy-steps goes with --until-entropy: give that as well")
+            return None
+        if not 0 < threshold < math.inf:
+            raise CoconutError(f"until-entropy must be above 0, in nats, not {threshold:g}")
+        return EntropyRule(threshold, steps)
 
 
-def _choice(
-    model: str, chat: bool | None = None, chat_template: str | None = None, **others: Any
+@dataclass(frozen=True)
+class Printing:
+    """In which form results are printed."""
+
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False
+    as_json: Json = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take options together: where a parameter is a dataclass, its fields are the options."""
+    parameters = signature(command).parameters.values()
+    groups: dict[str, Any] = {
+        parameter.name: parameter.annotation for parameter in parameters if is_dataclass(parameter.annotation)
+    }
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{option: values.pop(option) for option in signature(group).parameters})
+        command(**values)
+
+    options: list[Parameter] = []
+    for parameter in parameters:
+        is_group = parameter.name in groups
+        options += signature(parameter.annotation).parameters.values() if is_group else [parameter]
+    keywords = [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
+    run.__signature__ = Signature(keywords)  # type: ignore[attr-defined]  # from which typer reads the options
+    run.__annotations__ = {option.name: option.annotation for option in options}
+    return run
+
+
+def model_choice(
+    source: Source,
+    placement: Placement,
+    untrained: Untrained,
+    passes: int | None = None,
+    compiled: bool = False,
 ) -> ModelChoice:
-    return ModelChoice(model, chat=chosen_chat(chat, chat_template), **others)
+    """The model that the options name, and how it is opened."""
+    return ModelChoice(
+        source.model,
+        placement.device,
+        placement.dtype,
+        untrained.feedback,
+        untrained.chat_choice,
+        untrained.system,
+        untrained.markers,
+        placement.device_map,
+        passes,
+        compiled,
+        source.base,
+    )
 
 
 def open_model(choice: ModelChoice, thoughts: int | None = None) -> "CoconutModel":
@@ -206,21 +265,6 @@ def open_model(choice: ModelChoice, thoughts: int | None = None) -> "CoconutMode
     if remark and opened.base_lm.config.tie_word_embeddings:
         say(f"note: {remark}", err=True)
     return opened
-
-
-def entropy_rule(threshold: float | None, steps: int) -> "StopRule | None":
-    """The rule of --until-entropy and --entropy-steps; None where it was not asked for."""
-    from coconut_core.runs.halting import EntropyRule
-
-    if steps < 1:
-        raise CoconutError(f"entropy-steps must be 1 or more, not {steps}")
-    if threshold is None:
-        if steps != 1:
-            raise CoconutError("--entropy-steps goes with --until-entropy: give that as well")
-        return None
-    if not 0 < threshold < math.inf:
-        raise CoconutError(f"until-entropy must be above 0, in nats, not {threshold:g}")
-    return EntropyRule(threshold, steps)
 
 
 def report(line: str) -> None:

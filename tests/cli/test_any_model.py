@@ -7,7 +7,7 @@ import pytest
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem
-from coconut_core.terminal.options import entropy_rule
+from coconut_core.terminal.options import Ending
 from tests.cli.conftest import Run
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.core.tiny_gguf import write_gguf
@@ -117,7 +117,7 @@ def test_user_errors_are_one_line(coconut: Run, ordinary: Path) -> None:
 )
 def test_impossible_ends_by_entropy(threshold: float | None, steps: int, said: str) -> None:
     with pytest.raises(CoconutError, match=said):
-        entropy_rule(threshold, steps)
+        Ending(threshold, steps).rule()
 
 
 def test_tied_embeddings_are_told_of_where_the_linear_map_is_chosen(coconut: Run, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from coconut_core.latent.config import CoconutConfig
 from coconut_core.problems import example_problem
 from coconut_core.runs.generate import generate
 from coconut_core.runs.session import Session
-from coconut_core.terminal.options import chosen_chat
+from coconut_core.terminal.options import Untrained
 from coconut_core.training.encoding import Encoder
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
@@ -189,8 +189,9 @@ def test_a_name_where_there_is_one_template(instruct: Path) -> None:
         lambda: CoconutModel.from_pretrained(instruct, chat="rag")
     )
     with pytest.raises(CoconutError, match="--no-chat uses no chat template"):
-        chosen_chat(False, "rag")
-    assert (chosen_chat(True, "rag"), chosen_chat(None, None), chosen_chat(False, None)) == ("rag", None, False)
+        Untrained(chat=False, chat_template="rag").chat_choice  # noqa: B018
+    choices = [Untrained(chat=True, chat_template="rag"), Untrained(), Untrained(chat=False)]
+    assert [choice.chat_choice for choice in choices] == ["rag", None, False]
 
 
 # -- checkpoints -------------------------------------------------------------------------------------------

@@ -1,9 +1,28 @@
-"""How the tests are built."""
+"""How the packages and their tests are built."""
 
 import ast
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
+MOST_LINES_OF_A_MODULE, MOST_LINES_OF_A_FUNCTION = 400, 60
+
+
+def test_no_module_and_no_function_of_the_packages_is_long() -> None:
+    modules = {
+        path: path.read_text("utf-8")
+        for package in ("coconut_core", "coconut_tui")
+        for path in (TESTS.parent / package).rglob("*.py")
+    }
+    long = [path.name for path, text in modules.items() if len(text.splitlines()) > MOST_LINES_OF_A_MODULE]
+    long += [
+        f"{path.name}: {node.name}"
+        for path, text in modules.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MOST_LINES_OF_A_FUNCTION
+    ]
+    assert len(modules) > 200
+    assert long == []
 
 
 def test_no_test_module_imports_another() -> None:
