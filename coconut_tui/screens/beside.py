@@ -7,7 +7,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from coconut_core.common.errors import visible
@@ -26,6 +25,7 @@ from coconut_tui.engine.finding import measure
 from coconut_tui.run.beside import Measured, Side, compared
 from coconut_tui.run.state import RunView
 from coconut_tui.screens.compare import comparison_table
+from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.status import usage_text
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import EDIT_STYLE, verdict_mark
@@ -38,7 +38,7 @@ _ABOUT = (
 )
 
 
-class BesideScreen(ModalScreen[None]):
+class BesideScreen(ReadingDialog):
     """The run on screen beside another model's run of its question; both take their steps together.
 
     The other model lives in an engine of this screen, which ends when it is left.
@@ -52,10 +52,6 @@ class BesideScreen(ModalScreen[None]):
         Binding("escape", "leave", "stop, close"),
         Binding("q,S", "dismiss", "close", show=False),
         Binding("question_mark,f1", "app.explain('beside')", "help"),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
 
     def __init__(self, first: Side, engine: Engine, choice: ModelChoice, thoughts: int | None) -> None:
@@ -112,10 +108,6 @@ class BesideScreen(ModalScreen[None]):
                 engine.stop()
         else:
             self.dismiss()
-
-    def action_scroll(self, by: int) -> None:
-        """Move by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     # -- what comes of it ----------------------------------------------------------------------------------
 

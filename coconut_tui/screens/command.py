@@ -20,7 +20,7 @@ class CommandScreen(ModalScreen[str | None]):
     """Asks for a line; gives None when it is left."""
 
     BINDINGS = [
-        Binding("escape", "leave", "cancel", priority=True),
+        Binding("escape", "dismiss", "cancel", priority=True),
         Binding("tab", "complete", "complete", priority=True),
     ]
 
@@ -59,10 +59,6 @@ class CommandScreen(ModalScreen[str | None]):
         line = self.query_one(Input)
         line.value = completed(line.value, self._complete(line.value))
         line.cursor_position = len(line.value)
-
-    def action_leave(self) -> None:
-        """Leave without one."""
-        self.dismiss(None)
 
     def _show(self, text: str) -> None:
         completions = self._complete(text)

@@ -8,13 +8,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from coconut_core.common.errors import visible
 from coconut_core.records.trace import StepRecord, TokenRecord
 from coconut_tui.run.branches import Said
 from coconut_tui.run.state import ComparedStep, Comparison
+from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_share, verdict_mark
 
@@ -27,14 +27,12 @@ _ABOUT = (
 )
 
 
-class CompareScreen(ModalScreen[None]):
+class CompareScreen(ReadingDialog):
     """Shows a comparison, thought by thought."""
 
     BINDINGS = [
         Binding("question_mark,f1", "app.explain('compare')", "help"),
         Binding("escape,q,C", "dismiss", "close"),
-        Binding("j", "scroll(1)", "down", show=False),
-        Binding("k", "scroll(-1)", "up", show=False),
     ]
 
     def __init__(self, comparison: Comparison) -> None:
@@ -61,10 +59,6 @@ class CompareScreen(ModalScreen[None]):
         marked = ("".join(piece.text for piece in line).startswith("≠") for line in lines)
         first = next((y for y, here in enumerate(marked) if here), 0)
         steps.scroll_to(y=first, animate=False)
-
-    def action_scroll(self, by: int) -> None:
-        """Move by a line."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
 def draw_answers(comparison: Comparison) -> RenderableType:

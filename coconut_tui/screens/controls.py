@@ -8,28 +8,24 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from coconut_core.common.errors import visible
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, ControlRow, distinct_answers, what_it_says
+from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.tokens import chance_text, place_headings, place_note, verdict_mark
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
 
 
-class ControlsScreen(ModalScreen[None]):
+class ControlsScreen(ReadingDialog):
     """Shows the controls as they come in."""
 
     BINDINGS = [
         Binding("escape,q,V", "dismiss", "close"),
         Binding("question_mark,f1", "app.explain('controls')", "help"),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
 
     def __init__(self, verdict: str) -> None:
@@ -57,10 +53,6 @@ class ControlsScreen(ModalScreen[None]):
         self.controlled = controlled
         if self.query("#controls"):  # else it is not there yet, or not any more
             self._show()
-
-    def action_scroll(self, by: int) -> None:
-        """Move by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def _show(self) -> None:
         dialog = self.query_one(VerticalScroll)

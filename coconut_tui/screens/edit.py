@@ -31,7 +31,7 @@ class EditScreen(ModalScreen[str | None]):
 
     BINDINGS = [
         Binding("f1", "app.explain('edit')", "help", priority=True),
-        Binding("escape", "leave", "leave all as it was", priority=True),
+        Binding("escape", "dismiss", "leave all as it was", priority=True),
         Binding("ctrl+s", "apply", "apply in a branch", priority=True),
         Binding("tab", "app.focus_next", "next field", show=True),
     ]
@@ -95,10 +95,6 @@ class EditScreen(ModalScreen[str | None]):
         text = self._whole_text
         if text and not self._missing:
             self.dismiss(text)
-
-    def action_leave(self) -> None:
-        """Leave without one."""
-        self.dismiss(None)
 
     # -- what is shown -------------------------------------------------------------------------------------
 

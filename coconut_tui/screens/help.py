@@ -9,20 +9,18 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from coconut_tui.run.action import AnyAction
+from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.views.guides import Guide
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ReadingDialog):
     """Shows how to read a view, and every action with its keys."""
 
     BINDINGS = [
         Binding("escape,question_mark,f1,q", "dismiss", "close"),
-        Binding("j", "scroll(1)", "down", show=False),
-        Binding("k", "scroll(-1)", "up", show=False),
     ]
 
     def __init__(self, guide: Guide, actions: Sequence[AnyAction]) -> None:
@@ -34,10 +32,6 @@ class HelpScreen(ModalScreen[None]):
             dialog.border_title = f"Help: {self._guide.title}"
             dialog.border_subtitle = "escape closes"
             yield Static(Group(_about(self._guide), _table(self._actions)))
-
-    def action_scroll(self, by: int) -> None:
-        """Move by a line."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
 def _about(guide: Guide) -> Text:

@@ -45,7 +45,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
         Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),
         Binding("f1", "app.explain('problems')", "help", priority=True),
-        Binding("escape", "leave", "close", priority=True),
+        Binding("escape", "dismiss", "close", priority=True),
     ]
 
     def __init__(
@@ -137,10 +137,6 @@ class ProblemsScreen(ModalScreen[int | None]):
     def action_swap(self) -> None:
         """Answer what is listed with other problems' thoughts."""
         self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
-
-    def action_leave(self) -> None:
-        """Close."""
-        self.dismiss(None)
 
     @property
     def _columns(self) -> dict[str, int]:

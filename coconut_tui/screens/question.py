@@ -19,7 +19,7 @@ class QuestionScreen(ModalScreen[None]):
         Binding("ctrl+s,f2", "ask", "ask", priority=True),
         Binding("up", "go(-1)", "earlier questions", show=False, priority=True),
         Binding("down", "go(1)", "later questions", show=False, priority=True),
-        Binding("escape", "leave", "cancel", priority=True),
+        Binding("escape", "dismiss", "cancel", priority=True),
     ]
 
     def __init__(
@@ -87,10 +87,6 @@ class QuestionScreen(ModalScreen[None]):
         """The error was about another text."""
         if not self.waits and event.text_area.text != self._refused:
             self.query_one("#refused", Static).update(Text())
-
-    def action_leave(self) -> None:
-        """Leave the question as it was."""
-        self.dismiss(None)
 
 
 def _error_text(error: str) -> Text:

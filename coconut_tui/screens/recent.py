@@ -23,7 +23,7 @@ class RecentScreen(ModalScreen[str | None]):
     BINDINGS = [
         Binding("down", "cursor(1)", "down", show=False, priority=True),
         Binding("up", "cursor(-1)", "up", show=False, priority=True),
-        Binding("escape", "leave", "leave", priority=True),
+        Binding("escape", "dismiss", "leave", priority=True),
     ]
 
     def __init__(
@@ -72,10 +72,6 @@ class RecentScreen(ModalScreen[str | None]):
         if self._matches:
             before = -1 if options.highlighted is None else options.highlighted
             options.highlighted = min(max(before + by, 0), len(self._matches) - 1)
-
-    def action_leave(self) -> None:
-        """Close."""
-        self.dismiss(None)
 
     def _show(self, words: str) -> None:
         options = self.query_one(OptionList)

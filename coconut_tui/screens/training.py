@@ -11,12 +11,12 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.progress import lines
 from coconut_tui.run.training_log import TrainingLog, draw_training
+from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.text import TextView, plain_title
 
 POLL_EVERY = 1.0  # seconds
@@ -26,16 +26,12 @@ _ABOUT = (
 )
 
 
-class TrainingScreen(ModalScreen[None]):
+class TrainingScreen(ReadingDialog):
     """Follows a log while it is open. The log is read and the plots are drawn in a thread."""
 
     BINDINGS = [
         Binding("escape,q,L", "dismiss", "close"),
         Binding("question_mark,f1", "app.explain('training')", "help"),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
 
     class LogRead(Message):
@@ -86,10 +82,6 @@ class TrainingScreen(ModalScreen[None]):
     @property
     def _room(self) -> Size:
         return self.query_one(VerticalScroll).scrollable_content_region.size
-
-    def action_scroll(self, by: int) -> None:
-        """Move by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def _look(self) -> None:
         if not self._looking:

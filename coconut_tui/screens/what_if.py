@@ -21,7 +21,7 @@ class WhatIfScreen(ModalScreen[str | None]):
 
     BINDINGS = [
         Binding("question_mark,f1", "app.explain('what-if')", "help"),
-        Binding("escape,q", "leave", "close"),
+        Binding("escape,q", "dismiss", "close"),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
     ]
@@ -96,10 +96,6 @@ class WhatIfScreen(ModalScreen[str | None]):
         """Move the cursor."""
         rows = self.query_one(DataTable)
         rows.move_cursor(row=rows.cursor_row + by)
-
-    def action_leave(self) -> None:
-        """Close."""
-        self.dismiss(None)
 
 
 def _cells(variant: Variant, room: int, columns: int) -> list[Text]:

@@ -1,0 +1,22 @@
+"""What the dialogs that are only read have in common."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+
+
+class ReadingDialog(ModalScreen[None]):
+    """A dialog with something to read, which the keys of a pager move."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll(1)", "down", show=False),
+        Binding("k,up", "scroll(-1)", "up", show=False),
+        Binding("pagedown,space", "scroll(10)", "page down", show=False),
+        Binding("pageup", "scroll(-10)", "page up", show=False),
+    ]
+
+    def action_scroll(self, by: int) -> None:
+        """Move by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
