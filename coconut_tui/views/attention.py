@@ -54,10 +54,10 @@ def _prompt(attention: Attention, shares: list[float], ranks: dict[int, str]) ->
         elif entry in attention.spaced or (entry > attention.words and (word[:1].isalnum() or word[:1] == "<")):
             text.append(" ")
         plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else plain_name(word)
-        shown = Text(plain, shade((shares[entry] / top) ** 0.5))
+        shaded = Text(plain, shade((shares[entry] / top) ** 0.5))
         if entry in attention.template:
-            shown.stylize("italic")
-        text.append_text(shown).append(ranks.get(entry, ""), "bold")
+            shaded.stylize("italic")
+        text.append_text(shaded).append(ranks.get(entry, ""), "bold")
     return text
 
 

@@ -8,13 +8,11 @@ from coconut_core.common.cells import padded
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation, numbers_in
 from coconut_core.records.trace import StepRecord
-from coconut_tui.views.view import Sight, step_name
+from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, step_name
 from coconut_tui.widgets.tokens import EDIT_STYLE, share_bar, share_text
 
-_SHOWN = 0.005  # smaller probabilities are left blank
 _BAR = 8  # cells
 _COLUMN = 5  # cells of a value in the table
-_THOUGHTS = 24  # that the table has at most
 
 Sums = Sequence[tuple[str, str]]  # of each step the sum and its result
 
@@ -60,7 +58,7 @@ def _line(sums: Sums, step: int | None, depth: int, number: str, shares: dict[st
         check_equation(f"{total}={result}")
     except CoconutError as error:
         return text.append(f" ✗ {error}\n", EDIT_STYLE)
-    if share >= _SHOWN:
+    if share >= LEAST_SHARE:
         text.append_text(share_bar(share, _BAR))
     return text.append("\n")
 
@@ -68,15 +66,13 @@ def _line(sums: Sums, step: int | None, depth: int, number: str, shares: dict[st
 def _table(sight: Sight, sums: Sums, selected: StepRecord | None) -> Text:
     """Each thought's probability of each result; the last thoughts up to the selected one."""
     assert sight.run is not None
-    thoughts = [step for step in sight.run.steps if step.kind == "thought"]
+    thoughts = last_thoughts(sight.run, selected)
     if not thoughts:
         return Text()
-    before = next((number for number, step in enumerate(thoughts) if step is selected), len(thoughts) - 1)
-    end = max(_THOUGHTS, before + 1)
     results = [result for _, result in sums]
     text = Text("\nresults, thought by thought\n", "dim")
     text.append("    " + "".join(f"{result:>{_COLUMN}}" for result in results) + "\n", "dim")
-    for step in thoughts[max(0, end - _THOUGHTS) : end]:
+    for step in thoughts:
         row = "".join(f"{_share(step.watched.get(result)):>{_COLUMN}}" for result in results)
         mark = "▸" if step is selected else " "
         text.append(f"{mark}{step_name(step):<3}{row}\n", "bold" if step is selected else "")

@@ -8,12 +8,10 @@ from coconut_core.records.graph_reading import GraphMass, graph_layers, graph_ma
 from coconut_core.records.trace import StepRecord
 from coconut_tui.views import expression
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import Sight, View, step_name
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, last_thoughts, step_name
 from coconut_tui.widgets.tokens import share_bar, share_text
 
-_SHOWN = 0.005  # smaller probabilities are left blank
 _LEGEND = ("★ on a shortest path", "✓ right", "✗ wrong candidate")
-_TOTALS = 24  # thoughts whose mass on the frontier is told besides
 
 
 def draw(sight: Sight) -> Text:
@@ -70,12 +68,9 @@ def _masses(mass: GraphMass) -> Text:
 def _totals(sight: Sight, graph: Graph, selected: StepRecord) -> Text:
     """Each thought's mass on the frontier that it should stand on, the last ones up to the selected."""
     assert sight.run is not None
-    thoughts = [step for step in sight.run.steps if step.kind == "thought"]
-    before = next(number for number, step in enumerate(thoughts) if step is selected)
-    end = max(_TOTALS, before + 1)
     text = Text().append("frontier, thought by thought\n", "dim")
     cells = 0
-    for step in thoughts[max(0, end - _TOTALS) : end]:
+    for step in last_thoughts(sight.run, selected):
         share = share_text(_mass(sight, graph, step).frontier)
         word = f"{'▸' if step is selected else ' '}{step_name(step)} {share}"
         if cells + len(word) + 1 > sight.width:
@@ -91,8 +86,8 @@ def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> T
     share = shares.get(name, 0.0)
     mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
     line = Text(f"   {mark} ", "bold")
-    line.append(padded(name, 10), "bold" if share >= 0.1 else "" if share >= _SHOWN else "dim")
-    if share >= _SHOWN:
+    line.append(padded(name, 10), "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim")
+    if share >= LEAST_SHARE:
         line.append_text(share_bar(share, 8))
     return line.append("\n")
 

@@ -12,6 +12,9 @@ from coconut_tui.views.guides import Guide
 from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.tokens import EDIT_BOLD
 
+LEAST_SHARE = 0.005  # smaller probabilities are left blank
+_MOST_THOUGHTS = 24  # in a table of thoughts
+
 
 def _nothing(ask: Ask) -> None:
     return None
@@ -86,6 +89,14 @@ def shade(share: float) -> str:
     """The style of a cell: the larger the share, the more of the bars' colour in its ground."""
     level = min(SHADES - 1, int(max(0.0, share) * SHADES))  # 0 for what is no number
     return f"coconut.shade.{level}" if level else ""
+
+
+def last_thoughts(run: RunView, selected: StepRecord | None) -> list[StepRecord]:
+    """The thoughts that a table has room for: the last ones up to the selected one, or to the end."""
+    thoughts = [step for step in run.steps if step.kind == "thought"]
+    before = next((number for number, step in enumerate(thoughts) if step is selected), len(thoughts) - 1)
+    end = max(_MOST_THOUGHTS, before + 1)
+    return thoughts[max(0, end - _MOST_THOUGHTS) : end]
 
 
 def step_name(step: StepRecord) -> str:
