@@ -93,7 +93,7 @@ class Explorer(ExplorerBase):
         self.take_palette(config.palette)
         self.set_keymap(config.keys)
         self.actions = tuple(
-            replace(each, keys=config.keys.get(each.name, each.keys)) for each in all_actions()
+            replace(action, keys=config.keys.get(action.name, action.keys)) for action in all_actions()
         )
         self.saved = saved
         self.selected = None if saved is None else saved.selected
@@ -150,7 +150,7 @@ class Explorer(ExplorerBase):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers."""
-        yield from (each for each in super().get_system_commands(screen) if each.title == "Theme")
+        yield from (command for command in super().get_system_commands(screen) if command.title == "Theme")
         yield from palette_commands(self, self.action_act)
 
     # -- messages of the engine and the panes --------------------------------------------------------------

@@ -166,12 +166,12 @@ def explore(
 
 
 def _with_last_theme(in_force: "LoadedConfig") -> "Config":
-    from coconut_tui.saved.keeper import kept_theme
+    from coconut_tui.saved.keeper import saved_theme
     from coconut_tui.saved.store import default_folder
 
     settings = in_force.config
     if settings.remember and in_force.sources["theme"] == "default":
-        return replace(settings, theme=kept_theme(default_folder()) or settings.theme)
+        return replace(settings, theme=saved_theme(default_folder()) or settings.theme)
     return settings
 
 

@@ -73,13 +73,13 @@ def _keys(value: Any) -> Mapping[str, str]:
     """Keys by action: a text such as "s,space", or a list of texts."""
     if not isinstance(value, Mapping):
         raise ValueError('write a table such as {step = "s,space"}')
-    chosen: dict[str, str] = {}
-    for name, given in value.items():
-        keys = given.split(",") if isinstance(given, str) else given
+    keys_by_action: dict[str, str] = {}
+    for name, entry in value.items():
+        keys = entry.split(",") if isinstance(entry, str) else entry
         if not isinstance(keys, list) or not keys or not all(map(_is_text, keys)):
             raise ValueError(f"write the keys of '{name}' as a text such as \"s,space\"")
-        chosen[name] = ",".join(key.strip() for key in keys)
-    return chosen
+        keys_by_action[name] = ",".join(key.strip() for key in keys)
+    return keys_by_action
 
 
 def _entry(default: Any, description: str, check: Check) -> Any:
@@ -153,8 +153,8 @@ def load_config(
     environment: Mapping[str, str] | None = None,
     check_keys: Callable[[Mapping[str, str]], object] = lambda keys: None,
 ) -> LoadedConfig:
-    """The settings in force. command_line holds what was given there, None for what was not; check_keys raises
-    ValueError for keys that do not fit the actions there are.
+    """The settings in force. command_line holds the options given there, None for those that were not;
+    check_keys raises ValueError for keys that do not fit the actions there are.
 
     Raises CoconutError in one line for an entry that is unknown or not allowed, and for a file that was named
     and cannot be read.
@@ -165,12 +165,12 @@ def load_config(
     table = _read_file(path, must_exist=named is not None)
     values: dict[str, Any] = {}
     sources = {item.name: "default" for item in fields(Config)}
-    for source, given, spell in (
+    for source, entries, spell in (
         ("file", table or {}, lambda name: f"{path}: '{name}'"),
         ("environment", _from_environment(environment), lambda name: PREFIX + name.upper()),
         ("command line", command_line or {}, lambda name: f"--{name.replace('_', '-')}"),
     ):
-        for name, value in given.items():
+        for name, value in entries.items():
             if source == "command line" and value is None:
                 continue
             values[name], sources[name] = _checked(name, value, spell(name), check_keys), source
@@ -197,12 +197,12 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any] | None:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """COCONUT_TUI_TOP_K=5 as {"top_k": 5}: text where text is wanted, else the value as TOML writes it."""
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for variable, text in environment.items():
         if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
             name = variable.removeprefix(PREFIX).lower()
-            found[name] = text if isinstance(getattr(Config(), name, None), str) else _as_toml(text)
-    return found
+            entries[name] = text if isinstance(getattr(Config(), name, None), str) else _as_toml(text)
+    return entries
 
 
 def _as_toml(text: str) -> Any:
@@ -217,13 +217,13 @@ def _checked(name: str, value: Any, spelling: str, check_keys: Callable[[Mapping
     if name not in known:
         raise CoconutError(f"{spelling} is no setting: known are {', '.join(known)}")
     try:
-        kept = known[name](value)
+        checked = known[name](value)
         if name == "keys":
-            check_keys(kept)
-        return kept
+            check_keys(checked)
+        return checked
     except ValueError as error:
-        shown = json.dumps(value, ensure_ascii=False, default=str)
-        raise CoconutError(f"{spelling} cannot be {shown}: {error}") from error
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        raise CoconutError(f"{spelling} cannot be {text}: {error}") from error
 
 
 def _toml(value: str | int | bool) -> str:

@@ -19,7 +19,7 @@ from coconut_core.records.answers import conclusion, final_answer
 from coconut_core.runs.generate import Answer, run
 from coconut_core.runs.session import Session
 from coconut_tui.engine.deciding import parting, probabilities
-from coconut_tui.engine.live import Stop, Stopped, stopping
+from coconut_tui.engine.live import Interrupted, Stop, stopping
 from coconut_tui.engine.readings import ANSWERED_TOGETHER
 from coconut_tui.run.controlled import Controlled, ControlRow, Swaps
 
@@ -34,15 +34,15 @@ _Draw = tuple[Case, Plan]
 
 def _pool(model: CoconutModel, problems: Sequence[Problem]) -> list[Case]:
     """Some problems whose thoughts can be drawn, always the same of the same."""
-    chosen = random.Random("others").sample(list(problems), min(OTHERS, len(problems)))
-    return [case for case in _cases(model, chosen) if case.own.thoughts.shape[0]]
+    sample = random.Random("others").sample(list(problems), min(OTHERS, len(problems)))
+    return [case for case in _cases(model, sample) if case.own.thoughts.shape[0]]
 
 
-def _drawn(problem: Problem, pool: Sequence[Case], donor: str) -> list[Case]:
+def _donors(problem: Problem, pool: Sequence[Case], donor: str) -> list[Case]:
     """Other problems of the pool whose thoughts a donor gives to one problem, always the same."""
-    numbers = DONORS[donor].among(problem, [other.problem for other in pool])
-    chosen = random.Random(f"swaps {problem.question}").sample(numbers, min(DRAWS, len(numbers)))
-    return [pool[number] for number in chosen]
+    numbers = DONORS[donor].among(problem, [case.problem for case in pool])
+    sample = random.Random(f"swaps {problem.question}").sample(numbers, min(DRAWS, len(numbers)))
+    return [pool[number] for number in sample]
 
 
 # -- one question ------------------------------------------------------------------------------------------
@@ -62,34 +62,34 @@ def control_question(
     except CoconutError as error:
         show(Controlled(error=str(error)))
         return
-    drawn: dict[str, list[_Draw]] = {}
+    draws: dict[str, list[_Draw]] = {}
     rows: list[ControlRow] = []
     for name, control in CONTROLS.items():
         try:
-            drawn[name], missing = _draws(study, case, control), ""
+            draws[name], missing = _draws(study, case, control), ""
         except CoconutError as error:
-            drawn[name], missing = [], str(error)
-        rows.append(ControlRow(name, control.description, len(drawn[name]), missing))
-    found = Controlled(tuple(rows), own=bench.judged(case.answer.text, case.answer.stopped_by))
-    show(found)
+            draws[name], missing = [], str(error)
+        rows.append(ControlRow(name, control.description, len(draws[name]), missing))
+    table = Controlled(tuple(rows), own=bench.judged(case.answer.text, case.answer.stopped_by))
+    show(table)
     if stop():
         return
 
     def tell(answers: Mapping[str, Sequence[Answer]]) -> None:
-        nonlocal found
+        nonlocal table
         rows = (
-            _counted(bench, row, case, drawn, answers) if row.name in answers and not row.said else row
-            for row in found.rows
+            _counted(bench, row, case, draws, answers) if row.name in answers and not row.said else row
+            for row in table.rows
         )
-        found = replace(found, rows=tuple(rows))
-        show(found)
+        table = replace(table, rows=tuple(rows))
+        show(table)
 
     try:
-        answers = _answered_with(study, case, drawn, stop, tell)
-    except Stopped:
+        answers = _answered_with(study, case, draws, stop, tell)
+    except Interrupted:
         return
     tell(answers)
-    _add_probabilities(bench.model, case, drawn, answers, found, stop, show)
+    _add_probabilities(bench.model, case, draws, answers, table, stop, show)
 
 
 def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) -> tuple[Case, Study]:
@@ -102,7 +102,7 @@ def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) ->
             "this model takes no thoughts here, so there is nothing to put in their place: ] plans one"
         )
     case = replace(case, donors=dict(zip(("twin",), of_twin, strict=False)))
-    pool = [other for other in _pool(bench.model, others) if other.problem.question != problem.question]
+    pool = [donor for donor in _pool(bench.model, others) if donor.problem.question != problem.question]
     return case, Study(bench.model, [case, *pool], answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
 
 
@@ -123,53 +123,53 @@ def _draws(study: Study, case: Case, control: Control) -> list[_Draw]:
     if control.name == "mean" and not pool:
         raise CoconutError(DONORS["mean"].missing)
     times = min(DRAWS, control.outcomes(case.own.thoughts.shape[0]))
-    given = [case] * max(1, int(times))
-    if control.donor and (drawn := _drawn(case.problem, pool, control.donor)):
-        given = [replace(case, donors={control.donor: other}) for other in drawn]
-    return [(each, study.plan(control, each, number)) for number, each in enumerate(given)]
+    cases = [case] * max(1, int(times))
+    if control.donor and (donors := _donors(case.problem, pool, control.donor)):
+        cases = [replace(case, donors={control.donor: donor}) for donor in donors]
+    return [(with_donor, study.plan(control, with_donor, number)) for number, with_donor in enumerate(cases)]
 
 
 def _answered_with(
     study: Study,
     case: Case,
-    drawn: Mapping[str, Sequence[_Draw]],
+    draws: Mapping[str, Sequence[_Draw]],
     stop: Stop,
     tell: Callable[[Mapping[str, Sequence[Answer]]], None],
 ) -> dict[str, list[Answer]]:
     """The answers of each control, a draw each, all in one batch; tell gets those of a control once all its
-    draws have ended. Raises Stopped."""
+    draws have ended. Raises Interrupted."""
     by_key: dict[str, Answer] = {}
 
-    def ended(key: tuple[int, str], answer: Answer) -> None:
-        by_key[key[1]] = answer
-        name = key[1].rpartition(" ")[0]
-        keys = [f"{name} {number}" for number in range(len(drawn[name]))]
-        if all(each in by_key for each in keys):
-            tell({name: [by_key[each] for each in keys]})
+    def ended(ending: tuple[int, str], answer: Answer) -> None:
+        by_key[ending[1]] = answer
+        name = ending[1].rpartition(" ")[0]
+        keys = [f"{name} {number}" for number in range(len(draws[name]))]
+        if all(key in by_key for key in keys):
+            tell({name: [by_key[key] for key in keys]})
 
     plans: dict[str, Plan | None] = {
-        f"{name} {number}": plan for name, draws in drawn.items() for number, (_, plan) in enumerate(draws)
+        f"{name} {number}": plan for name, row in draws.items() for number, (_, plan) in enumerate(row)
     }
     alone = replace(study, cases=[case])
     for _ in answers_to(alone, [plans], lambda count: None, interrupt=stopping(stop), ended=ended):
         pass
-    return {name: [by_key[f"{name} {number}"] for number in range(len(draws))] for name, draws in drawn.items()}
+    return {name: [by_key[f"{name} {number}"] for number in range(len(row))] for name, row in draws.items()}
 
 
 def _counted(
     bench: "Workbench",
     row: ControlRow,
     case: Case,
-    drawn: Mapping[str, Sequence[_Draw]],
+    draws: Mapping[str, Sequence[_Draw]],
     answers: Mapping[str, Sequence[Answer]],
 ) -> ControlRow:
     prefix = bench.model.config.answer_prefix
-    own, said = final_answer(case.answer.text, prefix), answers[row.name]
-    texts = [final_answer(answer.text, prefix) for answer in said]
-    donors = [given.donors.get(CONTROLS[row.name].donor) for given, _ in drawn[row.name]]
+    own = final_answer(case.answer.text, prefix)
+    texts = [final_answer(answer.text, prefix) for answer in answers[row.name]]
+    donors = [with_donor.donors.get(CONTROLS[row.name].donor) for with_donor, _ in draws[row.name]]
     return replace(
         row,
-        said=tuple(bench.judged(answer.text, answer.stopped_by) for answer in said),
+        said=tuple(bench.judged(answer.text, answer.stopped_by) for answer in answers[row.name]),
         changed=sum(text != own for text in texts),
         donors=None
         if not donors or None in donors
@@ -183,33 +183,33 @@ def _counted(
 def _add_probabilities(
     model: CoconutModel,
     case: Case,
-    drawn: Mapping[str, Sequence[_Draw]],
+    draws: Mapping[str, Sequence[_Draw]],
     answers: Mapping[str, Sequence[Answer]],
-    found: Controlled,
+    table: Controlled,
     stop: Stop,
     show: Callable[[Controlled], None],
 ) -> None:
     """How likely the next words are where the answers to the question part, row by row."""
     if not rule_named(model.config.feedback).reads_state:  # no Session edits it
-        show(replace(found, complete=True))
+        show(replace(table, complete=True))
         return
     start, own = Session(model, case.problem.question), Plan.feeding(case.own.thoughts)
     others = [answer for row in answers.values() for answer in row]
     at = parting(model, case.problem, case.answer, others, start, own)
     if at is None:
-        show(replace(found, complete=True))
+        show(replace(table, complete=True))
         return
-    found = replace(found, place=at.place(model), probabilities=probabilities(start, own, at))
-    for number, row in enumerate(found.rows):
+    table = replace(table, place=at.place(model), probabilities=probabilities(start, own, at))
+    for number, row in enumerate(table.rows):
         if stop():
             return
         if row.draws:
-            each = [probabilities(start, plan, at) for _, plan in drawn[row.name]]
-            means = tuple(map(fmean, zip(*each, strict=True)))
-            rows = (*found.rows[:number], replace(row, probabilities=means), *found.rows[number + 1 :])
-            found = replace(found, rows=rows)
-            show(found)
-    show(replace(found, complete=True))
+            by_draw = [probabilities(start, plan, at) for _, plan in draws[row.name]]
+            means = tuple(map(fmean, zip(*by_draw, strict=True)))
+            rows = (*table.rows[:number], replace(row, probabilities=means), *table.rows[number + 1 :])
+            table = replace(table, rows=rows)
+            show(table)
+    show(replace(table, complete=True))
 
 
 # -- many problems -----------------------------------------------------------------------------------------
@@ -233,8 +233,8 @@ def swap_thoughts(
     for start in range(0, len(numbers), ANSWERED_TOGETHER):
         if stop():
             return
-        chosen = numbers[start : start + ANSWERED_TOGETHER]
-        cases = _cases(model, [problems[number] for number in chosen])
+        batch = numbers[start : start + ANSWERED_TOGETHER]
+        cases = _cases(model, [problems[number] for number in batch])
         study = Study(model, cases, answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
         plans = [_swaps(study, case, pool) for case in cases]
         if stop():
@@ -244,9 +244,9 @@ def swap_thoughts(
             changed[id(case)] += final_answer(answer.text, prefix) != final_answer(case.answer.text, prefix)
         show(
             {
-                number: Swaps(changed[id(case)], len(each))
-                for number, case, each in zip(chosen, cases, plans, strict=True)
-                if each
+                number: Swaps(changed[id(case)], len(swaps))
+                for number, case, swaps in zip(batch, cases, plans, strict=True)
+                if swaps
             }
         )
 
@@ -257,5 +257,5 @@ def _swaps(study: Study, case: Case, pool: Sequence[Case]) -> dict[str, Plan | N
         return {}
     return {
         f"swap {number}": study.plan(CONTROLS["random"], replace(case, donors={"random": donor}))
-        for number, donor in enumerate(_drawn(case.problem, pool, "random"))
+        for number, donor in enumerate(_donors(case.problem, pool, "random"))
     }

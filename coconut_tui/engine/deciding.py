@@ -47,12 +47,12 @@ def parting(
     with a plan for its thoughts) is least sure. None where nothing was said.
     """
     prefix = model.config.answer_prefix
-    said = [final_answer(each.text, prefix) for each in (own, *others)]
-    first, second, judged = said[0], None, False
-    rivals = [said[0], *(text for text, _ in Counter(said).most_common())]
+    texts = [final_answer(answer.text, prefix) for answer in (own, *others)]
+    first, second, judged = texts[0], None, False
+    rivals = [texts[0], *(text for text, _ in Counter(texts).most_common())]
     if problem is not None and problem.answer:
         judged, second = True, wrong_answer(problem)
-        first = said[0] if is_right(said[0], problem, prefix) else problem.answer
+        first = texts[0] if is_right(texts[0], problem, prefix) else problem.answer
         rivals = [text for text in rivals if not is_right(text, problem, prefix)]
     if second is None:
         second = next((text for text in rivals if text and text != first), None)
@@ -62,11 +62,11 @@ def parting(
     if second is None:
         unsure = _least_sure(start, plan, words)
         return Parting(words[:unsure], (words[unsure],), judged)
-    other = _ids(model, second, own)
-    place = first_difference(words, other)
-    if place == min(len(words), len(other)):
+    rival = _ids(model, second, own)
+    place = first_difference(words, rival)
+    if place == min(len(words), len(rival)):
         return None
-    return Parting(words[:place], (words[place], other[place]), judged)
+    return Parting(words[:place], (words[place], rival[place]), judged)
 
 
 def probabilities(start: Session, plan: Plan, at: Parting) -> tuple[float, ...]:
@@ -80,8 +80,8 @@ def probabilities(start: Session, plan: Plan, at: Parting) -> tuple[float, ...]:
 
 def first_difference(first: Sequence[int], second: Sequence[int]) -> int:
     """The first place at which two answers differ; the length of the shorter where they do not."""
-    for place, (mine, other) in enumerate(zip(first, second, strict=False)):
-        if mine != other:
+    for place, (mine, theirs) in enumerate(zip(first, second, strict=False)):
+        if mine != theirs:
             return place
     return min(len(first), len(second))
 

@@ -157,10 +157,10 @@ class Engine:
         """Run on to where so many steps have been taken, or to the end, or go back to there."""
 
         def work(bench: "Workbench", job: Job) -> None:
-            taken = len(bench.run.session.steps)
-            if position < taken:
+            count = len(bench.run.session.steps)
+            if position < count:
                 bench.rewind(position)
-            elif position > taken:
+            elif position > count:
                 bench.take(lambda run: len(run.session.steps) >= position, lambda: job.stopped)
 
         self._do("stepping", work)
@@ -188,7 +188,7 @@ class Engine:
         self._do("going to the branch", lambda bench, job: bench.move(branch))
 
     def rename(self, branch: int, name: str) -> None:
-        """Call a branch something else."""
+        """Give a branch another name."""
         self._do("renaming", lambda bench, job: bench.rename(branch, name))
 
     def delete(self, branch: int) -> None:
@@ -231,9 +231,9 @@ class Engine:
 
             if self._looker is None:
                 self._looker = Looker(self._open_bench)
-            found = self._looker.find(ask, lambda: job.stopped)
-            if found is not None:
-                self.tell(show, found)
+            answer = self._looker.find(ask, lambda: job.stopped)
+            if answer is not None:
+                self.tell(show, answer)
 
         self._worker.send("looking inside", work, LOOK)
 
@@ -246,11 +246,11 @@ class Engine:
         counts. See coconut_tui.engine.finding."""
         self._worker.send(activity, lambda job: find(self._open_bench, job), kind)
 
-    def tell(self, show: Callable[[T], object], found: T) -> None:
-        """Call show with what was found out, in the interface's thread."""
+    def tell(self, show: Callable[[T], object], result: T) -> None:
+        """Call show with a result, in the interface's thread."""
 
         def call() -> None:
-            show(found)
+            show(result)
 
         self._post(Callback(call))
 

@@ -25,9 +25,9 @@ def preview(engine: Engine, text: str, segment: int, show: Callable[[Preview], o
     def find(bench: "Workbench", job: Job) -> None:
         from coconut_tui.engine.readings import preview
 
-        found = preview(bench, text, segment, lambda: job.stopped)
-        if found is not None and not job.stopped:
-            engine.tell(show, found)
+        outcome = preview(bench, text, segment, lambda: job.stopped)
+        if outcome is not None and not job.stopped:
+            engine.tell(show, outcome)
 
     engine.find_out("looking ahead", find, PREVIEW)
 
@@ -68,11 +68,11 @@ def answer_all(
 
         done = 0
 
-        def tell(said: Mapping[int, Said]) -> None:
+        def tell(answers: Mapping[int, Said]) -> None:
             nonlocal done
-            done += len(said)
+            done += len(answers)
             job.progress(done, len(problems))
-            engine.tell(show, said)
+            engine.tell(show, answers)
 
         answer_all(bench, problems, lambda: job.stopped, tell)
 
@@ -85,9 +85,9 @@ def control(engine: Engine, others: Sequence[Problem], show: Callable[[Controlle
     def find(bench: "Workbench", job: Job) -> None:
         from coconut_tui.engine.controlling import control_question
 
-        def tell(found: Controlled) -> None:
-            job.progress(sum(bool(row.probabilities) for row in found.rows), len(found.rows))
-            engine.tell(show, found)
+        def tell(table: Controlled) -> None:
+            job.progress(sum(bool(row.probabilities) for row in table.rows), len(table.rows))
+            engine.tell(show, table)
 
         control_question(bench, others, lambda: job.stopped, tell)
 
@@ -122,13 +122,13 @@ def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -
     """How far the thoughts of two engines' runs lie apart, as far as the two models can be compared."""
 
     def look(bench: "Workbench", job: Job) -> None:
-        from coconut_tui.engine.apart import apart, seen_in
+        from coconut_tui.engine.apart import apart, thoughts_of
 
-        mine = seen_in(bench)
+        mine = thoughts_of(bench)
 
-        def compare(other: "Workbench", later: Job) -> None:
+        def compare(second_bench: "Workbench", later: Job) -> None:
             if not later.stopped:
-                second.tell(show, apart(mine, seen_in(other)))
+                second.tell(show, apart(mine, thoughts_of(second_bench)))
 
         if not job.stopped:
             second.find_out("measuring", compare, MEASURE)

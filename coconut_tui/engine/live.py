@@ -20,19 +20,19 @@ LETTERS = {"thought": THOUGHT, "marker": MARKER, "token": WORD}
 _MOVES = {Move.THINK: THOUGHT, Move.END_THINKING: MARKER, Move.SPEAK: WORD}
 
 Stop = Callable[[], bool]  # whether to end as soon as possible
-Place = tuple[int, int]  # latent segment (from 0) and number of the thought in it (from 1)
+ThoughtPlace = tuple[int, int]  # latent segment (from 0) and number of the thought in it (from 1)
 
 
-class Stopped(Exception):  # noqa: N818  (it is no error)
+class Interrupted(Exception):  # noqa: N818  (it is no error)
     """What was going on was to end."""
 
 
 def stopping(stop: Stop) -> Callable[[], None]:
-    """What raises Stopped as soon as there is to be an end."""
+    """What raises Interrupted as soon as there is to be an end."""
 
     def check() -> None:
         if stop():
-            raise Stopped
+            raise Interrupted
 
     return check
 
@@ -58,7 +58,7 @@ class LiveRun:
         """planned: the number of thoughts asked for; watched: names and token ids whose probability is kept."""
         self.session = session
         self.planned = planned
-        self.edits: Mapping[Place, Intervention] = {}
+        self.edits: Mapping[ThoughtPlace, Intervention] = {}
         self._watched = watched
         self._records: list[StepRecord] = []
         self._ahead: Ahead | None = None
@@ -88,7 +88,7 @@ class LiveRun:
         return self.session.next_move in (Move.SPEAK, Move.NOTHING)
 
     @property
-    def next_thought(self) -> Place:
+    def next_thought(self) -> ThoughtPlace:
         """The place of the thought that would be taken next."""
         return _next_thought(self.session)
 
@@ -147,7 +147,7 @@ class LiveRun:
         self.session.rewind(position)
         del self._records[position:]
 
-    def reach(self, decisions: Decisions, edits: Mapping[Place, Intervention]) -> None:
+    def reach(self, decisions: Decisions, edits: Mapping[ThoughtPlace, Intervention]) -> None:
         """Become the run of these decisions; edits are theirs, looked up. What both have in common stays."""
         if decisions.thoughts != self.planned:
             if decisions.thoughts is None:
@@ -210,7 +210,7 @@ class LiveRun:
     def _wants_to_think(self) -> bool:
         return self.session.next_move is Move.THINK
 
-    def _shared(self, moves: str, edits: Mapping[Place, Intervention]) -> int:
+    def _shared(self, moves: str, edits: Mapping[ThoughtPlace, Intervention]) -> int:
         for position, (step, move) in enumerate(zip(self.session.steps, moves, strict=False)):
             if LETTERS[step.kind] != move:
                 return position
@@ -219,7 +219,7 @@ class LiveRun:
         return min(len(self.session.steps), len(moves))
 
 
-def _next_thought(session: Session) -> Place:
+def _next_thought(session: Session) -> ThoughtPlace:
     if not session.steps:
         return 0, 1
     last = session.steps[-1]

@@ -37,7 +37,7 @@ from coconut_tui.run.lookups import (
 )
 from coconut_tui.run.state import RECORDED_TOKENS, marker_name
 
-KEPT = 512  # columns of the lens that are not computed again
+MOST_COLUMNS = 512  # columns of the lens that are not computed again
 TOGETHER = 64  # states read by the LM head at once; it can be stopped between two
 MOST_STEPS = 24  # behind the prompt that attention tells apart; of more it tells the sum
 
@@ -131,16 +131,16 @@ class Looker:
         places = [n for n in range(ask.first, len(ask.decisions.moves)) if steps[n].kind != "token"]
         keys = {place: (ask.question, as_asked(ask.decisions, place)) for place in places}
         missing = [place for place in places if keys[place] not in self._columns]
-        lens, tuned, note = self._chosen_lens()
+        lens, tuned, note = self._fitting_lens()
         if missing:
             passes = self._passes(missing[0], missing[-1], stop)
             for place in missing:
                 if stop():
                     return None
                 states = lens.states(passes[place - missing[0]].layers[0])
-                column = tuple(recorded(each.top(LENS_TOKENS)) for each in readouts(self._model, states))
+                column = tuple(recorded(readout.top(LENS_TOKENS)) for readout in readouts(self._model, states))
                 self._columns[keys[place]] = column
-            while len(self._columns) > KEPT:
+            while len(self._columns) > MOST_COLUMNS:
                 self._columns.popitem(last=False)
         columns = (
             LensColumn(place, name_of(steps[place], short=True), self._columns[keys[place]]) for place in places
@@ -162,17 +162,17 @@ class Looker:
         places = [number for number, step in enumerate(steps) if step.kind != "token"]
         known = self._known_courses(ask, names)
         shares = {token: list(known.get(token, ())) for token in ids}
-        begun = min((len(each) for each in shares.values()), default=0)
+        begun = min(map(len, shares.values()), default=0)
         for start in range(begun, len(places), TOGETHER):
             if stop():
                 return None
             states = torch.stack([steps[place].hidden for place in places[start : start + TOGETHER]])
             with torch.inference_mode():
                 logits = self._model.logits(states.to(self._model.dtype)).float()
-                found = torch.softmax(logits, dim=-1)[:, list(ids.values())].T.tolist()
-            for token, more in zip(ids, found, strict=True):
+                probabilities = torch.softmax(logits, dim=-1)[:, list(ids.values())].T.tolist()
+            for token, more in zip(ids, probabilities, strict=True):
                 shares[token][start:] = more
-        courses = Courses({token: tuple(each) for token, each in shares.items()}, tuple(unknown), names)
+        courses = Courses({token: tuple(course) for token, course in shares.items()}, tuple(unknown), names)
         self._last_courses = ask, courses
         return courses
 
@@ -204,7 +204,7 @@ class Looker:
             run = self._run_of(number, decisions)
             if run is None or stop():
                 return None
-            common, like = max(((decisions.shared(each), other) for other, each in done), default=(0, 0))
+            common, like = max(((decisions.shared(past), branch) for branch, past in done), default=(0, 0))
             way = list(ways.get(like, ())[: decisions.moves[:common].count(THOUGHT)])
             for step in run.session.steps[common : len(decisions.moves)]:
                 if step.kind == "thought" and bool(torch.isfinite(step.hidden).all()):
@@ -216,15 +216,15 @@ class Looker:
         if len(states) < 2:
             return Failed("Two thoughts that are numbers make a way: take another one (s).")
         coordinates, explained = in_two_dimensions(torch.stack(states))
-        drawn = zip(points, coordinates.tolist(), strict=True)
-        return Trajectory(tuple(Point(*about, x, y) for about, (x, y) in drawn), ways, explained)
+        placed = zip(points, coordinates.tolist(), strict=True)
+        return Trajectory(tuple(Point(*about, x, y) for about, (x, y) in placed), ways, explained)
 
     # -- inside --------------------------------------------------------------------------------------------
 
     def _last_step(self, ask: Ask) -> Step:
         return self._bench.run.session.steps[len(ask.decisions.moves) - 1]
 
-    def _chosen_lens(self) -> tuple[Lens, TunedLens | None, str]:
+    def _fitting_lens(self) -> tuple[Lens, TunedLens | None, str]:
         """The tuned lens where the checkpoint has one that fits, else the plain one, and why."""
         if self._lens is None:
             tuned, note = None, ""
@@ -240,7 +240,8 @@ class Looker:
 
         The run is thought again from there on a copy; where it is stopped, what is left is missing.
         """
-        run, moves, found = self._bench.run.copy(), self._bench.run.moves, []
+        run, moves = self._bench.run.copy(), self._bench.run.moves
+        passes: list[Seen] = []
         run.rewind(max(first - 1, 0))
         with torch.inference_mode(), watching(self._model, attention=attention) as watch:
             for place in range(first, last + 1):
@@ -251,9 +252,9 @@ class Looker:
                 else:
                     prompt = torch.tensor([run.session.prompt_ids], device=self._model.device)
                     self._model.start_context(prompt)
-                found.append(watch.passes[-1])
+                passes.append(watch.passes[-1])
                 watch.passes.clear()
-        return found
+        return passes
 
     def _run_of(self, number: int, decisions: Decisions) -> LiveRun | None:
         """A run of a branch with at least these steps; what is held in memory stays as it is."""
@@ -262,7 +263,7 @@ class Looker:
             return None
         cut = known[number].upto(len(decisions.moves))
         edits, held = self._bench.plans.edits_of(cut), self._bench.live.get(number)
-        if held is not None and held.moves.startswith(cut.moves) and _edits_taken(held, cut.moves) == edits:
+        if held is not None and held.moves.startswith(cut.moves) and _edits_done(held, cut.moves) == edits:
             return held
         run = self._bench.new_run(cut.thoughts)
         run.reach(cut, edits)
@@ -304,6 +305,6 @@ def in_two_dimensions(states: Tensor) -> tuple[Tensor, tuple[float, float]]:
     return coordinates, (shares[0], shares[1])
 
 
-def _edits_taken(run: LiveRun, moves: str) -> dict[tuple[int, int], object]:
+def _edits_done(run: LiveRun, moves: str) -> dict[tuple[int, int], object]:
     steps: Sequence[Step] = run.session.steps[: len(moves)]
     return {(step.segment, step.index): step.edit for step in steps if step.edit is not None}

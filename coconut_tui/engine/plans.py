@@ -9,7 +9,7 @@ from coconut_core.interventions import Intervention, Plan
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import bind, read_commands
 from coconut_core.problems.base import Problem
-from coconut_tui.engine.live import Place
+from coconut_tui.engine.live import ThoughtPlace
 from coconut_tui.run.branches import Decisions, Edit
 
 
@@ -38,7 +38,7 @@ class Plans:
             self._plans[key] = bind(read_commands(text), self._sources[thoughts])
         return self._plans[key]
 
-    def edits_of(self, decisions: Decisions) -> dict[Place, Intervention]:
+    def edits_of(self, decisions: Decisions) -> dict[ThoughtPlace, Intervention]:
         """The interventions of a run by the place of the thought."""
         return {
             (edit.segment, edit.thought): self.plan(edit.text, edit.thoughts).edits[edit.thought]

@@ -15,7 +15,7 @@ from coconut_core.records.trace import StepRecord
 from coconut_core.runs.generate import Answer, generate
 from coconut_core.runs.steps import Step
 from coconut_tui.engine.deciding import parting, probabilities
-from coconut_tui.engine.live import LiveRun, Place, Stop, Stopped, stopping
+from coconut_tui.engine.live import Interrupted, LiveRun, Stop, ThoughtPlace, stopping
 from coconut_tui.run.branches import THOUGHT, Said
 from coconut_tui.run.state import ComparedStep, Comparison, Preview, Variant, WhatIf
 
@@ -96,8 +96,8 @@ def what_if(
     def ended(place: int, answer: Answer) -> None:
         answers[rows[place]] = answer
         if 0 in answers:  # without it nobody knows what has changed
-            for number, each in answers.items():
-                variants[number] = _answered(bench, variants[number], each, answers[0])
+            for number, known in answers.items():
+                variants[number] = _answered(bench, variants[number], known, answers[0])
             show(WhatIf(title, tuple(variants)))
 
     try:
@@ -109,7 +109,7 @@ def what_if(
             interrupt=stopping(stop),
             ended=ended,
         )
-    except Stopped:
+    except Interrupted:
         return
     start = bench.model.start(bench.tree.question, planned)
     others = [answers[number] for number in rows if number]
@@ -128,10 +128,10 @@ def what_if(
 
 def _answered(bench: "Workbench", variant: Variant, answer: Answer, usual: Answer) -> Variant:
     """A row with what was said in it, beside what is said where nothing is changed."""
-    said, prefix = bench.judged(answer.text, answer.stopped_by), bench.model.config.answer_prefix
+    judged, prefix = bench.judged(answer.text, answer.stopped_by), bench.model.config.answer_prefix
     aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
-    changed = said.answer != bench.judged(usual.text, usual.stopped_by).answer
-    return replace(variant, said=said, changed=changed, aloud=aloud)
+    changed = judged.answer != bench.judged(usual.text, usual.stopped_by).answer
+    return replace(variant, said=judged, changed=changed, aloud=aloud)
 
 
 def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:
@@ -164,14 +164,14 @@ def compare(bench: "Workbench", first: int, second: int) -> Comparison:
     )
 
 
-def _by_place(run: LiveRun) -> dict[Place, tuple[Step, StepRecord]]:
+def _by_place(run: LiveRun) -> dict[ThoughtPlace, tuple[Step, StepRecord]]:
     steps = zip(run.session.steps, run.records(), strict=True)
     return {(step.segment, step.index): (step, record) for step, record in steps if step.kind == "thought"}
 
 
 def _compared(
     bench: "Workbench",
-    place: Place,
+    place: ThoughtPlace,
     first: tuple[Step, StepRecord] | None,
     second: tuple[Step, StepRecord] | None,
 ) -> ComparedStep:
@@ -201,12 +201,12 @@ def answer_all(
     for start in range(0, len(numbers), ANSWERED_TOGETHER):
         if stop():
             return
-        chosen = numbers[start : start + ANSWERED_TOGETHER]
-        answers = generate(bench.model, [problems[number].question for number in chosen])
+        batch = numbers[start : start + ANSWERED_TOGETHER]
+        answers = generate(bench.model, [problems[number].question for number in batch])
         prefix = bench.model.config.answer_prefix
         show(
             {
                 number: Said.judged(answer.text, prefix, problems[number], answer.stopped_by)
-                for number, answer in zip(chosen, answers, strict=True)
+                for number, answer in zip(batch, answers, strict=True)
             }
         )

@@ -82,7 +82,7 @@ class Replay:
         for number in range(self._position, end):
             before = steps[number - 1] if number and steps[number - 1].kind == "thought" else None
             graph = None if self.trace.problem is None else self.trace.problem.graph
-            right = self._said(number + 1).right
+            right = self._answer(number + 1).right
             moment = Moment(steps[number], before, graph, self.trace.first_thought_hops, right)
             hit = first_hit(breakpoints, moment)
             if hit is not None:
@@ -96,19 +96,19 @@ class Replay:
         steps = self.trace.steps[: self._position]
         ended = bool(steps) and steps[-1].kind != "thought"
         thoughts = self.trace.settings.get("thoughts")
-        said = self._said(self._position)
-        branch = Branch(1, "main", Decisions(), said=said if said.text else None)
+        answer = self._answer(self._position)
+        branch = Branch(1, "main", Decisions(), said=answer if answer.text else None)
         view = RunView(
             tree=Tree(self.trace.question, self.trace.problem, None, (branch,)),
             steps=steps,
             thoughts=thoughts if isinstance(thoughts, int) else len(self.trace.thoughts()),
-            mode="finished" if said.stopped_by == END else "speaking" if ended else "thinking",
-            said=said,
+            mode="finished" if answer.stopped_by == END else "speaking" if ended else "thinking",
+            said=answer,
             around=around_thoughts(self.trace.settings.get("markers")),
         )
         self._post(RunChanged(lambda: view, replayed=True))
 
-    def _said(self, position: int) -> Said:
+    def _answer(self, position: int) -> Said:
         whole = position == len(self.trace.steps)
         text = self.trace.text if whole else self._text_upto(position)
         stopped_by = self.trace.stopped_by if whole else None

@@ -69,7 +69,7 @@ class Workbench:
 
     @property
     def decisions(self) -> Decisions:
-        """Those of the current branch."""
+        """The decisions of the current branch."""
         return self.tree.here.decisions
 
     @property
@@ -119,8 +119,8 @@ class Workbench:
             said=self.said(run),
             around=around_thoughts(markers_record(self.model.config, self.model.tokenizer)),
             peeks={
-                len(key.moves): said
-                for key, said in self.peeks.items()
+                len(key.moves): answer
+                for key, answer in self.peeks.items()
                 if key == replace(self.decisions.upto(len(key.moves)), thoughts=None)
             },
             cache=CacheUse(self.live.numbers, self.live.used, self.live.limit),
@@ -183,13 +183,13 @@ class Workbench:
     ) -> Breakpoint | None:
         """Go to where a thought of the latent segment has just been taken, on or back."""
         segment = self.run.session.steps[-1].segment if self.run.session.steps else 0
-        taken = [
+        ends = [
             number
             for number, step in enumerate(self.run.session.steps, start=1)
             if step.kind == "thought" and (step.segment, step.index) == (segment, thought)
         ]
-        if taken:
-            self.rewind(taken[0])
+        if ends:
+            self.rewind(ends[0])
             return None
         if not self.run.thinking:
             raise CoconutError(f"thought {thought} was not taken in this run: add thoughts with ]")
@@ -249,12 +249,12 @@ class Workbench:
 
     def move(self, number: int) -> None:
         """Make another branch the current one."""
-        moved = self.tree.moved(number)
+        tree = self.tree.moved(number)
         self.run_of(number)
-        self._tree = moved
+        self._tree = tree
 
     def rename(self, number: int, name: str) -> None:
-        """Call a branch something else."""
+        """Give a branch another name."""
         with self._changing():
             self._tree = self.tree.renamed(number, name)
 
@@ -296,10 +296,10 @@ class Workbench:
         """Write down in the tree how far the current run has come."""
         here, run = self.tree.here, self.run
         moves = run.moves
-        said = self.said(run) if WORD in moves else None
-        if here.decisions.moves != moves or here.said != said:
+        answer = self.said(run) if WORD in moves else None
+        if here.decisions.moves != moves or here.said != answer:
             self._tree = self.tree.with_branch(
-                replace(here, decisions=replace(here.decisions, moves=moves), said=said)
+                replace(here, decisions=replace(here.decisions, moves=moves), said=answer)
             )
 
     def _open(self, tree: Tree | None) -> None:

@@ -90,9 +90,9 @@ class Worker:
         """Do a job after all others, and in the place of those of its kind."""
         job = Job(activity, work, kind, self._post)
         with self._lock:
-            for other in self._jobs:
-                if kind and other.kind == kind:
-                    other.stop()
+            for waiting in self._jobs:
+                if kind and waiting.kind == kind:
+                    waiting.stop()
             self._jobs.append(job)
         self._queue.put(job)
 
@@ -123,8 +123,8 @@ class Worker:
                 self._post(EngineError(str(error)))
             except Exception as error:
                 failed = device_failure(error)
-                other = f"{type(error).__name__}: {one_line(error)}"
-                self._post(EngineError(other if failed is None else f"{failed}: {WAYS_ON}"))
+                message = f"{type(error).__name__}: {one_line(error)}"
+                self._post(EngineError(message if failed is None else f"{failed}: {WAYS_ON}"))
             with self._lock:
                 self._jobs.remove(job)
                 idle = not self._jobs

@@ -34,9 +34,9 @@ class InspectingApp(PanedApp):
         self.dials = Dials()
         self.looked_at: int | None = None  # the step that was last selected by hand
         self._answers = Answers()
-        self._wanted: Ask | None = None  # by the view in front
-        self._asked: Ask | None = None  # of the engine, which has not answered yet
-        self._given_up: Ask | None = None  # stopped by the person
+        self._next_ask: Ask | None = None  # of the view in front
+        self._open_ask: Ask | None = None  # that the engine has not answered yet
+        self._stopped_ask: Ask | None = None  # by the person
         self._pause: Timer | None = None
         self._film: Timer | None = None
 
@@ -82,7 +82,7 @@ class InspectingApp(PanedApp):
 
     def show_view(self, name: str) -> None:
         """Bring a view of the inspect pane to the front; what was stopped is asked again."""
-        self._given_up = None
+        self._stopped_ask = None
         super().show_view(name)
         self.draw_inspect()
         self.draw_keys()
@@ -96,40 +96,40 @@ class InspectingApp(PanedApp):
     def forget_answers(self) -> None:
         """There is another model."""
         self._answers.clear()
-        self._wanted = self._asked = self._given_up = None
+        self._next_ask = self._open_ask = self._stopped_ask = None
 
     # -- asking --------------------------------------------------------------------------------------------
 
     def on_inspect_pane_wants(self, message: InspectPane.Wants) -> None:
         """Ask, once no newer question has come for a moment."""
-        if message.ask in (self._asked, self._given_up):
+        if message.ask in (self._open_ask, self._stopped_ask):
             return
-        self._wanted = message.ask
+        self._next_ask = message.ask
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(_PAUSE, self._ask)
 
-    def take_answer(self, ask: Ask, found: Found) -> None:
+    def take_answer(self, ask: Ask, answer: Found) -> None:
         """Keep an answer, and show it."""
-        self._answers.keep(ask, found)
-        if ask == self._asked:
-            self._asked = None
+        self._answers.keep(ask, answer)
+        if ask == self._open_ask:
+            self._open_ask = None
         self.draw_inspect()
 
     def note_idle(self) -> None:
         """The engine has nothing to do: a question without an answer has been stopped."""
-        if self._asked is not None and not self.engine.busy:
-            self._given_up, self._asked = self._asked, None
+        if self._open_ask is not None and not self.engine.busy:
+            self._stopped_ask, self._open_ask = self._open_ask, None
             self.draw_inspect()
 
     def _ask(self) -> None:
         self._pause = None
-        if self._wanted is not None:
-            self._asked, self._wanted = self._wanted, None
-            self.engine.look(self._asked, partial(self.take_answer, self._asked))
+        if self._next_ask is not None:
+            self._open_ask, self._next_ask = self._next_ask, None
+            self.engine.look(self._open_ask, partial(self.take_answer, self._open_ask))
 
     def _answer(self, ask: Ask) -> Found | None:
-        return _STOPPED if ask == self._given_up else self._answers.get(ask)
+        return _STOPPED if ask == self._stopped_ask else self._answers.get(ask)
 
     # -- the animation -------------------------------------------------------------------------------------
 
@@ -175,8 +175,8 @@ class InspectingApp(PanedApp):
     def _caption(self) -> None:
         thoughts = self._thoughts()
         place = thoughts.index(self.selected) + 1 if self.playing and self.selected in thoughts else 0
-        told = f"▶ {place}/{len(thoughts)} · any key stops" if self.playing else ""
-        self.query_one(InspectPane).border_subtitle = told
+        caption = f"▶ {place}/{len(thoughts)} · any key stops" if self.playing else ""
+        self.query_one(InspectPane).border_subtitle = caption
 
     def _thoughts(self) -> list[int]:
         steps = () if self.view is None else self.view.steps

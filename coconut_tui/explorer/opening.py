@@ -153,14 +153,14 @@ class OpeningApp(InspectingApp):
         known = dict.fromkeys([*self.keeper.models, *([str(bundled)] if bundled.is_dir() else [])])
         models = [source for source in known if source != failed]
 
-        def chosen(source: str | None) -> None:
+        def closed(source: str | None) -> None:
             if source is None:
                 self.exit()
             else:
                 self.open_model(source)
 
         self.push_screen(
-            RecentScreen("No model is open", models, A_MODEL, error=error, leaving="quits"), chosen
+            RecentScreen("No model is open", models, A_MODEL, error=error, leaving="quits"), closed
         )
 
     # -- what actions need ---------------------------------------------------------------------------------

@@ -135,14 +135,14 @@ class PanedApp(App[None]):
         self.focus_pane(self.focused_pane)
         self.screen.toggle_class("-zoomed")
 
-    def bring_to_front(self, chosen: str) -> None:
+    def bring_to_front(self, front: str) -> None:
         """Show a pane where only one is shown."""
         alone = self._one_at_a_time  # else nothing looks different
         for name in PANES:
-            self.query_one(f"#{name}").set_class(name == chosen, "front", update=alone)
-        self.query_one("#left").set_class(chosen in ("prompt", "branches"), "front", update=alone)
-        if alone and self.focused_pane != chosen and self.focused is not None:
-            self.call_after_refresh(self._body_of(chosen).focus)
+            self.query_one(f"#{name}").set_class(name == front, "front", update=alone)
+        self.query_one("#left").set_class(front in ("prompt", "branches"), "front", update=alone)
+        if alone and self.focused_pane != front and self.focused is not None:
+            self.call_after_refresh(self._body_of(front).focus)
 
     @property
     def _one_at_a_time(self) -> bool:

@@ -94,18 +94,20 @@ def _run_record(run: SavedRun) -> dict[str, Any]:
         "branches": [_branch_record(branch) for branch in tree.branches],
         "current": tree.current,
         "selected": run.selected,
-        "breakpoints": [{"text": str(each), "enabled": each.enabled} for each in run.breakpoints],
+        "breakpoints": [
+            {"text": str(breakpoint), "enabled": breakpoint.enabled} for breakpoint in run.breakpoints
+        ],
         "problem_file": run.problem_file,
-        "answered": [_answered_record(each) for each in run.answered],
+        "answered": [_answered_record(problem) for problem in run.answered],
     }
 
 
-def _answered_record(answered: Answered) -> dict[str, Any]:
+def _answered_record(problem: Answered) -> dict[str, Any]:
     return {
-        "number": answered.number,
-        "question": answered.question,
-        "said": None if answered.said is None else vars(answered.said),
-        "swaps": None if answered.swaps is None else vars(answered.swaps),
+        "number": problem.number,
+        "question": problem.question,
+        "said": None if problem.said is None else vars(problem.said),
+        "swaps": None if problem.swaps is None else vars(problem.swaps),
     }
 
 
@@ -160,8 +162,8 @@ def _branch_entries(record: dict[str, Any]) -> dict[str, Any]:
 def _with_said(record: dict[str, Any]) -> dict[str, Any]:
     """The same with the reason why a run was over; files of before only said whether it had "finished"."""
 
-    def whole(said: dict[str, Any]) -> dict[str, Any]:
-        return {"stopped_by": END if said.get("finished") else None, **said}
+    def whole(answer: dict[str, Any]) -> dict[str, Any]:
+        return {"stopped_by": END if answer.get("finished") else None, **answer}
 
     return {**record, "said": reshaped(record.get("said"), whole)}
 

@@ -28,7 +28,7 @@ class Keeper:
         """
         self._lock = threading.RLock()
         self._tell: Callable[[str], object] | None = None
-        self._untold: list[str] = []
+        self._messages: list[str] = []  # until there is a screen
         self._session = SavedSession()
         self._awaited: Tree | None = None  # of a session that is to go on, until it does
         self._selected: int | None = None
@@ -49,28 +49,28 @@ class Keeper:
         """
         if self._store is None:
             return None
-        wanted = None if model is None else absolute(model)
+        source = None if model is None else absolute(model)
 
         def fits(session: SavedSession) -> bool:
             return (
                 session.run is not None
                 and (even_if_left or not session.in_order)
-                and wanted in (None, session.run.choice.source)
+                and source in (None, session.run.choice.source)
             )
 
-        found = self._store.load(fits)
-        if found is None or found.run is None:
+        session = self._store.load(fits)
+        if session is None or session.run is None:
             return None
         with self._lock:
-            self._session = replace(self._session, run=found.run)
-            self._awaited = found.run.tree
-            self._problem_file = found.run.problem_file
-        if not found.in_order:
+            self._session = replace(self._session, run=session.run)
+            self._awaited = session.run.tree
+            self._problem_file = session.run.problem_file
+        if not session.in_order:
             self.say("going on with the session that broke off; coconut-tui --fresh begins anew")
-        return found.run
+        return session.run
 
     def problems(self) -> list[Problem] | None:
-        """Those of the file that the session had, where it had one and it can be read."""
+        """The problems of the file that the session had; None where it had none or it cannot be read."""
         if self._problem_file is None:
             return None
         try:
@@ -86,12 +86,12 @@ class Keeper:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Opened lately, newest first."""
+        """The models opened lately, newest first."""
         return self._session.models
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """Asked lately, newest first."""
+        """The questions asked lately, newest first."""
         return self._session.questions
 
     # -- what is now ---------------------------------------------------------------------------------------
@@ -130,8 +130,8 @@ class Keeper:
             self._selected, self._breakpoints, self._answered = selected, breakpoints, answered
             run = self._session.run
             if run is not None and self._awaited is None:
-                now = replace(run, selected=selected, breakpoints=breakpoints, answered=answered)
-                self._change(replace(self._session, run=now))
+                run = replace(run, selected=selected, breakpoints=breakpoints, answered=answered)
+                self._change(replace(self._session, run=run))
 
     def note_theme(self, name: str) -> None:
         """Another theme has been chosen."""
@@ -148,7 +148,7 @@ class Keeper:
         """Tell the person something, once there is a screen to do it on."""
         with self._lock:
             if self._tell is None:
-                self._untold.append(text)
+                self._messages.append(text)
             else:
                 self._tell(text)
 
@@ -156,9 +156,9 @@ class Keeper:
         """There is a screen now."""
         with self._lock:
             self._tell = tell
-            for text in self._untold:
+            for text in self._messages:
                 tell(text)
-            self._untold = []
+            self._messages = []
 
     def flush(self) -> None:
         """Have everything on disk now."""
@@ -195,7 +195,7 @@ def _decided(tree: Tree | None) -> object:
     return tree and (tree.question, [(branch.number, branch.decisions) for branch in tree.branches])
 
 
-def kept_theme(folder: Path) -> str | None:
+def saved_theme(folder: Path) -> str | None:
     """The theme that was chosen last; folder: where sessions are saved."""
     from textual.theme import BUILTIN_THEMES
 

@@ -44,9 +44,9 @@ class SessionStore:
         self._pending: SavedSession | None = None
         self._timer: threading.Timer | None = None
         self._last: SavedSession | None = None
-        self._found: SavedSession | None = None  # as it was before it was taken over
+        self._previous: SavedSession | None = None  # what was taken over, as it was before
         self._closed = False
-        self._told: set[str] = set()
+        self._messages: set[str] = set()  # that are not said again
 
     def load(self, fits: Callable[[SavedSession], bool] = lambda session: True) -> SavedSession | None:
         """Take over the newest session that fits and that no explorer has open; None where there is none.
@@ -68,10 +68,10 @@ class SessionStore:
     def put_back(self) -> None:
         """Leave the session that was taken over as it was found; what comes is saved beside it."""
         with self._writing:
-            if self._found is not None:
-                self._write(self._path, self._found)
+            if self._previous is not None:
+                self._write(self._path, self._previous)
                 self._let_go()
-                self._path, self._found, self._last = self._new_path(), None, None
+                self._path, self._previous, self._last = self._new_path(), None, None
 
     def give_up_crashed(self) -> None:
         """Note that nobody wants to go on with those left by a crash. They stay, as if left in good order."""
@@ -85,10 +85,10 @@ class SessionStore:
 
     def remembered(self) -> SavedSession:
         """The models and questions of all sessions."""
-        found = SavedSession()
+        remembered = SavedSession()
         for _, session in reversed(list(self._readable())):
-            found = found.remember(session.models, session.questions)
-        return found
+            remembered = remembered.remember(session.models, session.questions)
+        return remembered
 
     def save(self, session: SavedSession) -> None:
         """Write a session as this explorer's, a moment from now; of several in that moment the last."""
@@ -139,7 +139,7 @@ class SessionStore:
             path.rename(self._path)
         except OSError:
             return False
-        self._found, self._last = session, replace(session, in_order=False)
+        self._previous, self._last = session, replace(session, in_order=False)
         self._write(self._path, self._last)
         return True
 
@@ -232,8 +232,8 @@ class SessionStore:
             self._tell_once(f"the session cannot be saved: {error}")
 
     def _tell_once(self, text: str) -> None:
-        if text not in self._told:  # not at every step
-            self._told.add(text)
+        if text not in self._messages:  # not at every step
+            self._messages.add(text)
             self._tell(text)
 
     def _forget_old(self) -> None:

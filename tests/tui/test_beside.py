@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.readout import Readout
 from coconut_tui.app import Explorer
-from coconut_tui.engine.apart import apart, seen_in
+from coconut_tui.engine.apart import apart, thoughts_of
 from coconut_tui.run.beside import Measured, Side, compared
 from coconut_tui.run.branches import Said, Tree
 from coconut_tui.run.state import ModelFacts, RunView
@@ -166,7 +166,7 @@ def test_how_far_thoughts_lie_apart() -> None:
     benches = [opened(model) for model in (first, second)]
     for bench in benches:
         bench.take(lambda run: len(run.moves) == 3, go_on)
-    found = apart(*map(seen_in, benches))
+    found = apart(*map(thoughts_of, benches))
     states = [bench.run.session.steps[1].hidden for bench in benches]
     mine, other = (
         Readout(model, state).probabilities.double()
@@ -177,13 +177,13 @@ def test_how_far_thoughts_lie_apart() -> None:
         float(torch.cosine_similarity(states[0], states[1], dim=0)), abs=1e-6
     )
     assert (sorted(found.divergence), found.reason) == ([(0, 1), (0, 2), (0, 3)], "")
-    same = apart(seen_in(benches[0]), seen_in(benches[0]))
+    same = apart(thoughts_of(benches[0]), thoughts_of(benches[0]))
     assert set(same.divergence.values()) == {0.0}
-    mine_seen = seen_in(benches[0])
+    own = thoughts_of(benches[0])
     foreign = replace(
-        seen_in(benches[1]), vocabulary={"word": 0}, states={place: torch.ones(5) for place in mine_seen.states}
+        thoughts_of(benches[1]), vocabulary={"word": 0}, states={place: torch.ones(5) for place in own.states}
     )
-    left_out = apart(mine_seen, foreign)
+    left_out = apart(own, foreign)
     assert (left_out.divergence, left_out.cosine) == ({}, {})
     assert left_out.reason == (
         "no KL divergence, as the two models have different vocabularies; "

@@ -9,7 +9,7 @@ from textual.widgets import Input, Static, TextArea
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
-from coconut_tui.saved.keeper import Keeper, kept_theme
+from coconut_tui.saved.keeper import Keeper, saved_theme
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.views import VIEWS
 from coconut_tui.widgets.keys import KeysLine
@@ -97,15 +97,15 @@ async def test_sentences_are_whole_at_80_columns(checkpoint: Path) -> None:
 
 async def test_a_theme_that_is_chosen_is_kept(trace: Trace, tmp_path: Path) -> None:
     folder = tmp_path / "state" / "sessions"
-    assert kept_theme(folder) is None
+    assert saved_theme(folder) is None
     app = Explorer(trace=trace, keeper=Keeper(folder), config=Config(theme="nord"))
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        assert kept_theme(folder) is None, "only what is chosen is kept"
+        assert saved_theme(folder) is None, "only what is chosen is kept"
         app.theme = "dracula"
-        await until(pilot, lambda app: kept_theme(folder) == "dracula")
+        await until(pilot, lambda app: saved_theme(folder) == "dracula")
     (folder.parent / "theme").write_text("no such theme")
-    assert kept_theme(folder) is None
+    assert saved_theme(folder) is None
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
