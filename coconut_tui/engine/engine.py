@@ -42,13 +42,15 @@ _KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
 _LONGEST_WAIT = 0.1  # seconds that a run waits for a paint
 
 T = TypeVar("T")
-Keep = Callable[[ModelChoice, Tree], object]
+KeepTree = Callable[[ModelChoice, Tree], object]
 
 
 class Engine:
     """Loads a model and works with it in a thread of its own."""
 
-    def __init__(self, post: Post, keep: Keep = lambda choice, tree: None, *, look_ahead: bool = False) -> None:
+    def __init__(
+        self, post: Post, keep: KeepTree = lambda choice, tree: None, *, look_ahead: bool = False
+    ) -> None:
         """keep is given the branches whenever they have changed, in the engine's thread; it must not wait.
 
         look_ahead: work out the next step when there is nothing else to do.
@@ -58,7 +60,7 @@ class Engine:
         self._bench: Workbench | None = None
         self._looker: Looker | None = None
         self._choice: ModelChoice | None = None
-        self._kept_at = 0.0
+        self._tree_sent_at = 0.0
         self._verdict = ""
         self._newest: RunView | None = None
         self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
@@ -330,13 +332,13 @@ class Engine:
         """Show and keep a run that is under way, as often as is worth it."""
         if not self._announced.is_set():  # else the screen is behind: think on, it shows more at once
             self._show()
-        if time.monotonic() - self._kept_at >= _KEEP_EVERY:
+        if time.monotonic() - self._tree_sent_at >= _KEEP_EVERY:
             self._keep_tree(self._open_bench)
         self._free.wait(_LONGEST_WAIT)
 
     def _keep_tree(self, bench: "Workbench") -> None:
         bench.note_run()
-        self._kept_at = time.monotonic()
+        self._tree_sent_at = time.monotonic()
         if self._choice is not None:
             self._keep(self._choice, bench.tree)
 

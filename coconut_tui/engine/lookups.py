@@ -199,12 +199,12 @@ class Looker:
         states: list[Tensor] = []
         points: list[tuple[int, str]] = []
         ways: dict[int, tuple[int, ...]] = {}
-        done: list[tuple[int, Decisions]] = []
+        earlier: list[tuple[int, Decisions]] = []
         for number, decisions in ask.branches:
             run = self._run_of(number, decisions)
             if run is None or stop():
                 return None
-            common, like = max(((decisions.shared(past), branch) for branch, past in done), default=(0, 0))
+            common, like = max(((decisions.shared(past), branch) for branch, past in earlier), default=(0, 0))
             way = list(ways.get(like, ())[: decisions.moves[:common].count(THOUGHT)])
             for step in run.session.steps[common : len(decisions.moves)]:
                 if step.kind == "thought" and bool(torch.isfinite(step.hidden).all()):
@@ -212,7 +212,7 @@ class Looker:
                     points.append((number, name_of(step, short=True)))
                     states.append(step.hidden)
             ways[number] = tuple(way)
-            done.append((number, decisions))
+            earlier.append((number, decisions))
         if len(states) < 2:
             return Failed("Two thoughts that are numbers make a way: take another one (s).")
         coordinates, explained = in_two_dimensions(torch.stack(states))
@@ -263,7 +263,7 @@ class Looker:
             return None
         cut = known[number].upto(len(decisions.moves))
         edits, held = self._bench.plans.edits_of(cut), self._bench.live.get(number)
-        if held is not None and held.moves.startswith(cut.moves) and _edits_done(held, cut.moves) == edits:
+        if held is not None and held.moves.startswith(cut.moves) and _edits_in(held, cut.moves) == edits:
             return held
         run = self._bench.new_run(cut.thoughts)
         run.reach(cut, edits)
@@ -305,6 +305,6 @@ def in_two_dimensions(states: Tensor) -> tuple[Tensor, tuple[float, float]]:
     return coordinates, (shares[0], shares[1])
 
 
-def _edits_done(run: LiveRun, moves: str) -> dict[tuple[int, int], object]:
+def _edits_in(run: LiveRun, moves: str) -> dict[tuple[int, int], object]:
     steps: Sequence[Step] = run.session.steps[: len(moves)]
     return {(step.segment, step.index): step.edit for step in steps if step.edit is not None}

@@ -27,7 +27,7 @@ class Job:
         self.activity, self.kind = activity, kind
         self._work, self._post = work, post
         self._stopped = threading.Event()
-        self._said_at = 0.0
+        self._posted_at = 0.0
 
     def run(self) -> None:
         """Do it, unless it has been stopped."""
@@ -46,8 +46,8 @@ class Job:
 
     def progress(self, done: int, total: int) -> None:
         """Say how far it is, now and then."""
-        if (now := time.monotonic()) - self._said_at >= _SAY_EVERY:
-            self._said_at = now
+        if (now := time.monotonic()) - self._posted_at >= _SAY_EVERY:
+            self._posted_at = now
             self._post(Activity(self.activity, done, total))
 
 

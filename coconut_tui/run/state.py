@@ -139,10 +139,10 @@ def around_thoughts(record: Any) -> tuple[str, str]:
     """
     if not isinstance(record, dict):
         return BOT, EOT
-    return _shown(record.get("before"), BOT), _shown(record.get("behind"), EOT)
+    return _marker_text(record.get("before"), BOT), _marker_text(record.get("behind"), EOT)
 
 
-def _shown(entry: Any, marker: str) -> str:
+def _marker_text(entry: Any, marker: str) -> str:
     if not isinstance(entry, dict):
         return ""
     return marker if "marker" in entry else f"⟨{visible(str(entry.get('text')))}⟩"
