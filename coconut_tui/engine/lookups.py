@@ -241,7 +241,7 @@ class Looker:
         The run is thought again from there on a copy; where it is stopped, what is left is missing.
         """
         run, moves = self._bench.run.copy(), self._bench.run.moves
-        passes: list[Seen] = []
+        passes: list[Activations] = []
         run.rewind(max(first - 1, 0))
         with torch.inference_mode(), watching(self._model, attention=attention) as watch:
             for place in range(first, last + 1):
