@@ -195,7 +195,7 @@ class Explorer(ExplorerBase):
         self._draw_soon()
 
     def on_stopped(self, message: Stopped) -> None:
-        """Say at which breakpoint."""
+        """Say at which breakpoint the run has stopped."""
         self.tell(f"stopped at: {message.breakpoint}")
 
     def on_activity(self, message: Activity) -> None:

@@ -33,7 +33,7 @@ class PaletteProvider(Provider):
             yield DiscoveryHit(title, callback, help=about)
 
     async def search(self, query: str) -> Hits:
-        """Commands with the letters of the query in the title, or with its words in what is told of them."""
+        """Commands with the letters of the query in the title, or with its words in their descriptions."""
         matcher, words = self.matcher(query), query.lower().split()
         for title, about, callback, _ in self.app.get_system_commands(self.screen):
             score, wording = matcher.match(title), f"{title} {about}".lower()

@@ -93,7 +93,7 @@ def add_breakpoint(app: ExplorerBase, argument: str) -> None:
 
 
 def breakpoints(app: ExplorerBase, argument: str) -> None:
-    """Show the list."""
+    """Show the list of breakpoints."""
 
     def closed(wants_another: bool | None) -> None:
         if wants_another:

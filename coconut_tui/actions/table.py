@@ -21,7 +21,7 @@ ACTIONS = (
 
 
 def all_actions() -> tuple[Action[ExplorerBase], ...]:
-    """The same, and one without a key for each view that a plugin brings."""
+    """ACTIONS, and an action without a key for each view that a plugin brings."""
     return (*ACTIONS, *map(looking.showing, list(all_views().values())[len(VIEWS) :]))
 
 

@@ -250,7 +250,7 @@ class LiveRuns:
         self._runs.pop(number, None)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all runs."""
         self._runs.clear()
 
     def make_room(self, current: int) -> None:
@@ -263,7 +263,7 @@ class LiveRuns:
 
     @property
     def used(self) -> int:
-        """Bytes that they take; what forks share counts once."""
+        """Bytes that the runs take; what forks share counts once."""
         storages: dict[int, int] = {}
         for run in self._runs.values():
             storages.update(run.storages())

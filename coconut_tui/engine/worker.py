@@ -30,22 +30,22 @@ class Job:
         self._posted_at = 0.0
 
     def run(self) -> None:
-        """Do it, unless it has been stopped."""
+        """Do the job, unless it has been stopped."""
         if not self.stopped:
             self._post(Activity(self.activity))
             self._work(self)
 
     @property
     def stopped(self) -> bool:
-        """Whether it is to end as soon as it can."""
+        """Whether the job is to end as soon as it can."""
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """Let it end as soon as it can."""
+        """Let the job end as soon as it can."""
         self._stopped.set()
 
     def progress(self, done: int, total: int) -> None:
-        """Say how far it is, now and then."""
+        """Say how far the job is, now and then."""
         if (now := time.monotonic()) - self._posted_at >= _SAY_EVERY:
             self._posted_at = now
             self._post(Activity(self.activity, done, total))

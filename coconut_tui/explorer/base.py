@@ -48,7 +48,7 @@ class ExplorerBase(OpeningApp):
             self._draw_selected()
 
     def set_breakpoints(self, breakpoints: tuple[Breakpoint, ...]) -> None:
-        """Stop there from now on."""
+        """Stop at these breakpoints from now on."""
         self.breakpoints = breakpoints
         self._draw()
 

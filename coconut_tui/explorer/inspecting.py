@@ -53,7 +53,7 @@ class InspectingApp(PanedApp):
         )
 
     def set_dials(self, dials: Dials) -> None:
-        """Show the views so."""
+        """Show the views with these dials."""
         self.dials = dials
         self.draw_inspect()
 
@@ -94,7 +94,7 @@ class InspectingApp(PanedApp):
         self._draw()
 
     def forget_answers(self) -> None:
-        """There is another model."""
+        """Forget what views asked: there is another model."""
         self._answers.clear()
         self._next_ask = self._open_ask = self._stopped_ask = None
 

@@ -21,6 +21,6 @@ class Pace:
         self._at = time.monotonic()
 
     def painted(self) -> None:
-        """It is on screen."""
+        """The drawing is on screen."""
         self._took = time.monotonic() - self._at
         self._at += self._took

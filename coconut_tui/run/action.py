@@ -33,7 +33,7 @@ class Action(Generic[App]):
 
     @property
     def usage(self) -> str:
-        """As it is typed."""
+        """The action as it is typed."""
         return f"{self.name} {self.argument}".strip()
 
     @property

@@ -61,7 +61,7 @@ class Collection:
         return number if self._problems is None else min(number, len(self._problems))
 
     def listed(self) -> Iterator[tuple[int, Problem]]:
-        """All that can be picked from."""
+        """All problems that can be picked from, by number."""
         if self._problems is not None:
             return enumerate(self._problems, start=1)
         return ((number, self.problem(number)) for number in range(1, LISTED_EXAMPLES + 1))

@@ -66,7 +66,7 @@ class Workshop:
 
     @property
     def thought(self) -> int:
-        """Its number; before the first thought, that of the next one."""
+        """The number of the thought meant; before the first thought, that of the next one."""
         if self.step is not None:
             return self.step.index
         return 1 + sum(step.kind == "thought" for step in self.view.steps)

@@ -102,7 +102,7 @@ class RunView:
 
     @property
     def without_thoughts(self) -> bool:
-        """Whether none is planned and none was taken."""
+        """Whether no thought is planned and none was taken."""
         return self.thoughts == 0 and not any(step.kind == "thought" for step in self.steps)
 
     @property
