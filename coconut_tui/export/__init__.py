@@ -31,7 +31,7 @@ EXPORTS = (
 
 
 def export_named(name: str) -> Export:
-    """The form of this name. Raises CoconutError where there is none."""
+    """The form of this name. Raises CoconutError where no form has it."""
     for export in EXPORTS:
         if export.name == name:
             return export
@@ -40,7 +40,7 @@ def export_named(name: str) -> Export:
 
 
 def export_for(path: Path) -> Export:
-    """The form that a file name asks for by its extension. Raises CoconutError where it asks for none."""
+    """The form that a file name asks for by its extension. Raises CoconutError where it fits no form."""
     for export in EXPORTS:
         if export.extension == path.suffix.lower():
             return export

@@ -28,7 +28,7 @@ def ask(sight: Sight) -> Ask | None:
 
 
 def cell(sight: Sight) -> tuple[LensColumn, int, tuple[TokenRecord, ...]] | None:
-    """The cell under the cursor: column, layer (from 1), likeliest tokens. None where there is none."""
+    """The cell under the cursor: column, layer (from 1), likeliest tokens. None while the grid is not known."""
     request = ask(sight)
     grid = None if request is None else sight.answer(request)
     if not isinstance(grid, LensGrid):
@@ -109,7 +109,7 @@ def _around(columns: tuple[LensColumn, ...], selected: LensColumn, count: int) -
 
 
 def _anchor(sight: Sight) -> int | None:
-    """The column in question: the selected step, or for a word the last step before it that is none."""
+    """The column in question: the selected step, or for a word the last step before it that is no word."""
     if sight.number is None:
         return None
     return next((n for n in range(sight.number, -1, -1) if _may_be_read(sight, n)), None)

@@ -60,7 +60,7 @@ class View:
     ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
     guide: Guide | None = None
     reads_one: bool = False  # shows the selected step alone: nothing, where that is no number
-    key: str = ""  # of a built-in view; one of a plugin has none
+    key: str = ""  # of a built-in view; a view of a plugin has no key
     typed: str = ""  # the name of its action, where that is not its own
     description: str = ""  # what its action does, in a line
     actions: tuple[str, ...] = ()  # that the line of keys names while it has the focus

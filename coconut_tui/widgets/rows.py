@@ -121,7 +121,7 @@ class RowsView(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self, key))
 
     def move(self, by: int) -> int | None:
-        """Move the cursor over the rows that can be selected; the key of the row it comes to, None without any.
+        """Move the cursor over the rows that can be selected; the key of its row, None without such rows.
 
         At once, not by a message: of keys that are pressed fast, the next one finds the cursor moved.
         """

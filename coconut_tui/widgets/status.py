@@ -30,7 +30,7 @@ def status_line(
 def usage_text(facts: ModelFacts | None, thoughts: int | None = None, ask: str = "") -> Text:
     """Whether the model's thoughts are known to be used.
 
-    thoughts: how many the run shown takes, at most. ask: how one asks for some where that is none.
+    thoughts: how many the run shown takes, at most. ask: what to do for thoughts where the run takes none.
     """
     if facts is not None and not facts.trained:
         text = Text(untrained_label(facts.feedback, thoughts), "bold")

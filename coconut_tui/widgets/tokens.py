@@ -50,7 +50,7 @@ def place_headings(place: DecidingPlace | None) -> list[str]:
 
 
 def place_note(place: DecidingPlace | None) -> str:
-    """Where the probabilities were read, in a sentence; nothing where there are none."""
+    """Where the probabilities were read, in a sentence; empty where no place is known."""
     if place is None:
         return ""
     other_words = "" if len(place.words) > 1 else ", the word of the answer that it was least sure of"
