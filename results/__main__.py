@@ -12,7 +12,7 @@ from coconut_core.cli.train_seeds import read_seeds
 from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.guard import run_guarded
 from results.report import write_report
-from results.runs import PROBLEMS, SEEDS, Plan, Row, do_all, parts
+from results.runs import PROBLEMS, SEEDS, Plan, Row, do_all, seed_runs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,9 +44,9 @@ def results(
 ) -> None:
     """Hours on a laptop. Stop it whenever you like: run again, it goes on; what is done is not done again."""
     plan = _plan(out, settings or [], base_settings or [], problems)
-    chosen, numbers = _chosen(plan.rows, rows or []), read_seeds(seeds)
+    named_rows, numbers = _rows_named(plan.rows, rows or []), read_seeds(seeds)
     if not report_only:
-        do_all(plan, parts(plan, chosen, numbers), workers)
+        do_all(plan, seed_runs(plan, named_rows, numbers), workers)
     arguments = shlex.join(sys.argv[1:])
     write_report(plan, f'make results ARGS="{arguments}"' if arguments else "make results")
 
@@ -63,7 +63,7 @@ def _plan(out: Path | None, settings: list[str], base_settings: list[str], probl
     return Plan(out, page, out / "images", problems, tuple(settings), tuple(base_settings))
 
 
-def _chosen(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+def _rows_named(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """The rows of these names, or all. Raises CoconutError for a name that none has."""
     for name in names:
         if not any(name in (row.name, row.method) for row in rows):

@@ -7,7 +7,7 @@ from typing import Any
 from coconut_core.common.plots import Figure, Line, draw_lines, side_by_side
 from coconut_core.evaluation.significance import Spread
 from coconut_core.training.metrics import FILE_NAME, read_metrics
-from results.runs import LABELS, Part, Plan, Row
+from results.runs import LABELS, Plan, Row, SeedRun
 
 BAND = "mean over seeds, from the worst to the best"
 CHANCE = "by chance"
@@ -49,9 +49,9 @@ def line_over_seeds(label: str, seeds: Sequence[Mapping[int, float]]) -> Line:
 def _by_hops(plan: Plan, seeds: Sequence[int], trained: str) -> Figure | None:
     lines = []
     for row in BY_HOPS:
-        records = _said(plan, row, seeds, "by-hops")
+        records = _outputs(plan, row, seeds, "by-hops")
         points = [
-            {int(hops): 100 * each["right"] / each["n"] for hops, each in record["hops"].items()}
+            {int(hops): 100 * share["right"] / share["n"] for hops, share in record["hops"].items()}
             for record in records
         ]
         if points:
@@ -64,8 +64,8 @@ def _by_thoughts(plan: Plan, seeds: Sequence[int]) -> Figure | None:
     lines = []
     for labels in LABELS:
         points = [
-            {each["thoughts"]: 100 * each["accuracy"] for each in record["sweep"]}
-            for record in _said(plan, Row("coconut", labels), seeds, "sweep")
+            {result["thoughts"]: 100 * result["accuracy"] for result in record["sweep"]}
+            for record in _outputs(plan, Row("coconut", labels), seeds, "sweep")
         ]
         if points:
             lines.append(line_over_seeds(f"coconut:{labels}", points))
@@ -75,10 +75,10 @@ def _by_thoughts(plan: Plan, seeds: Sequence[int]) -> Figure | None:
 def _interpolation(plan: Plan, seeds: Sequence[int]) -> str:
     """k thoughts, then words, as coconut eval drew it of the first seed that there is."""
     for seed in seeds:
-        drawn = Part(plan, Row("coconut", "last"), seed).folder / "sweep.svg"
-        if drawn.exists():
+        plot = SeedRun(plan, Row("coconut", "last"), seed).folder / "sweep.svg"
+        if plot.exists():
             plan.figures.mkdir(parents=True, exist_ok=True)
-            (plan.figures / "results-interpolation.svg").write_bytes(drawn.read_bytes())
+            (plan.figures / "results-interpolation.svg").write_bytes(plot.read_bytes())
             return f"![k thoughts, then words; seed {seed}]({_link(plan, 'results-interpolation')})"
     return ""
 
@@ -88,10 +88,8 @@ def _frontiers(plan: Plan, seeds: Sequence[int]) -> Figure | None:
     panels = []
     for labels in LABELS:
         row = Row("coconut", labels)
-        folders = [Part(plan, row, seed).folder for seed in seeds]
-        runs = [
-            frontier_shares(read_metrics(each / FILE_NAME)) for each in folders if (each / FILE_NAME).exists()
-        ]
+        logs = [SeedRun(plan, row, seed).folder / FILE_NAME for seed in seeds]
+        runs = [frontier_shares(read_metrics(log)) for log in logs if log.exists()]
         names = sorted({name for run in runs for name in run}, key=lambda name: (name == CHANCE, name))
         lines = [line_over_seeds(name, [run[name] for run in runs if name in run]) for name in names]
         if lines:
@@ -109,13 +107,13 @@ def frontier_shares(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, fl
     lines: dict[str, dict[int, float]] = {}
     for row in rows:
         frontier = row.get("evaluation", {}).get("diagnosis", {}).get("frontier", {})
-        for thought, each in frontier.items():
-            if "share" in each:
-                lines.setdefault(f"thought {thought}", {})[row["step"]] = each["share"]
-        if chances := [each["chance"] for each in frontier.values() if "chance" in each]:
+        for thought, numbers in frontier.items():
+            if "share" in numbers:
+                lines.setdefault(f"thought {thought}", {})[row["step"]] = numbers["share"]
+        if chances := [numbers["chance"] for numbers in frontier.values() if "chance" in numbers]:
             lines.setdefault(CHANCE, {})[row["step"]] = sum(chances) / len(chances)
     return lines
 
 
-def _said(plan: Plan, row: Row, seeds: Sequence[int], name: str) -> list[Any]:
-    return [said for seed in seeds if (said := Part(plan, row, seed).said(name)) is not None]
+def _outputs(plan: Plan, row: Row, seeds: Sequence[int], name: str) -> list[Any]:
+    return [output for seed in seeds if (output := SeedRun(plan, row, seed).output(name)) is not None]

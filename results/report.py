@@ -9,13 +9,13 @@ from coconut_core.analysis.inner_products import LEAD, PUBLISHED, PUBLISHED_STEP
 from coconut_core.common.markdown import markdown_table
 from coconut_core.evaluation.significance import Pairs, Share, Spread, adjusted, paired
 from results.figures import write_figures
-from results.runs import LABELS, RECIPE, Part, Plan, Row, seeds_run
+from results.runs import LABELS, RECIPE, Plan, Row, SeedRun, seeds_on_disk
 
 REFERENCE = Row("coconut", "last")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 COCONUTS = [Row("coconut", labels) for labels in LABELS]
 
-LABELS_TOLD = (
+ABOUT_LABELS = (
     "Labels: `last`, no thought is labelled, and the state in front of `<eot>` is asked for the next step; "
     "`no`, the paper's own objective, only what is said is asked; `frontier`, each thought is asked for the "
     "frontier that it stands for. There is no row where labels change nothing, and `frontier` only where there "
@@ -37,33 +37,34 @@ PAPER = {
 
 def write_report(plan: Plan, command: str) -> None:
     """Put tables and figures of all runs between the marks of the page, which is made where there is none."""
-    seeds = seeds_run(plan)
+    seeds = seeds_on_disk(plan)
     page = plan.page.read_text(encoding="utf-8") if plan.page.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    told = [
+    sections = [
         _about(plan, seeds, command),
         _table(plan, seeds) if any(_records(plan, row, seeds, "free") for row in plan.rows) else "",
         _comparison(plan, seeds),
         _inner_products(plan, seeds),
         *write_figures(plan, seeds),
     ]
-    text = "\n\n".join(filter(None, told))
+    text = "\n\n".join(filter(None, sections))
     plan.page.parent.mkdir(parents=True, exist_ok=True)
     plan.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def _about(plan: Plan, seeds: Sequence[int], command: str) -> str:
-    made = [made for row in plan.rows for seed in seeds if (made := Part(plan, row, seed).said("made"))]
-    days = sorted({each["date"] for each in made})
+    runs = [SeedRun(plan, row, seed) for row in plan.rows for seed in seeds]
+    origins = [origin for run in runs if (origin := run.output("made"))]
+    days = sorted({origin["date"] for origin in origins})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    machines = "; ".join(dict.fromkeys(each["machine"] for each in made))
-    done = f"trained and measured {when} on {machines}" if made else "no row has been trained yet"
+    machines = "; ".join(dict.fromkeys(origin["machine"] for origin in origins))
+    training = f"trained and measured {when} on {machines}" if origins else "no row has been trained yet"
     changes = "".join(f", `{setting}`" for setting in plan.settings)
     return (
-        f"`{command}`, written on {date.today().isoformat()}; {done}.\n\n"
+        f"`{command}`, written on {date.today().isoformat()}; {training}.\n\n"
         f"Recipe `{RECIPE}`{changes}, {plan.problems} problems of the test split, the same for each seed. "
-        f"{LABELS_TOLD} Mean and standard deviation are over seeds; intervals are Wilson's at 95 %, over "
+        f"{ABOUT_LABELS} Mean and standard deviation are over seeds; intervals are Wilson's at 95 %, over "
         "problems within a seed. The paper's are ProsQA's, on GPT-2."
     )
 
@@ -79,8 +80,8 @@ def _table(plan: Plan, seeds: Sequence[int]) -> str:
 def _row(plan: Plan, row: Row, seeds: Sequence[int]) -> list[str]:
     paper, paper_tokens = PAPER[row.method]
     records = _records(plan, row, seeds, "free")
-    tokens = sum(each["mean_answer_tokens"] for each in records.values()) / max(1, len(records))
-    verdicts = [each["verdict"]["usage"] for each in _records(plan, row, seeds, "controls").values()]
+    tokens = sum(record["mean_answer_tokens"] for record in records.values()) / max(1, len(records))
+    verdicts = [record["verdict"]["usage"] for record in _records(plan, row, seeds, "controls").values()]
     return [
         f"`{row.labels}`",
         f"`{row.method}`",
@@ -94,15 +95,15 @@ def _row(plan: Plan, row: Row, seeds: Sequence[int]) -> list[str]:
 
 
 def _records(plan: Plan, row: Row, seeds: Sequence[int], name: str) -> dict[int, dict[str, Any]]:
-    """What was said of a row, by seed, as far as it has been run."""
-    records = {seed: Part(plan, row, seed).said(name) for seed in seeds}
+    """What a command printed of a row, by seed, as far as it has been run."""
+    records = {seed: SeedRun(plan, row, seed).output(name) for seed in seeds}
     return {seed: record for seed, record in records.items() if record is not None}
 
 
 def _over_seeds(records: Mapping[int, dict[str, Any]]) -> str:
     if not records:
         return ""
-    return describe_spread(Spread(tuple(100 * each["accuracy"] for each in records.values())))
+    return describe_spread(Spread(tuple(100 * record["accuracy"] for record in records.values())))
 
 
 def describe_spread(spread: Spread) -> str:
@@ -115,7 +116,7 @@ def describe_spread(spread: Spread) -> str:
 
 
 def _within_seeds(records: Mapping[int, dict[str, Any]]) -> str:
-    return "; ".join(describe_share(Share(each["right"], each["n"])) for each in records.values())
+    return "; ".join(describe_share(Share(record["right"], record["n"])) for record in records.values())
 
 
 def describe_share(share: Share) -> str:
@@ -136,12 +137,12 @@ def _comparison(plan: Plan, seeds: Sequence[int]) -> str:
     ]
     if not pairs:
         return ""
-    p_values = adjusted([each.p_value for _, _, each in pairs])
+    p_values = adjusted([pair.p_value for _, _, pair in pairs])
     name = f"`{REFERENCE.method}` with labels `{REFERENCE.labels}`"
     head = ["labels", "method", "seed", "points behind (95 %)", "p"]
     cells = [
-        [f"`{row.labels}`", f"`{row.method}`", str(seed), _points(each), f"{p_value:.2g}"]
-        for (row, seed, each), p_value in zip(pairs, p_values, strict=True)
+        [f"`{row.labels}`", f"`{row.method}`", str(seed), _points(pair), f"{p_value:.2g}"]
+        for (row, seed, pair), p_value in zip(pairs, p_values, strict=True)
     ]
     return (
         f"Each row against {name} of the same seed on the same problems: McNemar's exact test, with Holm's "
@@ -178,19 +179,19 @@ def _inner_products(plan: Plan, seeds: Sequence[int]) -> str:
 def _products_of(records: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """A line for each thought of which every seed says something."""
     of_seeds = [
-        {each["thought"]: each for each in record["readings"]["inner-products"]["thoughts"]}
+        {reading["thought"]: reading for reading in record["readings"]["inner-products"]["thoughts"]}
         for record in records
     ]
     lines = []
     for thought in of_seeds[0] if of_seeds else ():
-        found = [each[thought] for each in of_seeds if thought in each]
+        readings = [of_seed[thought] for of_seed in of_seeds if thought in of_seed]
         values = [
-            f"{_mean(found, 'mean', name):.2f} ({_mean(found, 'control', name):.2f})"
+            f"{_mean(readings, 'mean', name):.2f} ({_mean(readings, 'control', name):.2f})"
             for name in (*CLASSES, LEAD)
         ]
-        lines.append([str(thought), str(found[0]["hops"]), str(len(found)), *values])
+        lines.append([str(thought), str(readings[0]["hops"]), str(len(readings)), *values])
     return lines
 
 
-def _mean(found: Sequence[Mapping[str, Any]], kind: str, name: str) -> float:
-    return Spread(tuple(each[kind][name]["mean"] for each in found)).mean
+def _mean(readings: Sequence[Mapping[str, Any]], kind: str, name: str) -> float:
+    return Spread(tuple(reading[kind][name]["mean"] for reading in readings)).mean

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ class Plan:
 
     def settings_of(self, row: Row, seed: int) -> list[str]:
         """What a row's run has in place of the recipe's."""
-        chosen = [f"method={row.method}", f"seed={seed}", f"label_thoughts={row.labels}"]
-        return [f"model.base={self.base / 'checkpoint'}", *self.settings, *chosen]
+        own = [f"method={row.method}", f"seed={seed}", f"label_thoughts={row.labels}"]
+        return [f"model.base={self.base / 'checkpoint'}", *self.settings, *own]
 
     def recipe(self, row: Row, seed: int = 1) -> Recipe:
         """A row's recipe."""
@@ -85,12 +86,14 @@ class Plan:
 
     def _is_another(self, row: Row) -> bool:
         recipe = self.recipe(row)
-        return recipe.thinks if row.labels == "frontier" else any(each.removed < ALL for each in recipe.stages)
+        return (
+            recipe.thinks if row.labels == "frontier" else any(stage.removed < ALL for stage in recipe.stages)
+        )
 
 
 @dataclass(frozen=True)
-class Part:
-    """One row of the table with one seed."""
+class SeedRun:
+    """The run of one row of the table with one seed."""
 
     plan: Plan
     row: Row
@@ -100,32 +103,32 @@ class Part:
     def folder(self) -> Path:
         return self.plan.folder / f"{self.row.method}-{self.row.labels}-{self.seed}"
 
-    def said(self, name: str) -> Any:
-        """What a command said of it as JSON, where it has been asked, else None."""
+    def output(self, name: str) -> Any:
+        """What a command printed of it as JSON; None where the command has not been run."""
         path = self.folder / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def parts(plan: Plan, rows: Sequence[Row], seeds: Sequence[int]) -> list[Part]:
-    """All parts, seed by seed, so that a run that is cut short has whole seeds."""
-    return [Part(plan, row, seed) for seed in seeds for row in rows]
+def seed_runs(plan: Plan, rows: Sequence[Row], seeds: Sequence[int]) -> list[SeedRun]:
+    """The runs of these rows, seed by seed: where the work is cut short, the first seeds are whole."""
+    return [SeedRun(plan, row, seed) for seed in seeds for row in rows]
 
 
-def seeds_run(plan: Plan) -> list[int]:
-    """The seeds of which some row has been asked."""
-    asked = [path for row in plan.rows for path in plan.folder.glob(f"{row.method}-{row.labels}-*/free.json")]
-    found = [re.search(r"-(-?\d+)\Z", path.parent.name) for path in asked]
-    return sorted({int(number[1]) for number in found if number})
+def seeds_on_disk(plan: Plan) -> list[int]:
+    """The seeds of which some row has been evaluated."""
+    paths = [path for row in plan.rows for path in plan.folder.glob(f"{row.method}-{row.labels}-*/free.json")]
+    matches = [re.search(r"-(-?\d+)\Z", path.parent.name) for path in paths]
+    return sorted({int(match[1]) for match in matches if match})
 
 
-def do_all(plan: Plan, chosen: Sequence[Part], workers: int) -> None:
-    """Train and evaluate all parts, `workers` at a time on one thread each."""
+def do_all(plan: Plan, runs: Sequence[SeedRun], workers: int) -> None:
+    """Train and evaluate these runs, `workers` at a time on one thread each."""
     data, by_hops = _problem_files(plan)
     _train(plan.base, BASE_RECIPE, list(plan.base_settings))
     pool = ThreadPoolExecutor(workers)
     try:
-        for part in pool.map(lambda part: _do(part, data, by_hops), chosen):
-            print(f"done: {part.row.name}, seed {part.seed}", file=sys.stderr, flush=True)
+        for run in pool.map(lambda run: _do(run, data, by_hops), runs):
+            print(f"done: {run.row.name}, seed {run.seed}", file=sys.stderr, flush=True)
     finally:
         pool.shutdown(cancel_futures=True)  # behind an error, or Ctrl-C, nothing new is begun
 
@@ -138,43 +141,41 @@ def hops_tested(plan: Plan) -> range:
 
 def _problem_files(plan: Plan) -> tuple[Path, Path]:
     """Graphs of the test split, of the recipe's size; and some of each number of hops around it."""
-    nodes, hops = (part := plan.recipe(Row("coconut", "last")).data).nodes, part.hops
-    each = max(1, 2 * plan.problems // 5)
+    data_choice = plan.recipe(Row("coconut", "last")).data
+    nodes, hops = data_choice.nodes, data_choice.hops
+    count_by_hops = max(1, 2 * plan.problems // 5)
 
     def draw(count: int, seed: int, hops: tuple[int, int]) -> list[Problem]:
         return generate_problems("prosqa", count, seed, "test", ProsqaSize(nodes=nodes, hops=hops))
 
     name = f"nodes-{nodes[0]}-{nodes[1]}-hops-{hops[0]}-{hops[1]}"
     data = plan.folder / f"test-{name}-{plan.problems}.json"
-    by_hops = plan.folder / f"by-hops-{name}-{each}.json"
+    by_hops = plan.folder / f"by-hops-{name}-{count_by_hops}.json"
     if not data.exists():
         write_problems(data, draw(plan.problems, 7, hops))
     if not by_hops.exists():
-        write_problems(
-            by_hops, [one for number in hops_tested(plan) for one in draw(each, 8, (number, number))]
-        )
+        problems = (draw(count_by_hops, 8, (number, number)) for number in hops_tested(plan))
+        write_problems(by_hops, [*chain.from_iterable(problems)])
     return data, by_hops
 
 
-def _do(part: Part, data: Path, by_hops: Path) -> Part:
-    _train(part.folder, RECIPE, part.plan.settings_of(part.row, part.seed))
+def _do(run: SeedRun, data: Path, by_hops: Path) -> SeedRun:
+    _train(run.folder, RECIPE, run.plan.settings_of(run.row, run.seed))
     words = ("eval", "--data", data, "--max-new-tokens", 24)
-    _ask(part, "free", *words, "--free")
-    _ask(part, "by-hops", "eval", "--data", by_hops, "--max-new-tokens", 24, "--free")
-    if part.plan.thinks(part.row):
-        _ask(part, "no-thoughts", *words, "--free", "--thoughts", "0")
-        count = min(200, part.plan.problems)
-        _ask(
-            part, "controls", "controls", "--data", data, "--count", count, "--max-new-tokens", 24, "--no-keep"
-        )
-    if part.row.method == "coconut":
-        most = max(stage.thoughts for stage in part.plan.recipe(part.row).stages) + 1
-        _ask(part, "sweep", *words, "--thoughts", f"0..{most}", "--plot", part.folder / "sweep.svg")
-        _analyze(part, data)
-    if part.said("made") is None:
-        with written_aside(part.folder / "made.json") as file:
+    _ask(run, "free", *words, "--free")
+    _ask(run, "by-hops", "eval", "--data", by_hops, "--max-new-tokens", 24, "--free")
+    if run.plan.thinks(run.row):
+        _ask(run, "no-thoughts", *words, "--free", "--thoughts", "0")
+        count = min(200, run.plan.problems)
+        _ask(run, "controls", "controls", "--data", data, "--count", count, "--max-new-tokens", 24, "--no-keep")
+    if run.row.method == "coconut":
+        most = max(stage.thoughts for stage in run.plan.recipe(run.row).stages) + 1
+        _ask(run, "sweep", *words, "--thoughts", f"0..{most}", "--plot", run.folder / "sweep.svg")
+        _analyze(run, data)
+    if run.output("made") is None:
+        with written_aside(run.folder / "made.json") as file:
             file.write(json.dumps({"date": date.today().isoformat(), "machine": machine()}) + "\n")
-    return part
+    return run
 
 
 def machine() -> str:
@@ -194,43 +195,41 @@ def _train(folder: Path, recipe: str, settings: Sequence[str]) -> None:
     if run.steps():
         _coconut("train", "--resume", "--out", folder, "--device", "cpu")
     else:
-        chosen = [word for setting in settings for word in ("--set", setting)]
-        _coconut("train", recipe, *chosen, "--out", folder, "--device", "cpu")
+        options = [word for setting in settings for word in ("--set", setting)]
+        _coconut("train", recipe, *options, "--out", folder, "--device", "cpu")
 
 
-def _same(one: Recipe, other: Recipe) -> bool:
+def _same(first: Recipe, second: Recipe) -> bool:
     """Whether two recipes train the same, wherever their base lies."""
-    return replace(one, model=replace(one.model, base="")) == replace(
-        other, model=replace(other.model, base="")
-    )
+    return first == replace(second, model=replace(second.model, base=first.model.base))
 
 
-def _ask(part: Part, name: str, command: str, *options: object) -> None:
-    path = part.folder / f"{name}.json"
+def _ask(run: SeedRun, name: str, command: str, *options: object) -> None:
+    path = run.folder / f"{name}.json"
     if path.exists():
         return
-    said = _coconut(command, "--model", part.folder / "checkpoint", "--device", "cpu", "--json", *options)
+    output = _coconut(command, "--model", run.folder / "checkpoint", "--device", "cpu", "--json", *options)
     with written_aside(path) as file:
-        file.write(said)
+        file.write(output)
 
 
-def _analyze(part: Part, data: Path) -> None:
-    if part.said("analysis/analysis") is None:
-        read = ("--only", "inner-products", "--data", data, "--count", min(300, part.plan.problems))
-        model = ("--model", part.folder / "checkpoint", "--device", "cpu")
-        _coconut("analyze", *model, *read, "--out", part.folder / "analysis")
+def _analyze(run: SeedRun, data: Path) -> None:
+    if run.output("analysis/analysis") is None:
+        options = ("--only", "inner-products", "--data", data, "--count", min(300, run.plan.problems))
+        model = ("--model", run.folder / "checkpoint", "--device", "cpu")
+        _coconut("analyze", *model, *options, "--out", run.folder / "analysis")
 
 
 def _coconut(*arguments: object) -> str:
     """Run the command on one thread; what it printed. Raises CoconutError with its last words if it fails."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "coconut_core", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         raise CoconutError(f"coconut {' '.join(map(str, arguments))} failed: {visible(last)}")
-    return done.stdout
+    return process.stdout

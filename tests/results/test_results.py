@@ -21,7 +21,7 @@ from results import runs
 from results.__main__ import results
 from results.figures import frontier_shares, line_over_seeds
 from results.report import BEGIN, END, PAPER, describe_spread, write_report
-from results.runs import BASE_RECIPE, LABELS, SEEDS, Part, Plan, Row, do_all, parts, seeds_run
+from results.runs import BASE_RECIPE, LABELS, SEEDS, Plan, Row, SeedRun, do_all, seed_runs, seeds_on_disk
 from tests.abuse.warm import Warm
 
 PLAN = Plan()
@@ -55,7 +55,7 @@ def test_every_method_has_its_unlabelled_row_and_others_where_labels_change_some
 
 
 def test_whole_seeds_come_first_and_the_unlabelled_model_before_all() -> None:
-    planned = parts(PLAN, PLAN.rows, SEEDS)
+    planned = seed_runs(PLAN, PLAN.rows, SEEDS)
     assert [part.seed for part in planned] == sorted(part.seed for part in planned)
     assert planned[0].row == Row("coconut", "last")
     assert len({part.folder for part in planned}) == len(planned) == 3 * len(PLAN.rows)
@@ -94,7 +94,7 @@ def test_the_frontier_of_each_thought_is_read_off_the_log() -> None:
 
 def made(plan: Plan, row: Row, seed: int, right: list[bool]) -> Path:
     """A part as if it had been run, with these answers right."""
-    folder = Part(plan, row, seed).folder
+    folder = SeedRun(plan, row, seed).folder
     folder.mkdir(parents=True)
     record = {"n": 10, "right": sum(right), "accuracy": sum(right) / 10, "right_by_problem": right}
     record |= {"mean_answer_tokens": 5.0, "hops": {"3": {"n": 10, "right": sum(right)}}}
@@ -140,7 +140,7 @@ def test_the_page_has_all_seeds_that_were_run_whatever_was_run_last(tmp_path: Pa
     made(plan, Row("coconut", "last"), 2, [True] * 10)
     (plan.folder / "coconut-last-old").mkdir()
     (plan.folder / "coconut-last-old" / "free.json").write_text("{}")
-    assert seeds_run(plan) == [-5, 1, 2, 3, 12]
+    assert seeds_on_disk(plan) == [-5, 1, 2, 3, 12]
     write_report(plan, "make results")
     assert "(100.0 to 100.0, 5 seeds)" in plan.page.read_text(encoding="utf-8")
 
@@ -210,11 +210,11 @@ def warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("warm")
 def test_from_nothing_to_the_page_and_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     plan = replace(plan_in(tmp_path), settings=TINY_ROWS, base_settings=TINY_BASE)
-    part = Part(plan, Row("coconut", "last"), 1)
+    part = SeedRun(plan, Row("coconut", "last"), 1)
     do_all(plan, [part], 1)
-    assert part.said("free")["n"] == 10
-    assert set(part.said("by-hops")["hops"]) == {"2", "3", "4"}
-    assert [each["thoughts"] for each in part.said("sweep")["sweep"]] == [0, 1, 2, 3, 4]
+    assert part.output("free")["n"] == 10
+    assert set(part.output("by-hops")["hops"]) == {"2", "3", "4"}
+    assert [each["thoughts"] for each in part.output("sweep")["sweep"]] == [0, 1, 2, 3, 4]
     written = {path: path.stat().st_mtime_ns for path in plan.folder.rglob("*") if path.is_file()}
     do_all(plan, [part], 1)
     assert {path: path.stat().st_mtime_ns for path in plan.folder.rglob("*") if path.is_file()} == written
