@@ -48,8 +48,8 @@ def bench(
     if unknown := sorted(set(shapes or []) - SHAPES.keys()):
         raise CoconutError(f"no shape '{unknown[0]}': name one of {', '.join(SHAPES)}")
     if list_only:
-        for name, what in BENCHMARKS.items():
-            typer.echo(f"{name}  {what}")
+        for name, description in BENCHMARKS.items():
+            typer.echo(f"{name}  {description}")
         typer.echo(f"shapes: {', '.join(SHAPES)}")
         return
     run(names or list(BENCHMARKS), shapes or list(DEFAULT_SHAPES), repetitions, as_json)

@@ -27,11 +27,11 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     return [Comparison("ask", shape.name, OFFICIAL, same[OFFICIAL], seconds[OURS], seconds[OFFICIAL], target)]
 
 
-def check_same(said: list[int], expected: list[int]) -> str:
-    """What was said, as text. Raises AssertionError where other words were said."""
-    if said != expected:
-        raise AssertionError(f"not the same words: {said} and {expected}")
-    return f"{len(said)} words, {len(set(said))} of them different"
+def check_same(words: list[int], expected: list[int]) -> str:
+    """How many words were said. Raises AssertionError where others were said."""
+    if words != expected:
+        raise AssertionError(f"not the same words: {words} and {expected}")
+    return f"{len(words)} words, {len(set(words))} of them different"
 
 
 def session_answer(model: CoconutModel, question: str, thoughts: int, words: int) -> list[int]:

@@ -23,14 +23,16 @@ def compare(shape: Shape, repetitions: int, backend: str = "inductor") -> list[C
 
     backend: see torch.compile.
     """
-    model, found = shape.build(), []
+    model, comparisons = shape.build(), []
     for count in ROWS:
         prompts = [model.encode_prompt(random_question(shape, seed)) for seed in range(count)]
         model.compile_steps(backend)
         graph = model.compiled
         began = time.perf_counter()
         think(model, graph, read_prompts(model, prompts))
-        made = time.perf_counter() - began  # the graph, from what the compiler keeps on disk where it is there
+        compile_seconds = (
+            time.perf_counter() - began
+        )  # the graph, from what the compiler keeps on disk where it is there
         prepare = partial(read_prompts, model, prompts)
         name = f"{count} row{'s' if count > 1 else ''}"
         ways = [
@@ -38,9 +40,9 @@ def compare(shape: Shape, repetitions: int, backend: str = "inductor") -> list[C
             Way(PLAIN, partial(think, model, None), prepare),
         ]
         seconds, same = take_turns(ways, repetitions, check_same)
-        told = f"{same[PLAIN]}; the graph took {made:.1f} s"
-        found.append(Comparison("compile", shape.name, name, told, seconds[name], seconds[PLAIN]))
-    return found
+        text = f"{same[PLAIN]}; the graph took {compile_seconds:.1f} s"
+        comparisons.append(Comparison("compile", shape.name, name, text, seconds[name], seconds[PLAIN]))
+    return comparisons
 
 
 @torch.inference_mode()

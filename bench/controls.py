@@ -14,7 +14,7 @@ from coconut_core.runs.generate import generate
 SEPARATELY = "one by one"
 PROBLEMS = 12
 Plans = list[dict[str, Plan | None]]
-Said = dict[tuple[str, str], str]  # by question and control
+Answers = dict[tuple[str, str], str]  # by question and control
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
@@ -37,7 +37,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     ]
 
 
-def side_by_side(study: Study, plans: Plans) -> Said:
+def side_by_side(study: Study, plans: Plans) -> Answers:
     """What run_controls does once the problems' own thoughts are known."""
     return {
         (case.problem.question, name): answer.text
@@ -45,25 +45,25 @@ def side_by_side(study: Study, plans: Plans) -> Said:
     }
 
 
-def one_by_one(study: Study, plans: Plans) -> Said:
+def one_by_one(study: Study, plans: Plans) -> Answers:
     """An evaluation for each control, in batches of many problems, each of which reads the prompts."""
-    said: Said = {}
+    texts: Answers = {}
     for name in CONTROLS:
-        chosen = [(case, each[name]) for case, each in zip(study.cases, plans, strict=True) if each[name]]
-        questions = [case.problem.question for case, _ in chosen]
+        pairs = [(case, plan[name]) for case, plan in zip(study.cases, plans, strict=True) if plan[name]]
+        questions = [case.problem.question for case, _ in pairs]
         answers = generate(
             study.model,
             questions,
             answer_only=study.answer_only,
             max_new_tokens=study.max_new_tokens,
-            plans=[plan for _, plan in chosen],
+            plans=[plan for _, plan in pairs],
         )
-        said |= {(question, name): answer.text for question, answer in zip(questions, answers, strict=True)}
-    return said
+        texts |= {(question, name): answer.text for question, answer in zip(questions, answers, strict=True)}
+    return texts
 
 
-def check_same(said: Said, expected: Said) -> str:
+def check_same(texts: Answers, expected: Answers) -> str:
     """How many answers there are. Raises AssertionError where one differs."""
-    if said != expected:
-        raise AssertionError(f"{sum(said[key] != expected.get(key) for key in said)} answers differ")
-    return f"{len(said)} answers, {len(set(said.values()))} of them different"
+    if texts != expected:
+        raise AssertionError(f"{sum(text != expected.get(key) for key, text in texts.items())} answers differ")
+    return f"{len(texts)} answers, {len(set(texts.values()))} of them different"

@@ -27,7 +27,7 @@ from coconut_core.terminal.options import Json
 
 FREE, FORCED = "free", "forced"
 DEFAULT_MODELS = ("models/prosqa-labelled", "gpt2-small", "prosqa")
-SHOWN = (1, 2, 8, 64, 256)  # thoughts of the table; the last one is there in any case
+TABLE_THOUGHTS = (1, 2, 8, 64, 256)  # the last one is there in any case
 FLOOR = 1e-12  # what a logarithm shows in place of 0
 
 
@@ -48,11 +48,11 @@ class Drift:
         """Of thought 1 and so on: median and 90th percentile over the prompts, and where the likeliest token is
         the same."""
         share = Share(int(self.same[thought - 1].sum()), self.same.shape[1])
-        found: dict[str, Any] = {"thought": thought}
+        record: dict[str, Any] = {"thought": thought}
         for name in ("distance", "norm", "divergence"):
             values = getattr(self, name)[thought - 1]
-            found[name] = {"median": float(values.quantile(0.5)), "p90": float(values.quantile(0.9))}
-        return found | {
+            record[name] = {"median": float(values.quantile(0.5)), "p90": float(values.quantile(0.9))}
+        return record | {
             "same_likeliest": share.accuracy,
             "right": share.right,
             "interval_95": list(share.interval),
@@ -60,7 +60,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelDrift:
     """What was measured of one model; drifts by FREE and FORCED."""
 
     name: str
@@ -85,44 +85,44 @@ class Found:
 
 @torch.inference_mode()
 def think(
-    model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, given: Tensor | None = None
+    model: CoconutModel, prompts: Sequence[Sequence[int]], thoughts: int, fed: Tensor | None = None
 ) -> Tensor:
     """The state in front of each latent position, (thoughts, prompts, hidden).
 
-    Each is fed back; or what is fed is given (thoughts, prompts, hidden), of another run.
+    Each is fed back; or what is fed is `fed` (thoughts, prompts, hidden), the states of another run.
     """
     context = read_prompts(model, prompts)
     states = [context.hidden]
     for number in range(thoughts - 1):
-        model.latent_step(context, None if given is None else given[number].to(model.dtype))
+        model.latent_step(context, None if fed is None else fed[number].to(model.dtype))
         states.append(context.hidden)
     return torch.stack(states)
 
 
 @torch.inference_mode()
-def compare(exact: CoconutModel, states: Tensor, other: CoconutModel, others: Tensor) -> Drift:
+def compare(exact: CoconutModel, states: Tensor, rounded: CoconutModel, rounded_states: Tensor) -> Drift:
     """Set the states of two models side by side, (thoughts, prompts, hidden) each, in float64."""
     distances, norms, divergences, same = [], [], [], []
-    for state, another in zip(states, others, strict=True):
-        left, right = state.double(), another.double()
+    for state, rounded_state in zip(states, rounded_states, strict=True):
+        left, right = state.double(), rounded_state.double()
         long, length = left.norm(dim=-1, keepdim=True), right.norm(dim=-1, keepdim=True)
         distances.append((left / long - right / length).square().sum(dim=-1) / 2)  # 0 where they are the same
         norms.append(((length - long).abs() / long)[:, 0])
         expected = exact.logits(state).double().log_softmax(dim=-1)
-        readout = other.logits(another).double().log_softmax(dim=-1)
+        readout = rounded.logits(rounded_state).double().log_softmax(dim=-1)
         divergences.append((expected.exp() * (expected - readout)).sum(dim=-1))
         same.append(expected.argmax(dim=-1) == readout.argmax(dim=-1))
     return Drift(*(torch.stack(values).cpu() for values in (distances, norms, divergences, same)))
 
 
-def measure(name: str, dtype: str, thoughts: int, count: int, data: Path | None, device: str) -> Found:
+def measure(name: str, dtype: str, thoughts: int, count: int, data: Path | None, device: str) -> ModelDrift:
     """Drift of one model, a shape with random weights or a checkpoint, in that number format.
 
     Raises CoconutError where the model cannot read so many thoughts behind the longest prompt.
     """
     with folder_of(name) as folder:
         exact = CoconutModel.from_pretrained(folder, device=device, dtype="float32")
-        other = CoconutModel.from_pretrained(folder, device=device, dtype=dtype)
+        rounded = CoconutModel.from_pretrained(folder, device=device, dtype=dtype)
     prompts = [exact.encode_prompt(question) for question in questions(name, count, data)]
     longest = max(map(len, prompts))
     if exact.max_positions is not None and longest + thoughts > exact.max_positions:
@@ -132,10 +132,10 @@ def measure(name: str, dtype: str, thoughts: int, count: int, data: Path | None,
         )
     states = think(exact, prompts, thoughts)
     drifts = {}
-    for kind, given in ((FREE, None), (FORCED, states)):
-        drifts[kind] = compare(exact, states, other, think(other, prompts, thoughts, given))
+    for kind, fed in ((FREE, None), (FORCED, states)):
+        drifts[kind] = compare(exact, states, rounded, think(rounded, prompts, thoughts, fed))
         sys.stderr.write(f"  {name}, {dtype}, {kind}\n")
-    return Found(name, dtype, len(prompts), longest, drifts)
+    return ModelDrift(name, dtype, len(prompts), longest, drifts)
 
 
 @contextmanager
@@ -157,16 +157,16 @@ def questions(name: str, count: int, data: Path | None) -> list[str]:
     return [problem.question for problem in problems]
 
 
-def figure(found: Sequence[Found]) -> Figure:
+def figure(results: Sequence[ModelDrift]) -> Figure:
     """The states' distance and the readouts' agreement, thought by thought."""
     distances, agreements = [], []
-    for each in found:
-        for kind, drift in each.drifts.items():
-            label, numbers = f"{each.name}, {kind}", list(range(1, len(drift.same) + 1))
+    for result in results:
+        for kind, drift in result.drifts.items():
+            label, numbers = f"{result.name}, {kind}", list(range(1, len(drift.same) + 1))
             medians = drift.distance.quantile(0.5, dim=1).clamp(min=FLOOR).log10()
             distances.append(Line(label, numbers, medians.tolist()))
             agreements.append(Line(label, numbers, (100 * drift.same.double().mean(dim=1)).tolist()))
-    dtype = found[0].dtype
+    dtype = results[0].dtype
     states = draw_lines(distances, f"States, {dtype} beside float32", "thought", "log10 of median 1 − cosine")
     readouts = draw_lines(
         agreements, "Readouts with the same likeliest token", "thought", "prompts (%)", y_range=(0, 100)
@@ -174,22 +174,22 @@ def figure(found: Sequence[Found]) -> Figure:
     return states.beside(readouts)
 
 
-def table(found: Sequence[Found]) -> str:
+def table(results: Sequence[ModelDrift]) -> str:
     """Medians and 90th percentiles at some thoughts, in Markdown."""
     head = ["model", "fed", "thought", "1 − cosine", "norm", "KL, nats", "same likeliest (95 %)"]
     rows = []
-    for each in found:
-        for kind, drift in each.drifts.items():
+    for result in results:
+        for kind, drift in result.drifts.items():
             last = len(drift.same)
-            for number in sorted({*(shown for shown in SHOWN if shown < last), last}):
+            for number in sorted({*(thought for thought in TABLE_THOUGHTS if thought < last), last}):
                 at = drift.at(number)
                 low, high = at["interval_95"]
                 cells = [
                     f"{at[key]['median']:.1e} ({at[key]['p90']:.1e})"
                     for key in ("distance", "norm", "divergence")
                 ]
-                same = f"{at['right']} of {each.prompts} ({100 * low:.0f}–{100 * high:.0f})"
-                rows.append([each.name, kind, str(number), *cells, same])
+                same = f"{at['right']} of {result.prompts} ({100 * low:.0f}–{100 * high:.0f})"
+                rows.append([result.name, kind, str(number), *cells, same])
     return markdown_table(head, rows, left=head[:2])
 
 
@@ -214,16 +214,16 @@ def bench(
     """
     if dtype not in DTYPES:
         raise CoconutError(f"unknown dtype '{dtype}': use {', '.join(DTYPES)}")
-    found = [measure(name, dtype, thoughts, prompts, data, device) for name in models or list(DEFAULT_MODELS)]
-    drawn = figure(found)
+    results = [measure(name, dtype, thoughts, prompts, data, device) for name in models or list(DEFAULT_MODELS)]
+    drift_figure = figure(results)
     if out is not None:
-        drawn.save_svg(out)
+        drift_figure.save_svg(out)
     if as_json:
-        say(json.dumps({"results": [each.to_json() for each in found]}))
+        say(json.dumps({"results": [result.to_json() for result in results]}))
         return
     say(f"{dtype} beside float32, median (90th percentile) over the prompts")
-    say(table(found))
-    say("\n" + drawn.to_text(width=100))
+    say(table(results))
+    say("\n" + drift_figure.to_text(width=100))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ TARGET = 20.0  # on ProsQA shapes
 SAMPLE = 5  # questions that the plain way is timed on
 CHECKPOINT = "models/prosqa-labelled"
 MOST_WORDS = 64  # of an answer of the checkpoint, which ends by itself
-Said = list[list[int]]  # token ids of the words, by question
+Words = list[list[int]]  # token ids of the words, by question
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
@@ -26,13 +26,13 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     model = shape.build()
     make_talkative(model)
     questions = [random_question(shape, seed) for seed in range(shape.items)]
-    found = [_compare(shape, OFFICIAL, model, questions, shape.thoughts, shape.answer, repetitions)]
+    comparisons = [_compare(shape, OFFICIAL, model, questions, shape.thoughts, shape.answer, repetitions)]
     if shape.name == "prosqa":
         model = CoconutModel.from_pretrained(CHECKPOINT, device="cpu")
         questions = [problem.question for problem in generate_problems("prosqa", shape.items, seed=7)]
         thoughts = model.config.thoughts
-        found.append(_compare(shape, CHECKPOINT, model, questions, thoughts, MOST_WORDS, repetitions))
-    return found
+        comparisons.append(_compare(shape, CHECKPOINT, model, questions, thoughts, MOST_WORDS, repetitions))
+    return comparisons
 
 
 def _compare(
@@ -51,8 +51,8 @@ def _compare(
     ]
     places = [questions.index(question) for question in sample]
 
-    def same_words(said: Said, other: Said) -> str:
-        return "" if said is other else check_same(said, other, places, model.config.bot_id)
+    def same_words(words: Words, sample: Words) -> str:
+        return "" if words is sample else check_same(words, sample, places, model.config.bot_id)
 
     seconds, same = take_turns(ways, repetitions, same_words)
     scale = len(questions) / len(sample)
@@ -62,27 +62,27 @@ def _compare(
         against,
         f"{same[OFFICIAL]}; {len(questions)} questions, theirs timed on {len(sample)} of them and scaled",
         seconds[OURS],
-        [scale * each for each in seconds[OFFICIAL]],
+        [scale * time for time in seconds[OFFICIAL]],
         TARGET if shape.name == "prosqa" else None,
     )
 
 
-def ours(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Said:
+def ours(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Words:
     """As evaluate has them answered."""
     answers = generate(model, questions, thoughts=thoughts, max_new_tokens=words)
-    return [each.token_ids for each in answers]
+    return [answer.token_ids for answer in answers]
 
 
-def one_by_one(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Said:
+def one_by_one(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Words:
     """The plain way."""
     return [answer(model, model.encode_prompt(question), thoughts, words) for question in questions]
 
 
-def check_same(said: Said, sample: Said, places: Sequence[int], bot: int | None) -> str:
+def check_same(words: Words, sample: Words, places: Sequence[int], bot: int | None) -> str:
     """How much was compared: all words up to a <bot>, behind which ours thinks again. Raises AssertionError
     where other words were said."""
-    compared = [_up_to(words, bot) for words in sample]
-    if [_up_to(said[place], bot) for place in places] != compared:
+    compared = [_up_to(answer_words, bot) for answer_words in sample]
+    if [_up_to(words[place], bot) for place in places] != compared:
         raise AssertionError("not the same answers")
     return f"{sum(map(len, compared))} words of {len(sample)} answers"
 

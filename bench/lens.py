@@ -29,7 +29,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
 
 def together(model: CoconutModel, states: Tensor) -> Column:
     """The likeliest tokens of each layer."""
-    return [each.top(TOKENS) for each in readouts(model, states)]
+    return [readout.top(TOKENS) for readout in readouts(model, states)]
 
 
 def apart(model: CoconutModel, states: Tensor) -> Column:
@@ -39,6 +39,8 @@ def apart(model: CoconutModel, states: Tensor) -> Column:
 
 def check_same(ours: Column, theirs: Column) -> str:
     """How many layers there are. Raises AssertionError where the shares differ by more than rounding."""
-    shares = [torch.tensor([[item.probability for item in layer] for layer in each]) for each in (ours, theirs)]
+    shares = [
+        torch.tensor([[item.probability for item in layer] for layer in column]) for column in (ours, theirs)
+    ]
     torch.testing.assert_close(*shares, rtol=1e-3, atol=1e-6)
     return f"{len(ours)} layers whose likeliest tokens have {float(shares[0].sum()):.4f} in all"

@@ -37,7 +37,7 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """One for each repetition."""
+        """The ratio of each repetition."""
         ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
         return [1 / ratio for ratio in ratios] if self.cost else ratios
 
@@ -50,11 +50,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """That in words."""
+        """Whether the median meets the target, in words; empty without a target."""
         if self.meets is None:
             return ""
-        wanted = f"{'at most ' if self.cost else ''}{self.target:g} ×"
-        return f"{'meets' if self.meets else 'falls short of'} {wanted}"
+        target = f"{'at most ' if self.cost else ''}{self.target:g} ×"
+        return f"{'meets' if self.meets else 'falls short of'} {target}"
 
     def to_row(self) -> list[str]:
         """The cells of a table: names, median seconds of both, ratios, verdict."""
@@ -90,7 +90,7 @@ def take_turns(
     each time; it raises AssertionError where two results differ.
     """
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for repetition in range(repetitions):
         results: dict[str, Result] = {}
         for way in ways if repetition % 2 == 0 else reversed(ways):
@@ -99,5 +99,5 @@ def take_turns(
             results[way.name] = way.run(*prepared)
             seconds[way.name].append(time.process_time() - began)
             sys.stderr.write(f"  {repetition + 1}/{repetitions}  {way.name}  {seconds[way.name][-1]:.3g} s\n")
-        said = {way.name: same(results[ways[0].name], results[way.name]) for way in ways}
-    return seconds, said
+        texts = {way.name: same(results[ways[0].name], results[way.name]) for way in ways}
+    return seconds, texts

@@ -58,8 +58,8 @@ def measure_data(count: int, steps: int) -> Peaks:
         size = ("--nodes", "8", "--hops", "2", "--seed", "1")
         make = _peak_of("data", "make", "prosqa", "--count", str(count), *size, "--out", str(path))
         settings = ["method=cot", f"data.train={path}", "curriculum.lookup=0", f"curriculum.total={steps}"]
-        chosen = [part for setting in settings for part in ("--set", setting)]
-        train = _peak_of("train", "small-base", *chosen, "--out", str(run), "--device", "cpu")
+        options = [part for setting in settings for part in ("--set", setting)]
+        train = _peak_of("train", "small-base", *options, "--out", str(run), "--device", "cpu")
         return Peaks(path.stat().st_size, make, train)
 
 
@@ -71,10 +71,10 @@ def _peak_of(*arguments: str) -> int:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
     )
     command = [sys.executable, "-c", between, sys.executable, "-m", "coconut_core", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CoconutError(f"coconut {' '.join(arguments)} failed: {' '.join(done.stderr.split())[-300:]}")
-    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise CoconutError(f"coconut {' '.join(arguments)} failed: {' '.join(process.stderr.split())[-300:]}")
+    return int(process.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
 
 
 @app.command()
@@ -91,8 +91,8 @@ def step(
         raise CoconutError(f"no shape '{shape}': name one of {', '.join(SHAPES)}")
     without, sparing, weights = measure_step(SHAPES[shape])
     typer.echo(f"{shape}, gradients of the weights: {weights / MIB:.0f} MiB")
-    for name, taken in (("without", without), ("gradient_checkpointing", sparing)):
-        typer.echo(f"{name:<23} {taken.peak / MIB:>6.0f} MiB at most  {taken.seconds:>6.3g} CPU s")
+    for name, cost in (("without", without), ("gradient_checkpointing", sparing)):
+        typer.echo(f"{name:<23} {cost.peak / MIB:>6.0f} MiB at most  {cost.seconds:>6.3g} CPU s")
     typer.echo(
         f"{'ratio':<23} {sparing.peak / without.peak:>6.2f} of the memory, "
         f"{sparing.seconds / without.seconds:.2f} of the time"
@@ -100,14 +100,14 @@ def step(
 
 
 @dataclass(frozen=True)
-class StepTaken:
+class StepCost:
     """Bytes of the tensors that were alive at the same time at most, and seconds of the processor."""
 
     peak: int
     seconds: float
 
 
-def measure_step(shape: "Shape") -> tuple[StepTaken, StepTaken, int]:
+def measure_step(shape: "Shape") -> tuple[StepCost, StepCost, int]:
     """A step of a shape without gradient checkpointing and with it, and the bytes of all gradients.
 
     Raises AssertionError where the two differ in loss or gradients.
@@ -119,7 +119,7 @@ def measure_step(shape: "Shape") -> tuple[StepTaken, StepTaken, int]:
 
     model = shape.build()
     batch = random_batch(shape, model)
-    taken, results = [], []
+    costs, results = [], []
     for context in (nullcontext(), gradient_checkpointing(model)):
         with context:
             model.zero_grad(set_to_none=True)
@@ -127,10 +127,10 @@ def measure_step(shape: "Shape") -> tuple[StepTaken, StepTaken, int]:
                 our_step(model, batch)
             began = time.process_time()
             results.append(our_step(model, batch))
-            taken.append(StepTaken(live.peak, time.process_time() - began))
+            costs.append(StepCost(live.peak, time.process_time() - began))
     check_same(*results)
-    weights = sum(each.grad.nbytes for each in model.parameters() if each.grad is not None)
-    return taken[0], taken[1], weights
+    weights = sum(weight.grad.nbytes for weight in model.parameters() if weight.grad is not None)
+    return costs[0], costs[1], weights
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from transformers import DynamicCache
 from coconut_core.coconut import CoconutModel
 
 # (model, ids (B, T), mask (B, T)) -> embeddings with thoughts (B, T, C), logits (B, T, V)
-Read = Callable[[CoconutModel, Tensor, Tensor], tuple[Tensor, Tensor]]
+ReadFunction = Callable[[CoconutModel, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def read_again(model: CoconutModel, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,7 @@ def read_official(model: CoconutModel, ids: Tensor, mask: Tensor) -> tuple[Tenso
     return embeddings, torch.cat(logits, dim=1)
 
 
-def loss_of(read: Read, model: CoconutModel, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+def loss_of(read: ReadFunction, model: CoconutModel, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy over the labelled positions, from logits at all of them."""
     _, logits = read(model, ids, mask)
     return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
@@ -74,14 +74,14 @@ def answer(model: CoconutModel, prompt: list[int], thoughts: int, words: int) ->
     many, or up to the end of the text."""
     ids = torch.tensor([[*prompt, *[model.config.latent_id] * thoughts, model.config.eot_id]])
     embeddings, logits = read_official(model, ids, torch.ones_like(ids))
-    said: list[int] = []
+    answer_ids: list[int] = []
     while True:
         scores = logits[0, -1]
         scores[model.config.latent_id] = -torch.inf  # the placeholder of a thought is not a word
-        said.append(int(scores.argmax()))
-        if len(said) == words or said[-1] in model.eos_ids:
-            return said
-        word = model.base_lm.get_input_embeddings()(torch.tensor([[said[-1]]]))
+        answer_ids.append(int(scores.argmax()))
+        if len(answer_ids) == words or answer_ids[-1] in model.eos_ids:
+            return answer_ids
+        word = model.base_lm.get_input_embeddings()(torch.tensor([[answer_ids[-1]]]))
         embeddings = torch.cat([embeddings, word], dim=1)
         logits = model.base_lm(inputs_embeds=embeddings, use_cache=False).logits
 

@@ -135,9 +135,9 @@ async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[fl
                 explorer.post_message(
                     events.Key(_character_to_key(key) if len(key) == 1 else key, key_to_character(key))
                 )
-                shown = await asyncio.wait_for(watched.shown(), PATIENCE)
-                if shown is not None:
-                    waits.append(shown - began)
+                painted = await asyncio.wait_for(watched.shown(), PATIENCE)
+                if painted is not None:
+                    waits.append(painted - began)
                     busy += was_busy
         await pilot.press("escape")
     return waits, busy
@@ -174,12 +174,12 @@ def _first_paint(model: str) -> float:
     if process == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS="120", LINES="40")
         os.execv(program, command)
-    seen = b""
+    output = b""
     try:
-        while b"Thoughts" not in seen:
+        while b"Thoughts" not in output:
             if not select.select([terminal], [], [], PATIENCE)[0]:
-                raise TimeoutError(seen.decode(errors="replace"))
-            seen += os.read(terminal, 65536)
+                raise TimeoutError(output.decode(errors="replace"))
+            output += os.read(terminal, 65536)
         return time.perf_counter() - began
     finally:
         os.kill(process, signal.SIGKILL)

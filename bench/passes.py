@@ -79,9 +79,9 @@ def measure(
     """Evaluate the loop of `against`, then the model with each number of passes (0: its own loop)."""
     results: dict[str, Evaluation] = {}
 
-    def run(name: str, chosen: CoconutModel, number: int) -> Evaluation:
-        chosen.config = replace(chosen.config, passes=number)
-        results[name] = evaluate(chosen, problems, batch_size=batch_size)
+    def run(name: str, thinker: CoconutModel, number: int) -> Evaluation:
+        thinker.config = replace(thinker.config, passes=number)
+        results[name] = evaluate(thinker, problems, batch_size=batch_size)
         return results[name]
 
     ways = [Way(LOOP, partial(run, LOOP, against, 0))]
@@ -124,18 +124,22 @@ def bench(
     """
     numbers = [check_passes(number) for number in read_numbers(passes)]
     problems = read_some_problems(data, limit)
-    opened = CoconutModel.from_pretrained(model, device=device)
-    beside = opened if against is None else CoconutModel.from_pretrained(against, device=device)
-    found = measure(opened, beside, problems, numbers, repetitions, batch_size)
+    in_passes = CoconutModel.from_pretrained(model, device=device)
+    in_loop = in_passes if against is None else CoconutModel.from_pretrained(against, device=device)
+    results = measure(in_passes, in_loop, problems, numbers, repetitions, batch_size)
     if as_json:
         say(
             json.dumps(
-                {"model": model, "against": against or model, "results": [each.to_json() for each in found]}
+                {
+                    "model": model,
+                    "against": against or model,
+                    "results": [result.to_json() for result in results],
+                }
             )
         )
         return
     say(f"{model}, loop: {against or model}, {data.name}, n={len(problems)}, {batch_size} at a time")
-    say(markdown_table([*HEAD, *COST], [each.to_row() for each in found], left=HEAD[:1]))
+    say(markdown_table([*HEAD, *COST], [result.to_row() for result in results], left=HEAD[:1]))
 
 
 if __name__ == "__main__":

@@ -53,13 +53,13 @@ def running(model: str, rows: int) -> Iterator[Running]:
     )
     try:
         assert process.stderr is not None
-        said = ""
-        while (found := re.search(r"answers at (http\S+);", said)) is None:
+        log = ""
+        while (address := re.search(r"answers at (http\S+);", log)) is None:
             line = process.stderr.readline()
             if not line:
-                raise CoconutError(f"the server did not start: {said.strip()}")
-            said += line
-        yield Running(Server(found[1], TOKEN, timeout=600), psutil.Process(process.pid))
+                raise CoconutError(f"the server did not start: {log.strip()}")
+            log += line
+        yield Running(Server(address[1], TOKEN, timeout=600), psutil.Process(process.pid))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
@@ -73,24 +73,24 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
 def measure(model: str, clients: int, questions: int, rows: int, repetitions: int) -> list[Comparison]:
     """Seconds of a clock, and the server's processor seconds, of the same questions asked by so many clients at
     once and by one after the other. Raises CoconutError where an answer differs."""
-    asked = [problem.question for problem in generate_problems("prosqa", clients * questions, seed=5)]
+    prompts = [problem.question for problem in generate_problems("prosqa", clients * questions, seed=5)]
     clock: dict[int, list[float]] = {1: [], clients: []}
     processor: dict[int, list[float]] = {1: [], clients: []}
     with running(model, rows) as server:
-        answers(server.server, asked[:clients], clients)  # so that neither way pays for first uses
+        answers(server.server, prompts[:clients], clients)  # so that neither way pays for first uses
         for repetition in range(repetitions):
-            said = []
+            results = []
             for count in (1, clients) if repetition % 2 == 0 else (clients, 1):
                 before = time.perf_counter(), server.processor_seconds()
-                said.append(answers(server.server, asked, count))
+                results.append(answers(server.server, prompts, count))
                 clock[count].append(time.perf_counter() - before[0])
                 processor[count].append(server.processor_seconds() - before[1])
                 sys.stderr.write(
                     f"  {repetition + 1}/{repetitions}  {count} at once  {clock[count][-1]:.3g} s\n"
                 )
-            if said[0] != said[1]:
-                raise CoconutError(f"{sum(a != b for a, b in zip(*said, strict=True))} answers differ")
-    same = f"{len(asked)} answers, {len(set(said[0]))} of them different"
+            if results[0] != results[1]:
+                raise CoconutError(f"{sum(a != b for a, b in zip(*results, strict=True))} answers differ")
+    same = f"{len(prompts)} answers, {len(set(results[0]))} of them different"
     return [
         Comparison("serve", model, f"one by one, {name}", same, seconds[clients], seconds[1], target)
         for name, seconds, target in (("clock", clock, TARGET), ("processor", processor, None))

@@ -43,8 +43,8 @@ def seconds_of(*arguments: str) -> float:
     """Run Python with these arguments; its processor seconds. Raises CoconutError, with its last words, if it
     fails."""
     before = os.times()
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     after = os.times()
-    if done.returncode:
-        raise CoconutError(f"python {' '.join(arguments)} failed: {' '.join(done.stderr.split())[-300:]}")
+    if process.returncode:
+        raise CoconutError(f"python {' '.join(arguments)} failed: {' '.join(process.stderr.split())[-300:]}")
     return after.children_user + after.children_system - before.children_user - before.children_system

@@ -46,26 +46,26 @@ class Bare:
         """One position: the logits (vocabulary,), or without the head the hidden state (hidden,)."""
         model = self.model.base_lm if head else self.model.text_model
         output = model(inputs_embeds=self.embedding, past_key_values=self.cache, use_cache=True)
-        found: Tensor = output.logits if head else output.last_hidden_state
-        return found[0, -1]
+        values: Tensor = output.logits if head else output.last_hidden_state
+        return values[0, -1]
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     """Measure one shape. Raises AssertionError where two ways give different numbers."""
     model, question = shape.build(), random_question(shape)
     make_talkative(model)
-    found = []
+    comparisons = []
     for build in (shown_thoughts, shown_words, generated_thoughts, generated_words):
         ways: tuple[Way[Any], Way[Any]] = build(model, question)
         seconds, same = take_turns(ways, repetitions, check_same)
         ours, bare = (way.name for way in ways)
-        found.append(_cost(shape, ours, same[bare], seconds[ours], seconds[bare]))
-    return [*found, *growth(shape, model, question, repetitions)]
+        comparisons.append(_cost(shape, ours, same[bare], seconds[ours], seconds[bare]))
+    return [*comparisons, *growth(shape, model, question, repetitions)]
 
 
-def _cost(shape: Shape, what: str, same: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    target = TARGETS[what] if shape.name == "gpt2-small" else None
-    return Comparison("step", shape.name, what, same, ours, theirs, target, cost=True)
+def _cost(shape: Shape, against: str, same: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
+    target = TARGETS[against] if shape.name == "gpt2-small" else None
+    return Comparison("step", shape.name, against, same, ours, theirs, target, cost=True)
 
 
 def shown_thoughts(model: CoconutModel, question: str) -> tuple[Way[Tensor], Way[Tensor]]:
@@ -123,14 +123,14 @@ def shown_words(model: CoconutModel, question: str) -> tuple[Way[list[int]], Way
 @torch.inference_mode()
 def bare_words(bare: Bare) -> list[int]:
     """Greedy words; the first is read from the state that <eot> leads to."""
-    model, said = bare.model, []
+    model, words = bare.model, []
     bare.embedding = model.embed(torch.tensor([[model.config.eot_id]]))
     for _ in range(STEPS):
         logits = bare.step(head=True)
         logits[model.config.latent_id] = -torch.inf
-        said.append(int(logits.argmax()))
-        bare.embedding = model.embed(torch.tensor([said[-1:]]))
-    return said
+        words.append(int(logits.argmax()))
+        bare.embedding = model.embed(torch.tensor([words[-1:]]))
+    return words
 
 
 def generated_thoughts(model: CoconutModel, question: str) -> tuple[Way[Tensor], Way[Tensor]]:

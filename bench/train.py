@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from bench.measure import Comparison, Way, take_turns
-from bench.naive import Read, loss_of, read_again, read_official
+from bench.naive import ReadFunction, loss_of, read_again, read_official
 from bench.shapes import Batch, Shape, random_batch
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
@@ -19,7 +19,7 @@ TOLERANCE = 1e-4  # of loss and gradient norm, relative; float32 sums in another
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """What a training step came to."""
 
     loss: float
@@ -50,24 +50,24 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     ]
 
 
-def our_step(model: CoconutModel, batch: Batch) -> Taken:
+def our_step(model: CoconutModel, batch: Batch) -> StepResult:
     """As the trainer takes it."""
     model.zero_grad(set_to_none=True)
     with prompt_shortcut(model):
         output = model(batch.input_ids, batch.attention_mask, batch.labels)
     output.loss.backward()
-    return _taken(model, output.loss)
+    return _step_result(model, output.loss)
 
 
-def naive_step(read: Read, model: CoconutModel, batch: Batch) -> Taken:
+def naive_step(read: ReadFunction, model: CoconutModel, batch: Batch) -> StepResult:
     """The same with one of the plain ways to read."""
     model.zero_grad(set_to_none=True)
     loss = loss_of(read, model, batch.input_ids, batch.attention_mask, batch.labels)
     loss.backward()
-    return _taken(model, loss)
+    return _step_result(model, loss)
 
 
-def check_same(ours: Taken, theirs: Taken) -> str:
+def check_same(ours: StepResult, theirs: StepResult) -> str:
     """Both, as text. Raises AssertionError where they differ by more than float32 does."""
     if not isclose(ours.loss, theirs.loss, rel_tol=TOLERANCE) or not isclose(
         ours.gradient_norm, theirs.gradient_norm, rel_tol=TOLERANCE
@@ -79,6 +79,6 @@ def check_same(ours: Taken, theirs: Taken) -> str:
     )
 
 
-def _taken(model: CoconutModel, loss: Tensor) -> Taken:
+def _step_result(model: CoconutModel, loss: Tensor) -> StepResult:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return Taken(loss.item(), get_total_norm(gradients).item())
+    return StepResult(loss.item(), get_total_norm(gradients).item())

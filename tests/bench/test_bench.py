@@ -76,9 +76,13 @@ def test_the_table_names_the_numbers_that_were_the_same(capsys: pytest.CaptureFi
 
 
 def test_a_difference_is_an_error() -> None:
-    right = train.Taken(1.0, 2.0)
-    assert "loss 1.000000" in train.check_same(right, train.Taken(1.00001, 2.0))
-    for wrong in (train.Taken(1.001, 2.0), train.Taken(1.0, 2.001), train.Taken(float("nan"), 2.0)):
+    right = train.StepResult(1.0, 2.0)
+    assert "loss 1.000000" in train.check_same(right, train.StepResult(1.00001, 2.0))
+    for wrong in (
+        train.StepResult(1.001, 2.0),
+        train.StepResult(1.0, 2.001),
+        train.StepResult(float("nan"), 2.0),
+    ):
         with pytest.raises(AssertionError, match="not the same step"):
             train.check_same(right, wrong)
     with pytest.raises(AssertionError, match="not the same words"):
