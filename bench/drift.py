@@ -45,8 +45,8 @@ class Drift:
     same: Tensor
 
     def at(self, thought: int) -> dict[str, Any]:
-        """Of thought 1 and so on: median and 90th percentile over the prompts, and where the likeliest token is
-        the same."""
+        """Plain data of a thought, counted from 1: median and 90th percentile over the prompts, and the share
+        of them whose likeliest token is the same."""
         share = Share(int(self.same[thought - 1].sum()), self.same.shape[1])
         record: dict[str, Any] = {"thought": thought}
         for name in ("distance", "norm", "divergence"):

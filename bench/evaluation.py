@@ -68,13 +68,13 @@ def _compare(
 
 
 def ours(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Words:
-    """As evaluate has them answered."""
+    """The answers, in batches as evaluate has them."""
     answers = generate(model, questions, thoughts=thoughts, max_new_tokens=words)
     return [answer.token_ids for answer in answers]
 
 
 def one_by_one(model: CoconutModel, questions: Sequence[str], thoughts: int, words: int) -> Words:
-    """The plain way."""
+    """The answers in the plain way."""
     return [answer(model, model.encode_prompt(question), thoughts, words) for question in questions]
 
 

@@ -38,7 +38,7 @@ class Running:
     process: psutil.Process
 
     def processor_seconds(self) -> float:
-        """Of all its threads since it started."""
+        """Processor seconds of all its threads since it started."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 

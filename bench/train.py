@@ -51,7 +51,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
 
 
 def our_step(model: CoconutModel, batch: Batch) -> StepResult:
-    """As the trainer takes it."""
+    """A step as the trainer takes it."""
     model.zero_grad(set_to_none=True)
     with prompt_shortcut(model):
         output = model(batch.input_ids, batch.attention_mask, batch.labels)

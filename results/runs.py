@@ -179,7 +179,7 @@ def _do(run: SeedRun, data: Path, by_hops: Path) -> SeedRun:
 
 
 def machine() -> str:
-    """What all is trained and measured on."""
+    """The machine and packages that all is trained and measured with."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return f"{platform.machine()}, {os.cpu_count()} CPU cores, a thread a run, {packages}"
 

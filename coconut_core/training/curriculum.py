@@ -56,7 +56,7 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """What it trains, in a few words."""
+        """What the stage trains, in a few words."""
         if self.kind == "lookup":
             return "look-up warm-up"
         parts = [

@@ -101,8 +101,8 @@ class Validation:
         return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
     def _chain_exact(self, result: Evaluation, stage: Stage) -> float | None:
-        """Of the problems with steps in words at a stage, the share of which exactly those were said before the
-        answer; None where none has any."""
+        """The share of problems with steps in words at a stage of which exactly those were said before the
+        answer; None where no problem has any."""
         hits = []
         tokenizer, prefix = self.encoder.tokenizer, self.encoder.config.answer_prefix
         for problem, answer in zip(self._tokenized, result.answers, strict=True):
