@@ -6,7 +6,7 @@ from bench.ask import OURS, make_talkative
 from bench.measure import Comparison, Way, take_turns
 from bench.shapes import Shape, random_question
 from coconut_core.evaluation.ablations import CONTROLS
-from coconut_core.evaluation.controls import Study, answers_to, study_problems
+from coconut_core.evaluation.controls import ControlStudy, answers_to, study_problems
 from coconut_core.interventions import Plan
 from coconut_core.problems import Problem
 from coconut_core.runs.generate import generate
@@ -37,7 +37,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
     ]
 
 
-def side_by_side(study: Study, plans: Plans) -> Answers:
+def side_by_side(study: ControlStudy, plans: Plans) -> Answers:
     """What run_controls does once the problems' own thoughts are known."""
     return {
         (case.problem.question, name): answer.text
@@ -45,7 +45,7 @@ def side_by_side(study: Study, plans: Plans) -> Answers:
     }
 
 
-def one_by_one(study: Study, plans: Plans) -> Answers:
+def one_by_one(study: ControlStudy, plans: Plans) -> Answers:
     """An evaluation for each control, in batches of many problems, each of which reads the prompts."""
     texts: Answers = {}
     for name in CONTROLS:

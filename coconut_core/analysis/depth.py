@@ -38,7 +38,7 @@ def lens_distances(study: Study, lens: Lens) -> Tensor:
 
 
 def lens_frontier(study: Study, lens: Lens, maps: Sequence[Map]) -> Tensor:
-    """Mean probability on the frontier by each layer's reading, (places, layers); NaN where there is none."""
+    """Mean probability on the frontier by each layer's reading, (places, layers); NaN without a frontier."""
     total = torch.zeros(study.runs.layers.shape[1:3], dtype=torch.float64)
     count = torch.zeros(total.shape[0], 1)
     for layers, known in zip(study.runs.layers, maps, strict=True):

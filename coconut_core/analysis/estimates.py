@@ -26,7 +26,7 @@ class Estimate:
         return f"{self.mean:.2f}" if self.n else "–"
 
     def to_json(self) -> dict[str, Any]:
-        """The same numbers; null where there is none."""
+        """The same numbers; null where a number is not known."""
         return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
 
 

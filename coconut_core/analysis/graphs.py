@@ -76,7 +76,7 @@ class Map:
 
 def searched_graph(problem: Problem, family: str | None) -> Graph | None:
     """The part of a problem's graph that is searched for its answer: all of it where the answer names a node,
-    else what the family of that name says. None where there is none."""
+    else what the family of that name says. None where no part is searched."""
     if has_classes(problem) or problem.graph is None or not is_family(family):
         return problem.graph if has_classes(problem) else None
     return family_named(family).searched(problem.graph)

@@ -52,7 +52,7 @@ class Lens:
 
 
 def final_norm(model: LatentModel) -> nn.Module:
-    """The norm behind the last layer. Raises CoconutError where there is none of a known name."""
+    """The norm behind the last layer. Raises CoconutError where the model has no norm of a known name."""
     base = model.text_model
     modules = (getattr(base, name, None) for name in NORMS)
     norm = next((module for module in modules if isinstance(module, nn.Module)), None)

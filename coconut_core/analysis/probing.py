@@ -156,7 +156,7 @@ def _read_graph_probes(study: Study, maps: Sequence[Map]) -> Section:
 
 
 def step_values(problem: Problem) -> list[float]:
-    """The values of steps that are sums like <<48/2=24>>, as signed logarithms; empty where one is none."""
+    """The values of steps that are sums like <<48/2=24>>, as signed logarithms; empty where any is no sum."""
     values = [float(evaluate_sum(result)) for _, result in equations(problem.steps)]
     return [copysign(log1p(abs(value)), value) for value in values]
 

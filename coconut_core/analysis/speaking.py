@@ -148,7 +148,7 @@ def name_probabilities(
 
 
 def _of_the_rest(model: LatentModel, context: Context, names: list[list[int]]) -> list[float]:
-    """The product of the probabilities of each row's tokens but the first; 1 where there are none."""
+    """The product of the probabilities of each row's tokens but the first; 1 where a row has no others."""
     width = max(1, max(map(len, names)) - 1)
     padded = [name[:-1] + [0] * (width - len(name[:-1])) for name in names]
     mask = [[1] * len(name[:-1]) + [0] * (width - len(name[:-1])) for name in names]

@@ -66,7 +66,7 @@ class Study:
 
     @cached_property
     def maps(self) -> list[Map]:
-        """The problems' graphs, of ProntoQA those of the kinds. Raises CoconutError where there is none."""
+        """The problems' graphs, of ProntoQA those of the kinds. Raises CoconutError where one is missing."""
         graphs = [searched_graph(problem, self.model.config.family) for problem in self.problems]
         if None in graphs or not graphs:
             raise CoconutError("this reading needs problems with graphs whose answers name a node")

@@ -19,7 +19,7 @@ from coconut_core.analysis.study import Table
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_core.common.seeds import new_generator
-from coconut_core.common.whole_files import file_written_aside, refusals_told
+from coconut_core.common.whole_files import file_written_aside, refusals_as_errors
 from coconut_core.evaluation.verdict import hash_weights
 from coconut_core.latent.model import LatentModel
 
@@ -139,7 +139,7 @@ def save_tuned_lens(lens: TunedLens, folder: str | Path) -> Path:
     path = Path(folder) / FILE_NAME
     weights = {name: weight.contiguous().cpu() for name, weight in lens.translators.state_dict().items()}
     about = {"calibration": json.dumps(lens.calibration.to_json()), "weights": hash_weights(folder)}
-    with refusals_told(f"write {path}"):
+    with refusals_as_errors(f"write {path}"):
         path.parent.mkdir(exist_ok=True)
         with file_written_aside(path) as aside:
             save_file(weights, aside, metadata=about)
@@ -169,6 +169,6 @@ def load_tuned_lens(model: LatentModel, folder: str | Path) -> TunedLens:
 
 
 def find_tuned_lens(model: LatentModel) -> TunedLens | None:
-    """The one beside the checkpoint that the model was opened from; None where there is none."""
+    """The tuned lens beside the checkpoint that the model was opened from; None where that has no lens."""
     folder = user_path(model.name)
     return load_tuned_lens(model, folder) if (folder / FILE_NAME).is_file() else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from coconut_core.checkpoints.importers import ImportOptions, Report, importer_named
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
-from coconut_core.common.whole_files import folder_written_aside, refusals_told
+from coconut_core.common.whole_files import folder_written_aside, refusals_as_errors
 
 if TYPE_CHECKING:
     from coconut_core.latent.model import LatentModel
@@ -37,7 +37,7 @@ def convert(kind: str, path: Path, out: Path, options: ImportOptions, report: Re
     }
     model.config = replace(model.config, data=origin)
     report(f"writing {out}")
-    with refusals_told(f"write {out}"), folder_written_aside(out) as aside:
+    with refusals_as_errors(f"write {out}"), folder_written_aside(out) as aside:
         model.save_pretrained(aside)
     return model
 

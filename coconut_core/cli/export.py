@@ -45,7 +45,7 @@ def export(
       coconut export models/prosqa --out upload/prosqa
     """
     from coconut_core.checkpoints import split_source
-    from coconut_core.common.whole_files import folder_written_aside, refusals_told
+    from coconut_core.common.whole_files import folder_written_aside, refusals_as_errors
 
     if form not in FORMATS:
         raise CoconutError(f"unknown format '{form}': choose one of {', '.join(FORMATS)}")
@@ -58,7 +58,7 @@ def export(
         from coconut_core.checkpoints.official import check_official
 
         check_official(opened)
-    with refusals_told(f"write {out}"), folder_written_aside(out) as aside:
+    with refusals_as_errors(f"write {out}"), folder_written_aside(out) as aside:
         name = _write_official(opened, aside) if form == "official" else _write_folder(opened, folder, aside)
     written = out / name
     say(json.dumps({"out": str(written), "format": form}) if as_json else written)

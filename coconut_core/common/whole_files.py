@@ -94,7 +94,7 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Take a folder away, whole at once; nothing where there is none."""
+    """Take a folder away, whole at once; a path without a folder stays as it is."""
     with _workspace(path) as place:
         if os.path.lexists(path):
             path.rename(place / OLD)
@@ -196,7 +196,7 @@ def _clear(place: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file or folder is at a path; None where there is none."""
+    """Which file or folder is at a path; None where nothing is there."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -208,7 +208,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def refusals_told(what: str, comfort: str = "") -> Iterator[None]:
+def refusals_as_errors(what: str, comfort: str = "") -> Iterator[None]:
     """Raise CoconutError, "cannot {what}: {what the disk said}{comfort}", for what a full disk or a folder that
     may not be written becomes on its way through the libraries that write models."""
     try:

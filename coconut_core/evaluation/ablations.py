@@ -42,7 +42,7 @@ class Control:
         return self.text.removeprefix("replace ").removesuffix(EVERYWHERE) if self.kind is Kind.SWAP else ""
 
     def at(self, thought: int) -> str | None:
-        """The text of the same at one thought; None where there is no such thing."""
+        """The text of the same at one thought; None where the control has no such text."""
         whole = self.text.removesuffix(EVERYWHERE) if self.text.endswith(EVERYWHERE) else ""
         name = whole if self.single is None else self.single
         return f"{name}@{thought}" if name else None

@@ -15,7 +15,7 @@ def as_markdown(controls: Controls) -> str:
 
 
 def control_rows(controls: Controls, results: tuple[ControlResult, ...]) -> list[list[str]]:
-    """Results as a table, its head first and the model's own thoughts next; empty where there are none."""
+    """Results as a table, its head first and the model's own thoughts next; empty without any results."""
     if not results:
         return []
     head = [

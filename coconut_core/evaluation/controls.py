@@ -50,7 +50,7 @@ class Case:
 
 
 @dataclass
-class Study:
+class ControlStudy:
     """A model with its problems answered once: what the controls are compared with and drawn from."""
 
     model: LatentModel
@@ -165,7 +165,7 @@ def study_problems(
     max_new_tokens: int = 64,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Study:
+) -> ControlStudy:
     """Answer problems and their twins with their own thoughts, and choose donors for each problem. A problem at
     which something goes wrong, as numbers that overflow, is left out.
 
@@ -206,11 +206,11 @@ def study_problems(
                 case.donors[name] = own[rng.choice(numbers)]
         if of_twin is not None:
             case.donors["twin"] = of_twin
-    return Study(model, own, answer_only, max_new_tokens, seed, errors)
+    return ControlStudy(model, own, answer_only, max_new_tokens, seed, errors)
 
 
 def compare(
-    study: Study, plans: Sequence[dict[str, Plan | None]], progress: Progress | None = None
+    study: ControlStudy, plans: Sequence[dict[str, Plan | None]], progress: Progress | None = None
 ) -> list[ControlResult]:
     """Answer each problem with each of its plans, by name, and count what became of the answers. A run at which
     something goes wrong counts in no way but as one of the study's errors."""
@@ -224,7 +224,7 @@ def compare(
 
 
 def answers_to(
-    study: Study,
+    study: ControlStudy,
     plans: Sequence[dict[str, Plan | None]],
     progress: Progress,
     *,
@@ -289,7 +289,7 @@ def _case(problem: Problem, answer: Answer) -> Case:
     return Case(problem, answer.recording, answer)
 
 
-def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> ControlResult:
+def _count(study: ControlStudy, name: str, pairs: Sequence[tuple[Case, Answer]]) -> ControlResult:
     prefix = study.model.config.answer_prefix
     real = [_is_right(study, case, case.answer) for case, _ in pairs]
     right = [_is_right(study, case, answer) for case, answer in pairs]
@@ -321,5 +321,5 @@ def _count(study: Study, name: str, pairs: Sequence[tuple[Case, Answer]]) -> Con
     )
 
 
-def _is_right(study: Study, case: Case, answer: Answer) -> bool:
+def _is_right(study: ControlStudy, case: Case, answer: Answer) -> bool:
     return is_right(answer.text, case.problem, study.model.config.answer_prefix)

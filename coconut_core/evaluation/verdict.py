@@ -182,7 +182,7 @@ def _points(result: ControlResult) -> str:
 
 
 def read_controls(folder: str | Path) -> Controls | None:
-    """The controls stored with a checkpoint, also where they are void by now; None where there are none.
+    """The controls stored with a checkpoint, also where they are void by now; None where none are stored.
 
     Raises CoconutError in one line for a file that cannot be read.
     """
@@ -212,7 +212,7 @@ def usage_line(folder: str | Path) -> str:
 
 
 def hash_weights(folder: str | Path) -> str:
-    """SHA-256 of a checkpoint's weights and configuration; empty where there are none."""
+    """SHA-256 of a checkpoint's weights and configuration; empty where it has no weights."""
     digest = hashlib.sha256()
     files = sorted(user_path(folder).glob("*.safetensors"))
     for path in [*files, *(user_path(folder) / name for name in ("config.json", "coconut.json"))]:

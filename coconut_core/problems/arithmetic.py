@@ -30,7 +30,7 @@ def step_equation(step: str) -> tuple[str, str]:
 
 
 def equations(steps: Sequence[str]) -> list[tuple[str, str]]:
-    """The sum and the result of each step, see step_equation; empty where one is none."""
+    """The sum and the result of each step, see step_equation; empty where a step is no sum."""
     try:
         return [step_equation(step) for step in steps]
     except CoconutError:

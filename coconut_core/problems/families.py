@@ -83,7 +83,7 @@ TABLE = Table("problem family", "coconut.families", Family, FAMILIES)
 
 
 def family_named(name: str) -> Family:
-    """The family of a name. Raises CoconutError where there is none, or a plugin that does not work."""
+    """The family of a name. Raises CoconutError for an unknown name, and for a plugin that does not work."""
     family = TABLE.get(name)
     if family is None:
         raise CoconutError(f"unknown problem family '{name}': known are {', '.join(TABLE.names())}")

@@ -75,7 +75,7 @@ class JsonReader:
         return mark
 
     def take_value(self) -> Any:
-        """The next value. Raises json.JSONDecodeError where there is none."""
+        """The next value. Raises json.JSONDecodeError where no value follows."""
         self.peek_mark()
         size = self.piece
         while True:

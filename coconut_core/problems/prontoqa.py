@@ -171,7 +171,7 @@ def in_chain(name: str) -> str:
 
 def graph_of_kinds(graph: Graph) -> Graph | None:
     """The person and the kinds alone; target and wrong candidate are those of which the asked property is said,
-    with and without "not". None where there are none."""
+    with and without "not". None where either is missing."""
     nodes = [node for node, name in enumerate(graph.names) if name in CONCEPTS or node == graph.root]
     place = {node: number for number, node in enumerate(nodes)}
     ends = [

@@ -179,7 +179,7 @@ def _match(text: str, sentence: str) -> dict[str, str] | None:
 
 
 def _read_saying(sentence: str, day: str, holder: str) -> tuple[Saying, dict[str, str]] | None:
-    """The saying of a day that a sentence is, of the number that somebody has; None where it is none."""
+    """The saying of a day that a sentence is, of the number that somebody has; None where no saying fits."""
     text = sentence.removeprefix(f"On {day} ")
     for saying in SAYINGS if text != sentence else ():
         parts = _match(saying.text, text)

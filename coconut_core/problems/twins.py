@@ -37,7 +37,7 @@ def twin_of(problem: Problem, rng: random.Random) -> Problem | None:
     Among those equal in this, too, rng chooses in ProntoQA, sums and GSM8k; in prosqa and symbolic (a) goes
     before (b), and a root before one that is told of later.
 
-    None where there is none. A graph problem has none without exactly one answer; in ProntoQA, without a kind
+    None where no twin exists. A graph problem has none without exactly one answer; in ProntoQA, without a kind
     that only the wrong answer follows from. A sums problem has none unless its numbers stay between 1 and its
     largest: a model that was trained on small numbers knows no others. A problem in no known wording has none
     unless its steps are all <<sum=number>>, the last number is the answer, the others are used, every number in
@@ -238,10 +238,10 @@ def _recalculated(sums: _Sums, become: dict[Fraction, set[Fraction]]) -> _Sums |
     """Sums with their results after a change of the question; None where that cannot be told.
 
     become: what each value that the question mentions becomes; the results are added to it. A number in a sum
-    is traced to every value equal to it. Nothing can be told where there is none, as the number was worked out
-    in the head; where they do not become the same; where one that changes stands twice in a sum, once perhaps
-    by chance; where a result is left unused, as after a comparison; or where a result becomes negative or needs
-    more decimals than it had.
+    is traced to every value equal to it. Nothing can be told where no value is equal, as the number was worked
+    out in the head; where they do not become the same; where one that changes stands twice in a sum, once
+    perhaps by chance; where a result is left unused, as after a comparison; or where a result becomes negative
+    or needs more decimals than it had.
     """
     recalculated: _Sums = []
     used: set[Fraction] = set()

@@ -19,7 +19,7 @@ MARKUP = re.compile(r"\\boxed|\\text|\\[()\[\]!,;]|[*_`{}#]|(?<=\d)\\(?=%)|\\(?=
 
 
 def final_answer(text: str, answer_prefix: str) -> str:
-    """What stands behind the last answer prefix, white space folded; the whole text where there is none."""
+    """What stands behind the last answer prefix, white space folded; the whole text where none was said."""
     tail = text.rsplit(answer_prefix, 1)[-1] if answer_prefix else text
     return re.sub(r"\s+", " ", tail).strip()
 
@@ -52,7 +52,7 @@ def is_right_officially(text: str, problem: Problem) -> bool:
 
 def read_answer(text: str, answer_prefix: str) -> Decimal | None:
     """The number that a text answers with: what its answer span is, or where no answer prefix was said, its
-    last number. None where there is none."""
+    last number. None where no number is there."""
     if answer_prefix and answer_prefix in text:
         return span_number(text.rsplit(answer_prefix, 1)[-1])
     return last_number(text)
@@ -71,7 +71,7 @@ def span_number(text: str) -> Decimal | None:
 
 
 def last_number(text: str) -> Decimal | None:
-    """The last number of a text, as "72" in "48 + 24 = **72** clips."; None where it has none."""
+    """The last number of a text, as "72" in "48 + 24 = **72** clips."; None where the text has no number."""
     numbers = list(IN_TEXT.finditer(MARKUP.sub("", text.translate(MINUS))))
     return read_number((numbers[-1]["sign"] or "") + numbers[-1]["number"]) if numbers else None
 

@@ -27,7 +27,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import AtLeast0, read_json_object, read_record
 from coconut_core.common.whole_files import (
     folder_written_aside,
-    refusals_told,
+    refusals_as_errors,
     remove_folder,
     remove_leftovers,
     written_aside,
@@ -187,4 +187,4 @@ class RunFolder:
             file.write(json.dumps(record, indent=2) + "\n")
 
     def _refusals(self, action: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
-        return refusals_told(f"{action} in {self.path}", comfort)
+        return refusals_as_errors(f"{action} in {self.path}", comfort)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coconut_core.common.errors import CoconutError, describe_error
 from coconut_core.common.records import check_limits
-from coconut_core.common.whole_files import refusals_told, written_aside
+from coconut_core.common.whole_files import refusals_as_errors, written_aside
 from coconut_core.training.metrics import FILE_NAME as METRICS
 from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import SEED, Recipe, recipe_from_table
@@ -75,7 +75,7 @@ class SeedRuns:
     def write(self, recipe: Recipe, seeds: Sequence[int]) -> None:
         """Keep recipe and seeds, so that the runs can be gone on with."""
         record = {"seeds": list(seeds), "recipe": recipe.to_json()}
-        with refusals_told(f"write {self.record.name} in {self.path}"), written_aside(self.record) as file:
+        with refusals_as_errors(f"write {self.record.name} in {self.path}"), written_aside(self.record) as file:
             file.write(json.dumps(record, indent=2) + "\n")
 
     def read(self) -> tuple[Recipe, list[int]]:

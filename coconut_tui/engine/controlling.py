@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.ablations import CONTROLS, Control
-from coconut_core.evaluation.controls import Case, Study, answers_to
+from coconut_core.evaluation.controls import Case, ControlStudy, answers_to
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import DONORS
 from coconut_core.latent.feedback import rule_named
@@ -92,7 +92,7 @@ def control_question(
     _add_probabilities(bench.model, case, draws, answers, table, stop, show)
 
 
-def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) -> tuple[Case, Study]:
+def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) -> tuple[Case, ControlStudy]:
     """The question with what donors it can have, in front of other problems."""
     twin = twin_of(problem, random.Random(f"twin {problem.question}")) if problem.answer else None
     thoughts = bench.decisions.thoughts
@@ -103,7 +103,7 @@ def _studied(bench: "Workbench", problem: Problem, others: Sequence[Problem]) ->
         )
     case = replace(case, donors=dict(zip(("twin",), of_twin, strict=False)))
     pool = [donor for donor in _pool(bench.model, others) if donor.problem.question != problem.question]
-    return case, Study(bench.model, [case, *pool], answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
+    return case, ControlStudy(bench.model, [case, *pool], answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
 
 
 def _cases(model: CoconutModel, problems: Sequence[Problem], thoughts: int | None = None) -> list[Case]:
@@ -116,7 +116,7 @@ def _cases(model: CoconutModel, problems: Sequence[Problem], thoughts: int | Non
     ]
 
 
-def _draws(study: Study, case: Case, control: Control) -> list[_Draw]:
+def _draws(study: ControlStudy, case: Case, control: Control) -> list[_Draw]:
     """What a control feeds, as often as it is drawn, with the case that it was drawn for. Raises CoconutError
     where this question has no such control."""
     pool = study.cases[1:]
@@ -130,7 +130,7 @@ def _draws(study: Study, case: Case, control: Control) -> list[_Draw]:
 
 
 def _answered_with(
-    study: Study,
+    study: ControlStudy,
     case: Case,
     draws: Mapping[str, Sequence[_Draw]],
     stop: Stop,
@@ -235,7 +235,7 @@ def swap_thoughts(
             return
         batch = numbers[start : start + ANSWERED_TOGETHER]
         cases = _cases(model, [problems[number] for number in batch])
-        study = Study(model, cases, answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
+        study = ControlStudy(model, cases, answer_only=True, max_new_tokens=_MOST_WORDS, seed=0)
         plans = [_swaps(study, case, pool) for case in cases]
         if stop():
             return
@@ -251,7 +251,7 @@ def swap_thoughts(
         )
 
 
-def _swaps(study: Study, case: Case, pool: Sequence[Case]) -> dict[str, Plan | None]:
+def _swaps(study: ControlStudy, case: Case, pool: Sequence[Case]) -> dict[str, Plan | None]:
     """The thoughts of some other problems; none for a problem that the model does not think about."""
     if not case.own.thoughts.shape[0]:
         return {}

@@ -11,7 +11,7 @@ import torch
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.ablations import CONTROLS
-from coconut_core.evaluation.controls import Study, compare, run_controls, study_problems
+from coconut_core.evaluation.controls import ControlStudy, compare, run_controls, study_problems
 from coconut_core.evaluation.verdict import OTHERS, SWAPS, ControlResult, Usage, judge_usage, with_adjusted
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import Sources
@@ -34,11 +34,11 @@ def problems_of(count: int, seed: int = 1) -> list[Problem]:
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> ControlStudy:
     return study_problems(tiny_model("llama"), problems_of(12), max_new_tokens=6)
 
 
-def plans_of(study: Study, name: str) -> list[Plan | None]:
+def plans_of(study: ControlStudy, name: str) -> list[Plan | None]:
     return [study.plans([CONTROLS[name]], case, number)[name] for number, case in enumerate(study.cases)]
 
 
@@ -48,7 +48,7 @@ def fed(plan: Plan | None) -> list[torch.Tensor]:
     return [edit(torch.zeros(32)) for _, edit in sorted(plan.edits.items())]
 
 
-def test_each_control_feeds_what_its_name_says(study: Study) -> None:
+def test_each_control_feeds_what_its_name_says(study: ControlStudy) -> None:
     own = [list(case.own.thoughts) for case in study.cases]
     marker = study.model.embed(torch.tensor([study.model.config.latent_id]))[0]
     for number, case in enumerate(study.cases):
@@ -106,7 +106,7 @@ def test_the_guide_shows_each_control_with_its_text() -> None:
         assert f"| `{name}` | `{control.text}` |" in guide
 
 
-def test_a_problem_without_thoughts_has_the_controls_that_put_something_there(study: Study) -> None:
+def test_a_problem_without_thoughts_has_the_controls_that_put_something_there(study: ControlStudy) -> None:
     """A model whose rule ends thinking may take none for some problems."""
     case = replace(study.cases[0], own=Recording(torch.zeros(0, 0)), donors={})
     plans = study.plans(list(CONTROLS.values()), case)
@@ -116,7 +116,7 @@ def test_a_problem_without_thoughts_has_the_controls_that_put_something_there(st
     }
 
 
-def test_controls_side_by_side_are_what_each_alone_gives(study: Study) -> None:
+def test_controls_side_by_side_are_what_each_alone_gives(study: ControlStudy) -> None:
     """A batch of variants on a shared prompt against one evaluation for each control."""
     names = list(CONTROLS)
     plans = [
@@ -198,7 +198,7 @@ def test_a_model_trained_to_ignore_its_thoughts_is_found_not_to_use_them(tmp_pat
     assert found.verdict.usage is Usage.NOT_USED
 
 
-def test_single_thoughts_are_left_out_swapped_and_cut_off(study: Study) -> None:
+def test_single_thoughts_are_left_out_swapped_and_cut_off(study: ControlStudy) -> None:
     found = run_controls(
         study.model, [case.problem for case in study.cases], names=["none"], per_thought=True, max_new_tokens=6
     )
