@@ -106,5 +106,5 @@ def open_explainer(model: LatentModel, source: str) -> Explainer:
 
 
 def explain_steps(explainer: Explainer, model: LatentModel, thoughts: Sequence[Tensor]) -> list[Explanation]:
-    """Explainer.explain of thoughts (hidden,) each; nothing where there are none."""
+    """Explainer.explain of thoughts (hidden,) each; an empty list without thoughts."""
     return explainer.explain(model, torch.stack(list(thoughts))) if thoughts else []

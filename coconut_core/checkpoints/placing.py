@@ -77,7 +77,7 @@ def require_room(source: str | Path, needed: int, smaller: int, device: torch.de
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold a model's weights, in one piece or in shards; none where there are none.
+    """The safetensors files that hold a model's weights, in one piece or in shards; perhaps no files.
 
     Raises CoconutError for a shard that is not there, and for an index that cannot be read or leads elsewhere.
     """

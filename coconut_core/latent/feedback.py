@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Option:
     """An entry of CoconutConfig.feedback_options."""
 
-    wanted: str  # what it may be, in words
+    description: str  # what it may be, in words
     fits: Callable[[Any], bool]
     needed: bool = False
 
@@ -126,10 +126,10 @@ def check_feedback(kind: str, options: Mapping[str, Any]) -> None:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise CoconutError(f"feedback_options: feedback '{kind}' has no option '{name}': {has}")
         if not known[name].fits(value):
-            raise CoconutError(f"feedback_options: '{name}' must be {known[name].wanted}, not {value!r}")
+            raise CoconutError(f"feedback_options: '{name}' must be {known[name].description}, not {value!r}")
     for name, option in known.items():
         if option.needed and name not in options:
-            raise CoconutError(f"feedback_options: feedback '{kind}' needs '{name}', {option.wanted}")
+            raise CoconutError(f"feedback_options: feedback '{kind}' needs '{name}', {option.description}")
 
 
 def read_feedback(text: str) -> tuple[str, dict[str, Any]]:

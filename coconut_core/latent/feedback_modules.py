@@ -134,8 +134,8 @@ def ridge_map(outputs: Tensor, inputs: Tensor, penalty: float) -> Tensor:
         block = outputs[start : min(start + ROWS, rows)].float()
         left += (block.T @ block).cpu()
         right += (block.T @ inputs[start : start + block.shape[0]].float()).cpu()
-    solved: Tensor = torch.linalg.solve(left, right)
-    return solved
+    matrix: Tensor = torch.linalg.solve(left, right)
+    return matrix
 
 
 def weight_of(module: nn.Module) -> Tensor:

@@ -99,7 +99,7 @@ def marker_texts(config: CoconutConfig, tokenizer: PreTrainedTokenizerBase) -> t
 def markers_record(
     config: CoconutConfig, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, dict[str, str] | None]:
-    """The same as plain data: under "before" and "behind" {"marker": …}, {"text": …} or None."""
+    """These texts as plain data: under "before" and "behind" {"marker": …}, {"text": …} or None."""
     before, behind = marker_texts(config, tokenizer)
     return {
         "before": _record("marker" if config.bot_id is not None else "text", before),

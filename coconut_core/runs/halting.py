@@ -29,9 +29,9 @@ class StopRule(ABC):
     window: int = 1  # how many of the last states it looks at
 
     @abstractmethod
-    def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
+    def __call__(self, readouts: "Sequence[Readout]", thought_count: int) -> bool:
         """Whether to end thinking. readouts are of the last `window` states (at the beginning fewer), the
-        newest last; taken is the number of thoughts taken in this latent segment."""
+        newest last; thought_count is the number of thoughts taken in this latent segment."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -47,8 +47,8 @@ class HaltingRule(StopRule):
     threshold: float  # probability
     name = "halting"
 
-    def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
-        return taken > 0 and float(self.head.probability(readouts[-1].hidden)) >= self.threshold
+    def __call__(self, readouts: "Sequence[Readout]", thought_count: int) -> bool:
+        return thought_count > 0 and float(self.head.probability(readouts[-1].hidden)) >= self.threshold
 
     def __str__(self) -> str:
         return "its halting head says so"
@@ -63,7 +63,7 @@ class EntropyRule(StopRule):
     window: int = 1
     name = "entropy"
 
-    def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
+    def __call__(self, readouts: "Sequence[Readout]", thought_count: int) -> bool:
         return len(readouts) >= self.window and all(readout.entropy < self.threshold for readout in readouts)
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class StableRule(StopRule):
     window: int = 2
     name = "stable"
 
-    def __call__(self, readouts: "Sequence[Readout]", taken: int) -> bool:
+    def __call__(self, readouts: "Sequence[Readout]", thought_count: int) -> bool:
         token = int(readouts[-1].logits.argmax())
         if len(readouts) < self.window or any(int(readout.logits.argmax()) != token for readout in readouts):
             return False
@@ -106,14 +106,14 @@ class Ending:
         """How many of the last states are looked at."""
         return 0 if self.rule is None else self.rule.window
 
-    def reason(self, readouts: "Sequence[Readout]", taken: int) -> str | None:
+    def reason(self, readouts: "Sequence[Readout]", thought_count: int) -> str | None:
         """Why thinking ends now: the rule's name, "number" or "limit"; None where it goes on.
 
         readouts are of the latent segment's states, the newest last; there may be more than a rule looks at.
         """
-        if self.rule is not None and self.rule(readouts[-self.rule.window :], taken):
+        if self.rule is not None and self.rule(readouts[-self.rule.window :], thought_count):
             return self.rule.name
-        if taken >= self.thoughts:
+        if thought_count >= self.thoughts:
             return "number" if self.rule is None else "limit"
         return None
 

@@ -38,14 +38,14 @@ def check_one_by_one(model: LatentModel) -> None:
 
 
 def in_passes(passes: int) -> str:
-    """What there is to say of passes behind how a run's thinking ends; nothing where there are none."""
+    """What there is to say of passes behind how a run's thinking ends; empty where there are no passes."""
     return f", found in {passes} parallel pass{'' if passes == 1 else 'es'}" if passes else ""
 
 
 def changing(edits: Sequence[Mapping[int, Intervention]]) -> Callable[[Tensor], Tensor] | None:
     """A `change` for find_thoughts that does to each row its interventions, by number of the thought (from 1).
 
-    So an edit is there in every pass, and the thoughts behind it are found with it. None where there are none.
+    So an edit is there in every pass, and the thoughts behind it are found with it. None where no row has one.
     """
     if not any(edits):
         return None

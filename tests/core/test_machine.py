@@ -16,7 +16,7 @@ class AtOnce(StopRule):
 
     name = "at once"
 
-    def __call__(self, readouts: Sequence[Readout], taken: int) -> bool:
+    def __call__(self, readouts: Sequence[Readout], thought_count: int) -> bool:
         return True
 
     def __str__(self) -> str:
