@@ -65,10 +65,10 @@ def convert_into_cache(kind: str, path: Path, options: ImportOptions, report: Re
 def _fingerprint(kind: str, path: Path, options: ImportOptions) -> str:
     """Changes where the checkpoint's files, the base's configuration or tokenizer, or the options change."""
     base = user_path(options.base)
-    held = (
-        [file for file in _files(base) if file.suffix in (".json", ".model", ".txt")] if base.is_dir() else []
-    )
-    record = [CACHE_FORMAT, kind, asdict(options), *(_state(file) for file in [*_files(path), *held])]
+    files = _files(path)
+    if base.is_dir():
+        files += [file for file in _files(base) if file.suffix in (".json", ".model", ".txt")]
+    record = [CACHE_FORMAT, kind, asdict(options), *map(_state, files)]
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16]
 
 

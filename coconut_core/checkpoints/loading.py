@@ -32,6 +32,7 @@ from coconut_core.checkpoints.gguf_files import (
 from coconut_core.checkpoints.hub import check_source, is_hub_id, reach_hub
 from coconut_core.checkpoints.lora_adapters import find_adapter, merged
 from coconut_core.checkpoints.placing import check_room, read_device_map, weight_files
+from coconut_core.checkpoints.weights import damaged
 from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path, user_source
 from coconut_core.common.records import read_json_object
@@ -154,9 +155,7 @@ def check_folder(folder: Path) -> None:
             with safe_open(path, framework="pt") as file:
                 file.keys()
         except (SafetensorError, OSError) as error:
-            raise CoconutError(
-                f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again"
-            ) from error
+            raise damaged(path, error) from error
 
 
 def _own_config(source: str | Path) -> CoconutConfig | None:

@@ -111,9 +111,9 @@ def _files_of(path: Path) -> list[Path]:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (path / name).is_file():
             return [path / name]
-    held = sorted(file.name for file in path.glob("checkpoint_*"))
-    known = f"it holds {few(held)}: name one of them" if held else "give the file that holds the weights"
-    raise CoconutError(f"{path} is a folder without weights; {known}")
+    names = sorted(file.name for file in path.glob("checkpoint_*"))
+    cure = f"it holds {few(names)}: name one of them" if names else "give the file that holds the weights"
+    raise CoconutError(f"{path} is a folder without weights; {cure}")
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
@@ -135,14 +135,17 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     raise CoconutError(f"{path} is neither a file of torch.save nor safetensors")
 
 
+def damaged(path: Path, error: Exception) -> CoconutError:
+    """What to raise for a file that is not whole, from the error of the library that reads it."""
+    return CoconutError(f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again")
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CoconutError(
-            f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again"
-        ) from error
+        raise damaged(path, error) from error
 
 
 def _check_zip(path: Path) -> None:
@@ -151,9 +154,7 @@ def _check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CoconutError(
-            f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again"
-        ) from error
+        raise damaged(path, error) from error
     names = [entry.filename for entry in entries]
     for name in names:
         parts = PurePosixPath(name).parts
@@ -188,9 +189,7 @@ def _read_torch(path: Path, *, mmap: bool) -> dict[str, Tensor]:
             raise CoconutError(
                 f"{path} is refused: it asks to run {name} when it is opened, and holds more than tensors"
             ) from error
-        raise CoconutError(
-            f"{path} is truncated or corrupted ({one_line(error)}): copy or download it again"
-        ) from error
+        raise damaged(path, error) from error
     return _tensors_of(loaded, path)
 
 
