@@ -71,12 +71,12 @@ def _answer_batch(
     from coconut_core.runs.generate import generate
 
     records: list[dict[str, Any]] = []
-    drawn = sampling["temperature"] > 0
+    is_sampled = sampling["temperature"] > 0
     for line, seed in zip(lines, sampling["seed"], strict=True):
         try:
             question = _question_of(line)
             model.encode_prompt(question)
-            records.append({"question": question, **({"seed": seed} if drawn else {})})
+            records.append({"question": question, **({"seed": seed} if is_sampled else {})})
         except CoconutError as error:
             records.append({"error": str(error)})
     good = [record for record in records if "error" not in record]

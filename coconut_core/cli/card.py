@@ -72,8 +72,8 @@ def model_card(model: "CoconutModel", source: str, controls: "Controls | None", 
 
 
 def _split_front_matter(text: str) -> tuple[str, str]:
-    found = re.match(r"---\n.*?\n---\n?", text, re.DOTALL)
-    return (found[0].strip(), text[found.end() :].strip()) if found else ("", text)
+    match = re.match(r"---\n.*?\n---\n?", text, re.DOTALL)
+    return (match[0].strip(), text[match.end() :].strip()) if match else ("", text)
 
 
 def _front_matter(model: "CoconutModel") -> str:

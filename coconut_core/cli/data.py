@@ -66,17 +66,17 @@ def _size(family: str, given: dict[str, str | int | None]) -> "Knobs | None":
     from coconut_core.problems.families import family_named
 
     size = family_named(family).size
-    chosen = {
+    overrides = {
         name: _range(f"--{name}", value) if isinstance(value, str) else value
         for name, value in given.items()
         if value is not None
     }
     known = [name for name in given if name in {item.name for item in fields(size)}]
-    for name in chosen:
+    for name in overrides:
         if name not in known:
             knobs = ", ".join(f"--{knob}" for knob in known)
             raise CoconutError(f"{family} has no --{name}: its knobs are {knobs}")
-    return replace(size, **chosen) if chosen else None
+    return replace(size, **overrides) if overrides else None
 
 
 def _range(option: str, text: str) -> tuple[int, int]:
@@ -170,11 +170,11 @@ def stats(
 ) -> None:
     """Shape of a problem file: steps, lengths; of graphs nodes, edges, hops, branching, which candidate
     comes first."""
-    found = {path: _statistics(path) for path in (file, against) if path is not None}
+    statistics = {path: _statistics(path) for path in (file, against) if path is not None}
     if as_json:
-        facts = {"file": str(file), **found[file]}
+        facts = {"file": str(file), **statistics[file]}
         if against is not None:
-            facts["against"] = {"file": str(against), **found[against]}
+            facts["against"] = {"file": str(against), **statistics[against]}
         say(json.dumps(facts, ensure_ascii=False))
         return
     from rich.console import Console
@@ -183,11 +183,13 @@ def stats(
     from coconut_core.terminal.show import cell
 
     table = Table(box=None, show_header=against is not None, padding=(0, 2, 0, 0))
-    for heading in ("", *(path.name for path in found)):
+    for heading in ("", *(path.name for path in statistics)):
         table.add_column(cell(heading))
-    names = dict.fromkeys(name for facts in found.values() for name in facts)
+    names = dict.fromkeys(name for facts in statistics.values() for name in facts)
     for name in names:
-        table.add_row(name.replace("_", " "), *(cell(_cell(name, facts.get(name))) for facts in found.values()))
+        table.add_row(
+            name.replace("_", " "), *(cell(_cell(name, facts.get(name))) for facts in statistics.values())
+        )
     Console().print(table)
 
 
@@ -195,10 +197,10 @@ def _statistics(path: Path) -> dict[str, Any]:
     from coconut_core.problems import stream_problems
     from coconut_core.problems.statistics import Statistics
 
-    found = Statistics(stream_problems(path))
-    if not found.problems:
+    statistics = Statistics(stream_problems(path))
+    if not statistics.problems:
         raise CoconutError(f"{path} holds no problems")
-    return found.to_json()
+    return statistics.to_json()
 
 
 def _cell(name: str, value: Any) -> str:

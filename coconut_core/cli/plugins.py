@@ -23,17 +23,18 @@ def plugins(as_json: options.Json = False) -> None:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table as Drawn
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = Drawn(box=None, padding=(0, 2, 0, 0))
+    listing = RichTable(box=None, padding=(0, 2, 0, 0))
     for heading in ("what", "name", "package"):
-        drawn.add_column(heading, no_wrap=True)
+        listing.add_column(heading, no_wrap=True)
     for row in rows:
-        drawn.add_row(*(Text(row[name]) for name in ("what", "name", "package")))
-    Console().print(drawn)
-    for problem in (each for table in tables for each in table.problems()):
-        typer.echo(problem, err=True)
+        listing.add_row(*(Text(row[name]) for name in ("what", "name", "package")))
+    Console().print(listing)
+    for table in tables:
+        for problem in table.problems():
+            typer.echo(problem, err=True)
 
 
 def _tables() -> list[Table[Any]]:

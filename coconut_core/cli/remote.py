@@ -23,24 +23,25 @@ def ask_remotely(url: str, token: str | None, context: typer.Context) -> None:
     """Ask a server what `coconut ask` was told, and print what comes back as `coconut ask` does."""
     _check(context)
     server = Server(url, token)
-    chosen = context.params
+    parameters = context.params
     ask = Ask(
-        question=_question(server, chosen["question"], chosen["example"]),
-        thoughts=chosen["thoughts"],
-        do="; ".join(chosen["do"] or []),
-        top=chosen["top_k"],
-        max_new_tokens=chosen["max_new_tokens"],
-        temperature=chosen["temperature"],
-        seed=chosen["seed"],
-        until_entropy=chosen["until_entropy"],
-        entropy_steps=chosen["entropy_steps"],
-        trace=chosen["trace"] and not chosen["as_json"],
-        samples=chosen["samples"],
+        question=_question(server, parameters["question"], parameters["example"]),
+        thoughts=parameters["thoughts"],
+        do="; ".join(parameters["do"] or []),
+        top=parameters["top_k"],
+        max_new_tokens=parameters["max_new_tokens"],
+        temperature=parameters["temperature"],
+        seed=parameters["seed"],
+        until_entropy=parameters["until_entropy"],
+        entropy_steps=parameters["entropy_steps"],
+        trace=parameters["trace"] and not parameters["as_json"],
+        samples=parameters["samples"],
     )
     record = server.ask(ask)
     try:
-        _tell(record, chosen["as_json"], ask, url)
-        runs = [(each.get("stopped_by"), str(each["text"])) for each in record.get("samples", [record])]
+        _tell(record, parameters["as_json"], ask, url)
+        samples = record.get("samples", [record])
+        runs = [(sample.get("stopped_by"), str(sample["text"])) for sample in samples]
     except (KeyError, TypeError, AttributeError) as error:
         raise CoconutError(f"{url} is no coconut server: its answer is damaged ({error!r})") from error
     tell_cut_off(runs, ask.max_new_tokens)
@@ -72,18 +73,18 @@ def _question(server: Server, text: str | None, example: int | None) -> str:
 
 
 def _tell(record: dict[str, Any], as_json: bool, ask: Ask, url: str) -> None:
-    drawn = record["samples"] if ask.samples > 1 else [{"seed": ask.seed, **record}]
-    if not drawn[0]["trained"]:
-        label = str(drawn[0]["thoughts_used"]).removeprefix("UNKNOWN: ")
-        say(f"note: {drawn[0]['model']} was {label}", err=True)
+    answers = record["samples"] if ask.samples > 1 else [{"seed": ask.seed, **record}]
+    if not answers[0]["trained"]:
+        label = str(answers[0]["thoughts_used"]).removeprefix("UNKNOWN: ")
+        say(f"note: {answers[0]['model']} was {label}", err=True)
     if as_json:
         say(json.dumps(record, ensure_ascii=False))
         return
-    for each in drawn:
+    for answer in answers:
         if ask.trace:
-            say_seed(each["seed"], ask.samples)
-        _tell_one(each, ask.trace, url)
-    count_answers([each["answer"] for each in drawn], [each["seed"] for each in drawn])
+            say_seed(answer["seed"], ask.samples)
+        _tell_one(answer, ask.trace, url)
+    count_answers([answer["answer"] for answer in answers], [answer["seed"] for answer in answers])
 
 
 def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
@@ -92,11 +93,11 @@ def _tell_one(record: dict[str, Any], with_trace: bool, url: str) -> None:
 
     without = f"without {record['done']}" if "done" in record else ""
     if with_trace:
-        seen = Trace.from_json(record["trace"], url)
-        print_trace(seen)
+        trace = Trace.from_json(record["trace"], url)
+        print_trace(trace)
         if without:
             say(f"{without}: {record['answer_without']}")
-        say_conclusion(seen)
+        say_conclusion(trace)
         return
     say(record["answer"])
     if without:

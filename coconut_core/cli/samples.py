@@ -7,11 +7,11 @@ from typing import Any
 from coconut_core.terminal.guard import say
 
 
-def say_record(drawn: Sequence[tuple[int, dict[str, Any]]]) -> None:
+def say_record(answers: Sequence[tuple[int, dict[str, Any]]]) -> None:
     """Print the answer as one JSON object; several, each with its seed, as a list in one."""
-    (_, record), *others = drawn
+    (_, record), *others = answers
     if others:
-        samples = [{"seed": seed, **each} for seed, each in drawn]
+        samples = [{"seed": seed, **answer} for seed, answer in answers]
         record = {"question": record["question"], "samples": samples}
     say(json.dumps(record, ensure_ascii=False))
 

@@ -102,11 +102,11 @@ async def _errors(service: Service, request: web.Request, handler: Handler) -> w
     try:
         return await handler(request)
     except web.HTTPException as error:  # 404, 405, 413 of aiohttp
-        kept = {name: value for name, value in error.headers.items() if name == "Allow"}
-        said = f"{request.method} {request.path}: {error.reason}"
+        headers = {name: value for name, value in error.headers.items() if name == "Allow"}
+        message = f"{request.method} {request.path}: {error.reason}"
         if error.status == 413:
-            said = f"the request is longer than {service.body} bytes: shorten it"
-        return refuse(request, Failure(error.status, said, kept))
+            message = f"the request is longer than {service.body} bytes: shorten it"
+        return refuse(request, Failure(error.status, message, headers))
     except Exception as error:
         return refuse(request, failure(error))
 
@@ -117,11 +117,11 @@ async def _guard(service: Service, request: web.Request, handler: Handler) -> we
         return refuse(request, Failure(403, "this server answers to localhost only: ask it under that name"))
     if service.token is None or request.path == "/health":
         return await handler(request)
-    kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    sent = given.strip().encode(errors="surrogateescape")  # as a header may hold any bytes
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    sent = token.strip().encode(errors="surrogateescape")  # as a header may hold any bytes
     if kind.lower() != "bearer" or not hmac.compare_digest(sent, service.token.encode()):
-        said = "send the token that the server was started with: Authorization: Bearer …"
-        return refuse(request, Failure(401, said, {"WWW-Authenticate": "Bearer"}))
+        message = "send the token that the server was started with: Authorization: Bearer …"
+        return refuse(request, Failure(401, message, {"WWW-Authenticate": "Bearer"}))
     return await handler(request)
 
 
@@ -167,10 +167,10 @@ async def _ask(service: Service, request: web.Request) -> web.StreamResponse:
 
     async def work() -> web.StreamResponse | None:
         ask = Ask.from_json(await read_json(request))
-        each = ask.each()
-        records = await answers(service.batcher, each, tell if ask.stream else None)
+        asks = ask.each()
+        records = await answers(service.batcher, asks, tell if ask.stream else None)
         if ask.samples > 1:
-            samples = [{"seed": one.seed, **record} for one, record in zip(each, records, strict=True)]
+            samples = [{"seed": sample.seed, **record} for sample, record in zip(asks, records, strict=True)]
             return reply({"question": ask.question, "samples": samples})
         if not ask.stream:
             return reply(records[0])

@@ -38,8 +38,8 @@ class Ask:
         """Raises CoconutError in one line for what cannot be asked."""
         if not isinstance(record, dict) or "question" not in record:
             raise CoconutError('send a JSON object such as {"question": "…"}')
-        given = {name: value for name, value in record.items() if value is not None or name == "question"}
-        ask = read_record(cls, given, closed=True)
+        fields = {name: value for name, value in record.items() if value is not None or name == "question"}
+        ask = read_record(cls, fields, closed=True)
         for name in ("question", "do", "system"):
             try:
                 (getattr(ask, name) or "").encode()

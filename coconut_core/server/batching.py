@@ -202,8 +202,8 @@ class Batcher:
         runs = [run for job in self._coming if not job.answer.done() for run in job.runs]
         together = TOGETHER if self._joins else max(1, len(runs))
         parts: list[tuple[Context, list[Run]]] = []
-        for chosen in in_batches([run.prompt_ids for run in runs], together):
-            parts += self._read([runs[index] for index in chosen])
+        for indices in in_batches([run.prompt_ids for run in runs], together):
+            parts += self._read([runs[index] for index in indices])
         self._jobs += [job for job in self._coming if not job.answer.done()]
         self._coming = []
         if any(not run.over for _, read in parts for run in read):
@@ -236,11 +236,11 @@ class Batcher:
         if self._context is not None:
             parts = [(self._context, self._runs), *parts]
         going_on = [[number for number, run in enumerate(runs) if not run.over] for _, runs in parts]
-        chosen = [(context, rows) for (context, _), rows in zip(parts, going_on, strict=True) if rows]
+        continuing = [(context, rows) for (context, _), rows in zip(parts, going_on, strict=True) if rows]
         self._runs = [runs[number] for (_, runs), rows in zip(parts, going_on, strict=True) for number in rows]
-        self._context, rows = chosen[0]
-        if len(chosen) > 1:
-            self._context = join(chosen)
+        self._context, rows = continuing[0]
+        if len(continuing) > 1:
+            self._context = join(continuing)
         elif len(rows) < self._context.mask.shape[0]:
             self._context.select(torch.tensor(rows, device=self.model.device))
 

@@ -50,8 +50,8 @@ class Server:
         if status == 401:
             raise CoconutError(f"{self.url} wants its token: give it as COCONUT_TOKEN or --token")
         if status != 200:
-            said = " ".join(str(answer["error"]).split())
-            raise CoconutError(said if status in (400, 413) else f"{self.url}: {said}")
+            message = " ".join(str(answer["error"]).split())
+            raise CoconutError(message if status in (400, 413) else f"{self.url}: {message}")
         return answer
 
     def _send(

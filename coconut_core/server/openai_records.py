@@ -88,7 +88,7 @@ def _read_messages(messages: list[Any]) -> tuple[str | None, str]:
     """The system prompt, if there is one, and the question."""
     if not all(isinstance(message, dict) for message in messages):
         raise CoconutError('"messages" must be objects such as {"role": "user", "content": "…"}')
-    roles = ["system" if each.get("role") == "developer" else each.get("role") for each in messages]
+    roles = ["system" if message.get("role") == "developer" else message.get("role") for message in messages]
     if roles not in (["user"], ["system", "user"]):
         raise CoconutError(
             '"messages" must be one of the user, with or without one of the system in front: this server '
@@ -184,10 +184,10 @@ def _reason(answer: dict[str, Any]) -> str:
 def _usage(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     prompt = answers[0]["tokens"]["prompt"]
     thoughts = sum(answer["tokens"]["thoughts"] for answer in answers)
-    said = thoughts + sum(answer["tokens"]["answer"] for answer in answers)
+    completion = thoughts + sum(answer["tokens"]["answer"] for answer in answers)
     return {
         "prompt_tokens": prompt,
-        "completion_tokens": said,
-        "total_tokens": prompt + said,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
         "completion_tokens_details": {"reasoning_tokens": thoughts},
     }

@@ -95,12 +95,12 @@ class Progress:
 def lines(row: Row, name: str = "") -> list[str]:
     """A row as plain lines: one for its numbers, one for its diagnosis, one for each sample. name is that of
     its stage."""
-    shown = [_evaluation_line(row) if "evaluation" in row else _step_line(row, name)]
+    texts = [_evaluation_line(row) if "evaluation" in row else _step_line(row, name)]
     if text := diagnosis_text(row.get("evaluation", {})):
-        shown.append(f"  {text}")
+        texts.append(f"  {text}")
     for sample in row.get("samples", []):
-        shown.append(f"  {question_tail(sample)}  thoughts: {thoughts_text(sample)}  said: {verdict(sample)}")
-    return shown
+        texts.append(f"  {question_tail(sample)}  thoughts: {thoughts_text(sample)}  said: {verdict(sample)}")
+    return texts
 
 
 def _step_line(row: Row, name: str) -> str:
@@ -114,16 +114,17 @@ def _evaluation_line(row: Row) -> str:
     return f"step {row.get('step', '?')}  held-out accuracy " + "  ".join(evaluation_texts(row["evaluation"]))
 
 
-def diagnosis_text(seen: Row) -> str:
+def diagnosis_text(evaluation: Row) -> str:
     """What an evaluation says of the circuits: how much of the frontier each thought holds, and the loss of the
     next step beside what it is without thoughts. Empty where it says nothing."""
-    diagnosis = seen.get("diagnosis", {})
+    diagnosis = evaluation.get("diagnosis", {})
     shares = [
-        f"thought {name} holds {each['share']:.2f}" + (f" ({each['chance']:.2f})" if "chance" in each else "")
-        for name, each in diagnosis.get("frontier", {}).items()
-        if "share" in each
+        f"thought {name} holds {reading['share']:.2f}"
+        + (f" ({reading['chance']:.2f})" if "chance" in reading else "")
+        for name, reading in diagnosis.get("frontier", {}).items()
+        if "share" in reading
     ]
-    where = "at the thought" if seen.get("thoughts") else "at the prompt's end"
+    where = "at the thought" if evaluation.get("thoughts") else "at the prompt's end"
     losses = [
         f"{diagnosis[name]:.2f} {place}"
         for name, place in (("loss_at_thought", f"nats {where}"), ("loss_at_eot", "at <eot>"))
@@ -135,16 +136,18 @@ def diagnosis_text(seen: Row) -> str:
     return "; ".join(texts)
 
 
-def evaluation_texts(seen: Row) -> list[str]:
+def evaluation_texts(evaluation: Row) -> list[str]:
     """An evaluation in words: of all problems, and by their reasoning steps where these are known."""
-    about = [f"n={seen['n']}"] if "n" in seen else []
-    about += [counted(seen["thoughts"], "thought")] if "thoughts" in seen else []
-    shares = [f"{steps}: {100 * rate:.0f} %" for steps, rate in seen.get("by_hops", {}).items()]
-    text = f"{100 * seen['accuracy']:.1f} %" if "accuracy" in seen else "unknown"
+    about = [f"n={evaluation['n']}"] if "n" in evaluation else []
+    about += [counted(evaluation["thoughts"], "thought")] if "thoughts" in evaluation else []
+    shares = [f"{steps}: {100 * rate:.0f} %" for steps, rate in evaluation.get("by_hops", {}).items()]
+    text = f"{100 * evaluation['accuracy']:.1f} %" if "accuracy" in evaluation else "unknown"
     text += f" ({', '.join(about)})" if about else ""
-    text += f"  loss {seen['loss']:.3f}" if "loss" in seen else ""
-    text += f"  chains word for word {100 * seen['chain_exact']:.1f} %" if "chain_exact" in seen else ""
-    text += "  learned: the stage ends" if seen.get("stage_learned") else ""
+    text += f"  loss {evaluation['loss']:.3f}" if "loss" in evaluation else ""
+    text += (
+        f"  chains word for word {100 * evaluation['chain_exact']:.1f} %" if "chain_exact" in evaluation else ""
+    )
+    text += "  learned: the stage ends" if evaluation.get("stage_learned") else ""
     return [text, f"by reasoning steps  {'  '.join(shares)}"] if shares else [text]
 
 
@@ -164,11 +167,13 @@ def thoughts_text(sample: dict[str, Any]) -> str:
 
 def verdict(sample: dict[str, Any]) -> str:
     """What was said, and whether it was right."""
-    said = one_line(sample.get("said") or "nothing")
+    answer = one_line(sample.get("said") or "nothing")
     if "right" not in sample:
-        return said
+        return answer
     return (
-        f"{said} ✓ right" if sample["right"] else f"{said} ✗ expected {one_line(sample.get('expected', '?'))}"
+        f"{answer} ✓ right"
+        if sample["right"]
+        else f"{answer} ✗ expected {one_line(sample.get('expected', '?'))}"
     )
 
 
@@ -193,10 +198,10 @@ def duration(seconds: float) -> str:
 
 
 def _speed(row: Row) -> list[str]:
-    shown = [f"{row['tokens_per_second']} tokens/s"] if "tokens_per_second" in row else []
-    shown += [f"padding {100 * row['padding']:.0f} %"] if "padding" in row else []
-    shown += [f"learning rate {row['learning_rate']:.2g}"] if "learning_rate" in row else []
-    return shown + ([f"{duration(row['seconds_left'])} left"] if "seconds_left" in row else [])
+    texts = [f"{row['tokens_per_second']} tokens/s"] if "tokens_per_second" in row else []
+    texts += [f"padding {100 * row['padding']:.0f} %"] if "padding" in row else []
+    texts += [f"learning rate {row['learning_rate']:.2g}"] if "learning_rate" in row else []
+    return texts + ([f"{duration(row['seconds_left'])} left"] if "seconds_left" in row else [])
 
 
 # -- the panel -----------------------------------------------------------------------------------------------
