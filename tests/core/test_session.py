@@ -324,6 +324,6 @@ def test_a_pause_token_steps_rewinds_and_forks_but_cannot_be_edited() -> None:
     assert fork.finish() == session.finish() == said
     assert_same_run(session, replay(session))
     for refused in (lambda: session.edit(2, Zero()), lambda: Session(model, QUESTIONS[0]).think(Zero())):
-        with pytest.raises(CoconutError, match="pause token"):
+        with pytest.raises(CoconutError, match=r"fed the same at each thought \(feedback 'pause'\)"):
             refused()
     assert session.text == said
