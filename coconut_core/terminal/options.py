@@ -215,7 +215,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
         for name, group in groups.items():
-            values[name] = group(**{option: values.pop(option) for option in signature(group).parameters})
+            present = signature(group).parameters.keys() & values.keys()  # the others have their defaults
+            values[name] = group(**{option: values.pop(option) for option in present})
         command(**values)
 
     options: list[Parameter] = []

@@ -46,7 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(home)
     try:
-        train_command("recipe.toml", out=Path("run"), device="cpu")
+        train_command(recipe="recipe.toml", out=Path("run"), device="cpu")
     finally:
         os.chdir(before)
     return home
@@ -116,7 +116,7 @@ def test_no_run_begins_over_somebodys_files(name: str, whole: Path, tmp_path: Pa
     mine.parent.mkdir(parents=True)
     mine.write_text("{}")
     with pytest.raises(CoconutError, match="which is of no run: choose another --out"):
-        train_command(str(whole / "recipe.toml"), out=tmp_path / "project", device="cpu")
+        train_command(recipe=str(whole / "recipe.toml"), out=tmp_path / "project", device="cpu")
     assert mine.read_text() == "{}"
 
 
