@@ -58,7 +58,7 @@ class _Measurement:
         """The controls, with a progress bar where somebody watches. weights: the hash of those."""
         from coconut_core.evaluation.controls import run_controls
 
-        drawn = f"{len(problems)} drawn from {model.config.family}, test split"
+        origin = f"{len(problems)} drawn from {model.config.family}, test split"
         return _with_progress(
             lambda advance: run_controls(
                 model,
@@ -70,7 +70,7 @@ class _Measurement:
                 max_new_tokens=self.max_new_tokens,
                 seed=self.seed,
                 weights=weights,
-                data=drawn if self.data is None else str(self.data),
+                data=origin if self.data is None else str(self.data),
                 progress=advance,
             )
         )

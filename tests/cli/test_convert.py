@@ -161,13 +161,13 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(here: Run, source: Path, t
 KILLED = """
 import os, signal, sys
 from coconut_core.cli import main
-from coconut_core.coconut import CoconutModel
-write = CoconutModel.save_pretrained
+from coconut_core.latent.model import LatentModel
+write = LatentModel.save_pretrained
 def write_and_die(self, folder):
     write(self, folder)
     (folder / "coconut.json").unlink()
     os.kill(os.getpid(), signal.SIGKILL)
-CoconutModel.save_pretrained = write_and_die
+LatentModel.save_pretrained = write_and_die
 sys.argv = ["coconut", *sys.argv[1:]]
 main()
 """
