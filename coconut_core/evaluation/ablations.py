@@ -98,5 +98,6 @@ def one_by_one(count: int) -> list[Control]:
 
 
 def ablations_of(thought: int) -> tuple[str, ...]:
-    """Everything that takes one thought away or puts another in its place."""
-    return tuple(text for control in CONTROLS.values() if (text := control.at(thought)) is not None)
+    """Everything that puts another vector in the place of one thought, then what takes the thought away."""
+    texts = [text for control in CONTROLS.values() if (text := control.at(thought)) is not None]
+    return tuple(sorted(texts, key=lambda text: text.startswith("drop")))

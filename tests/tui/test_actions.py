@@ -197,7 +197,7 @@ async def test_what_if_and_sweep(checkpoint: Path) -> None:
         assert isinstance(app.screen, WhatIfScreen)
         table = app.screen.query_one(DataTable)
         assert table.row_count == 9
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "enter")
         await settled(pilot)
         assert app.view.tree.here.name == "zero@1"
         await typed(pilot, "sweep scale 0..2/3")
