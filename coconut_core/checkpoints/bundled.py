@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 PLACES = (_PACKAGE / "models", _PACKAGE.parent / "models")  # in an installed package; beside it, in a checkout
 
 
