@@ -79,3 +79,13 @@ def test_the_file_that_makes_problems_makes_them(
     problems = [Problem.from_json(json.loads(line)) for line in capsys.readouterr().out.splitlines()]
     assert len(problems) == 20
     assert all(problem.steps[-1].endswith(f"={problem.answer}") for problem in problems)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = set(re.findall(r"\bcoconut_(?:core|tui)/[\w/]+\.\w+", text))
+    if page.name in ("GLOSSARY.md", "ARCHITECTURE.md"):  # these leave out the package that they are about
+        paths |= set(re.findall(r"`([a-z_/]+/[a-z_]+\.py)[`:]", text))
+    homes = [ROOT, ROOT / "coconut_core", ROOT / "coconut_tui"]
+    assert [path for path in sorted(paths) if not any((home / path).exists() for home in homes)] == []
