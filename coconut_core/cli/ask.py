@@ -14,7 +14,6 @@ from coconut_core.cli.cut_off import tell_cut_off
 from coconut_core.cli.samples import count_answers, say_record, say_seed
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.seeds import check_samples, seed_behind
-from coconut_core.records.answer_record import answer_record
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
 
@@ -285,6 +284,8 @@ def _traced(answer: _Answered, source: str, top_k: int) -> "Trace":
 
 
 def _record(answer: _Answered, source: str, top_k: int, timings: dict[str, float]) -> dict[str, Any]:
+    from coconut_core.records.answer_record import answer_record
+
     record = answer_record(_traced(answer, source, top_k), timings, answer.done, answer.before)
     if answer.explained is not None:
         record["explained"] = [

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.records.trace import CONTEXT, WORDS, cut_off_by
+from coconut_core.records.stopping import CONTEXT, WORDS, cut_off_by
 from coconut_core.terminal.guard import say
 
 

@@ -15,12 +15,11 @@ from coconut_core.common.whole_files import written_aside
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
 from coconut_core.records.graph_reading import GraphMass, graph_mass
+from coconut_core.records.stopping import CONTEXT, END, WORDS, cut_off_by
 from coconut_core.records.untrained import untrained_label
 
 FORMAT = "coconut-trace"
 VERSION = 1
-# Why a run says no more: the end of text was said, or there was no more patience or room for another word.
-END, WORDS, CONTEXT = "end", "words", "context"
 UNREADABLE = "says nothing: it holds NaN or infinity"  # of a step that is not readable
 
 
@@ -229,13 +228,6 @@ class Trace:
         if "stopped_by" not in record and record["finished"]:
             return replace(trace, stopped_by=_guessed_stop(trace))
         return trace
-
-
-def cut_off_by(stopped_by: str | None, most_words: object) -> str | None:
-    """What cut an answer off, in words; None where nothing did."""
-    if stopped_by == WORDS:
-        return f"cut off after {most_words} token{'' if most_words == 1 else 's'}"
-    return "cut off where the model's context was full" if stopped_by == CONTEXT else None
 
 
 def _guessed_stop(trace: Trace) -> str:

@@ -16,7 +16,7 @@ from coconut_core.latent.prompt import encode_text
 from coconut_core.latent.readout import Readout, TokenProbability, readouts
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
-from coconut_core.records.trace import END
+from coconut_core.records.stopping import END
 from coconut_core.runs.decoding import check_temperature
 from coconut_core.runs.halting import StopRule, choose_ending
 from coconut_core.runs.machine import Mode

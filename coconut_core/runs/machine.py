@@ -7,7 +7,7 @@ coconut_core.runs.halting.next_step what does come next.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from coconut_core.records.trace import CONTEXT, END, WORDS
+from coconut_core.records.stopping import CONTEXT, END, WORDS
 
 
 class Mode(StrEnum):

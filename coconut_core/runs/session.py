@@ -23,7 +23,8 @@ from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.parallel import find_thoughts
 from coconut_core.latent.readout import Readout, ordinary
-from coconut_core.records.trace import END, Trace
+from coconut_core.records.stopping import END
+from coconut_core.records.trace import Trace
 from coconut_core.runs.decoding import check_temperature, pick_token
 from coconut_core.runs.edits import Edit, Intervention
 from coconut_core.runs.halting import BY_HAND, Ending, StopRule, choose_ending, next_step

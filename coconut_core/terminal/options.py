@@ -239,16 +239,16 @@ def model_choice(
     """The model that the options name, and how it is opened."""
     return ModelChoice(
         source.model,
-        placement.device,
-        placement.dtype,
-        untrained.feedback,
-        untrained.chat_choice,
-        untrained.system,
-        untrained.markers,
-        placement.device_map,
-        passes,
-        compiled,
-        source.base,
+        device=placement.device,
+        dtype=placement.dtype,
+        feedback=untrained.feedback,
+        chat=untrained.chat_choice,
+        system=untrained.system,
+        markers=untrained.markers,
+        device_map=placement.device_map,
+        passes=passes,
+        compiled=compiled,
+        base=source.base,
     )
 
 

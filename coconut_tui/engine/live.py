@@ -87,11 +87,6 @@ class LiveRun:
         """Whether a word comes next, or nothing."""
         return self.session.next_move in (Move.SPEAK, Move.NOTHING)
 
-    @property
-    def next_thought(self) -> ThoughtPlace:
-        """The place of the thought that would be taken next."""
-        return _next_thought(self.session)
-
     def records(self) -> tuple[StepRecord, ...]:
         """What each step showed."""
         for number in range(len(self._records), len(self.session.steps)):

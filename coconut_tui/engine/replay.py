@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from coconut_core.records.trace import END, Trace
+from coconut_core.records.stopping import END
+from coconut_core.records.trace import Trace
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped
 from coconut_tui.engine.worker import Post
 from coconut_tui.export.reading import verdict_line

@@ -12,7 +12,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import AtLeast0
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
-from coconut_core.records.trace import END
+from coconut_core.records.stopping import END
 
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
 _WORD = re.compile(r"\w+")

@@ -11,7 +11,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import AtLeast0, read_record, reshaped
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
-from coconut_core.records.trace import END
+from coconut_core.records.stopping import END
 from coconut_tui.run.branches import MARKER, THOUGHT, WORD, Branch, Tree
 from coconut_tui.run.breakpoints import Breakpoint, read_breakpoint
 from coconut_tui.run.collection import Answered

@@ -13,7 +13,8 @@ from coconut_core.latent.model import Work
 from coconut_core.problems.base import Problem
 from coconut_core.records.answer_record import answer_record
 from coconut_core.records.answers import is_right
-from coconut_core.records.trace import Trace, cut_off_by
+from coconut_core.records.stopping import cut_off_by
+from coconut_core.records.trace import Trace
 from coconut_core.runs.generate import Answer, generate
 from coconut_core.runs.recording import trace_session
 from coconut_core.runs.session import Session

@@ -1,4 +1,4 @@
-"""A real terminal: the explorer in tmux, driven by keys and read from the screen."""
+"""The bundled model that a test module is about, and a real terminal: the explorer in tmux, driven by keys."""
 
 import shlex
 import shutil
@@ -11,7 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from coconut_core.coconut import CoconutModel
+
 PATIENCE = 240  # seconds
+
+
+@pytest.fixture(scope="module")
+def model(request: pytest.FixtureRequest) -> CoconutModel:
+    """The model in the FOLDER that the test module names."""
+    return CoconutModel.from_pretrained(request.module.FOLDER, device="cpu")
 
 
 class Terminal:

@@ -16,11 +16,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "models" / "prontoqa"
 
 
 @pytest.fixture(scope="module")
-def model() -> CoconutModel:
-    return CoconutModel.from_pretrained(FOLDER, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def problems() -> list[Problem]:
     """Problems that it was not trained on, of the official size."""
     return generate_problems("prontoqa", 120, seed=5, split="test")

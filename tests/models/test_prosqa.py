@@ -27,11 +27,6 @@ FLOOR = 0.9  # accuracy, well under what the card says
 
 
 @pytest.fixture(scope="module")
-def model() -> CoconutModel:
-    return CoconutModel.from_pretrained(FOLDER, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def problems(model: CoconutModel) -> list[Problem]:
     """Graphs that it was not trained on: another seed than the pool's, and of the test split."""
     assert trained_size("prosqa", model.config.recipe) is None  # the official size

@@ -15,11 +15,6 @@ FLOOR = 0.9  # accuracy, well under what the card says
 
 
 @pytest.fixture(scope="module")
-def model() -> CoconutModel:
-    return CoconutModel.from_pretrained(FOLDER, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def problems() -> list[Problem]:
     """Graphs that it was not trained on: another seed than the pool's, and of the test split."""
     return generate_problems("prosqa", 200, seed=5, split="test")

@@ -17,11 +17,6 @@ FLOOR = 0.65  # accuracy, well under what the card says
 
 
 @pytest.fixture(scope="module")
-def model() -> CoconutModel:
-    return CoconutModel.from_pretrained(FOLDER, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def problems() -> list[Problem]:
     """Sums that it was not trained on."""
     return generate_problems("sums", 200, seed=5, split="test")
