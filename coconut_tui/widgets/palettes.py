@@ -9,7 +9,14 @@ COLOURS = {
     "high-contrast": (("#56b4e9", "#e69f00"), ("#004a86", "#7a3d00")),
 }
 PALETTES = tuple(COLOURS)
-
+# What else has a colour of its own, on a dark ground and on a light one.
+ROLES = {
+    "right": ("#4cb86a", "#1f7a3a"),
+    "wrong": ("#e0605e", "#b3261e"),
+    "frontier": ("#d9c64a", "#6f6000"),
+    "path": ("#a78bda", "#5f3fa8"),
+}
+PINS = (("#4fb8c4", "#00727e"), ("#d678b8", "#9c2f78"), ("#9ab84a", "#4f6f00"), ("#c99a6b", "#7a5020"))
 
 SHADES = 5  # of a cell, from the ground's colour to that of a bar
 CONTRAST = 4.5  # least contrast of letters with their ground, as WCAG measures it
@@ -23,6 +30,8 @@ def palette_theme(name: str, dark: bool, ground: str = "") -> Theme:
     for about black or about white). Letters can be read on it whatever it is."""
     below = _parts(ground or _GROUNDS[0 if dark else 1])
     bar, edit = (_readable(_parts(colour), below) for colour in COLOURS[name][0 if dark else 1])
+    others = {**ROLES, **{f"pin.{number}": colours for number, colours in enumerate(PINS, start=1)}}
+    marks = {role: _readable(_parts(colours[0 if dark else 1]), below) for role, colours in others.items()}
     return Theme(
         {
             **{f"coconut.shade.{level}": _shade(bar, level, below) for level in range(1, SHADES)},
@@ -30,6 +39,8 @@ def palette_theme(name: str, dark: bool, ground: str = "") -> Theme:
             "coconut.bar.bold": f"bold {_text(bar)}",
             "coconut.edit": _text(edit),
             "coconut.edit.bold": f"bold {_text(edit)}",
+            **{f"coconut.{role}": _text(colour) for role, colour in marks.items()},
+            **{f"coconut.{role}.bold": f"bold {_text(colour)}" for role, colour in marks.items()},
         }
     )
 

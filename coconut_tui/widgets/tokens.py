@@ -18,6 +18,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Names of styles; coconut_tui.widgets.palettes says what they look like.
 BAR_STYLE, BAR_BOLD = "coconut.bar", "coconut.bar.bold"
 EDIT_STYLE, EDIT_BOLD = "coconut.edit", "coconut.edit.bold"
+RIGHT_STYLE, RIGHT_BOLD = "coconut.right", "coconut.right.bold"
+WRONG_STYLE, WRONG_BOLD = "coconut.wrong", "coconut.wrong.bold"
+FRONTIER_STYLE, FRONTIER_BOLD = "coconut.frontier", "coconut.frontier.bold"  # where a search should stand
+PATH_STYLE, PATH_BOLD = "coconut.path", "coconut.path.bold"  # on a shortest path to the right answer
 
 
 def bar(share: float, width: int) -> str:
