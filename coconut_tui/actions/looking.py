@@ -12,6 +12,7 @@ from coconut_tui.views import lens as lens_view
 from coconut_tui.views import lines as lines_view
 from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.view import View
+from coconut_tui.widgets.token_marks import PIN_SIGNS
 
 
 def showing(view: View) -> Action[ExplorerBase]:
@@ -39,9 +40,9 @@ def zoom(app: ExplorerBase, argument: str) -> None:
 def pin(app: ExplorerBase, argument: str) -> None:
     """Draw a line for a token, or take its line away."""
     sight = app.query_one(InspectPane).sight
-    pins, token = app.dials.pins, argument or _token_in_question(app)
-    if token in pins:
-        pins = tuple(pinned for pinned in pins if pinned != token)
+    dials, token = app.dials, argument or _token_in_question(app)
+    if token in dials.pins:
+        dials = dials.without_pin(token)
     elif token in lines_view.pinned(sight):
         raise CoconutError(f"'{token}' is a candidate: it has a line as long as this question is open")
     elif len(lines_view.pinned(sight)) == MOST_PINS:
@@ -49,9 +50,10 @@ def pin(app: ExplorerBase, argument: str) -> None:
             f"{MOST_PINS} tokens have lines already: take one away first, with :pin and its name"
         )
     else:
-        pins = (*pins, token)
-    app.set_dials(replace(app.dials, pins=pins))
-    app.tell(f"pinned: {', '.join(pins) or 'nothing but the candidates'}")
+        dials = dials.with_pin(token)
+    app.set_dials(dials)
+    signs = [f"{PIN_SIGNS[number - 1]} {name}" for name, number in dials.pins.items()]
+    app.tell(f"pinned: {', '.join(signs) or 'nothing but the candidates'}")
 
 
 def _token_in_question(app: ExplorerBase) -> str:

@@ -6,7 +6,7 @@ A question names the run by its text and its decisions, so an answer stays true,
 from array import array
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coconut_core.records.trace import TokenRecord
 from coconut_tui.run.branches import Decisions
@@ -132,7 +132,19 @@ class Dials:
     lens_layer: int | None = None  # from 1; None: the last
     layer: int | None = None  # of the attention; None: all
     head: int | None = None
-    pins: tuple[str, ...] = ()
+    pins: Mapping[str, int] = field(
+        default_factory=dict
+    )  # tokens as typed, in order, with their numbers from 1
+
+    def with_pin(self, token: str) -> "Dials":
+        """A token more, with the lowest number that is free: so the others keep their colours."""
+        taken = set(self.pins.values())
+        number = next(number for number in range(1, len(taken) + 2) if number not in taken)
+        return replace(self, pins={**self.pins, token: number})
+
+    def without_pin(self, token: str) -> "Dials":
+        """A token less."""
+        return replace(self, pins={name: number for name, number in self.pins.items() if name != token})
 
 
 class Answers:

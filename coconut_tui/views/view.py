@@ -10,6 +10,7 @@ from coconut_tui.run.lookups import Ask, Dials, Failed, Found
 from coconut_tui.run.state import ModelFacts, RunView, marker_name
 from coconut_tui.views.guides import Guide
 from coconut_tui.widgets.palettes import SHADES
+from coconut_tui.widgets.token_marks import TokenMarks, token_marks
 from coconut_tui.widgets.tokens import EDIT_BOLD
 
 LEAST_SHARE = 0.005  # smaller probabilities are left blank
@@ -42,6 +43,13 @@ class Sight:
     def first_thought_hops(self) -> int:
         """See CoconutConfig."""
         return 1 if self.facts is None else self.facts.first_thought_hops
+
+    @property
+    def marks(self) -> TokenMarks:
+        """Which tokens stand out, and how: the same in every view."""
+        graph = None if self.run is None else self.run.graph
+        spaces_shown = self.facts is not None and self.facts.spaces_shown
+        return token_marks(graph, self.dials, spaces_shown=spaces_shown)
 
     def ask(self, kind: str, steps: int) -> Ask:
         """A question about the run up to a step."""

@@ -184,7 +184,7 @@ LOOKED_AT = ("top", "lens", "attention", "lines", "nearest", "trajectory", "numb
 async def look_at(pilot: Pilot[None], trace: Trace, name: str) -> None:
     """Bring a view to the front that has been answered already."""
     app = await with_branches(pilot, trace)
-    app.dials = Dials(temperature=2.0 if name == "top" else 1.0, lens_layer=1, pins=("Every",))
+    app.dials = Dials(temperature=2.0 if name == "top" else 1.0, lens_layer=1, pins={"Every": 1})
     app.draw_inspect()
     ask = next(view for view in VIEWS if view.name == name).ask(app.query_one(InspectPane).sight)
     if ask is not None:

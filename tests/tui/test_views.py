@@ -109,7 +109,7 @@ def test_lines_have_a_sign_each_and_ask_only_for_what_is_not_recorded(trace: Tra
     drawn = lines.draw(plain).plain
     assert "o gorpus ✓   x bompus ✗" in drawn
     assert "entropy 1.25  (1.25 to 1.25)" in drawn
-    pinned = replace(plain, dials=Dials(pins=("⏎", "rompus")), answer=lambda ask: None)
+    pinned = replace(plain, dials=Dials(pins={"⏎": 1, "rompus": 2}), answer=lambda ask: None)
     wanted = lines.ask(pinned)
     assert wanted is not None
     assert (wanted.tokens, wanted.decisions.moves) == (("⏎",), "tttm"), "words change nothing in the lines"
@@ -174,7 +174,7 @@ def test_another_temperature_is_marked_and_never_made_of_what_is_recorded(trace:
 @pytest.mark.parametrize("name", ["top", "lens", "attention", "lines", "nearest", "trajectory"])
 def test_a_saved_run_says_which_views_need_the_model(trace: Trace, name: str) -> None:
     facts = ModelFacts("by hand", True, None, "###", 0, replayed=True)
-    sight = replace(sight_of(trace, None, dials=Dials(temperature=2.0, pins=("no name",))), facts=facts)
+    sight = replace(sight_of(trace, None, dials=Dials(temperature=2.0, pins={"no name": 1})), facts=facts)
     view = next(view for view in VIEWS if view.name == name)
     assert view.draw is not None
     assert "This needs the model" in view.draw(sight).plain

@@ -104,7 +104,7 @@ async def test_pins_neighbours_trajectory_and_numbers(checkpoint: Path) -> None:
         likeliest = app.view.steps[4].top[0].token.strip()
         await pilot.press("x")
         await until(pilot, told("lines"))
-        assert app.dials.pins == (likeliest,)
+        assert dict(app.dials.pins) == {likeliest: 1}
         await pilot.press("x")
         assert not app.dials.pins
         await typed(pilot, "pin every")
