@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from coconut_tui.engine.lookups import Looker
     from coconut_tui.engine.workbench import Workbench
 
-LOOK = "look"  # jobs of which only the newest counts
+LOOK = "look "  # and what at: of such jobs only the newest counts
 ENGINE_THREAD = "coconut engine"  # its name
 _KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
 _LONGEST_WAIT = 0.1  # seconds that a run waits for a paint
@@ -237,7 +237,7 @@ class Engine:
             if answer is not None:
                 self.tell(show, answer)
 
-        self._worker.send("looking inside", work, LOOK)
+        self._worker.send("looking inside", work, LOOK + ask.kind)
 
     def forget(self, kind: str) -> None:
         """Stop what nobody waits for any more."""

@@ -1,4 +1,4 @@
-"""What the inspect pane shows, and what it asks of the engine: the newest question only, and never in haste."""
+"""What the inspect pane shows, and what it asks of the engine."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,6 +9,7 @@ from textual.timer import Timer
 from coconut_core.common.errors import CoconutError
 from coconut_core.records.trace import StepRecord
 from coconut_tui.engine import Engine
+from coconut_tui.explorer.asking import Questions
 from coconut_tui.explorer.panes import PanedApp
 from coconut_tui.run.lookups import Answers, Ask, Dials, Failed, Found
 from coconut_tui.run.state import RECORDED_TOKENS, ModelFacts, RunView
@@ -34,9 +35,7 @@ class InspectingApp(PanedApp):
         self.dials = Dials()
         self.looked_at: int | None = None  # the step that was last selected by hand
         self._answers = Answers()
-        self._next_ask: Ask | None = None  # of the view in front
-        self._open_ask: Ask | None = None  # that the engine has not answered yet
-        self._stopped_ask: Ask | None = None  # by the person
+        self._questions = Questions()
         self._pause: Timer | None = None
         self._film: Timer | None = None
 
@@ -82,7 +81,7 @@ class InspectingApp(PanedApp):
 
     def show_view(self, name: str) -> None:
         """Bring a view of the inspect pane to the front; what was stopped is asked again."""
-        self._stopped_ask = None
+        self._questions.begin_again()
         super().show_view(name)
         self.draw_inspect()
         self.draw_keys()
@@ -96,15 +95,18 @@ class InspectingApp(PanedApp):
     def forget_answers(self) -> None:
         """Forget what views asked: there is another model."""
         self._answers.clear()
-        self._next_ask = self._open_ask = self._stopped_ask = None
+        self._questions.clear()
 
     # -- asking --------------------------------------------------------------------------------------------
 
     def on_inspect_pane_wants(self, message: InspectPane.Wants) -> None:
+        """Ask for what a view needs."""
+        self.want(message.ask)
+
+    def want(self, ask: Ask) -> None:
         """Ask, once no newer question has come for a moment."""
-        if message.ask in (self._open_ask, self._stopped_ask):
+        if not self._questions.want(ask):
             return
-        self._next_ask = message.ask
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(_PAUSE, self._ask)
@@ -112,24 +114,22 @@ class InspectingApp(PanedApp):
     def take_answer(self, ask: Ask, answer: Found) -> None:
         """Keep an answer, and show it."""
         self._answers.keep(ask, answer)
-        if ask == self._open_ask:
-            self._open_ask = None
+        self._questions.answered(ask)
         self.draw_inspect()
 
     def note_idle(self) -> None:
         """The engine has nothing to do: a question without an answer has been stopped."""
-        if self._open_ask is not None and not self.engine.busy:
-            self._stopped_ask, self._open_ask = self._open_ask, None
+        if self._questions.open and not self.engine.busy:
+            self._questions.stop_open()
             self.draw_inspect()
 
     def _ask(self) -> None:
         self._pause = None
-        if self._next_ask is not None:
-            self._open_ask, self._next_ask = self._next_ask, None
-            self.engine.look(self._open_ask, partial(self.take_answer, self._open_ask))
+        for ask in self._questions.to_ask():
+            self.engine.look(ask, partial(self.take_answer, ask))
 
     def _answer(self, ask: Ask) -> Found | None:
-        return _STOPPED if ask == self._stopped_ask else self._answers.get(ask)
+        return _STOPPED if self._questions.is_stopped(ask) else self._answers.get(ask)
 
     # -- the animation -------------------------------------------------------------------------------------
 

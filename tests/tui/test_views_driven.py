@@ -204,7 +204,7 @@ async def test_a_view_that_was_stopped_says_so_and_begins_again(checkpoint: Path
 
         app.engine.use_trace("waiting", wait)
         await pilot.press("7")
-        await until(pilot, lambda app: app._open_ask is not None)
+        await until(pilot, lambda app: app._questions.open)
         await pilot.press("escape")
         stopped.set()
         await settled(pilot)
