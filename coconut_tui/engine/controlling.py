@@ -10,15 +10,14 @@ from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.ablations import CONTROLS, Control
 from coconut_core.evaluation.controls import Case, ControlStudy, answers_to
+from coconut_core.evaluation.deciding import NextWords, least_sure, next_words, parting
 from coconut_core.interventions import Plan
 from coconut_core.interventions.donors import DONORS
-from coconut_core.latent.feedback import rule_named
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.records.answers import conclusion, final_answer
 from coconut_core.runs.generate import Answer, run
-from coconut_core.runs.session import Session
-from coconut_tui.engine.deciding import parting, probabilities
+from coconut_tui.engine.deciding import deciding_place
 from coconut_tui.engine.live import Interrupted, Stop, stopping
 from coconut_tui.engine.readings import ANSWERED_TOGETHER
 from coconut_tui.run.controlled import Controlled, ControlRow, Swaps
@@ -190,26 +189,45 @@ def _add_probabilities(
     show: Callable[[Controlled], None],
 ) -> None:
     """How likely the next words are where the answers to the question part, row by row."""
-    if not rule_named(model.config.feedback).reads_state:  # no Session edits it
-        show(replace(table, complete=True))
-        return
-    start, own = Session(model, case.problem.question), Plan.feeding(case.own.thoughts)
+    question, own, interrupt = case.problem.question, Plan.feeding(case.own.thoughts), stopping(stop)
     others = [answer for row in answers.values() for answer in row]
-    at = parting(model, case.problem, case.answer, others, start, own)
-    if at is None:
-        show(replace(table, complete=True))
+
+    def find_unsure(answer: tuple[int, ...]) -> int:
+        return least_sure(model, question, own, answer, interrupt=interrupt)
+
+    try:
+        at = parting(model, case.problem, case.answer, others, find_unsure)
+        if at is not None:
+            drawn = [(name, plan) for name, row in draws.items() for _, plan in row]
+            plans = [own, *(plan for _, plan in drawn)]
+            read = next_words(model, question, plans, at, interrupt=interrupt)
+            mine = next(read)
+            table = replace(
+                table,
+                place=deciding_place(model, at),
+                probabilities=mine.probabilities,
+                logit_difference=mine.logit_difference,
+            )
+            found: dict[str, list[NextWords]] = {name: [] for name in draws}
+            for (name, _), words in zip(drawn, read, strict=True):
+                found[name].append(words)
+                if len(found[name]) == len(draws[name]):
+                    table = table.with_row(_averaged(table, name, found[name]))
+                    show(table)
+    except Interrupted:
         return
-    table = replace(table, place=at.place(model), probabilities=probabilities(start, own, at))
-    for number, row in enumerate(table.rows):
-        if stop():
-            return
-        if row.draws:
-            by_draw = [probabilities(start, plan, at) for _, plan in draws[row.name]]
-            means = tuple(map(fmean, zip(*by_draw, strict=True)))
-            rows = (*table.rows[:number], replace(row, probabilities=means), *table.rows[number + 1 :])
-            table = replace(table, rows=rows)
-            show(table)
     show(replace(table, complete=True))
+
+
+def _averaged(table: Controlled, name: str, found: Sequence[NextWords]) -> ControlRow:
+    """A row with the means over its draws."""
+    row = next(row for row in table.rows if row.name == name)
+    differences = [each.logit_difference for each in found if each.logit_difference is not None]
+    return replace(
+        row,
+        probabilities=tuple(map(fmean, zip(*(each.probabilities for each in found), strict=True))),
+        logit_difference=fmean(differences) if len(differences) == len(found) else None,
+    )
 
 
 # -- many problems -----------------------------------------------------------------------------------------

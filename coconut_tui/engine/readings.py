@@ -8,13 +8,14 @@ from torch.nn.functional import cosine_similarity
 
 from coconut_core.analysis.lens import divergence
 from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.variants import Variants
 from coconut_core.interventions import Intervention, Plan
 from coconut_core.latent.readout import Readout
 from coconut_core.problems.base import Problem
 from coconut_core.records.trace import StepRecord
-from coconut_core.runs.generate import Answer, generate
+from coconut_core.runs.generate import generate
 from coconut_core.runs.steps import Step
-from coconut_tui.engine.deciding import parting, probabilities
+from coconut_tui.engine.deciding import deciding_place
 from coconut_tui.engine.live import Interrupted, LiveRun, Stop, ThoughtPlace, stopping
 from coconut_tui.run.branches import THOUGHT, Said
 from coconut_tui.run.state import ComparedStep, Comparison, Preview, Variant, WhatIf
@@ -71,63 +72,48 @@ def _thoughts(run: LiveRun) -> tuple[StepRecord, ...]:
 def what_if(
     bench: "Workbench", title: str, texts: Sequence[str], stop: Stop, show: Callable[[WhatIf], None]
 ) -> None:
-    """Answers of the current run with interventions, one at a time, all in one batch.
+    """Answers of the current run with interventions, one at a time, in batches that share the prompt; and how
+    likely the next words are where the answers to the question part.
 
-    Then, run by run, how likely the next words are where the answers to the question part. show gets the table
-    whenever there is more of it. All are about the first latent segment.
+    show gets the table whenever there is more of it. All are about the first latent segment.
     """
     planned, edits = _planned(bench)
-    plain = Plan(edits)
-    plans: list[Plan | None] = [plain]
-    variants = [Variant("nothing changed")]
-    for text in texts:
-        try:
-            plan = bench.plans.plan(text, planned)
-        except CoconutError as error:
-            plans.append(None)
-            variants.append(Variant(text, error=str(error)))
-        else:
-            plans.append(Plan({**edits, **plan.edits}, plan.thoughts))
-            variants.append(Variant(text))
-    show(WhatIf(title, tuple(variants)))
-    rows = [number for number, plan in enumerate(plans) if plan is not None]
-    answers: dict[int, Answer] = {}
-
-    def ended(place: int, answer: Answer) -> None:
-        answers[rows[place]] = answer
-        if 0 in answers:  # without it nobody knows what has changed
-            for number, known in answers.items():
-                variants[number] = _answered(bench, variants[number], known, answers[0])
-            show(WhatIf(title, tuple(variants)))
-
-    try:
-        generate(
-            bench.model,
-            [bench.tree.question] * len(rows),
-            thoughts=planned,
-            plans=[plans[number] for number in rows],
-            interrupt=stopping(stop),
-            ended=ended,
-        )
-    except Interrupted:
-        return
-    start = bench.model.start(bench.tree.question, planned)
-    others = [answers[number] for number in rows if number]
-    at = parting(bench.model, bench.tree.problem, answers[0], others, start, plain)
-    place = None if at is None else at.place(bench.model)
-    for number in rows:
-        if at is None:
-            break
+    table = WhatIf(title, (Variant("nothing changed"), *map(Variant, texts)))
+    show(table)
+    plans: dict[int, Plan] = {0: Plan(edits)}
+    errors: dict[int, str] = {}
+    for number, text in enumerate(texts, start=1):
         if stop():
             return
-        likely = probabilities(start, plans[number] or plain, at)
-        variants[number] = replace(variants[number], probabilities=likely)
-        show(WhatIf(title, tuple(variants), place))
-    show(WhatIf(title, tuple(variants), place, complete=True))
+        try:
+            plan = bench.plans.plan(text, planned)
+            plans[number] = Plan({**edits, **plan.edits}, plan.thoughts)
+        except CoconutError as error:
+            errors[number] = str(error)
+    study = Variants(bench.model, bench.tree.question, bench.tree.problem, plans, planned)
+
+    def rows(complete: bool = False) -> WhatIf:
+        place = None if study.parting is None else deciding_place(bench.model, study.parting)
+        known = (
+            replace(_known(bench, study, number, variant), error=errors.get(number, ""))
+            for number, variant in enumerate(table.variants)
+        )
+        return WhatIf(title, tuple(known), place, complete)
+
+    try:
+        study.find(lambda: show(rows()), stopping(stop))
+    except Interrupted:
+        return
+    show(rows(complete=True))
 
 
-def _answered(bench: "Workbench", variant: Variant, answer: Answer, usual: Answer) -> Variant:
-    """A row with what was said in it, beside what is said where nothing is changed."""
+def _known(bench: "Workbench", study: Variants, number: int, variant: Variant) -> Variant:
+    """A row with what is known of it, beside what is said where nothing is changed."""
+    if (words := study.next_words.get(number)) is not None:
+        variant = replace(variant, probabilities=words.probabilities, logit_difference=words.logit_difference)
+    if number not in study.answers or 0 not in study.answers:
+        return variant
+    answer, usual = study.answers[number], study.answers[0]
     judged, prefix = bench.judged(answer.text, answer.stopped_by), bench.model.config.answer_prefix
     aloud = len(answer.text.rsplit(prefix, 1)[0].split()) if prefix and prefix in answer.text else 0
     changed = judged.answer != bench.judged(usual.text, usual.stopped_by).answer

@@ -1,7 +1,7 @@
 """What became of answers with something else in place of the thoughts, as plain data, and what that can say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coconut_core.common.records import AtLeast0
 from coconut_core.evaluation.significance import wilson_interval
@@ -40,6 +40,7 @@ class ControlRow:
     changed: int = 0  # answers that are another text than its own
     donors: int | None = None  # answers that became the donor's, where there is one
     probabilities: tuple[float, ...] = ()  # of the words at the deciding place, the mean over the draws
+    logit_difference: float | None = None  # log p of the first of them - log p of the second, nats, the mean
 
     @property
     def right(self) -> int | None:
@@ -56,12 +57,23 @@ class Controlled:
     own: Said | None = None  # with its own thoughts
     place: DecidingPlace | None = None  # where the answers to the question part
     probabilities: tuple[float, ...] = ()  # of the words there, with its own thoughts
+    logit_difference: float | None = None  # of them, nats
     complete: bool = False
     error: str = ""
 
     def row(self, name: str) -> ControlRow | None:
         """A control's row, where it was run."""
         return next((row for row in self.rows if row.name == name and row.said), None)
+
+    def with_row(self, changed: ControlRow) -> "Controlled":
+        """The same with another row of that name."""
+        return replace(self, rows=tuple(changed if row.name == changed.name else row for row in self.rows))
+
+    def shift(self, row: ControlRow) -> float | None:
+        """How far a control moves the logit difference, nats; None where one of the two is not known."""
+        if self.logit_difference is None or row.logit_difference is None:
+            return None
+        return row.logit_difference - self.logit_difference
 
 
 def what_it_says(table: Controlled) -> str:

@@ -179,6 +179,7 @@ class Variant:
     changed: bool = False  # whether another answer was given than without it
     aloud: int = 0  # words said in front of the answer prefix
     probabilities: tuple[float, ...] = ()  # of the words at the deciding place
+    logit_difference: float | None = None  # log p of the first of them - log p of the second, nats
     error: str = ""
 
 
@@ -190,6 +191,18 @@ class WhatIf:
     variants: tuple[Variant, ...]
     place: DecidingPlace | None = None  # None until it is known, and where nothing is said
     complete: bool = False
+
+    def shift(self, variant: Variant) -> float | None:
+        """How far a variant moves the logit difference, nats; None where one of the two is not known."""
+        own = self.variants[0].logit_difference if self.variants else None
+        return None if own is None or variant.logit_difference is None else variant.logit_difference - own
+
+    def flip(self, variant: Variant) -> bool | None:
+        """Where a variant turns a right answer into a wrong one False, the other way round True, else None."""
+        own = self.variants[0].said if self.variants else None
+        if own is None or variant.said is None or own.right is None or own.right is variant.said.right:
+            return None
+        return variant.said.right
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """What is found out about a run: it changes nothing, and it is what then happens."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
+from coconut_core.cli.app import app
 from coconut_core.coconut import CoconutModel
 from coconut_core.evaluation.ablations import ablations_of
 from coconut_core.interventions.donors import Sources
@@ -86,6 +89,8 @@ def test_what_if_answers_are_those_of_sessions_with_the_same_plans(
             session.speak(word)
         expected = [session.next_readout.probability(model.token_id(name)) for name in ("jelpus", "worpus")]
         assert variant.probabilities == pytest.approx(expected, abs=1e-5)
+        right, wrong = (session.next_readout.logits[model.token_id(name)] for name in ("jelpus", "worpus"))
+        assert variant.logit_difference == pytest.approx(float(right - wrong), abs=1e-4)
     assert any(variant.changed for variant in tables[-1].variants)
     assert tables[-1].place == DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
 
@@ -196,3 +201,20 @@ def test_no_step_keeps_a_vocabulary_of_numbers(model: CoconutModel) -> None:
     to_the_end(bench)
     assert bench.view().steps == bench.trace().steps
     assert not any({"logits", "probabilities"} & set(vars(step.readout)) for step in bench.run.session.steps)
+
+
+def test_what_if_answers_and_its_change_are_those_of_coconut_ask() -> None:
+    """Every row, those that speak their chain in words included: one meaning of answer, right and changed."""
+    texts = ("zero@3", "nearest@1", "noise@1", "replace twin@4", "drop@2")
+    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    tables: list[WhatIf] = []
+    what_if(bench, "some", texts, go_on, tables.append)
+    asked = []
+    for text in texts:
+        line = ["ask", "--model", "models/prosqa", "--example", "1", "--do", text, "--json"]
+        asked.append(json.loads(CliRunner().invoke(app, line).stdout))
+    rows = tables[-1].variants[1:]
+    assert [(row.said.answer, row.said.right, row.changed) for row in rows] == [
+        (record["answer"], record["right"], record["changed"]) for record in asked
+    ]
+    assert {row.changed for row in rows} == {True, False}
