@@ -28,7 +28,7 @@ from coconut_tui.screens.compare import comparison_table
 from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.status import usage_text
 from coconut_tui.widgets.text import plain_title
-from coconut_tui.widgets.tokens import EDIT_STYLE, verdict_mark
+from coconut_tui.widgets.tokens import error_line, verdict_mark
 
 _TO_THE_END = 10**9  # steps
 _DENSE = 110  # columns from which there is room for a thought in one line
@@ -214,7 +214,7 @@ def _answers_differ(first: Side, second: Side) -> Text:
 
 def _answer(side: Side) -> Text:
     if side.error:
-        return Text(f"✗ {visible(side.error)}", EDIT_STYLE)
+        return error_line(side.error)
     if side.view is None:
         return Text("…", "dim")
     if not side.answer:

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 from coconut_tui.run.commands import Completion, completed
+from coconut_tui.widgets.tokens import error_line
 
 _HINT = "tab completes, enter runs, escape leaves"
 _MOST = 8  # completions
@@ -41,7 +42,7 @@ class CommandScreen(ModalScreen[str | None]):
         """Begin behind what is there."""
         self.query_one(Input).cursor_position = len(self._text)
         self._show(self._text)
-        error = Text(f"✗ {self._error}", "bold") if self._error else _HINT
+        error = error_line(self._error) if self._error else _HINT
         self.query_one("#command-error", Static).update(error)
 
     def on_input_changed(self, event: Input.Changed) -> None:

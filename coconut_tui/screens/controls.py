@@ -15,7 +15,14 @@ from coconut_core.records.answers import conclusion
 from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, ControlRow, distinct_answers, what_it_says
 from coconut_tui.screens.dialog import ReadingDialog
-from coconut_tui.widgets.tokens import chance_text, place_headings, place_note, verdict_mark
+from coconut_tui.widgets.tokens import (
+    chance_text,
+    error_line,
+    place_headings,
+    place_note,
+    verdict_mark,
+    with_marks,
+)
 
 _WITH_DESCRIPTIONS = 100  # columns from which there is room for them
 
@@ -65,7 +72,7 @@ class ControlsScreen(ReadingDialog):
 def draw_controls(controlled: Controlled, verdict: str, width: int) -> RenderableType:
     """The table, and what it says beside the model's verdict."""
     if controlled.error:
-        return Text(f"✗ {controlled.error}")
+        return error_line(controlled.error)
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold")
     described = width >= _WITH_DESCRIPTIONS
     table.add_column("thoughts fed", no_wrap=True, ratio=2 if described else None)
@@ -76,7 +83,7 @@ def draw_controls(controlled: Controlled, verdict: str, width: int) -> Renderabl
         table.add_column("right", no_wrap=True)
     headings = place_headings(controlled.place) or ["p"]
     for heading in headings:
-        table.add_column(heading, no_wrap=True, justify="right")
+        table.add_column(with_marks(heading), no_wrap=True, justify="right")
     if controlled.own is not None:
         table.add_row(
             Text("its own", "bold"),
@@ -130,8 +137,8 @@ def _changed(row: ControlRow) -> Text:
 
 def _right(right: int, draws: int) -> Text:
     if draws == 1:
-        return Text("✓" if right else "✗")
-    return Text(f"{'✓' if right else '✗'} {right} of {draws}")
+        return with_marks("✓" if right else "✗")
+    return with_marks(f"{'✓' if right else '✗'} {right} of {draws}")
 
 
 def _answers(answers: Sequence[tuple[Said, int]], *, whole: bool) -> Text:
@@ -139,9 +146,7 @@ def _answers(answers: Sequence[tuple[Said, int]], *, whole: bool) -> Text:
     text = Text()
     for number, (said, count) in enumerate(answers):
         answer = said.answer if whole and len(answers) == 1 else conclusion(said.answer)
-        text.append(" · " if number else "").append(visible(answer) or "nothing").append(
-            verdict_mark(said), "bold"
-        )
+        text.append(" · " if number else "").append(visible(answer) or "nothing").append(verdict_mark(said))
         text.append(f" ×{count}" if len(answers) > 1 else "", "dim")
     return text
 

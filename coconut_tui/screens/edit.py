@@ -21,7 +21,7 @@ from coconut_tui.run.commands import with_places
 from coconut_tui.run.drafts import Draft, Workshop
 from coconut_tui.run.state import Preview
 from coconut_tui.widgets.dials import Dial, Slider
-from coconut_tui.widgets.tokens import EDIT_STYLE, share_text, shortened, verdict_mark
+from coconut_tui.widgets.tokens import error_line, share_text, shortened, verdict_mark
 
 _PAUSE = 0.15  # seconds without a change before a preview is asked for
 
@@ -103,7 +103,7 @@ class EditScreen(ModalScreen[str | None]):
         if not self.query("#preview-text") or preview.text != self._whole_text:
             return
         self.query_one("#preview-text", Static).update(
-            Text(f"✗ {preview.error}", "bold")
+            error_line(preview.error)
             if preview.error
             else Group(*(Text(note, "dim") for note in preview.notes), draw_preview(preview))
         )
@@ -208,6 +208,4 @@ def _likeliest(step: StepRecord | None) -> Text:
 def _answer(said: Said | None) -> Text:
     if said is None:
         return Text()
-    return Text(visible(said.answer) or "nothing", "bold").append(
-        verdict_mark(said), "" if said.right is not False else EDIT_STYLE
-    )
+    return Text(visible(said.answer) or "nothing", "bold").append(verdict_mark(said))

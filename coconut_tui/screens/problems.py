@@ -15,7 +15,7 @@ from coconut_core.common.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.collection import Collection
-from coconut_tui.widgets.tokens import EDIT_STYLE, end_of, verdict_mark
+from coconut_tui.widgets.tokens import WRONG_STYLE, end_of, verdict_mark, with_marks
 
 MOST_LISTED = 2000
 _WHOLE = 20  # with so many cells an answer is shown whole, else what it comes down to
@@ -71,7 +71,7 @@ class ProblemsScreen(ModalScreen[int | None]):
             )
             yield Static(id="problem-heads")
             yield OptionList()
-            yield Static(Text(_LEGEND, "dim"), id="problem-marks")
+            yield Static(with_marks(_LEGEND, "dim"), id="problem-marks")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -152,7 +152,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         swaps = self._problems.swaps.get(number)
         short = columns["said"] < _WHOLE
         cells = {
-            "": "·" if said is None or said.right is None else verdict_mark(said).strip(),
+            "": "·" if said is None or said.right is None else verdict_mark(said).plain.strip(),
             "#": f"{number:>4}",
             "steps": f"{len(problem.steps) or '':>5}",
             "swaps": "" if swaps is None else swaps.mark,
@@ -161,12 +161,12 @@ class ProblemsScreen(ModalScreen[int | None]):
             "question": visible(problem.question.rstrip()),
         }
         wrong = said is not None and said.right is False
-        styles = {"said": EDIT_STYLE if wrong else "", "expected": "" if wrong else "dim"}
+        styles = {"said": WRONG_STYLE if wrong else "", "expected": "" if wrong else "dim"}
         line = Text()
         for name, width in columns.items():
             line.append(_cell(cells[name], width), styles.get(name, "")).append("  ")
         line.rstrip()
-        return line
+        return with_marks(line)
 
 
 def _row(cells: Mapping[str, str], columns: Mapping[str, int]) -> str:

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static, TextArea
 
-from coconut_core.common.errors import visible
+from coconut_tui.widgets.tokens import error_line
 
 
 class QuestionScreen(ModalScreen[None]):
@@ -43,7 +43,7 @@ class QuestionScreen(ModalScreen[None]):
             if len(self._texts) > 1:
                 dialog.border_subtitle = "ctrl+s asks, up brings earlier questions, escape closes"
             yield TextArea(self._texts[0], soft_wrap=True)
-            yield Static(_error_text(self._error), id="refused")
+            yield Static(error_line(self._error), id="refused")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -81,13 +81,9 @@ class QuestionScreen(ModalScreen[None]):
     def refuse(self, error: str) -> None:
         """It cannot be asked, and here is why."""
         self.waits = False
-        self.query_one("#refused", Static).update(_error_text(error))
+        self.query_one("#refused", Static).update(error_line(error))
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """The error was about another text."""
         if not self.waits and event.text_area.text != self._refused:
             self.query_one("#refused", Static).update(Text())
-
-
-def _error_text(error: str) -> Text:
-    return Text(f"✗ {visible(error)}" if error else "", "bold")

@@ -10,8 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from coconut_core.common.errors import visible
 from coconut_core.common.token_names import plain_name
+from coconut_tui.widgets.tokens import error_line
 
 
 class RecentScreen(ModalScreen[str | None]):
@@ -41,7 +41,7 @@ class RecentScreen(ModalScreen[str | None]):
             dialog.border_title = self._title
             dialog.border_subtitle = f"enter opens, up and down pick, escape {self._leaving}"
             if self._error:
-                yield Static(Text(f"✗ {visible(self._error)}\n", "bold"), id="why")
+                yield Static(error_line(self._error).append("\n"), id="why")
             yield Input(placeholder=self._new or "filter: words that are in it", compact=True)
             yield OptionList()
         yield Footer()

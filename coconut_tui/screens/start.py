@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from coconut_tui.engine import LOADING
 from coconut_tui.widgets.text import escaped, plain_title
+from coconut_tui.widgets.tokens import with_marks
 
 _MOST_KEYS = 32  # that wait for the run
 
@@ -80,4 +81,5 @@ def stages(stage: int, seconds: Sequence[int], keys: Sequence[str]) -> Text:
         mark, style = ("✓", "") if number < stage else ("▸", "bold") if number == stage else ("·", "dim")
         text.append(f"{mark} {name}", style)
         text.append(f"  {seconds[number]} s\n" if number <= stage and seconds[number] else "\n", "dim")
+    text = with_marks(text)
     return text.append(f"\nwaiting: {' '.join(keys)}" if keys else "\n")

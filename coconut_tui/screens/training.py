@@ -18,6 +18,7 @@ from coconut_core.terminal.progress import lines
 from coconut_tui.run.training_log import TrainingLog, draw_training
 from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.text import TextView, plain_title
+from coconut_tui.widgets.tokens import error_line
 
 POLL_EVERY = 1.0  # seconds
 _ABOUT = (
@@ -98,7 +99,7 @@ class TrainingScreen(ReadingDialog):
                 picture = draw_log(self._log, room.width, room.height)
             standing = Text(self._log.standing(self._clock()), "bold")
         except CoconutError as error:
-            standing = Text(f"✗ {error}")
+            standing = error_line(str(error))
         self.post_message(self.LogRead(standing, picture))
 
 

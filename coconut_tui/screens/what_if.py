@@ -10,7 +10,16 @@ from textual.widgets import DataTable, Footer, Static
 from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.widgets.text import plain_title
-from coconut_tui.widgets.tokens import chance_text, end_of, place_headings, place_note, shortened, verdict_mark
+from coconut_tui.widgets.tokens import (
+    chance_text,
+    end_of,
+    error_line,
+    place_headings,
+    place_note,
+    shortened,
+    verdict_mark,
+    with_marks,
+)
 
 _CHANCE = 5  # cells of a probability
 _ALOUD = "; +5 words were said in front of one"
@@ -68,7 +77,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         rows = self.query_one(DataTable)
         headings = place_headings(self._table.place) or ["p"]
         rows.clear(columns=True)
-        rows.add_columns("what", "answer", "changed", *headings)
+        rows.add_columns("what", "answer", "changed", *map(with_marks, headings))
         return headings
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -82,7 +91,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         aloud = _ALOUD if any(variant.aloud for variant in variants) else ""
         note = f"changed compares answers alone{aloud}. {place_note(self._table.place)}".rstrip()
         text = note if self._table.complete else f"trying … {answered} answered, escape stops"
-        self.query_one("#what-if-state", Static).update(Text(f"✗ {error}" if error else text, "dim"))
+        self.query_one("#what-if-state", Static).update(error_line(error) if error else Text(text, "dim"))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Take a row; the first one changes nothing."""

@@ -9,7 +9,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.problems.arithmetic import check_equation, numbers_in
 from coconut_core.records.trace import StepRecord
 from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, step_name
-from coconut_tui.widgets.tokens import EDIT_STYLE, share_bar, share_text
+from coconut_tui.widgets.tokens import error_line, share_bar, share_text
 
 _BAR = 8  # cells
 _COLUMN = 5  # cells of a value in the table
@@ -57,7 +57,7 @@ def _line(sums: Sums, step: int | None, depth: int, number: str, shares: dict[st
     try:
         check_equation(f"{total}={result}")
     except CoconutError as error:
-        return text.append(f" ✗ {error}\n", EDIT_STYLE)
+        return text.append(" ").append(error_line(str(error))).append("\n")
     if share >= LEAST_SHARE:
         text.append_text(share_bar(share, _BAR))
     return text.append("\n")

@@ -39,8 +39,8 @@ def palette_theme(name: str, dark: bool, ground: str = "") -> Theme:
             "coconut.bar.bold": f"bold {_text(bar)}",
             "coconut.edit": _text(edit),
             "coconut.edit.bold": f"bold {_text(edit)}",
-            **{f"coconut.{role}": _text(colour) for role, colour in marks.items()},
-            **{f"coconut.{role}.bold": f"bold {_text(colour)}" for role, colour in marks.items()},
+            **{f"coconut.{role}": f"not dim {_text(colour)}" for role, colour in marks.items()},
+            **{f"coconut.{role}.bold": f"bold not dim {_text(colour)}" for role, colour in marks.items()},
         }
     )
 

@@ -12,7 +12,17 @@ from coconut_tui.run.branches import Said
 from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.run.state import ModelFacts, RunView, marker_name
 from coconut_tui.widgets.rows import Row, RowsView
-from coconut_tui.widgets.tokens import EDIT_BOLD, EDIT_STYLE, FLAT, flat, share_text, token_bar, verdict_mark
+from coconut_tui.widgets.tokens import (
+    EDIT_BOLD,
+    EDIT_STYLE,
+    FLAT,
+    RIGHT_BOLD,
+    WRONG_BOLD,
+    flat,
+    share_text,
+    token_bar,
+    verdict_mark,
+)
 
 NAME_WIDTH = 8  # least cells of a token's name
 _LONGEST = 16  # most cells of it
@@ -184,10 +194,9 @@ def _answer(said: Said, expected: str | None) -> Text:
     row = Text().append("» ", "dim").append(said.answer or ("nothing" if said.over else "…"), "bold")
     cut = "cut off; " if said.cut_off else ""
     if said.near:
-        row.append(f"  ≈ right name, other wording; {cut}expected: {expected}", EDIT_STYLE)
+        row.append(f"  ≈ right name, other wording; {cut}expected: {expected}")
     elif said.right is not None:
-        wrong = f"  ✗ {cut}expected: {expected}"
-        row.append("  ✓ right" if said.right else wrong, "bold" if said.right else EDIT_STYLE)
+        row.append(*("  ✓ right", RIGHT_BOLD) if said.right else (f"  ✗ {cut}expected: {expected}", WRONG_BOLD))
     elif said.cut_off:
         row.append("  cut off", "dim")
     return row

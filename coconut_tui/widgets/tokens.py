@@ -83,11 +83,24 @@ def token_share(item: TokenRecord, width: int) -> str:
     return f"{fitted(item.name, width)} {share_text(item.probability)}"
 
 
-def verdict_mark(said: Said) -> str:
+def verdict_mark(said: Said) -> Text:
     """Whether an answer is right, where that is known; ≈ is the right name in other words than expected. Of one
     that was cut off this is said, unless it is right."""
     mark = "" if said.right is None else " ✓" if said.right else " ≈" if said.near else " ✗"
-    return f"{mark} (cut off)" if said.cut_off and not said.right else mark
+    return with_marks(f"{mark} (cut off)" if said.cut_off and not said.right else mark)
+
+
+def with_marks(text: str | Text, style: str = "") -> Text:
+    """A text in which ✓ and ✗ have the colours of right and wrong; style: of the rest."""
+    marked = text.copy() if isinstance(text, Text) else Text(text, style)
+    marked.highlight_words(["✓"], RIGHT_BOLD)
+    marked.highlight_words(["✗"], WRONG_BOLD)
+    return marked
+
+
+def error_line(error: str) -> Text:
+    """What is wrong, behind a ✗; nothing where nothing is."""
+    return with_marks(f"✗ {visible(error)}" if error else "", "bold")
 
 
 def shortened(text: str, width: int) -> str:

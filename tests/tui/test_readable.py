@@ -141,7 +141,7 @@ def test_the_tail_of_a_readout_is_told_apart(trace: Trace) -> None:
 def test_the_right_name_in_other_words_is_no_other_name() -> None:
     problem = Problem("Is Polly a worpus or jelpus?", ("a",), "Polly is a worpus.")
     marks = {
-        text: verdict_mark(Said.judged(f"### {text}", "###", problem, "end"))
+        text: verdict_mark(Said.judged(f"### {text}", "###", problem, "end")).plain
         for text in (
             "Polly is a worpus.",
             "Polly is a worpus...",
@@ -151,7 +151,7 @@ def test_the_right_name_in_other_words_is_no_other_name() -> None:
         )
     }
     assert list(marks.values()) == [" ✓", " ≈", " ✗", " ✗", " ✗"]
-    assert verdict_mark(Said.judged("### Polly", "###", problem, None)) == ""
+    assert verdict_mark(Said.judged("### Polly", "###", problem, None)).plain == ""
 
 
 async def test_a_finished_run_that_said_nothing_says_so(trace: Trace) -> None:

@@ -4,10 +4,19 @@ import pytest
 from rich.text import Text
 
 from coconut_core.records.trace import Trace
+from coconut_tui.run.branches import Said
 from coconut_tui.run.lookups import MOST_PINS, Dials
 from coconut_tui.widgets.palettes import PINS
 from coconut_tui.widgets.token_marks import PIN_SIGNS, TokenMarks, pin_style
-from coconut_tui.widgets.tokens import RIGHT_STYLE, WRONG_STYLE
+from coconut_tui.widgets.tokens import (
+    RIGHT_BOLD,
+    RIGHT_STYLE,
+    WRONG_BOLD,
+    WRONG_STYLE,
+    error_line,
+    verdict_mark,
+    with_marks,
+)
 from tests.tui.sights import sight_of
 
 
@@ -56,3 +65,19 @@ def test_words_of_a_text_are_painted() -> None:
     TokenMarks(right="gorpus", pins={"lempus": 1, "·Paris": 2}, spaces_shown=True).paint(text)
     painted = [(text.plain[span.start : span.end], span.style) for span in text.spans]
     assert painted == [("gorpus", RIGHT_STYLE), ("lempus", "coconut.pin.1"), ("Paris", "coconut.pin.2")]
+
+
+def test_marks_of_right_and_wrong_have_their_colours() -> None:
+    texts = [
+        verdict_mark(Said("a", "a", "end", True)),
+        verdict_mark(Said("a", "a", "length", False)),
+        error_line("no such token"),
+        with_marks("✓ right  ✗ wrong", "dim"),
+    ]
+    painted = [[(text.plain[span.start : span.end], span.style) for span in text.spans] for text in texts]
+    assert painted == [
+        [("✓", RIGHT_BOLD)],
+        [("✗", WRONG_BOLD)],
+        [("✗", WRONG_BOLD)],
+        [("✓", RIGHT_BOLD), ("✗", WRONG_BOLD)],
+    ]
