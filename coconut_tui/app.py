@@ -16,7 +16,7 @@ from coconut_tui import views
 from coconut_tui.actions.asking import open_first
 from coconut_tui.actions.helping import type_line
 from coconut_tui.actions.palette import PaletteProvider, palette_commands
-from coconut_tui.actions.table import ACTIONS, all_actions
+from coconut_tui.actions.table import ACTIONS, all_actions, keys_anywhere, keys_in_force
 from coconut_tui.config import Config
 from coconut_tui.engine import (
     Activity,
@@ -53,15 +53,20 @@ class Explorer(ExplorerBase):
     COMMANDS = {PaletteProvider}
     CSS_PATH = "styles/explorer.tcss"
     BINDINGS = [
-        Binding(
-            action.keys,
-            f"act('{action.name}')",
-            action.label,
-            show=False,  # the line of keys has its own
-            priority=action.name == "quit",  # from any screen
-            id=action.name,
-        )
-        for action in ACTIONS
+        *(
+            Binding(
+                action.keys,
+                f"act('{action.name}')",
+                action.label,
+                show=False,  # the line of keys has its own
+                id=action.name,
+            )
+            for action in ACTIONS
+        ),
+        *(
+            Binding(keys, f"act('{name}')", show=False, priority=True, id=f"{name}-anywhere")
+            for name, keys in keys_anywhere({}).items()
+        ),
     ]
 
     def __init__(
@@ -91,10 +96,9 @@ class Explorer(ExplorerBase):
         super().__init__(engine, choice, trace, problems, config.branch_memory_mb * 2**20)
         self.theme = config.theme
         self.take_palette(config.palette)
-        self.set_keymap(config.keys)
-        self.actions = tuple(
-            replace(action, keys=config.keys.get(action.name, action.keys)) for action in all_actions()
-        )
+        keys = keys_in_force(config.keys)
+        self.set_keymap(keys | {f"{name}-anywhere": each for name, each in keys_anywhere(config.keys).items()})
+        self.actions = tuple(replace(action, keys=keys.get(action.name, "")) for action in all_actions())
         self.saved = saved
         self.selected = None if saved is None else saved.selected
         self.activity = ""
@@ -220,7 +224,13 @@ class Explorer(ExplorerBase):
     def actions_now(self) -> Sequence[AnyAction]:
         """What the line of keys names."""
         replayed, loaded = self.replay is not None, self.facts is not None
-        names = keys_shown(self.view, replayed=replayed, loaded=loaded, focused=self.focused_view)
+        names = keys_shown(
+            self.view,
+            replayed=replayed,
+            loaded=self._model_facts is not None if replayed else loaded,
+            focused=self.focused_view,
+            opening=self.is_opening,
+        )
         by_name = {action.name: action for action in self.actions}
         return [by_name[name] for name in names]
 

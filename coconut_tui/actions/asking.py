@@ -144,7 +144,7 @@ def ask_again(app: ExplorerBase, tree: Tree) -> None:
 
 
 ACTIONS = (
-    Action("question", "q", "question", "Write a question", "Question", question),
+    Action("question", "Q", "question", "Write a question", "Question", question),
     Action("next", "n", "next", "Open the next problem", "Question", next_problem),
     Action("previous", "p", "previous", "Open the problem before", "Question", previous_problem),
     Action("problem", "number_sign", "problem", "Open problem N", "Question", problem, "N"),
@@ -156,7 +156,14 @@ ACTIONS = (
         "Question",
         problems,
     ),
-    Action("recent", "Q", "recent", "Ask a question again that was asked lately", "Question", recent),
+    Action(
+        "recent",
+        "quotation_mark",
+        "recent",
+        "Ask a question again that was asked lately",
+        "Question",
+        recent,
+    ),
     Action("model", "M", "model", "Open another model", "Question", model, "[MODEL]"),
     Action("cpu", "Y", "on the CPU", "Go on with the session on the CPU, say after a failure", "Question", cpu),
 )

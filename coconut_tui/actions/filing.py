@@ -116,7 +116,7 @@ def open_trace(app: ExplorerBase, argument: str) -> None:
 
 
 ACTIONS = (
-    Action("save", "w,ctrl+s", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
+    Action("save", "w", "save", "Save the run as a trace (JSON)", "File", save, "FILE"),
     Action("open", "o", "open", "Open a saved trace", "File", open_trace, "FILE"),
     Action(
         "export",

@@ -33,6 +33,14 @@ def tour(app: ExplorerBase, argument: str) -> None:
 
 
 def leave(app: ExplorerBase, argument: str) -> None:
+    """Close what lies over the model's run, or end the app."""
+    if app.replay is not None and app.choice is not None:
+        app.close_replay()
+    else:
+        app.exit()
+
+
+def end(app: ExplorerBase, argument: str) -> None:
     """End the app."""
     app.exit()
 
@@ -76,5 +84,6 @@ ACTIONS = (
     ),
     Action("tour", "H", "tour", "Lead through the explorer in six steps, or stop doing so", "Help", tour),
     Action("suspend", "ctrl+z", "suspend", "Back to the shell; its fg goes on here", "Help", suspend),
-    Action("quit", "ctrl+q", "quit", "Leave (:q does so, too)", "Help", leave),
+    Action("leave", "q", "quit", "Close the saved trace that is open, or else leave", "Help", leave),
+    Action("quit", "ctrl+q", "quit", "Leave at once, from wherever you are", "Help", end),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from coconut_tui.actions import asking, branching, editing, filing, helping, looking, measuring, moving, running
 from coconut_tui.explorer.base import ExplorerBase
-from coconut_tui.run.action import Action
+from coconut_tui.run.action import Action, writes_nothing
 from coconut_tui.views import VIEWS, all_views
 
 ACTIONS = (
@@ -25,18 +25,35 @@ def all_actions() -> tuple[Action[ExplorerBase], ...]:
     return (*ACTIONS, *map(looking.showing, list(all_views().values())[len(VIEWS) :]))
 
 
+ANYWHERE = ("quit", "jump", "screenshot")  # over dialogs too, by those of their keys that write nothing
+
+
+def keys_in_force(keys: Mapping[str, str]) -> dict[str, str]:
+    """Keys by the names of all actions of the table: those that are set, and their own for the others, without
+    what is set for another action."""
+    given = {key for text in keys.values() for key in text.split(",")}
+    own = {action.name: [key for key in action.keys.split(",") if key not in given] for action in ACTIONS}
+    return {name: keys.get(name, ",".join(left)) for name, left in own.items()}
+
+
+def keys_anywhere(keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys of actions that can be done from every screen, fields to type in included."""
+    all_keys = keys_in_force(keys)
+    return {
+        name: ",".join(key for key in all_keys[name].split(",") if writes_nothing(key)) for name in ANYWHERE
+    }
+
+
 def check_keys(keys: Mapping[str, str]) -> None:
     """Keys by the names of actions, comma separated, in place of their own. Raises ValueError for a name that
-    there is not, and for a key that would stand for two actions."""
-    known = {action.name: action.keys for action in ACTIONS}
-    for name in keys:
+    there is not, and for a key that is set for two actions."""
+    known = [action.name for action in ACTIONS]
+    owner: dict[str, str] = {}
+    for name, text in keys.items():
         if name not in known:
             raise ValueError(f"there is no action '{name}': known are {', '.join(known)}")
-    owner: dict[str, str] = {}
-    for name, text in {**known, **keys}.items():
         for key in text.split(","):
-            other = owner.setdefault(key, name)
-            if other != name and keys.keys() & {name, other}:
+            if (other := owner.setdefault(key, name)) != name:
                 raise ValueError(f"the key '{key}' would be both '{other}' and '{name}'")
 
 

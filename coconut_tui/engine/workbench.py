@@ -52,7 +52,7 @@ class Workbench:
     def tree(self) -> Tree:
         """The branches. Raises CoconutError where there is no question."""
         if self._tree is None:
-            raise CoconutError("no question is open: press q to write one")
+            raise CoconutError("no question is open: press Q to write one")
         return self._tree
 
     @property

@@ -1,25 +1,59 @@
 """Which keys the line at the bottom names: what can be done with the run as it is, and where the focus is."""
 
+from collections.abc import Iterator
+
 from coconut_tui.run.state import RunView
 from coconut_tui.views import all_views
 
-_OPENING = ("model", "help")
-_REPLAY = ("step", "back", "continue", "restart", "export", "close", "help")
-_RUNNING = ("step", "back", "continue")
-_FINISHED = ("back", "restart")
-_CHANGES = ("edit", "zero", "what-if", "undo", "fork", "question", "next", "help")
-_WITHOUT_THOUGHTS = ("more-thoughts", "question", "undo", "fork", "next", "help")
+_LAST = ("leave", "help")
+_WITHOUT_RUN = ("question", "problems", "model", "open")
 _BRANCHES = ("choose", "compare", "rename", "delete")
 
 
-def keys_shown(view: RunView | None, *, replayed: bool, loaded: bool, focused: str) -> tuple[str, ...]:
-    """Names of actions. focused: the pane that has the focus, of the inspect pane the view in front."""
-    view_in_front = all_views().get(focused)
-    here = () if view_in_front is None else view_in_front.actions
-    if replayed:
-        return (*_REPLAY[:-1], *here, "help")
+def keys_shown(
+    view: RunView | None, *, replayed: bool, loaded: bool, focused: str, opening: bool = False
+) -> tuple[str, ...]:
+    """Names of actions. focused: the pane that has the focus, of the inspect pane the view in front.
+
+    replayed: the run is a saved one; opening: a model is on its way, and keys wait for it.
+    """
+    if opening:
+        return ("quit",)
     if view is None:
-        return ("question", "problems", *_OPENING) if loaded else _OPENING
-    moves = _FINISHED if view.over else _RUNNING
-    changes = _WITHOUT_THOUGHTS if view.without_thoughts else _CHANGES
-    return (*moves, *(_BRANCHES if focused == "branches" else here), *changes)
+        return (*(_WITHOUT_RUN if loaded else _WITHOUT_RUN[2:]), *_LAST)
+    names = [*_moves(view), *_of_pane(view, focused, replayed=replayed)]
+    if replayed:
+        return (*names, "export", *(("close",) if loaded else ()), *_LAST)
+    return (*dict.fromkeys((*names, *_changes(view))), *_LAST)
+
+
+def _moves(view: RunView) -> Iterator[str]:
+    """Steps that there are to take, and to take back."""
+    if not view.over:
+        yield "step"
+    if view.steps:
+        yield "back"
+    yield "restart" if view.over and view.steps else "continue"
+
+
+def _of_pane(view: RunView, focused: str, *, replayed: bool) -> tuple[str, ...]:
+    """What goes with the pane that has the focus, or with the view."""
+    if focused == "branches":
+        several = len(view.tree.branches) > 1
+        return () if replayed else _BRANCHES if several else ("rename",)
+    in_front = all_views().get(focused)
+    return () if in_front is None else in_front.actions
+
+
+def _changes(view: RunView) -> Iterator[str]:
+    """What changes a thought, and what comes after."""
+    if any(step.kind == "thought" for step in view.steps):
+        yield from ("zero", "edit", "what-if")
+    elif view.without_thoughts:
+        yield "more-thoughts"
+    if view.tree.here.parent is not None:
+        yield "compare"
+    yield "question"
+    if view.steps or len(view.tree.branches) > 1:
+        yield from ("undo", "fork")
+    yield "next"

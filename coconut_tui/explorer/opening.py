@@ -90,6 +90,11 @@ class OpeningApp(InspectingApp):
 
     # -- until there is a run ------------------------------------------------------------------------------
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a model is on its way, and there is nothing else to do."""
+        return self._start is not None
+
     def note_stage(self, activity: str) -> None:
         """The engine does something else now."""
         if self._start is not None:
@@ -180,7 +185,7 @@ class OpeningApp(InspectingApp):
     def require_view(self) -> RunView:
         """The run. Raises CoconutError where there is none."""
         if self.view is None:
-            raise CoconutError("no question is open: press q to write one")
+            raise CoconutError("no question is open: press Q to write one")
         return self.view
 
     def require_thought(self) -> StepRecord:

@@ -42,6 +42,11 @@ class Action(Generic[App]):
         return self.argument != "" and not self.argument.startswith("[")
 
 
+def writes_nothing(key: str) -> bool:
+    """Whether a key of Textual's writes no letter or sign into a field."""
+    return len(key) > 1 and key not in _SHOWN and key != "space"
+
+
 AnyAction = Action[Any]  # one that is only shown
 _SHOWN = {
     "plus": "+",
@@ -54,6 +59,8 @@ _SHOWN = {
     "asterisk": "*",
     "apostrophe": "'",
     "number_sign": "#",
+    "quotation_mark": '"',
+    "slash": "/",
     "full_stop": ".",
     "comma": ",",
     "left_parenthesis": "(",

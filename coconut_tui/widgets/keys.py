@@ -10,10 +10,11 @@ from textual.widget import Widget
 from coconut_tui.run.action import AnyAction
 
 _PALETTE = "▏^p palette "
+_KEPT = 2  # actions that are named however little room there is
 
 
 class KeysLine(Widget):
-    """Keys with what they do, as many as there is room for, the last one always; a click presses one. It is
+    """Keys with what they do, as many as there is room for, the last two always; a click presses one. It is
     drawn as one line: Textual's footer is a widget for each key, laid out anew whenever the focus moves."""
 
     DEFAULT_CSS = """
@@ -58,8 +59,15 @@ def _key(action: AnyAction) -> str:
 
 
 def _fitting(actions: Sequence[AnyAction], room: int) -> list[AnyAction]:
-    """The last action, which leads to all others, and as many of those in front as there are cells for."""
-    cells = [len(_key(action)) + len(action.label) + 3 for action in actions]
-    while cells and sum(cells) > room:
-        cells.pop(-2 if len(cells) > 1 else -1)
-    return [*actions[: max(0, len(cells) - 1)], *(actions[-1:] if cells else ())]
+    """The last two, which leave and lead to all others, and as many of those in front as fit."""
+    actions = [action for action in actions if action.keys]
+    first, last = actions[:-_KEPT], actions[-_KEPT:]
+    while first and _cells(first) + _cells(last) > room:
+        first.pop()
+    while last and _cells(last) > room:
+        last.pop(0)
+    return [*first, *last]
+
+
+def _cells(actions: Sequence[AnyAction]) -> int:
+    return sum(len(_key(action)) + len(action.label) + 3 for action in actions)

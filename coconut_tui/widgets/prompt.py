@@ -23,7 +23,7 @@ class PromptPane(VerticalScroll):
 
     def show(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw a run's question and its model."""
-        question = Text("" if facts is None else "No question is open: press q to write one.", "dim")
+        question = Text("" if facts is None else "No question is open: press Q to write one.", "dim")
         if view is not None:
             question = _marked(view.question, view)
         self.query_one("#question", TextView).show(question)

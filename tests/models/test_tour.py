@@ -49,7 +49,7 @@ def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: 
     pasted.write_text("Every lempus is a rompus. " * 4_000, encoding="utf-8")  # 104 kB
     terminal.start(f"--model {FOLDER} --device cpu --example 1")
     terminal.see("○ 6")
-    terminal.press("q")
+    terminal.press("Q")
     terminal.see("Question")
     terminal.paste(pasted)
     terminal.see("lempus")

@@ -25,6 +25,7 @@ from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.widgets.branches import BranchTree
 from coconut_tui.widgets.dials import Dial
+from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, steps_taken, typed, until
 
@@ -258,13 +259,13 @@ async def test_questions_and_examples(checkpoint: Path) -> None:
         await typed(pilot, "problem 3")
         await settled(pilot)
         assert app.view.question == examples[2]
-        await pilot.press("q")
+        await pilot.press("Q")
         assert isinstance(app.screen, QuestionScreen)
         known = "Alex is a lempus. Every lempus is a rompus. Is Alex a rompus or impus?"
         app.screen.query_one(TextArea).text = known
         await press(pilot, "ctrl+s")
         assert (app.view.question, app.view.expected) == (known, "Alex is a rompus.")
-        await pilot.press("q")
+        await pilot.press("Q")
         app.screen.query_one(TextArea).text = "What about blorbs?"
         await press(pilot, "ctrl+s")
         assert "blorbs" in str(app.screen.query_one("#refused").render())
@@ -473,12 +474,45 @@ async def test_without_a_shell_there_is_nothing_to_go_back_to(checkpoint: Path) 
 
 
 @pytest.mark.drives("quit")
-async def test_quit(checkpoint: Path) -> None:
+@pytest.mark.parametrize("keys", [{}, {"quit": "f10"}])
+async def test_quit(checkpoint: Path, keys: dict[str, str]) -> None:
+    app = explorer(checkpoint, config=Config(keys=keys))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("Q", "q")  # a field to write in
+        assert app.screen.query_one(TextArea).text == "q"
+        await pilot.press(keys.get("quit", "ctrl+q"))  # from any screen
+        await until(pilot, lambda app: not app.is_running)
+    assert app.return_code == 0
+
+
+@pytest.mark.drives("leave")
+async def test_q_closes_what_lies_on_top_and_then_leaves(checkpoint: Path, tmp_path: Path) -> None:
     app = explorer(checkpoint)
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.press("question_mark", "ctrl+q")  # from any screen
-        await pilot.pause()
+        await settled(pilot)
+        await press(pilot, "c", "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await press(pilot, "q")
+        assert len(app.screen_stack) == 1
+        await typed(pilot, f"save {tmp_path / 'run.json'}")
+        await settled(pilot)
+        await typed(pilot, f"open {tmp_path / 'run.json'}")
+        await until(pilot, lambda app: app.replay is not None and app.view is not None)
+        await press(pilot, "q")
+        assert app.replay is None
+        assert app.view is not None
+        await pilot.press("q")
+        await until(pilot, lambda app: not app.is_running)
     assert app.return_code == 0
+
+
+async def test_a_key_of_before_that_is_set_works_as_before(checkpoint: Path) -> None:
+    async with explorer(checkpoint, config=Config(keys={"question": "q"})).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        assert " quit " not in str(app.query_one(KeysLine).render())
+        await pilot.press("q")
+        assert isinstance(app.screen, QuestionScreen)
 
 
 def test_every_action_is_driven_by_a_test_that_says_so() -> None:
@@ -494,8 +528,10 @@ def test_every_action_is_driven_by_a_test_that_says_so() -> None:
 def test_table_keys_commands_palette_and_docs_agree() -> None:
     keys = Counter(key for action in ACTIONS for key in action.keys.split(","))
     assert [key for key, count in keys.items() if count > 1] == []
-    bound = {binding.id: binding.key for binding in Explorer.BINDINGS}
+    bound = {binding.id: binding.key for binding in Explorer.BINDINGS if not binding.priority}
     assert bound == {action.name: action.keys for action in ACTIONS}
+    anywhere = {binding.id: binding.key for binding in Explorer.BINDINGS if binding.priority}
+    assert anywhere == {"quit-anywhere": "ctrl+q", "jump-anywhere": "ctrl+o", "screenshot-anywhere": "f9"}
     offered = {each.text.strip() for each in completions("", ACTIONS, (), {})}
     assert offered == {action.name for action in ACTIONS}
     for action in ACTIONS:

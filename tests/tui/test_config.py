@@ -12,7 +12,7 @@ import pytest
 
 from coconut_core.common.errors import CoconutError
 from coconut_tui import config
-from coconut_tui.actions.table import ACTIONS, check_keys
+from coconut_tui.actions.table import ACTIONS, check_keys, keys_anywhere, keys_in_force
 from coconut_tui.config import Config, default_path
 
 load_config = partial(config.load_config, check_keys=check_keys)
@@ -114,7 +114,7 @@ def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> 
         ('[keys]\nstp = "x"', "no action 'stp': known are step"),
         ("[keys]\nstep = 3", "the keys of 'step'"),
         ('[keys]\nstep = ""', "the keys of 'step'"),
-        ('[keys]\nstep = "b"', "the key 'b' would be both 'step' and 'back'"),
+        ('[keys]\nstep = "f5"\nback = "f5,b"', "the key 'f5' would be both 'step' and 'back'"),
         ("top_k = ", "is not valid TOML"),
         ("a = " + "[" * 5000, "is not valid TOML"),
     ],
@@ -153,6 +153,16 @@ def test_a_key_may_move_from_one_action_to_another(tmp_path: Path) -> None:
     text = '[keys]\nstep = "b"\nback = "s"\n'
     keys = load_config(written(tmp_path, text), environment={}).config.keys
     assert keys == {"step": "b", "back": "s"}
+
+
+def test_a_key_that_is_set_is_taken_from_the_action_that_had_it() -> None:
+    keys = {"question": "q", "step": "b", "zero": "e", "quit": "x"}
+    check_keys(keys)
+    in_force = keys_in_force(keys)
+    assert [in_force[name] for name in ("question", "leave", "step", "back")] == ["q", "", "b", "backspace"]
+    assert [in_force[name] for name in ("zero", "edit", "quit", "pin")] == ["e", "", "x", ""]
+    assert keys_anywhere(keys)["quit"] == "", "a letter is written into a field"
+    assert keys_anywhere({})["quit"] == "ctrl+q"
 
 
 def test_each_action_can_be_given_its_own_keys_again() -> None:

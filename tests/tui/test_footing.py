@@ -122,7 +122,7 @@ async def test_help_is_named_however_little_room_there_is(checkpoint: Path, widt
 async def test_why_a_question_is_refused_can_be_read_whole(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
         app = await settled(pilot)
-        await press(pilot, "q")
+        await press(pilot, "Q")
         unknown = [f"blorb{letter}s" for letter in "abcdef"]
         app.screen.query_one(TextArea).text = f"Is {' '.join(unknown)}?"
         await press(pilot, "ctrl+s")

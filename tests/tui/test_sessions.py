@@ -182,7 +182,7 @@ async def test_questions_asked_lately_are_asked_again(checkpoint: Path) -> None:
     keeper = Keeper(default_folder())
     async with explorer(checkpoint, keeper=keeper, question=QUESTION).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await pilot.press("q", "up")
+        await pilot.press("Q", "up")
         assert app.screen.query_one(TextArea).text == QUESTION, "there is no earlier one"
         app.screen.query_one(TextArea).text = other
         await press(pilot, "ctrl+s")
@@ -192,12 +192,12 @@ async def test_questions_asked_lately_are_asked_again(checkpoint: Path) -> None:
     assert keeper.questions == (other, QUESTION)
     async with explorer(checkpoint, keeper=keeper, example=1).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
-        await pilot.press("Q", *"polly and gabriel")
+        await pilot.press("quotation_mark", *"polly and gabriel")
         assert app.screen.query_one(OptionList).option_count == 0
-        await pilot.press("enter", "escape", "Q", "down")
+        await pilot.press("enter", "escape", "quotation_mark", "down")
         await press(pilot, "enter")
         assert app.view.question == QUESTION
-        await pilot.press("q", "up")
+        await pilot.press("Q", "up")
         assert app.screen.query_one(TextArea).text == other
         await pilot.press("down")
         assert app.screen.query_one(TextArea).text == QUESTION

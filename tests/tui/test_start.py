@@ -118,7 +118,7 @@ async def test_a_question_is_asked_as_it_was_written(tmp_path: Path) -> None:
     app = Explorer(ModelChoice(str(folder), "cpu"), question="Is 7 a prime?", thoughts=1)
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        await pilot.press("q")
+        await pilot.press("Q")
         app.screen.query_one(TextArea).text = f"\n {written} \n"
         await pilot.press("ctrl+s")
         await until(pilot, lambda app: app.view.question == written)
