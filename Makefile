@@ -18,7 +18,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format train-demo train-labelled bench soak results
+.PHONY: help setup demo test lint format train-demo train-labelled bench soak results pictures
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -86,3 +86,6 @@ soak: $(INSTALLED)  ## fuzz, kills and random walks at length: CASES a reader (d
 
 results: $(INSTALLED)  ## train and measure all methods of the paper, small; hours, goes on where it was stopped
 	@$(BIN)/python -m results $(ARGS)
+
+pictures: $(INSTALLED)  ## make pictures of the explorer's screens, and one sheet of them, in runs/pictures
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pictures $(ARGS)

@@ -22,9 +22,8 @@ from tests.core.refusals import RunsCode
 from tests.core.tiny_official import official_run, write_base, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(
-    path for name in ("coconut_core", "coconut_tui", "bench") for path in (ROOT / name).rglob("*.py")
-)
+PACKAGES = ("coconut_core", "coconut_tui", "bench", "pictures")
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 AUTOMATIC = (
     "AutoConfig",
     "AutoModelForCausalLM",
