@@ -9,10 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from statistics import quantiles
-from typing import Annotated
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
@@ -22,6 +23,10 @@ from bench.measure import Comparison
 from bench.shapes import Shape
 from coconut_core.terminal.guard import run_guarded
 
+if TYPE_CHECKING:
+    from bench.watching import Watched
+    from coconut_tui.app import Explorer
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes
 POSITIONS = 20_000  # that the model can read
@@ -29,29 +34,51 @@ PAUSE = 0.01  # seconds from a paint to the next key
 PATIENCE = 120.0  # seconds
 KEY_LIMIT, START_LIMIT = 0.05, 0.5  # seconds that a key and the first paint may take
 CHECKPOINT = "models/prosqa-labelled"
+MIDDLE, LARGE = (120, 40), (200, 60)  # columns and lines; on the larger one several views stand side by side
+Size = tuple[int, int]
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
-    """The slowest of 200 keys, and each start, beside what they may take; with the prosqa shape only."""
+    """The slowest of a hundred keys on either screen, and each start, beside what they may take, and the two
+    screens beside each other; with the prosqa shape only."""
     if shape.name != "prosqa":
         return []
-    waits, busy = measure_keys(200, 50_000, 200)
-    starts = [_first_paint(CHECKPOINT) for _ in range(repetitions)]
-    within = sum(wait < KEY_LIMIT for wait in waits)
-    keys = f"keys: {within} of {len(waits)} within the limit, {busy} while the model was busy"
-    return [
-        Comparison("paint", shape.name, "slowest key, 50 ms", keys, [max(waits)], [KEY_LIMIT], 1, cost=True),
-        Comparison(
-            "paint",
-            shape.name,
-            "first paint, 0.5 s",
-            f"program: {repetitions} starts",
-            starts,
-            [START_LIMIT] * repetitions,
-            1,
-            cost=True,
-        ),
+    keys = measure_keys(200, 50_000, 100)
+    comparisons = [
+        Comparison("paint", shape.name, f"slowest key, {_text(size)}", note, [worst], [KEY_LIMIT], 1, cost=True)
+        for size, note, worst in ((size, each.note, max(each.waits)) for size, each in keys.items())
     ]
+    large, middle = (median(keys[size].spent) for size in (LARGE, MIDDLE))
+    note = f"keys: {len(keys[LARGE].waits)} on each screen"
+    comparisons.append(
+        Comparison("paint", shape.name, "200×60 : 120×40, p50", note, [large], [middle], cost=True)
+    )
+    for size in (MIDDLE, LARGE):
+        starts = [_first_paint(CHECKPOINT, size) for _ in range(repetitions)]
+        limits, note = [START_LIMIT] * repetitions, f"program: {repetitions} starts"
+        name = f"first paint, {_text(size)}"
+        comparisons.append(Comparison("paint", shape.name, name, note, starts, limits, 1, cost=True))
+    return comparisons
+
+
+@dataclass
+class Keys:
+    """Seconds from each key that changed something to the paint that shows it, by the clock, and by the
+    processor in the thread that paints; and how many were pressed while the model was busy."""
+
+    waits: list[float] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)
+    busy: int = 0
+
+    @property
+    def within(self) -> int:
+        """How many took less than they may."""
+        return sum(wait < KEY_LIMIT for wait in self.waits)
+
+    @property
+    def note(self) -> str:
+        """Both counts in words."""
+        return f"keys: {self.within} of {len(self.waits)} under 50 ms, {self.busy} while the model was busy"
 
 
 def random_checkpoint(folder: Path, vocabulary: int, hidden: int, layers: int) -> None:
@@ -92,55 +119,68 @@ def keys(
     Wall-clock time: what a person waits. The key is handed to the app as the terminal's driver would, and the
     paint is made up to the bytes for the terminal. A key that changes nothing does not count.
     """
-    waits, busy = measure_keys(thoughts, vocabulary, presses)
-    cuts = quantiles(waits, n=100)
-    within = sum(wait < KEY_LIMIT for wait in waits)
-    typer.echo(f"{len(waits)} keys, {busy} while the model was busy; vocabulary {vocabulary}")
-    typer.echo("milliseconds: " + "  ".join(f"p{part} {1000 * cuts[part - 1]:.1f}" for part in (50, 90, 99)))
-    typer.echo(f"at most {1000 * max(waits):.1f}; under 50 ms: {within} of {len(waits)}")
+    keys = measure_keys(thoughts, vocabulary, presses)
+    for size, each in keys.items():
+        typer.echo(f"{_text(size)}  {each.note}")
+        for name, times in (("clock", each.waits), ("processor", each.spent)):
+            cuts = [1000 * cut for cut in _cuts(times)]
+            typer.echo(f"  {name:9} ms: p50 {cuts[0]:.1f}  p90 {cuts[1]:.1f}  p99 {cuts[2]:.1f}")
+    cuts = [
+        large / middle for large, middle in zip(*(_cuts(keys[s].spent) for s in (LARGE, MIDDLE)), strict=True)
+    ]
+    typer.echo(
+        f"{_text(LARGE)} : {_text(MIDDLE)}, processor: p50 {cuts[0]:.2f}  p90 {cuts[1]:.2f}  p99 {cuts[2]:.2f}"
+    )
 
 
-def measure_keys(thoughts: int, vocabulary: int, presses: int) -> tuple[list[float], int]:
-    """Seconds from each key that changed something to the paint that shows it, and how many were pressed while
-    the model was busy."""
+def measure_keys(thoughts: int, vocabulary: int, presses: int) -> dict[Size, Keys]:
+    """So many keys on each of two screens, which take turns."""
     with tempfile.TemporaryDirectory() as folder:
         random_checkpoint(Path(folder), vocabulary, 256, 4)
         return asyncio.run(_press_keys(folder, thoughts, presses))
 
 
-async def _press_keys(folder: str, thoughts: int, presses: int) -> tuple[list[float], int]:
-    from textual import events
-    from textual.keys import _character_to_key, key_to_character
-
+async def _press_keys(folder: str, thoughts: int, presses: int) -> dict[Size, Keys]:
     from bench.watching import Watched
     from coconut_tui.app import Explorer
     from coconut_tui.engine import ModelChoice
 
     explorer = Explorer(ModelChoice(folder, "cpu"), example=1, thoughts=POSITIONS // 2)  # busy to the end
     explorer.animation_level = "none"
-    waits: list[float] = []
-    busy = 0
-    async with explorer.run_test(size=(160, 50)) as pilot:
+    measured: dict[Size, Keys] = {MIDDLE: Keys(), LARGE: Keys()}
+    async with explorer.run_test(size=MIDDLE) as pilot:
         await _until(pilot, lambda: explorer.view is not None and not explorer.activity)
         await pilot.press("t")
         await _until(pilot, lambda: explorer.view is not None and len(explorer.view.steps) >= thoughts)
         with Watched(explorer) as watched:
-            for key in cycle(KEYS):
-                if len(waits) == presses:
+            for size in cycle(measured):
+                if all(len(each.waits) >= presses for each in measured.values()):
                     break
-                await asyncio.sleep(PAUSE)
-                watched.expect(key)
-                was_busy = explorer.player.busy
-                began = time.perf_counter()
-                explorer.post_message(
-                    events.Key(_character_to_key(key) if len(key) == 1 else key, key_to_character(key))
-                )
-                painted = await asyncio.wait_for(watched.shown(), PATIENCE)
-                if painted is not None:
-                    waits.append(painted - began)
-                    busy += was_busy
+                await pilot.resize_terminal(*size)
+                await _until(pilot, lambda: explorer.up_to_date)
+                for key in KEYS:
+                    await _press_key(explorer, watched, key, measured[size])
         await pilot.press("escape")
-    return waits, busy
+    return measured
+
+
+async def _press_key(explorer: "Explorer", watched: "Watched", key: str, measured: Keys) -> None:
+    from textual import events
+    from textual.keys import _character_to_key, key_to_character
+
+    from bench.watching import Moment
+
+    await asyncio.sleep(PAUSE)
+    watched.expect(key)
+    was_busy = explorer.player.busy
+    began = Moment.now()
+    name = _character_to_key(key) if len(key) == 1 else key
+    explorer.post_message(events.Key(name, key_to_character(key)))
+    painted = await asyncio.wait_for(watched.shown(), PATIENCE)
+    if painted is not None:
+        measured.waits.append(painted.clock - began.clock)
+        measured.spent.append(painted.processor - began.processor)
+        measured.busy += was_busy
 
 
 async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -157,22 +197,26 @@ def start(
     model: Annotated[str, typer.Option(help="What it opens.")] = CHECKPOINT,
 ) -> None:
     """From starting the process to its first paint, beside a Python that imports Textual and ends."""
-    ours = [_first_paint(model) for _ in range(repetitions)]
-    floor = [
-        _seconds([sys.executable, "-c", "import textual.app, textual.widgets"]) for _ in range(repetitions)
-    ]
-    typer.echo(f"first paint, s: {_listed(ours)}")
+    ours: dict[Size, list[float]] = {MIDDLE: [], LARGE: []}
+    floor = []
+    for _ in range(repetitions):
+        for size, times in ours.items():
+            times.append(_first_paint(model, size))
+        floor.append(_seconds([sys.executable, "-c", "import textual.app, textual.widgets"]))
+    for size, times in ours.items():
+        typer.echo(f"first paint, {_text(size)}, s: {_listed(times)}")
     typer.echo(f"python with textual, s: {_listed(floor)}")
+    typer.echo(f"{_text(LARGE)} : {_text(MIDDLE)}, x: {median(ours[LARGE]) / median(ours[MIDDLE]):.2f}")
 
 
-def _first_paint(model: str) -> float:
+def _first_paint(model: str, size: Size) -> float:
     """Seconds until a pane's title has been written to a terminal."""
     program = str(Path(sys.executable).with_name("coconut-tui"))
     command = [program, "--model", model, "--fresh"]
     began = time.perf_counter()
     process, terminal = pty.fork()
     if process == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS="120", LINES="40")
+        os.environ.update(TERM="xterm-256color", COLUMNS=str(size[0]), LINES=str(size[1]))
         os.execv(program, command)
     output = b""
     try:
@@ -195,6 +239,16 @@ def _seconds(command: Sequence[str]) -> float:
 
 def _listed(times: Sequence[float]) -> str:
     return f"{min(times):.2f} to {max(times):.2f} (n={len(times)})"
+
+
+def _cuts(times: Sequence[float]) -> list[float]:
+    """Median, 90th and 99th percentile."""
+    cuts = quantiles(times, n=100, method="inclusive")
+    return [cuts[part - 1] for part in (50, 90, 99)]
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}×{size[1]}"
 
 
 @app.command()

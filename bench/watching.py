@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import NamedTuple
 
 from rich.console import RenderableType
 from textual._compositor import CompositorUpdate
@@ -19,6 +20,18 @@ VIEWS = {"1": "top", "2": "graph"}  # what a key brings to the front
 PANES = {"l": "inspect", "h": "thoughts"}  # what it gives the focus
 
 
+class Moment(NamedTuple):
+    """Seconds of the clock, and of the processor in the thread that paints: what others do does not count."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> "Moment":
+        """This moment."""
+        return cls(time.perf_counter(), time.thread_time())
+
+
 class Watched:
     """Notes when the pane that a key changes has been drawn with the change in it, and is then painted."""
 
@@ -27,7 +40,7 @@ class Watched:
         self._thoughts = explorer.query_one(ThoughtsPane)
         self._views = {name: explorer.query_one(f"#view-{name}") for name in VIEWS.values()}
         self._key, self._acted, self._drawn = "", False, True
-        self._shown: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+        self._shown: asyncio.Future[Moment | None] = asyncio.get_running_loop().create_future()
         self._display, self._act = explorer._display, explorer.action_act
 
     def __enter__(self) -> "Watched":
@@ -51,7 +64,7 @@ class Watched:
         self._key, self._acted, self._drawn = key, False, False
         self._shown = asyncio.get_running_loop().create_future()
 
-    async def shown(self) -> float | None:
+    async def shown(self) -> Moment | None:
         """When what it did was on screen; None where it did nothing."""
         return await self._shown
 
@@ -94,4 +107,4 @@ class Watched:
         if isinstance(renderable, CompositorUpdate):
             renderable.render_segments(self._explorer.console)  # without a terminal Textual leaves that out
         if self._drawn and not self._shown.done():
-            self._shown.set_result(time.perf_counter())
+            self._shown.set_result(Moment.now())
