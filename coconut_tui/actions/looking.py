@@ -124,13 +124,23 @@ def _turned(number: int | None, by: int, count: int) -> int | None:
 
 
 def more_tokens(app: ExplorerBase, argument: str) -> None:
-    """More tokens of a step."""
+    """More tokens of a step, or a larger graph."""
+    if app.focused_view == "graph":
+        _zoom_graph(app, 1)
+        return
     app.set_token_count(app.token_count + 5 if app.token_count >= 5 else 5)
 
 
 def fewer_tokens(app: ExplorerBase, argument: str) -> None:
-    """Fewer tokens of a step."""
+    """Fewer tokens of a step, or a smaller graph."""
+    if app.focused_view == "graph":
+        _zoom_graph(app, -1)
+        return
     app.set_token_count(app.token_count - 5)
+
+
+def _zoom_graph(app: ExplorerBase, by: int) -> None:
+    app.set_dials(replace(app.dials, graph_zoom=min(2, max(-2, app.dials.graph_zoom + by))))
 
 
 def switch_theme(app: ExplorerBase, argument: str) -> None:
@@ -143,12 +153,19 @@ ACTIONS = (
     Action(
         "more-tokens",
         "plus,equals_sign",
-        "more tokens",
-        "Show more tokens of a step",
+        "more",
+        "Show more tokens of a step; in the graph, draw its nodes larger",
         "View",
         more_tokens,
     ),
-    Action("fewer-tokens", "minus", "fewer tokens", "Show fewer tokens of a step", "View", fewer_tokens),
+    Action(
+        "fewer-tokens",
+        "minus",
+        "fewer",
+        "Show fewer tokens of a step; in the graph, draw its nodes smaller",
+        "View",
+        fewer_tokens,
+    ),
     Action(
         "cooler",
         "left_parenthesis",

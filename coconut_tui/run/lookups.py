@@ -135,6 +135,7 @@ class Dials:
     pins: Mapping[str, int] = field(
         default_factory=dict
     )  # tokens as typed, in order, with their numbers from 1
+    graph_zoom: int = 0  # sizes of a node more than fit the pane, or fewer
 
     def with_pin(self, token: str) -> "Dials":
         """A token more, with the lowest number that is free: so the others keep their colours."""

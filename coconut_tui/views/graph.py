@@ -1,17 +1,65 @@
 """The path graph: the problem's graph in layers from the root, with a thought's probability on its nodes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.cells import cell_len
 from rich.text import Text
 
 from coconut_core.common.cells import padded
+from coconut_core.common.errors import visible
 from coconut_core.problems.base import Graph
-from coconut_core.records.graph_reading import GraphMass, graph_layers, graph_mass
+from coconut_core.records.graph_reading import GraphLayers, graph_layers
 from coconut_core.records.trace import StepRecord
-from coconut_tui.views import expression
+from coconut_tui.views import expression, graph_list
+from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.diagram import WIDE_MARGIN, Form, Forms, Plan, plan, short_names
+from coconut_tui.views.graph_masses import figures
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import LEAST_SHARE, Sight, View, last_thoughts, step_name
-from coconut_tui.widgets.tokens import share_bar, share_text
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, shade
+from coconut_tui.widgets.tokens import (
+    FRONTIER_BOLD,
+    FRONTIER_STYLE,
+    PATH_BOLD,
+    PATH_STYLE,
+    RIGHT_BOLD,
+    WRONG_BOLD,
+    fitted,
+    share_text,
+    shortened,
+)
 
-_LEGEND = ("★ on a shortest path", "✓ right", "✗ wrong candidate")
+_LONGEST_NAME = 14  # cells
+_SHARE = 3  # cells of a number
+_MANY_LINES = 34  # of the pane; with so many all that is out of reach is shown
+_WIDE = 64  # cells of a pane in which signs are explained in whole
+_LEGEND = (
+    ("★", "path", "on a shortest path"),
+    ("✓", "right", "right"),
+    ("✗", "wrong", "wrong candidate"),
+    ("▸", "frontier", "frontier, its edges thick"),
+    ("┈", "back", "back or to the side"),
+)
+_MARKS = {"✓": RIGHT_BOLD, "✗": WRONG_BOLD, "★": PATH_BOLD}
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is drawn: the graph, and the thought that is laid over it."""
+
+    graph: Graph
+    layering: GraphLayers
+    shares: Mapping[str, float]
+    frontier: int | None  # number of the layer in which a search should stand
+    edited: frozenset[int]  # layers whose thought was edited
+
+    def share(self, node: int) -> float:
+        return self.shares.get(self.graph.names[node], 0.0)
+
+    def mark(self, node: int) -> str:
+        if node == self.graph.target:
+            return "✓"
+        return "✗" if node == self.graph.wrong else "★" if node in self.layering.on_optimal_path else " "
 
 
 def draw(sight: Sight) -> Text:
@@ -23,29 +71,16 @@ def draw(sight: Sight) -> Text:
         return expression.draw(sight, _thought(sight))
     if sight.run is None or sight.run.graph is None:
         return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
-    graph, thought = sight.run.graph, _thought(sight)
-    layering = graph_layers(graph)
-    shares = {} if thought is None else thought.watched
-    text, frontier = Text(), None
-    if thought is not None:
-        if thought is not sight.step:
-            text.append(f"as of thought {step_name(thought)}, the last one\n", "dim")
-        frontier = thought.index - 1 + sight.first_thought_hops
-        text.append_text(_masses(_mass(sight, graph, thought))).append_text(_totals(sight, graph, thought))
-    for hops, layer in enumerate(layering.layers):
-        here = hops == frontier
-        text.append(f"{'▸' if here else ' '}{hops} hop{'' if hops == 1 else 's'}\n", "bold" if here else "dim")
-        for node in sorted(layer, key=lambda node: graph.names[node]):
-            text.append_text(_node(graph, node, shares, node in layering.on_optimal_path))
-    if layering.unreachable:
-        total = sum(shares.get(graph.names[node], 0.0) for node in layering.unreachable)
-        count = len(layering.unreachable)
-        text.append(f"\n{count} node{'' if count == 1 else 's'} out of reach  {share_text(total)}\n", "dim")
-        for node in (graph.target, graph.wrong):
-            if node in layering.unreachable:
-                text.append_text(_node(graph, node, shares, optimal=False))
-    gap = "   " if sum(map(len, _LEGEND)) + 6 <= sight.width else "\n"
-    return text.append("\n" + gap.join(_LEGEND), "dim")
+    scene = _scene(sight, sight.run.graph, _thought(sight))
+    head = figures(sight, scene.graph, _thought(sight))
+    beyond = _beyond(scene, sight.width, whole=sight.height >= _MANY_LINES)
+    legend = _legend(sight.width)
+    room = sight.height - sum(len(part) for part in (head, beyond, legend))
+    drawn = _drawing(scene, sight.width, max(4, room), sight.dials.graph_zoom)
+    if drawn is None:
+        drawn = graph_list.lines(scene.graph, scene.shares, scene.frontier)
+        legend = _legend(sight.width, edges=False)
+    return Text("\n", no_wrap=True).join([*head, *drawn, *beyond, *legend])
 
 
 def _thought(sight: Sight) -> StepRecord | None:
@@ -54,42 +89,170 @@ def _thought(sight: Sight) -> StepRecord | None:
     return next((step for step in reversed(steps) if step.kind == "thought"), None)
 
 
-def _mass(sight: Sight, graph: Graph, step: StepRecord) -> GraphMass:
-    return graph_mass(graph, step.index, step.watched, sight.first_thought_hops)
-
-
-def _masses(mass: GraphMass) -> Text:
-    text = Text()
-    for name, share in mass.named():
-        text.append(f"{name:<16}").append_text(share_bar(share, 10)).append("\n")
-    return text
-
-
-def _totals(sight: Sight, graph: Graph, selected: StepRecord) -> Text:
-    """Each thought's mass on the frontier that it should stand on, the last ones up to the selected."""
+def _scene(sight: Sight, graph: Graph, thought: StepRecord | None) -> _Scene:
     assert sight.run is not None
-    text = Text().append("frontier, thought by thought\n", "dim")
-    cells = 0
-    for step in last_thoughts(sight.run, selected):
-        share = share_text(_mass(sight, graph, step).frontier)
-        word = f"{'▸' if step is selected else ' '}{step_name(step)} {share}"
-        if cells + len(word) + 1 > sight.width:
-            text.append("\n")
-            cells = 0
-        text.append(f"{word} ", "bold" if step is selected else "")
-        cells += len(word) + 1
-    return text.append("\n\n")
+    edited = {
+        step.index - 1 + sight.first_thought_hops
+        for step in sight.run.steps
+        if step.kind == "thought" and step.edit
+    }
+    frontier = None if thought is None else thought.index - 1 + sight.first_thought_hops
+    shares = {} if thought is None else thought.watched
+    return _Scene(graph, graph_layers(graph), shares, frontier, frozenset(edited))
 
 
-def _node(graph: Graph, node: int, shares: dict[str, float], optimal: bool) -> Text:
-    name = graph.names[node]
-    share = shares.get(name, 0.0)
-    mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
-    line = Text(f"   {mark} ", "bold")
-    line.append(padded(name, 10), "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim")
-    if share >= LEAST_SHARE:
-        line.append_text(share_bar(share, 8))
-    return line.append("\n")
+# -- the drawing -------------------------------------------------------------------------------------------
+
+
+def _drawing(scene: _Scene, width: int, height: int, zoom: int) -> list[Text] | None:
+    """The graph with its edges; None where they have no room."""
+    forms, names = _forms(scene)
+    placed = plan(scene.layering.layers, scene.graph.edges, forms, width, height, zoom)
+    if placed is None:
+        return None
+    canvas = Canvas(placed.width, placed.height)
+    _draw_edges(canvas, scene, placed)
+    _draw_headings(canvas, scene, placed)
+    labels = names[placed.form.name_width]
+    for node, corner in placed.corners.items():
+        _draw_node(canvas, scene, placed, node, labels[node], corner)
+    return canvas.lines()
+
+
+def _forms(scene: _Scene) -> tuple[Forms, dict[int, dict[int, str]]]:
+    """The forms of nodes, from small to large, and the names by the width that they have there."""
+    nodes = [node for layer in scene.layering.layers for node in layer]
+    names = [visible(scene.graph.names[node]) for node in nodes]
+    whole = [shortened(name, _LONGEST_NAME) for name in names]
+    wide = max(_SHARE, *map(cell_len, whole))
+    cut = {width: short_names(names, width) for width in range(_SHARE, wide)}
+    fitting = {width: short for width, short in cut.items() if max(map(cell_len, short)) <= width}
+    labels = {width: dict(zip(nodes, short, strict=True)) for width, short in (fitting | {wide: whole}).items()}
+    small = [
+        choice
+        for width in list(labels)[:-1]
+        for choice in ((Form(width + 1, 2, 0, width), True), (Form(width + _SHARE + 2, 1, 0, width), False))
+    ]
+    plain = (Form(wide + 1, 2, 1, wide), True), (Form(wide + _SHARE + 2, 1, 0, wide), False)
+    boxed = (Form(wide + 3, 4, 1, wide, True), True), (Form(wide + _SHARE + 4, 3, 0, wide, True), False)
+    return (tuple(small) or plain, plain, boxed), labels
+
+
+def _draw_edges(canvas: Canvas, scene: _Scene, placed: Plan) -> None:
+    """What matters most is drawn last, and lies on top."""
+    layer_of = {node: hops for hops, layer in enumerate(scene.layering.layers) for node in layer}
+    ranked = []
+    for edge, way in placed.ways.items():
+        lit = layer_of[edge[0]] == scene.frontier and way.onward
+        path = way.onward and set(edge) <= scene.layering.on_optimal_path
+        style = (PATH_BOLD if path else FRONTIER_BOLD) if lit else PATH_STYLE if path else "dim"
+        ranked.append(((lit, path, way.onward), way, style))
+    for (lit, _, onward), way, style in sorted(ranked, key=lambda item: item[0]):
+        canvas.line(line_cells(way.dots, thick=lit, dashed=not onward), style)
+        if way.arrow is not None:
+            canvas.write(*way.arrow, "▴" if placed.down else "◂", "dim")
+
+
+def _draw_headings(canvas: Canvas, scene: _Scene, placed: Plan) -> None:
+    """How many hops a layer is away, whether the search should stand there, and the thought's mass on it."""
+    for hops, (layer, start) in enumerate(zip(scene.layering.layers, placed.starts, strict=True)):
+        here, edited = hops == scene.frontier, hops in scene.edited
+        style = FRONTIER_BOLD if here else "dim"
+        name = f"{'▸' if here else ' '}{hops}"
+        if placed.margin == WIDE_MARGIN or (not placed.down and placed.form.width >= 12):
+            name += f" hop{' ' if hops == 1 else 's'}"
+        total = sum(map(scene.share, layer))
+        mass = share_text(total) if here or total >= LEAST_SHARE else ""
+        name += "✎" if edited else ""
+        if placed.down:
+            canvas.write(0, start, name, style)
+            canvas.write(1, start + 1, mass, style)
+        else:
+            canvas.write(start, 0, f"{name} {mass}", style)
+
+
+def _draw_node(
+    canvas: Canvas, scene: _Scene, placed: Plan, node: int, name: str, corner: tuple[int, int]
+) -> None:
+    column, row = corner
+    form, share, mark = placed.form, scene.share(node), scene.mark(node)
+    here = scene.frontier is not None and node in _layer(scene, scene.frontier)
+    if form.boxed:
+        _draw_box(canvas, form, corner, mark, heavy=here)
+        column, row = column + 1, row + 1
+    number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
+    level = shade(share)
+    plain = "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim"
+    styles = (level, "bold") if level else ("bold" if here else plain,)
+    canvas.write(column, row, mark, _MARKS.get(mark, ""))
+    if placed.down:
+        canvas.write(column + 1, row, fitted(name, form.name_width), *styles)
+        canvas.write(column + 1, row + 1, number.rjust(form.name_width), *styles)
+        if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # its lines begin at the name
+            canvas.write(column + form.width // 2, row + 1, "⢸" if form.width % 2 else "⡇", "dim")
+    else:
+        canvas.write(column + 1, row, f"{fitted(name, form.name_width)} {number}", *styles)
+        if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # the line begins at the name
+            start = cell_len(name) + 2
+            canvas.write(column + start, row, "⠤" * (form.width - start), "dim")
+
+
+def _draw_box(canvas: Canvas, form: Form, corner: tuple[int, int], mark: str, heavy: bool) -> None:
+    sides = "┏━┓┃┗┛" if heavy else "╭─╮│╰╯"
+    style = FRONTIER_STYLE if heavy else _MARKS.get(mark, "dim")
+    column, row = corner
+    inner = form.width - 2
+    canvas.write(column, row, sides[0] + sides[1] * inner + sides[2], style)
+    for line in range(1, form.height - 1):
+        canvas.write(column, row + line, sides[3] + " " * inner + sides[3], style)
+    canvas.write(column, row + form.height - 1, sides[4] + sides[1] * inner + sides[5], style)
+
+
+def _layer(scene: _Scene, hops: int) -> tuple[int, ...]:
+    return scene.layering.layers[hops] if hops < len(scene.layering.layers) else ()
+
+
+# -- below it ----------------------------------------------------------------------------------------------
+
+
+def _beyond(scene: _Scene, width: int, whole: bool) -> list[Text]:
+    """What no way leads to: how many nodes, their mass, the candidates among them; with `whole` all."""
+    nodes = scene.layering.unreachable
+    if not nodes:
+        return []
+    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'} out of reach"
+    lines = [Text(f"{count}  {share_text(sum(map(scene.share, nodes)))}", "dim", no_wrap=True)]
+    candidates = [node for node in (scene.graph.target, scene.graph.wrong) if node in nodes]
+    others = [node for node in nodes if node not in candidates] if whole else []
+    names = {node: shortened(scene.graph.names[node], _LONGEST_NAME) for node in (*candidates, *others)}
+    size = max(map(cell_len, names.values()), default=0)
+    for node in (*candidates, *sorted(others, key=names.__getitem__)):
+        mark, share = scene.mark(node), scene.share(node)
+        text = Text(no_wrap=True).append(f"{mark} ", _MARKS.get(mark, ""))
+        start = len(text)
+        number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
+        text.append(f"{padded(names[node], size)} {number}", "" if share >= LEAST_SHARE else "dim")
+        if shade(share):
+            text.stylize(shade(share), start)
+        if lines[-1].cell_len + 2 + text.cell_len > width:
+            lines.append(text)
+        else:
+            lines[-1].append("  ").append_text(text)
+    return lines
+
+
+def _legend(width: int, edges: bool = True) -> list[Text]:
+    lines = [Text(no_wrap=True)]
+    for sign, short, whole in _LEGEND if edges else _LEGEND[:3]:
+        meaning = whole if width >= _WIDE else short
+        room = width - lines[-1].cell_len - 2
+        if lines[-1] and cell_len(f"{sign} {meaning}") > room:
+            lines.append(Text(no_wrap=True))
+        lines[-1].append("  " if lines[-1] else "")
+        lines[-1].append(f"{sign} ", _MARKS.get(sign, FRONTIER_BOLD if sign == "▸" else "dim")).append(
+            meaning, "dim"
+        )
+    return lines
 
 
 VIEW = View(
@@ -98,17 +261,20 @@ VIEW = View(
     draw,
     key="2",
     description="Show the selected thought on the problem's graph",
-    actions=("play",),
+    actions=("play", "more-tokens", "fewer-tokens"),
     reads_one=True,
     guide=Guide(
         "Path graph",
-        "The problem's graph in layers from the asked name, each node with the thought's probability on it."
-        " ▸ marks the layer where a breadth-first search would stand; the bars on top are the mass on that "
-        "frontier, on all that can be reached, on shortest paths, and on the candidates. Below them each "
-        "thought's mass on the frontier where it should stand; A plays the thoughts one after the other. Nodes "
-        "stand by hops, then by name, and keep their places; at a word it is the last thought that is shown. "
-        "Of a problem of sums it is the tree of the expression, the answer on top, and each result's "
-        "probability in every thought.",
+        "The problem's graph with its edges, in layers from the asked name: below each other or side by side, "
+        "as there is more room. Each node has the thought's probability, as a shade and as a number; beside "
+        "each layer stands its mass. ▸ marks the layer where a breadth-first search would stand, and the edges "
+        "out of it are thick; dotted lines lead back or to the side, and arrive at an arrowhead. The bars on "
+        "top are the mass on that frontier, on all that can be reached, on shortest paths, and on the "
+        "candidates; then each thought's mass on the frontier where it should stand, ✎ where it was edited. "
+        "Nodes keep their places; at a word it is the last thought that is shown. A plays the thoughts one "
+        "after the other, + and - draw nodes larger and smaller, and what is larger than the pane can be "
+        "scrolled. Of a problem of sums it is the tree of the expression, with each result's probability in "
+        "every thought.",
         "Mass on the frontier fits a search, it does not prove one: frontier names may be likely for being "
         "frequent in the question. Compare with a random model, and with edits.",
     ),

@@ -15,6 +15,7 @@ from coconut_tui.run.state import DecidingPlace
 
 FLAT = "(flat)"  # stands for the tokens of a readout that prefers nothing
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_COLUMNS = "▁▂▃▄▅▆▇█"
 # Names of styles; coconut_tui.widgets.palettes says what they look like.
 BAR_STYLE, BAR_BOLD = "coconut.bar", "coconut.bar.bold"
 EDIT_STYLE, EDIT_BOLD = "coconut.edit", "coconut.edit.bold"
@@ -29,6 +30,11 @@ def bar(share: float, width: int) -> str:
     eighths = 0 if isnan(share) else round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def column(share: float) -> str:
+    """A probability as a column that is one cell high; a space for what is no number."""
+    return " " if isnan(share) else _COLUMNS[min(7, int(max(0.0, share) * 8))]
 
 
 def share_text(share: float) -> str:

@@ -159,7 +159,9 @@ def test_a_step_is_a_row_of_numbers(trace: Trace) -> None:
 
 
 def test_the_graph_tells_each_thoughts_mass_on_its_own_frontier(trace: Trace) -> None:
-    assert " 1 .97 ▸2 .93  3 .88" in graph.draw(sight_of(trace, None)).plain
+    wide = graph.draw(sight_of(trace, None, width=60)).plain
+    assert "frontier  1█.97 ▸2█.93 ✎3█.88" in wide
+    assert "frontier ███ ▸2 .93" in graph.draw(sight_of(trace, None, width=26)).plain
 
 
 def test_another_temperature_is_marked_and_never_made_of_what_is_recorded(trace: Trace) -> None:
