@@ -15,6 +15,7 @@ from coconut_core.records.trace import Trace
 from coconut_tui import views
 from coconut_tui.actions.asking import open_first
 from coconut_tui.actions.helping import type_line
+from coconut_tui.actions.moving import search_on
 from coconut_tui.actions.palette import PaletteProvider, palette_commands
 from coconut_tui.actions.table import ACTIONS, all_actions, keys_anywhere, keys_in_force
 from coconut_tui.config import Config
@@ -149,6 +150,13 @@ class Explorer(ExplorerBase):
             return
         try:
             action.act(self)
+        except CoconutError as error:
+            self.tell_error(str(error))
+
+    def action_search_on(self, by: int) -> None:
+        """Go to the next line, or the one before, with what was searched last."""
+        try:
+            search_on(self, by)
         except CoconutError as error:
             self.tell_error(str(error))
 

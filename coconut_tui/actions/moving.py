@@ -3,13 +3,17 @@
 from functools import partial
 
 from textual.containers import ScrollableContainer
+from textual.widget import Widget
 from textual.widgets import Tabs
 
+from coconut_core.common.errors import CoconutError
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.screens.jump import Go, JumpScreen, Target
+from coconut_tui.screens.search import SearchScreen, following
 from coconut_tui.views import VIEWS
 from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.searching import Lines, lines_of
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
 ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
@@ -94,6 +98,38 @@ def jump(app: ExplorerBase, argument: str) -> None:
     app.push_screen(JumpScreen(targets, views), closed)
 
 
+def search(app: ExplorerBase, argument: str) -> None:
+    """In the pane or the dialog in front."""
+    lines = _lines_in_front(app)
+
+    def closed(words: str | None) -> None:
+        app.searched = words or app.searched
+
+    app.push_screen(SearchScreen(lines, argument), closed)
+
+
+def search_on(app: ExplorerBase, by: int) -> None:
+    """To another line with what was searched last. Raises CoconutError where nothing was."""
+    if not app.searched:
+        raise CoconutError("nothing has been searched yet: / searches")
+    lines = _lines_in_front(app)
+    place = following(lines, app.searched, by)
+    if place is None:
+        raise CoconutError(f"no line has '{app.searched}'")
+    lines.go(place)
+
+
+def _lines_in_front(app: ExplorerBase) -> Lines:
+    select = partial(_select, app)
+    in_panes = len(app.screen_stack) == 1
+    within: Widget = app.query_one(f"#{app.focused_pane}") if in_panes else app.screen
+    focused = app.focused if app.focused is not None and within in app.focused.ancestors_with_self else None
+    lines = lines_of(focused, select) or lines_of(within, select)
+    if lines is None:
+        raise CoconutError("there is nothing to search in here")
+    return lines
+
+
 def _select(app: ExplorerBase, rows: RowsView, key: int) -> None:
     rows.focus()
     app.highlight(rows, key)
@@ -132,5 +168,6 @@ ACTIONS = (
     Action("earlier", "comma", "earlier", "Select the step before", "Move", earlier),
     Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),
     Action("next-pane", "v", "next pane", "In a narrow terminal, show the next pane", "Move", next_pane),
+    Action("search", "slash", "search", "Search in the pane that has the focus", "Move", search, "[WORDS]"),
     Action("jump", "ctrl+o", "jump", "Show letters at panes and rows, and go to the one pressed", "Move", jump),
 )

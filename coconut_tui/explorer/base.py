@@ -24,6 +24,7 @@ class ExplorerBase(OpeningApp):
     first_example: int | None
     last_export: Path | None
     has_compared: bool
+    searched: str = ""  # what was searched last
 
     def action_explain(self, view: str) -> None:
         """Show how to read a view."""

@@ -23,7 +23,7 @@ def keys_shown(
         return (*(_WITHOUT_RUN if loaded else _WITHOUT_RUN[2:]), *_LAST)
     names = [*_moves(view), *_of_pane(view, focused, replayed=replayed)]
     if replayed:
-        return (*names, "export", *(("close",) if loaded else ()), *_LAST)
+        return (*names, "export", *(("close",) if loaded else ()), "search", *_LAST)
     return (*dict.fromkeys((*names, *_changes(view))), *_LAST)
 
 
@@ -56,4 +56,4 @@ def _changes(view: RunView) -> Iterator[str]:
     yield "question"
     if view.steps or len(view.tree.branches) > 1:
         yield from ("undo", "fork")
-    yield "next"
+    yield from ("next", "search")

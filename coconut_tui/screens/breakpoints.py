@@ -11,12 +11,14 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from coconut_tui.run.breakpoints import USAGES, Breakpoint, toggled
+from coconut_tui.screens.dialog import SEARCHING
 
 
 class BreakpointsScreen(ModalScreen[bool]):
     """Turns breakpoints on and off, and takes them away; gives True where a new one is wanted."""
 
     BINDINGS = [
+        *SEARCHING,
         Binding("space", "turn", "on or off"),
         Binding("d,delete", "delete", "delete"),
         Binding("a", "add", "add"),

@@ -6,11 +6,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+SEARCHING: list[BindingType] = [
+    Binding("slash", "app.act('search')", "search"),
+    Binding("n", "app.search_on(1)", "next", show=False),
+    Binding("N", "app.search_on(-1)", "previous", show=False),
+]
+
 
 class ReadingDialog(ModalScreen[None]):
     """A dialog with something to read, which the keys of a pager move."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *SEARCHING,
         Binding("j,down", "scroll(1)", "down", show=False),
         Binding("k,up", "scroll(-1)", "up", show=False),
         Binding("pagedown,space", "scroll(10)", "page down", show=False),

@@ -20,6 +20,7 @@ from coconut_tui.run.branches import Said
 from coconut_tui.run.commands import with_places
 from coconut_tui.run.drafts import Draft, Workshop
 from coconut_tui.run.state import Preview
+from coconut_tui.screens.dialog import SEARCHING
 from coconut_tui.widgets.dials import Dial, Slider
 from coconut_tui.widgets.tokens import error_line, share_text, shortened, verdict_mark
 
@@ -30,6 +31,7 @@ class EditScreen(ModalScreen[str | None]):
     """Gives the text of an intervention; None when it is left."""
 
     BINDINGS = [
+        *SEARCHING,
         Binding("f1", "app.explain('edit')", "help", priority=True),
         Binding("escape", "dismiss", "leave all as it was", priority=True),
         Binding("ctrl+s", "apply", "apply in a branch", priority=True),

@@ -30,7 +30,7 @@ class HelpScreen(ReadingDialog):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog wide") as dialog:
             dialog.border_title = f"Help: {self._guide.title}"
-            dialog.border_subtitle = "escape closes"
+            dialog.border_subtitle = "/ searches, n and N go on, escape closes"
             yield Static(Group(_about(self._guide), _table(self._actions)))
 
 

@@ -9,6 +9,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
+from coconut_tui.screens.dialog import SEARCHING
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import (
     chance_text,
@@ -29,6 +30,7 @@ class WhatIfScreen(ModalScreen[str | None]):
     """Shows interventions side by side as they come in; gives the one that is to become a branch."""
 
     BINDINGS = [
+        *SEARCHING,
         Binding("question_mark,f1", "app.explain('what-if')", "help"),
         Binding("escape,q", "dismiss", "close"),
         Binding("j", "cursor(1)", "down", show=False),

@@ -68,6 +68,12 @@ class RowsView(ScrollView, can_focus=True):
             for row in self._rows
         ]
 
+    def keyed_texts(self) -> list[tuple[int, Text]]:
+        """The rows that can be selected, with their keys."""
+        return [
+            (row.key, text) for row, text in zip(self._rows, self.texts(), strict=True) if row.key is not None
+        ]
+
     def lay_out(self, rows: Sequence[Row], key: int | None) -> None:
         """Show rows, with the cursor on one of them."""
         self._rows, self.key = rows, key
