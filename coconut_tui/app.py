@@ -104,6 +104,7 @@ class Explorer(ExplorerBase):
         self.selected = None if saved is None else saved.selected
         self.activity = ""
         self.token_count = top_k
+        self.dials = replace(self.dials, painted=config.paint)
         self.last_export: Path | None = None
         self.has_compared: bool = False
         self._tour = tour

@@ -137,7 +137,7 @@ def explore(
     from coconut_tui.saved.keeper import Keeper
     from coconut_tui.saved.store import default_folder
 
-    settings = _with_last_theme(_settings(config, {"model": model, **vars(overrides)}))
+    settings = _with_last_choices(_settings(config, {"model": model, **vars(overrides)}))
     begin.check()
     begins = trace is not None or begin != _Begin()
     if restore and begins:
@@ -165,13 +165,16 @@ def explore(
     _run(choice if loaded is None else None, settings, keeper, more)
 
 
-def _with_last_theme(in_force: "LoadedConfig") -> "Config":
-    from coconut_tui.saved.keeper import saved_theme
+def _with_last_choices(in_force: "LoadedConfig") -> "Config":
+    from coconut_tui.saved.keeper import saved_painting, saved_theme
     from coconut_tui.saved.store import default_folder
 
     settings = in_force.config
     if settings.remember and in_force.sources["theme"] == "default":
-        return replace(settings, theme=saved_theme(default_folder()) or settings.theme)
+        settings = replace(settings, theme=saved_theme(default_folder()) or settings.theme)
+    if settings.remember and in_force.sources["paint"] == "default":
+        painted = saved_painting(default_folder())
+        settings = replace(settings, paint=settings.paint if painted is None else painted)
     return settings
 
 

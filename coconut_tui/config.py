@@ -97,6 +97,7 @@ class Config:
     top_k: int = _entry(10, "tokens shown of a step", _whole(1))
     theme: str = _entry("textual-dark", "a theme of Textual, such as textual-light or nord", _theme)
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
+    paint: bool = _entry(True, "paint the prompt with the attention of the selected step", _switch)
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
     look_ahead: bool = _entry(True, "work out the next step while you look at this one", _switch)
     remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)

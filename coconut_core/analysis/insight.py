@@ -12,7 +12,7 @@ from coconut_core.latent.layers import Activations, watching
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.prompt import read_prompt
 from coconut_core.latent.readout import Readout, readouts
-from coconut_core.latent.special_tokens import Encoded, PlacedToken
+from coconut_core.latent.special_tokens import Encoded, PlacedToken, Span
 from coconut_core.runs.session import Session
 from coconut_core.runs.steps import Step, read_again
 
@@ -42,6 +42,7 @@ class Word:
     positions: tuple[int, ...]
     spaced: bool = False  # white space stands in front of it
     template: bool = False  # not the question's: of the chat template, a line break behind it, a marker
+    span: Span | None = None  # where it stands in the question, from a character up to another; None: nowhere
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def prompt_words(model: LatentModel, question: str) -> tuple[Word, ...]:
                 tuple(positions),
                 spaced=prompt.text[end:start].isspace() or text[:1] == " " != text,
                 template=first.special if first.span is None else not prompt.is_data(first),
+                span=_in_question(prompt, question, start, start + len(text)) if text else None,
             )
         )
         end = end if last.span is None else last.span[1]
@@ -136,6 +138,17 @@ def prompt_words(model: LatentModel, question: str) -> tuple[Word, ...]:
     names = [BOT] if model.config.bot_id is not None else [model.token_text(number) for number in before]
     places = range(len(prompt.tokens), len(prompt.tokens) + len(names))
     return (*words, *(Word(name, (place,), template=True) for name, place in zip(names, places, strict=True)))
+
+
+def _in_question(prompt: Encoded, question: str, start: int, end: int) -> Span | None:
+    """Where a part of the prompt stands in the question, white space around it left out."""
+    indent = len(question) - len(question.lstrip())  # the prompt has the question without it
+    for first, last in prompt.data:
+        shared = prompt.text[max(start, first) : min(end, last)]
+        if max(start, first) < min(end, last) and shared.strip():
+            begin = indent + max(start, first) - first + len(shared) - len(shared.lstrip())
+            return begin, begin + len(shared.strip())
+    return None
 
 
 def _share_a_word(prompt: Encoded, first: PlacedToken, following: PlacedToken) -> bool:

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from coconut_tui.actions import asking, branching, editing, filing, helping, looking, measuring, moving, running
+from coconut_tui.actions import (
+    asking,
+    branching,
+    editing,
+    filing,
+    helping,
+    inside,
+    looking,
+    measuring,
+    moving,
+    running,
+)
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action, writes_nothing
 from coconut_tui.views import VIEWS, all_views
@@ -14,6 +25,7 @@ ACTIONS = (
     *asking.ACTIONS,
     *measuring.ACTIONS,
     *looking.ACTIONS,
+    *inside.ACTIONS,
     *moving.ACTIONS,
     *filing.ACTIONS,
     *helping.ACTIONS,

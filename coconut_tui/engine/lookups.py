@@ -112,7 +112,7 @@ class Looker:
         sums = torch.stack(parts, dim=-1).float().cpu()  # (layers, heads, entries)
         sums = torch.cat([sums.mean(dim=1, keepdim=True), sums], dim=1)
         sums = torch.cat([sums.mean(dim=0, keepdim=True), sums])
-        return Attention(
+        found = Attention(
             reads=name_of(steps[-1]) if steps else "the question",
             gives=name_of(self._last_step(ask)),
             entries=tuple(names),
@@ -122,7 +122,10 @@ class Looker:
             weights=array("f", sums.flatten().tolist()),
             spaced=frozenset(place for place, word in enumerate(words) if word.spaced),
             template=frozenset(place for place, word in enumerate(words) if word.template),
+            spans=tuple(word.span for word in words),
         )
+        _ = found.focus  # worked out in this thread
+        return found
 
     # -- many steps ----------------------------------------------------------------------------------------
 

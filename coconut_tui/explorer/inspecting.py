@@ -11,10 +11,13 @@ from coconut_core.records.trace import StepRecord
 from coconut_tui.engine import Engine
 from coconut_tui.explorer.asking import Questions
 from coconut_tui.explorer.panes import PanedApp
-from coconut_tui.run.lookups import Answers, Ask, Dials, Failed, Found
+from coconut_tui.run.lookups import Answers, Ask, Attention, Dials, Failed, Found
 from coconut_tui.run.state import RECORDED_TOKENS, ModelFacts, RunView
+from coconut_tui.views import attention
 from coconut_tui.views.inspect import InspectPane
+from coconut_tui.views.painting import painting
 from coconut_tui.views.view import Sight
+from coconut_tui.widgets.prompt import PromptPane
 
 _PAUSE = 0.08  # seconds without another question before one is asked
 _FRAME = 0.8  # seconds that a thought is shown in the animation
@@ -46,10 +49,33 @@ class InspectingApp(PanedApp):
     # -- what is shown -------------------------------------------------------------------------------------
 
     def draw_inspect(self) -> None:
-        """Draw the inspect pane."""
-        self.query_one(InspectPane).show(
-            Sight(self.view, self.facts, self.selected, self.token_count, self.dials, self._answer)
+        """Draw the inspect pane, and paint the prompt with the attention."""
+        prompt = self.query_one(PromptPane)
+        sight = Sight(
+            self.view,
+            self.facts,
+            self.selected,
+            self.token_count,
+            self.dials,
+            self._answer,
+            prompt_painted=lambda: prompt.painted,
         )
+        self._paint(prompt, sight)
+        self.query_one(InspectPane).show(sight)
+
+    def _paint(self, prompt: PromptPane, sight: Sight) -> None:
+        """Until the attention of another step is known, the prompt stays painted with that of the last one,
+        which its frame names."""
+        alive = sight.facts is not None and not sight.facts.replayed
+        readable = sight.step is not None and sight.step.readable
+        request = attention.ask(sight) if self.dials.painted and alive and readable else None
+        found = None if request is None else sight.answer(request)
+        if isinstance(found, Attention):
+            prompt.paint(painting(found, self.dials))
+        elif request is None or found is not None:
+            prompt.paint(None)
+        elif prompt.region:
+            self.want(request)
 
     def set_dials(self, dials: Dials) -> None:
         """Show the views with these dials."""
@@ -91,6 +117,14 @@ class InspectingApp(PanedApp):
         self.selected = self.looked_at = number
         self.dials = replace(self.dials, lens_layer=layer)
         self._draw()
+
+    def action_look_with(self, layer: int, head: int) -> None:
+        """Choose a layer and a head, 0 for all: a cell of the strip has been clicked."""
+        self.set_dials(replace(self.dials, layer=layer or None, head=head or None))
+
+    def action_choose_place(self, entry: int) -> None:
+        """Choose a place that attention goes to: its line has been clicked. Once more, and it is not chosen."""
+        self.set_dials(replace(self.dials, place=None if entry == self.dials.place else entry, strip="place"))
 
     def forget_answers(self) -> None:
         """Forget what views asked: there is another model."""

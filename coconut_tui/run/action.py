@@ -56,6 +56,8 @@ _SHOWN = {
     "left_square_bracket": "[",
     "question_mark": "?",
     "colon": ":",
+    "semicolon": ";",
+    "percent_sign": "%",
     "asterisk": "*",
     "apostrophe": "'",
     "number_sign": "#",

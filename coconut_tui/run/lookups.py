@@ -5,8 +5,10 @@ A question names the run by its text and its decisions, so an answer stays true,
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import log
 
 from coconut_core.records.trace import TokenRecord
 from coconut_tui.run.branches import Decisions
@@ -16,7 +18,9 @@ LENS_TOKENS = 10  # of a cell
 LENS_STEPS = 32  # looked into together
 MOST_PINS = 7  # as many signs as there are for lines
 MOST_LETTERS = 26  # branches drawn together
+STRIPS = ("focus", "thoughts", "place", "first")
 REMEMBERED = 64  # answers
+MOST_WEIGHTS = 4_000_000  # weights of attention in all of them together, 4 bytes each
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,28 @@ class Attention:
     weights: "array[float]"  # [layer][head][entry], each from 0; in front of both the mean over all
     spaced: frozenset[int] = frozenset()  # the words with white space in front
     template: frozenset[int] = frozenset()  # the words that are not the question's
+    spans: tuple[tuple[int, int] | None, ...] = ()  # where each word stands in the question's text
+
+    @cached_property
+    def focus(self) -> tuple[float, ...]:
+        """For each row of weights 1 less its normalised entropy: 0 where it is spread evenly, 1 where all of it
+        lies on one entry. Taking it once costs some milliseconds for hundreds of heads."""
+        size = len(self.entries)
+        rows = (self.weights[start : start + size] for start in range(0, len(self.weights), size))
+        return tuple(1 - _entropy(row) / log(size) if size > 1 else 1.0 for row in rows)
+
+    def place(self, layer: int | None, head: int | None) -> int:
+        """The number of a head's row (both counted from 1), or of a mean."""
+        return (layer or 0) * (self.heads + 1) + (head or 0)
 
     def row(self, layer: int | None, head: int | None) -> list[float]:
         """Shares of a head (both counted from 1), or means over all layers or heads; they add up to 1."""
-        start = ((layer or 0) * (self.heads + 1) + (head or 0)) * len(self.entries)
+        start = self.place(layer, head) * len(self.entries)
         return list(self.weights[start : start + len(self.entries)])
+
+
+def _entropy(shares: Iterable[float]) -> float:
+    return -sum(share * log(share) for share in shares if share > 0)
 
 
 @dataclass(frozen=True)
@@ -132,6 +153,9 @@ class Dials:
     lens_layer: int | None = None  # from 1; None: the last
     layer: int | None = None  # of the attention; None: all
     head: int | None = None
+    strip: str = STRIPS[0]  # what of each head the strip of heads shows
+    place: int | None = None  # the entry that it shows under "place"; None: what gets most
+    painted: bool = True  # whether the prompt is painted with the attention
     pins: Mapping[str, int] = field(
         default_factory=dict
     )  # tokens as typed, in order, with their numbers from 1
@@ -163,8 +187,12 @@ class Answers:
     def keep(self, ask: Ask, answer: Found) -> None:
         """Keep an answer."""
         self._by_ask[ask] = answer
-        while len(self._by_ask) > REMEMBERED:
+        while len(self._by_ask) > REMEMBERED or (len(self._by_ask) > 1 and self._weights > MOST_WEIGHTS):
             self._by_ask.popitem(last=False)
+
+    @property
+    def _weights(self) -> int:
+        return sum(len(found.weights) for found in self._by_ask.values() if isinstance(found, Attention))
 
     def clear(self) -> None:
         """Forget all answers: there is another model."""

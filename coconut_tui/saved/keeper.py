@@ -135,8 +135,15 @@ class Keeper:
 
     def note_theme(self, name: str) -> None:
         """Another theme has been chosen."""
+        self._note("theme", name)
+
+    def note_painting(self, painted: bool) -> None:
+        """The prompt is to be painted with attention, or not."""
+        self._note("painting", "on" if painted else "off")
+
+    def _note(self, choice: str, name: str) -> None:
         if self._store is not None:
-            path = _theme_file(self._store.folder)
+            path = _choice_file(self._store.folder, choice)
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with written_aside(path) as file:
@@ -199,12 +206,21 @@ def saved_theme(folder: Path) -> str | None:
     """The theme that was chosen last; folder: where sessions are saved."""
     from textual.theme import BUILTIN_THEMES
 
-    try:
-        name = _theme_file(folder).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
+    name = _noted(folder, "theme")
     return name if name in BUILTIN_THEMES else None
 
 
-def _theme_file(folder: Path) -> Path:
-    return folder.parent / "theme"
+def saved_painting(folder: Path) -> bool | None:
+    """Whether the prompt was last to be painted with attention; None where nobody has said."""
+    return {"on": True, "off": False}.get(_noted(folder, "painting"))
+
+
+def _noted(folder: Path, choice: str) -> str:
+    try:
+        return _choice_file(folder, choice).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _choice_file(folder: Path, choice: str) -> Path:
+    return folder.parent / choice

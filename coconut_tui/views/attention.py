@@ -1,14 +1,22 @@
-"""Where the model looked when it made the selected step: the prompt's words, shaded."""
+"""Where the model looked when it made the selected step: all heads at a glance, and what one of them, or their
+mean, looked at most."""
 
+from rich.style import Style
 from rich.text import Text
 
 from coconut_core.common.token_names import plain_name
 from coconut_tui.run.lookups import Ask, Attention
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import Sight, View, in_place_of, shade
-from coconut_tui.widgets.tokens import fitted, share_bar, share_text
+from coconut_tui.views.heads import chosen_place, strip, strip_width
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
+from coconut_tui.widgets.painted import RANKS
+from coconut_tui.widgets.tokens import BAR_STYLE, bar, end_of, fitted, share_text
 
-_RANKS = "¹²³⁴⁵⁶⁷⁸⁹"
+_WHOLES = (1.0, 0.25, 0.1)  # shares at which a bar is full: the least that the largest fits into
+_SHARE, _HEAD = 5, 4  # cells of a number with its gap: the chosen row's, and of each head beside it
+_LEAST_BAR = 12
+_CAPTION = 36  # cells of what stands over the strip
+_BESIDE = 90  # with so many cells the strip stands beside the list
 
 
 def ask(sight: Sight) -> Ask | None:
@@ -17,31 +25,122 @@ def ask(sight: Sight) -> Ask | None:
 
 
 def draw(sight: Sight) -> Text:
-    """The text, and the words that got most as bars."""
+    """The strip of heads, the places that got most as bars, and the prompt where it is not seen elsewhere."""
     request = ask(sight)
     if request is None:
         return Text("Take a step (s) to see where it looked.", "dim")
     attention = sight.answer(request)
     if not isinstance(attention, Attention):
         return in_place_of(sight, attention)
-    layer, head = _within(sight.dials.layer, attention.layers), _within(sight.dials.head, attention.heads)
+    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
+    reads = f"reads {plain_name(attention.reads)}, makes {plain_name(attention.gives)}"
+    which = which_head(attention, layer, head)
+    one_line = len(reads) + len(which) + 3 <= sight.width
+    text = Text(reads).append(" · " if one_line else "\n").append(which, "bold").append("\n")
+    shares, lines = attention.row(layer, head), sight.height - 2 + one_line
+    order = sorted(range(len(shares)), key=lambda entry: -shares[entry])
+    if sight.prompt_painted():
+        body = _beside(sight, attention, order, lines)
+        return text.append_text(Text("\n").join(body))
+    places = max(3, min(len(RANKS), lines // 4))
+    body = _above(sight, attention, order[:places], max(4, lines // 3))
+    ranks = {entry: RANKS[place] for place, entry in enumerate(order[:places]) if shares[entry] >= LEAST_SHARE}
+    body += [Text()]
+    return text.append_text(Text("\n").join(body)).append("\n").append_text(_prompt(attention, shares, ranks))
+
+
+def within(number: int | None, count: int) -> int | None:
+    """The number of a layer or head that a model has; another may have had more."""
+    return None if number is None else min(number, count)
+
+
+def which_head(attention: Attention, layer: int | None, head: int | None) -> str:
+    """Which head's attention it is, or the mean over which."""
+    return f"{_which('layer', layer, attention.layers)}, {_which('head', head, attention.heads)}"
+
+
+def _which(what: str, number: int | None, count: int) -> str:
+    if number is None:
+        return f"the one {what}" if count == 1 else f"mean of {count} {what}s"
+    return f"{what} {number} of {count}"
+
+
+def _beside(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
+    """Strip and list beside each other where there is room, else the list below."""
+    width = max(_CAPTION, strip_width(attention))
+    if sight.width < _BESIDE or width > sight.width // 2:
+        many = min(min(attention.layers, attention.heads) + 3, max(4, lines // 2))
+        return _above(sight, attention, order, many)[:lines]
+    left = strip(attention, sight.dials, (width, lines))
+    right = _list(sight, attention, order[: lines - 1], sight.width - width - 2)
+    rows = []
+    for number in range(max(len(left), len(right))):
+        row = left[number] if number < len(left) else Text()
+        row.pad_right(width + 2 - row.cell_len)
+        rows.append(row.append_text(right[number]) if number < len(right) else row)
+    return rows
+
+
+def _above(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
+    top = strip(attention, sight.dials, (sight.width, lines))
+    room = max(3, sight.height - 2 - len(top) - 2)
+    return [*top, Text(), *_list(sight, attention, order[:room], sight.width)]
+
+
+def _list(sight: Sight, attention: Attention, order: list[int], width: int) -> list[Text]:
+    """The places that got most: a bar on one scale, the number, and what other heads gave them."""
+    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
     shares = attention.row(layer, head)
-    text = Text(f"reads {plain_name(attention.reads)}, makes {plain_name(attention.gives)}\n")
-    text.append(
-        f"{_which('layer', layer, attention.layers)}, {_which('head', head, attention.heads)}\n\n", "bold"
-    )
-    order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[
-        : max(3, min(len(_RANKS), sight.height // 3))
-    ]
-    ranks = {entry: _RANKS[place] for place, entry in enumerate(order) if shares[entry] >= 0.005}
-    width = max(4, min(24, sight.width - 20))
-    top = shares[order[0]]
-    for entry, rank in ranks.items():
-        text.append(f"{rank} {fitted(plain_name(attention.entries[entry]), 12)} ")
-        text.append_text(share_bar(shares[entry], width, whole=top)).append("\n")
-    text.append(f"bars and shades: parts of the largest, {share_text(top)}\n", "dim")
-    text.append(f"{share_text(sum(shares[attention.words :]))} in all behind the prompt\n\n", "dim")
-    return text.append_text(_prompt(attention, shares, ranks))
+    chosen = chosen_place(attention, sight.dials) if sight.dials.strip == "place" else None
+    whole = min(size for size in _WHOLES if size >= min(1.0, shares[order[0]]))
+    behind = sum(shares[attention.words :])
+    name = min(36, max(12, width // 4))
+    others = _other_heads(attention, layer, width - 2 - name - 1 - _LEAST_BAR - _SHARE - 1)
+    bars = width - 2 - name - 1 - _SHARE - len(others) * _HEAD - bool(others)
+    heading = Text(fitted(f"{share_text(behind)} behind the prompt · full {share_text(whole)}", width), "dim")
+    if others:
+        heading = Text(fitted(heading.plain, width - len(others) * _HEAD), "dim")
+        for label, _ in others:
+            heading.append(f"{label:>{_HEAD}}", "dim")
+    lines = [heading]
+    for place, entry in enumerate(order):
+        rank = RANKS[place] if place < len(RANKS) else " "
+        line = Text(f"{rank} ", "bold" if place < len(RANKS) else "dim")
+        line.append_text(_name(attention, entry, name)).append("◂" if entry == chosen else " ")
+        line.append(bar(shares[entry] / whole, bars), BAR_STYLE).append(f" {share_text(shares[entry])} ")
+        for _, row in others:
+            share = attention.weights[row * len(attention.entries) + entry]
+            line.append(" ").append(share_text(share) if share >= LEAST_SHARE else "  ·", shade(share))
+        line.stylize(Style(meta={"@click": f"app.choose_place({entry})"}))
+        lines.append(line)
+    return lines
+
+
+def _other_heads(attention: Attention, layer: int | None, room: int) -> list[tuple[str, int]]:
+    """The rows of weights shown beside each bar, with their labels: all heads, those of the chosen layer, or
+    the means of the layers, whatever there is room for first."""
+    heads, layers = range(1, attention.heads + 1), range(1, attention.layers + 1)
+    every = [(f"{one}.{two}", attention.place(one, two)) for one in layers for two in heads]
+    of_layer = [(f"h{number}", attention.place(layer, number)) for number in heads]
+    of_layers = [(f"L{number}", attention.place(number, None)) for number in layers]
+    candidates = (every, of_layer if layer is not None else of_layers)
+    return next((rows for rows in candidates if len(rows) * _HEAD <= room), [])
+
+
+def _name(attention: Attention, entry: int, width: int) -> Text:
+    """A place by its word, behind the words in front of it where there is room."""
+    word = _plain(attention.entries[entry])
+    if entry >= attention.words or width < 16:
+        return Text(fitted(word, width))
+    around = " ".join(_plain(each) for each in attention.entries[max(0, entry - 4) : entry])
+    word = fitted(word, width).rstrip() if len(word) > width else word
+    before = end_of(around, max(0, width - len(word) - 1))
+    text = Text(f"{before:>{width - len(word) - 1}} ", "dim")
+    return text.append(word, "")
+
+
+def _plain(word: str) -> str:
+    return "⏎" if word == "\n" else word if word.strip(" ") == "" else plain_name(word)
 
 
 def _prompt(attention: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
@@ -53,22 +152,11 @@ def _prompt(attention: Attention, shares: list[float], ranks: dict[int, str]) ->
             text.append("\n")
         elif entry in attention.spaced or (entry > attention.words and (word[:1].isalnum() or word[:1] == "<")):
             text.append(" ")
-        plain = word if word.strip(" ") == "" else "⏎" if word == "\n" else plain_name(word)
-        shaded = Text(plain, shade((shares[entry] / top) ** 0.5))
+        shaded = Text(_plain(word), shade((shares[entry] / top) ** 0.5))
         if entry in attention.template:
             shaded.stylize("italic")
         text.append_text(shaded).append(ranks.get(entry, ""), "bold")
     return text
-
-
-def _within(number: int | None, count: int) -> int | None:
-    return None if number is None else min(number, count)
-
-
-def _which(what: str, number: int | None, count: int) -> str:
-    if number is None:
-        return f"the one {what}" if count == 1 else f"mean of {count} {what}s"
-    return f"{what} {number} of {count}"
 
 
 VIEW = View(
@@ -78,17 +166,22 @@ VIEW = View(
     ask,
     key="5",
     description="Show where it looked when it made the step",
-    actions=("lower-layer", "higher-layer", "previous-head", "next-head"),
+    actions=("lower-layer", "higher-layer", "previous-head", "next-head", "heads", "paint"),
     reads_one=True,
     guide=Guide(
         "Attention",
-        "Where the model looked at the place where the selected step was made: the prompt's words, each on a "
-        "ground as strong as its share; ¹ to ⁹ the words that got most, as bars with their shares; bars and "
-        "shades are parts of the largest share. "
-        "The shares add up to 1, what went to thoughts and words behind the prompt included. < and > choose a "
-        "layer, { and } a head; else it is the mean over them.",
-        "Attention says where a head takes from, not what, nor whether that matters; marks such as <bot> and "
-        "the first word often get what a head has no use for. A mean hides heads that do different things. "
-        "Hide words from a thought (:knockout) to see what hangs on them. Layers and heads count from 1 here.",
+        "Where the model looked at the place where the selected step was made. On top a small cell for each "
+        "head, layers down and heads across, means in front: < and > choose a layer, { and } a head, a click "
+        "does both; ; changes what the cells say: how focused a head is (1 less its entropy over places, as a "
+        "share of the largest possible), or its share on thoughts and words behind the prompt, on the chosen "
+        "place, or on the first word. Below, the places that got most from the chosen head (or mean), thoughts "
+        "included, as bars of their shares and with what other heads gave them; a click chooses a place. The "
+        "prompt itself is painted in its own pane, each word on a ground as strong as the root of its share "
+        "beside the largest; % leaves it unpainted. All shares of a head add up to 1.",
+        "Attention is no explanation: it says where a head takes from, not what, nor whether that matters. "
+        "Marks such as <bot> and the first word often get what a head has no use for (a sink): choose their "
+        "share in the strip before you read a bright word as a finding. A mean hides heads that do different "
+        "things, and a focused head may be focused on a sink. Hide words from a thought (:knockout) to see "
+        "what hangs on them. Layers and heads count from 1 here.",
     ),
 )

@@ -21,6 +21,10 @@ def _nothing(ask: Ask) -> None:
     return None
 
 
+def _unpainted() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Sight:
     """What a view draws, and the room it has."""
@@ -31,6 +35,7 @@ class Sight:
     token_count: int = 10
     dials: Dials = field(default_factory=Dials)
     answer: Callable[[Ask], Found | None] = _nothing  # what the model said; None where that is not known yet
+    prompt_painted: Callable[[], bool] = _unpainted  # whether the attention is seen on the prompt pane
     width: int = 34  # cells
     height: int = 20  # lines
 

@@ -3,22 +3,32 @@
 import re
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.geometry import Region
 
 from coconut_core.records.untrained import untrained_label
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.widgets.text import TextView
+from coconut_tui.widgets.painted import Painting, paint
+from coconut_tui.widgets.text import TextView, plain_title
 from coconut_tui.widgets.tokens import BAR_BOLD
 
 
 class PromptPane(VerticalScroll):
-    """Draws the question."""
+    """Draws the question, painted with attention where that is known."""
 
     BORDER_TITLE = "Prompt"
+    DEFAULT_CSS = "PromptPane { scrollbar-gutter: stable; }"  # lines keep their ends when it begins to scroll
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._question = Text()
+        self._painting: Painting | None = None
 
     def compose(self) -> ComposeResult:
         yield TextView(id="question")
+        yield TextView(id="behind")
         yield TextView(id="model-facts")
 
     def show(self, view: RunView | None, facts: ModelFacts | None) -> None:
@@ -26,8 +36,45 @@ class PromptPane(VerticalScroll):
         question = Text("" if facts is None else "No question is open: press Q to write one.", "dim")
         if view is not None:
             question = _marked(view.question, view)
-        self.query_one("#question", TextView).show(question)
+        if question != self._question:
+            self._question, self._painting = question, None
+        self._draw_question()
         self.query_one("#model-facts", TextView).show(_facts(facts, None if view is None else view.thoughts))
+
+    def paint(self, painting: Painting | None) -> None:
+        """Paint the question, or take the paint away; the strongest words scroll into sight."""
+        if painting != self._painting:
+            self._painting = painting
+            lines = self._draw_question()
+            if lines:
+                self.call_after_refresh(self._bring_into_sight, lines)
+
+    @property
+    def painted(self) -> bool:
+        """Whether it is on screen and painted."""
+        return self._painting is not None and bool(self.region)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lines follow the room there is."""
+        self._draw_question()
+
+    def _draw_question(self) -> list[int]:
+        """Draw the question; the lines of the words that got most."""
+        painting, width = self._painting, self.scrollable_content_region.width
+        text, lines = paint(self._question, painting, width or 80)
+        self.query_one("#question", TextView).show(text)
+        self.query_one("#behind", TextView).show(Text() if painting is None else painting.behind)
+        self.query_one("#behind").display = painting is not None
+        self.border_subtitle = "" if painting is None else plain_title(painting.caption)
+        return lines
+
+    def _bring_into_sight(self, lines: list[int]) -> None:
+        """As many of the strongest words as fit into the pane together."""
+        height = max(1, self.size.height)
+        together = (lines[:count] for count in range(len(lines), 0, -1))
+        fitting = next(part for part in together if max(part) - min(part) < height)
+        region = Region(0, min(fitting), 1, max(fitting) - min(fitting) + 1)
+        self.scroll_to_region(region, animate=False, force=True)
 
 
 def question_line(view: RunView | None) -> Text:

@@ -230,6 +230,7 @@ def test_words_of_a_chat_prompt_stand_where_its_tokens_stand(tmp_path: Path, sys
     words, ids = prompt_words(model, ASKED), model.encode_prompt(ASKED)
     assert [place for word in words for place in word.positions] == list(range(len(ids)))
     asked = [word for word in words if not word.template]
+    assert all(word.span is not None for word in asked if word.text.strip())
     assert [word.text for word in asked if word.text != " "] == [
         "Hät",
         "er",
@@ -243,6 +244,7 @@ def test_words_of_a_chat_prompt_stand_where_its_tokens_stand(tmp_path: Path, sys
         "?",
     ]
     for word in words:
+        assert word.template or word.span is None or ASKED[slice(*word.span)] == word.text
         assert model.tokenizer.decode([ids[place] for place in word.positions]).strip(" ") == word.text.strip(
             " "
         )
@@ -293,3 +295,11 @@ def test_words_from_a_tokenizer_in_python_are_its_tokens(tmp_path: Path) -> None
     assert [word.positions for word in words] == [
         (place,) for place in range(len(llama.encode_prompt("Ann has 3")))
     ]
+
+
+def test_words_stand_where_the_question_has_them_though_the_prompt_is_stripped() -> None:
+    llama = tiny_model("llama")
+    question = f"  {QUESTIONS[1]} "
+    words = prompt_words(llama, question)
+    asked = [word for word in words if not word.template]
+    assert [question[slice(*word.span)] for word in asked if word.span] == [word.text for word in asked]

@@ -96,7 +96,7 @@ def test_attention_is_told_for_a_head_a_layer_and_all(trace: Trace) -> None:
     assert "mean of 2 layers, mean of 2 heads" in drawn
     assert "reads thought 1, makes thought 2" in drawn
     assert "Alex³?¹\nthought 1²" in drawn
-    assert ".38 in all behind the prompt" in drawn
+    assert ".38 behind the prompt · full 1.0" in drawn
     one = attention.draw(sight_of(trace, found, dials=Dials(layer=1, head=2))).plain
     assert "layer 1 of 2, head 2 of 2" in one
     assert "¹ ?            " in one

@@ -1,0 +1,61 @@
+"""Attention as it is painted on the prompt."""
+
+from rich.text import Text
+
+from coconut_core.common.token_names import plain_name
+from coconut_tui.run.lookups import Attention, Dials
+from coconut_tui.views.view import LEAST_SHARE, shade
+from coconut_tui.widgets.painted import RANKS, Painting
+from coconut_tui.widgets.tokens import share_text
+
+
+def painting(attention: Attention, dials: Dials) -> Painting | None:
+    """The selected head's attention, or the mean's; None where it is not known where words stand."""
+    if not any(attention.spans):
+        return None
+    layer, head = (
+        number if number is None else min(number, most)
+        for number, most in ((dials.layer, attention.layers), (dials.head, attention.heads))
+    )
+    shares = attention.row(layer, head)
+    top = max(shares) or 1.0
+    styles = {
+        span: style
+        for span, share in zip(attention.spans, shares, strict=False)
+        if span is not None and (style := shade((share / top) ** 0.5))
+    }
+    order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[: len(RANKS)]
+    ranks = {
+        span: rank
+        for entry, rank in zip(order, RANKS, strict=False)
+        if shares[entry] >= LEAST_SHARE
+        and (span := attention.spans[entry] if entry < attention.words else None)
+    }
+    return Painting(
+        styles,
+        ranks,
+        _behind(attention, shares, top),
+        f"{plain_name(attention.gives)}: {_head(layer, head)} · full {share_text(top)}",
+    )
+
+
+def _behind(attention: Attention, shares: list[float], top: float) -> Text:
+    """The shares of what is no word of the question: template and markers in front, thoughts behind."""
+    outside = [entry for entry in range(attention.words) if attention.spans[entry] is None]
+    marks = [entry for entry in outside if attention.entries[entry].startswith("<bot")]
+    template = sum(shares[entry] for entry in outside if entry not in marks)
+    parts = [("template", template)] if len(outside) > len(marks) else []
+    parts += [
+        (attention.entries[entry], shares[entry]) for entry in (*marks, *range(attention.words, len(shares)))
+    ]
+    text = Text()
+    for name, share in parts:
+        plain = "⏎" if name == "\n" else plain_name(name)
+        text.append(f"{plain} {share_text(share)}", shade((share / top) ** 0.5)).append("  ")
+    return text
+
+
+def _head(layer: int | None, head: int | None) -> str:
+    if layer is None and head is None:
+        return "mean of all heads"
+    return f"layer {layer or 'mean'}, head {head or 'mean'}"

@@ -1,0 +1,246 @@
+"""Attention: painted on the prompt, all heads at a glance, and the places that got most."""
+
+import re
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.text import Text
+
+from coconut_core.analysis.insight import Word, look_inside
+from coconut_core.coconut import CoconutModel
+from coconut_core.records.trace import Trace
+from coconut_tui.app import Explorer
+from coconut_tui.config import Config
+from coconut_tui.run.lookups import Attention, Dials
+from coconut_tui.saved.keeper import Keeper, saved_painting
+from coconut_tui.views import attention
+from coconut_tui.views.heads import measured, strip
+from coconut_tui.views.inspect import InspectPane
+from coconut_tui.views.painting import painting
+from coconut_tui.widgets.painted import RANKS, Painting, line_spans, paint
+from coconut_tui.widgets.prompt import PromptPane
+from coconut_tui.widgets.text import TextView
+from tests.tui.conftest import WIDE, explorer, press, settled, shown, until
+from tests.tui.sights import sight_of
+
+ROOMS = pytest.mark.parametrize("room", [(34, 12), (36, 22), (56, 18), (98, 27), (110, 40), (198, 56)])
+QUESTION = "Alex is a lempus. Every lempus is a gorpus.\nIs Alex a gorpus?"
+
+
+def by_hand(layers: int, heads: int, words: int = 40, behind: int = 4) -> Attention:
+    """Weights such that head h of layer l puts half of its attention on word 3 * l + h, the rest evenly."""
+    size = words + behind
+    rows = torch.full((layers, heads, size), 0.5 / (size - 1))
+    for layer in range(layers):
+        for head in range(heads):
+            rows[layer, head, (3 * layer + head) % size] = 0.5
+    sums = torch.cat([rows.mean(1, keepdim=True), rows], 1)
+    flat = torch.cat([sums.mean(0, keepdim=True), sums]).flatten().tolist()
+    names = (*(f"word{n}" for n in range(words)), *(f"thought {n + 1}" for n in range(behind)))
+    return Attention("thought 4", "thought 5", names, words, layers, heads, array("f", flat))
+
+
+def head_of(found: Attention, dials: Dials, number: int, width: int = 34, lines: int = 20) -> str:
+    return strip(found, dials, (width, lines))[number].plain
+
+
+@pytest.mark.parametrize("width", [7, 12, 28, 60, 200])
+def test_lines_break_between_words_and_lose_nothing(width: int) -> None:
+    text = QUESTION + "\n\nA wordthatislongerthanline 東京東京東京東京 b "
+    spans = list(line_spans(text, width))
+    assert "".join(text[start:end] for start, end in spans).replace("\n", "") == text.replace("\n", "")
+    for start, end in spans:
+        assert Text(text[start:end].rstrip()).cell_len <= width
+    assert list(line_spans("a b", 3)) == [(0, 3)]
+    assert list(line_spans("ab cd", 3)) == [(0, 3), (3, 5)]
+
+
+@pytest.mark.parametrize("width", [18, 28, 60])
+def test_paint_moves_nothing_and_says_ranks(width: int) -> None:
+    words = [match.span() for match in re.finditer(r"\w+", QUESTION)]
+    plain, none = paint(Text(QUESTION), None, width)
+    assert none == []
+    styles = {words[3]: "coconut.shade.4", words[8]: "coconut.shade.2"}
+    ranks = dict(zip((words[3], words[8], words[0]), RANKS, strict=False))
+    painted, lines = paint(Text(QUESTION), Painting(styles, ranks, Text(), ""), width)
+    without = re.sub(f"[{RANKS}]", " ", painted.plain)
+    assert [line.rstrip() for line in without.split("\n")] == plain.plain.split("\n")
+    assert all(Text(line).cell_len <= width for line in painted.plain.split("\n"))
+    assert "¹lempus" in painted.plain, "a full stop follows: the rank stands in front"
+    assert "²gorpus." in painted.plain or "gorpus.²" in painted.plain
+    assert "Alex³is" in painted.plain
+    assert lines[2] == 0
+    shaded = {painted.plain[span.start : span.end] for span in painted.spans if "shade" in str(span.style)}
+    assert shaded == {"lempus", "gorpus"}
+
+
+@ROOMS
+@pytest.mark.parametrize(("layers", "heads"), [(2, 4), (12, 12), (30, 9), (1, 1)])
+@pytest.mark.parametrize("painted", [True, False])
+def test_it_fits_every_room_and_marks_the_chosen_head(
+    trace: Trace, room: tuple[int, int], layers: int, heads: int, painted: bool
+) -> None:
+    found = by_hand(layers, heads)
+    dials = Dials(layer=layers, head=heads)
+    sight = sight_of(trace, found, width=room[0], height=room[1], dials=dials)
+    text = attention.draw(replace(sight, prompt_painted=lambda: painted))
+    drawn = text.plain.split("\n")
+    body = drawn if painted else drawn[: next(n for n, line in enumerate(drawn) if line.startswith("word0"))]
+    assert max(Text(line).cell_len for line in body) <= room[0]
+    assert f"layer {layers} of {layers}" in text.plain or layers == 1
+    assert len([span for span in text.spans if span.style == "bold reverse"]) == 1
+    if painted:
+        assert len(drawn) <= room[1]
+        assert len(drawn) >= min(room[1], 44) - 3, "the room is used"
+        assert text.plain.count("word39") <= 1, "each place once"
+    best = f"word{3 * (layers - 1) + heads - 1}"
+    listed = [line for line in drawn if "¹" in line]
+    assert best in listed[0] or 3 * (layers - 1) + heads - 1 >= 40
+    assert ".50" in listed[0]
+
+
+def test_the_strip_says_what_its_dial_names() -> None:
+    found = by_hand(2, 4)
+    size, rest = 44, 0.5 / 43
+    entropy = -(torch.tensor([0.5, *[rest] * 43]).double() * torch.tensor([0.5, *[rest] * 43]).log()).sum()
+    focus = measured(found, Dials())
+    assert focus[found.place(2, 3)] == pytest.approx(
+        1 - float(entropy) / float(torch.tensor(44.0).log()), abs=1e-5
+    )
+    assert focus[0] < focus[found.place(1, 1)], "the mean looks at more than one head"
+    assert measured(found, Dials(strip="thoughts"))[found.place(1, 2)] == pytest.approx(4 * rest)
+    on = measured(found, Dials(strip="place", place=4))
+    assert on[found.place(2, 2)] == pytest.approx(0.5)
+    assert on[found.place(2, 1)] == pytest.approx(rest)
+    first = measured(found, Dials(strip="first"))
+    assert first[found.place(1, 1)] == pytest.approx(0.5)
+    assert size == len(found.entries)
+    lines = strip(found, Dials(layer=2, head=2, strip="place", place=4), (44, 10))
+    assert lines[0].plain.startswith("share of “word4”")
+    assert lines[1].plain.split() == ["mean", "h1", "h2", "h3", "h4"]
+    assert lines[4].plain.split()[0] == "L2"
+    assert "▸.50" in lines[4].plain
+
+
+def test_the_strip_shows_as_many_heads_as_there_is_room_for() -> None:
+    found = by_hand(30, 9)
+    small = strip(found, Dials(layer=20, head=5), (34, 9))
+    assert len(small) == 9
+    assert any(line.plain.startswith("L20") for line in small), "the chosen one among them"
+    wide = strip(found, Dials(layer=20, head=5), (198, 14))
+    assert [line.plain.split()[0] for line in wide[2:]] == ["all", *(f"h{n}" for n in range(1, 10))]
+    tall = strip(found, Dials(), (60, 40))
+    assert len(tall) == 33
+
+
+def test_where_it_is_not_known_where_words_stand_nothing_is_painted() -> None:
+    assert painting(by_hand(2, 4), Dials()) is None
+    known = replace(
+        by_hand(1, 1, 3, 1), spans=((0, 4), (5, 7), None), entries=("Alex", "is", "<bot>", "thought 1")
+    )
+    found = painting(known, Dials())
+    assert found is not None
+    assert found.styles[0, 4] == "coconut.shade.4"
+    shares = [float(share) for share in re.findall(r"\.\d\d", found.behind.plain)]
+    assert sum(shares) + sum(known.row(None, None)[:2]) == pytest.approx(1, abs=0.02)
+
+
+def prompt_of(app: Explorer) -> Text:
+    return app.query_one(PromptPane).query_one("#question", TextView).text
+
+
+def painted_words(app: Explorer) -> dict[str, str]:
+    """The words on coloured grounds with their styles; of a word that stands there twice the last."""
+    text = prompt_of(app)
+    shaded = sorted((span for span in text.spans if "shade" in str(span.style)), key=lambda span: span.start)
+    return {text.plain[span.start : span.end].replace("\n", " "): str(span.style) for span in shaded}
+
+
+def painted_by(words: Sequence[Word], row: list[float]) -> dict[str, str]:
+    """How the words have to be painted where they get these shares, the largest in full."""
+    levels = [min(4, int(5 * (share / max(row)) ** 0.5)) for share in row]
+    return {
+        word.text: f"coconut.shade.{level}"
+        for word, level in zip(words, levels, strict=False)
+        if level and word.span is not None
+    }
+
+
+@pytest.mark.drives("heads", "paint")
+async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "sessions"
+    app = explorer(Path("models/prosqa"), example=1, keeper=Keeper(folder))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        assert not painted_words(app)
+        await press(pilot, "s", "s", "s")
+        await until(pilot, lambda app: app.query_one(PromptPane).painted)
+        await settled(pilot)
+        session = CoconutModel.from_pretrained("models/prosqa", device="cpu").start(app.require_view().question)
+        for _ in range(3):
+            session.step()
+        inside = look_inside(session, attention=True)
+        await press(pilot, "5", "greater_than_sign", "right_curly_bracket")
+        assert "layer 1, head 1" in str(app.query_one(PromptPane).border_subtitle)
+        shares = inside.attention_to_words(2)[0, 0].tolist()
+        sight = app.query_one(InspectPane).sight
+        request = attention.ask(sight)
+        found = None if request is None else sight.answer(request)
+        assert isinstance(found, Attention)
+        assert found.row(1, 1)[: len(shares)] == pytest.approx(shares, abs=1e-5)
+        for layer in range(3):
+            for head in range(5):
+                app.action_look_with(layer, head)
+                row = found.row(layer or None, head or None)
+                assert sum(row) == pytest.approx(1, abs=1e-5)
+                assert painted_words(app) == painted_by(inside.words, row)
+        app.action_look_with(0, 0)
+        question = app.require_view().question
+        for word, span in zip(inside.words, found.spans, strict=True):
+            assert span is None or question[slice(*span)] == word.text
+        drawn = app.query_one("#view-attention", TextView).text.plain
+        assert question[:40] not in drawn.replace("\n", " "), "the question stands on screen once"
+        await press(pilot, "semicolon")
+        assert app.dials.strip == "thoughts"
+        await press(pilot, "percent_sign")
+        assert not painted_words(app)
+        assert saved_painting(folder) is False
+        assert app.query_one(PromptPane).border_subtitle == ""
+        await press(pilot, "percent_sign")
+        assert painted_words(app)
+        app.action_look_with(2, 3)
+        assert "layer 2, head 3" in str(app.query_one(PromptPane).border_subtitle)
+        app.action_choose_place(5)
+        assert (app.dials.strip, app.dials.place) == ("place", 5)
+        await press(pilot, "r")
+        assert not painted_words(app), "no step, no attention"
+
+
+async def test_what_got_most_is_in_sight(tmp_path: Path) -> None:
+    """At 120 columns the prompt is longer than its pane, and what is asked stands at its end."""
+    app = explorer(Path("models/prosqa"), example=1)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        await press(pilot, "s", "s")
+        pane = app.query_one(PromptPane)
+        await until(pilot, lambda app: pane.painted)
+        await settled(pilot)
+        lines = prompt_of(app).plain.split("\n")
+        rank = next(rank for rank in RANKS if any(rank in line for line in lines))
+        line = next(number for number, line in enumerate(lines) if rank in line)
+        assert pane.scroll_offset.y <= line < pane.scroll_offset.y + pane.size.height
+
+
+async def test_a_saved_run_is_not_painted(trace: Trace) -> None:
+    app = Explorer(trace=trace, config=Config())
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "s", "s")
+        await settled(pilot)
+        assert not painted_words(shown(pilot))
+        assert not app.query_one(PromptPane).painted
+        assert prompt_of(app).plain.replace("\n", " ") == trace.question
