@@ -277,7 +277,7 @@ class Explorer(ExplorerBase):
         self.call_after_refresh(self._pace.painted)
 
     def _draw_selected(self) -> None:
-        self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts)
+        self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts, self.dials)
         self.draw_inspect()
         self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)
 

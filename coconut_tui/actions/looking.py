@@ -6,12 +6,13 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.token_names import typed_name
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
-from coconut_tui.run.lookups import MOST_PINS, TEMPERATURES
+from coconut_tui.run.lookups import MATRIX, MOST_PINS, ROWS, SCALES, TEMPERATURES
 from coconut_tui.views import TABLE, VIEWS
 from coconut_tui.views import lens as lens_view
 from coconut_tui.views import lines as lines_view
 from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.view import View
+from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.token_marks import PIN_SIGNS
 
 
@@ -25,6 +26,18 @@ def showing(view: View) -> Action[ExplorerBase]:
     if view.name in TABLE.built_in:
         return Action(name, view.key, name, description, "View", show)
     return Action(name, "", view.title, description, "Plugins", show)
+
+
+def switch_form(app: ExplorerBase, argument: str) -> None:
+    """The thoughts as a matrix, or as rows."""
+    form = ROWS if app.query_one(ThoughtsPane).is_matrix else MATRIX
+    app.set_dials(replace(app.dials, form=form))
+
+
+def turn_units(app: ExplorerBase, argument: str) -> None:
+    """Probabilities, their logarithms, or ranks."""
+    place = (SCALES.index(app.dials.scale) + 1) % len(SCALES)
+    app.set_dials(replace(app.dials, scale=SCALES[place]))
 
 
 def play(app: ExplorerBase, argument: str) -> None:
@@ -150,6 +163,15 @@ def switch_theme(app: ExplorerBase, argument: str) -> None:
 
 ACTIONS = (
     *map(showing, VIEWS),
+    Action("matrix", "0", "matrix", "Show the thoughts as a matrix, or as rows", "View", switch_form),
+    Action(
+        "units",
+        "percent_sign",
+        "p, ln p, rank",
+        "Show how likely tokens are as p, as ln p or by rank",
+        "View",
+        turn_units,
+    ),
     Action(
         "more-tokens",
         "plus,equals_sign",

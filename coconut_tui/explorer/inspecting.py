@@ -80,7 +80,7 @@ class InspectingApp(PanedApp):
     def set_dials(self, dials: Dials) -> None:
         """Show the views with these dials."""
         self.dials = dials
-        self.draw_inspect()
+        self._draw()
 
     def set_token_count(self, count: int) -> None:
         """Show so many tokens of a step."""

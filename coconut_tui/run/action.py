@@ -63,6 +63,7 @@ _SHOWN = {
     "number_sign": "#",
     "quotation_mark": '"',
     "slash": "/",
+    "percent_sign": "%",
     "full_stop": ".",
     "comma": ",",
     "left_parenthesis": "(",

@@ -21,6 +21,9 @@ MOST_LETTERS = 26  # branches drawn together
 STRIPS = ("focus", "thoughts", "place", "first")
 REMEMBERED = 64  # answers
 MOST_WEIGHTS = 4_000_000  # weights of attention in all of them together, 4 bytes each
+SHARE, LN_P, RANK = "p", "ln p", "rank"  # what stands for how likely a token is
+SCALES = (SHARE, LN_P, RANK)
+AUTO, MATRIX, ROWS = "", "matrix", "rows"  # forms of the thoughts; AUTO: as there is room
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,8 @@ class Dials:
         default_factory=dict
     )  # tokens as typed, in order, with their numbers from 1
     graph_zoom: int = 0  # sizes of a node more than fit the pane, or fewer
+    scale: str = SHARE  # one of SCALES
+    form: str = AUTO  # of the thoughts
 
     def with_pin(self, token: str) -> "Dials":
         """A token more, with the lowest number that is free: so the others keep their colours."""

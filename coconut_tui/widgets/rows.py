@@ -3,6 +3,7 @@ thousands cost no more than a few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import ClassVar
 
 from rich.style import Style
@@ -15,6 +16,7 @@ from textual.strip import Strip
 
 from coconut_tui.widgets.text import escaped
 
+_MOST_LINES = 64  # of one row
 _MOST_STRIPS = 512  # drawn lines, more than are ever in sight
 
 
@@ -24,6 +26,7 @@ class Row:
 
     key: int | None = None
     text: Text | None = None
+    line: int = 0  # of several lines with one key, this one
 
 
 class RowsView(ScrollView, can_focus=True):
@@ -57,6 +60,11 @@ class RowsView(ScrollView, can_focus=True):
         """How a row is drawn that has a key and no text."""
         raise NotImplementedError
 
+    def line_of(self, row: Row) -> Text:
+        """How one line of a row is drawn that has several."""
+        assert row.key is not None
+        return self.text_of(row.key)
+
     def source_of(self, key: int) -> object:
         """All that text_of looks at, the width aside: while it is equal the row stays as it is drawn."""
         raise NotImplementedError
@@ -64,7 +72,7 @@ class RowsView(ScrollView, can_focus=True):
     def texts(self) -> list[Text]:
         """All rows, those out of sight too."""
         return [
-            row.text if row.text is not None else Text() if row.key is None else self.text_of(row.key)
+            row.text if row.text is not None else Text() if row.key is None else self.line_of(row)
             for row in self._rows
         ]
 
@@ -81,7 +89,8 @@ class RowsView(ScrollView, can_focus=True):
         self._take_size(Size(width, len(rows)))
         cursor = self._cursor
         if cursor is not None:
-            self.scroll_to_region(Region(0, cursor, 1, 1), animate=False, force=True)
+            lines = sum(1 for _ in takewhile(lambda row: row.key == key, rows[cursor : cursor + _MOST_LINES]))
+            self.scroll_to_region(Region(0, cursor, 1, lines), animate=False, force=True)
         if self.scroll_offset.y == top:  # else all of it is drawn anyway
             changed = [y for y, source in self._in_sight.items() if source != self._source(y, width)]
             if changed:
@@ -102,11 +111,11 @@ class RowsView(ScrollView, can_focus=True):
         row = self._rows[number]
         if row.key is not None and row.key == self.key:
             style += self._styles_now[1]
-        name = row.text.plain if row.key is None and row.text is not None else row.key
+        name = row.text.plain if row.key is None and row.text is not None else (row.key, row.line)
         origin = source, style
         if name in self._strips and self._strips[name][0] == origin:
             return self._strips[name][1]
-        text = self.text_of(row.key) if row.text is None and row.key is not None else row.text or Text()
+        text = self.line_of(row) if row.text is None and row.key is not None else row.text or Text()
         strip = Strip(escaped(text).render(self.app.console)).adjust_cell_length(width).apply_style(style)
         if len(self._strips) >= _MOST_STRIPS:
             self._strips.clear()
@@ -131,7 +140,7 @@ class RowsView(ScrollView, can_focus=True):
 
         At once, not by a message: of keys that are pressed fast, the next one finds the cursor moved.
         """
-        keys = [row.key for row in self._rows if row.key is not None]
+        keys = self._keys()
         if not keys:
             return None
         here = keys.index(self.key) if self.key in keys else len(keys) - 1
@@ -142,7 +151,11 @@ class RowsView(ScrollView, can_focus=True):
         """Where on screen the rows are that can be selected, with their keys."""
         here, top = self.content_region, self.scroll_offset.y
         rows = enumerate(self._rows[top : top + here.height], start=here.y)
-        return [(Region(here.x, y, here.width, 1), row.key) for y, row in rows if row.key is not None]
+        return [
+            (Region(here.x, y, here.width, 1), row.key)
+            for y, row in rows
+            if row.key is not None and row.line == 0
+        ]
 
     def choose(self) -> None:
         """Choose the row under the cursor."""
@@ -150,6 +163,10 @@ class RowsView(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self, self.key))
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _keys(self) -> list[int]:
+        """The keys that the cursor goes over, in order."""
+        return list(dict.fromkeys(row.key for row in self._rows if row.key is not None))
 
     @property
     def _cursor(self) -> int | None:
@@ -164,7 +181,7 @@ class RowsView(ScrollView, can_focus=True):
             return width
         row = self._rows[number]
         content = self.source_of(row.key) if row.text is None and row.key is not None else row.text
-        return width, content, row.key, row.key is not None and row.key == self.key
+        return width, content, row.key, row.line, row.key is not None and row.key == self.key
 
     def _take_size(self, size: Size) -> None:
         """So many lines. Laying out the whole screen costs more than drawing, and is needed only where the

@@ -1,16 +1,21 @@
-"""The thoughts pane: a row for each thought, taken or to come, then what was said."""
+"""The thoughts pane: the thoughts as a matrix or as rows, what was said, and the candidate curve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
 from textual import events
+from textual.geometry import Region
 
 from coconut_core.common.cells import cells
 from coconut_core.records.trace import UNREADABLE, StepRecord
 from coconut_tui.run.branches import Said
 from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, stops_at
+from coconut_tui.run.lookups import AUTO, MATRIX, Dials
+from coconut_tui.run.matrix import Matrix, matrix_of
 from coconut_tui.run.state import ModelFacts, RunView, marker_name
+from coconut_tui.widgets.candidates import LEAST_HEIGHT, MOST_HEIGHT, candidate_curve
+from coconut_tui.widgets.matrix import LEAST_SHARE, Grid, draw_matrix, grid_of
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.tokens import (
     EDIT_BOLD,
@@ -26,11 +31,13 @@ from coconut_tui.widgets.tokens import (
 
 NAME_WIDTH = 8  # least cells of a token's name
 _LONGEST = 16  # most cells of it
-_BAR = 12  # the longest bar
+_BAR = 12  # a bar that more tokens are not worth shortening
 _BESIDE = 7  # cells of one token besides its name and bar: a space, ' .46', and a gap
 _CHUNK = NAME_WIDTH + _BESIDE
 _FEWEST, _MOST = 3, 6  # tokens of a thought: three with short bars, more where all of them is shown
 _FOLLOWING = 24  # rows for thoughts that are still to come
+_MATRIX = 40, 12  # columns and lines of the pane from which on the matrix comes by itself
+_MOST_LINES = 8  # of a thought
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class _StepRows:
     steps: tuple[StepRecord, ...]
     peeks: Mapping[int, Said]
     width: int
+    lines: int = 1  # of a thought
     rows: list[Row] = field(default_factory=list)
     longest: int = NAME_WIDTH  # cells of the longest name among the likeliest tokens of thoughts
 
@@ -56,6 +64,12 @@ class ThoughtsPane(RowsView):
         self._breakpoints: tuple[Breakpoint, ...] = ()
         self._stops: frozenset[int] = frozenset()  # steps taken at which a breakpoint stops
         self._step_rows = _StepRows((), {}, 0)
+        self._dials = Dials()
+        self._first_hops = 1
+        self._matrix: Matrix | None = None
+        self._made_of: tuple[object, ...] = ()  # what the matrix was made of
+        self._grid: Grid | None = None  # where the matrix stands; None while there are rows
+        self._lines = 1  # of a thought
 
     def show(
         self,
@@ -63,14 +77,17 @@ class ThoughtsPane(RowsView):
         selected: int | None,
         breakpoints: Sequence[Breakpoint] = (),
         facts: ModelFacts | None = None,
+        dials: Dials | None = None,
     ) -> None:
         """Draw a run, with the cursor on one of its steps, and * where a breakpoint stops it."""
         self._view, self._selected, self._breakpoints = view, selected, tuple(breakpoints)
+        self._dials = Dials() if dials is None else dials
+        self._first_hops = 1 if facts is None else facts.first_thought_hops
         self._stops = frozenset[int]()
         if view is not None and breakpoints:
             before = (None, *(step if step.kind == "thought" else None for step in view.steps))
             moments = (
-                Moment(step, previous, view.graph, 1 if facts is None else facts.first_thought_hops)
+                Moment(step, previous, view.graph, self._first_hops)
                 for step, previous in zip(view.steps, before, strict=False)
             )
             hits = (n for n, moment in enumerate(moments) if first_hit(breakpoints, moment) is not None)
@@ -78,16 +95,29 @@ class ThoughtsPane(RowsView):
         self._lay_out()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The bars and the answer's lines follow the width."""
+        """What is drawn follows the room there is."""
         self._lay_out()
 
+    @property
+    def is_matrix(self) -> bool:
+        """Whether the thoughts are drawn as a matrix."""
+        room = self.scrollable_content_region
+        if self._view is None or self._dials.form != AUTO:
+            return self._view is not None and self._dials.form == MATRIX
+        return self._view.graph is not None and room.width >= _MATRIX[0] and room.height >= _MATRIX[1]
+
     def text_of(self, key: int) -> Text:
-        """A thought or a marker; a key is the number of a step."""
+        """The first line of a thought or a marker; a key is the number of a step."""
+        return self.line_of(Row(key))
+
+    def line_of(self, row: Row) -> Text:
+        """A line of a thought, or a marker."""
         assert self._view is not None
-        step, selected = self._view.steps[key], key == self._selected
+        assert row.key is not None
+        step, selected = self._view.steps[row.key], row.key == self._selected
         if step.kind == "marker":
             return Text(f"{'◉' if selected else ' '} {marker_name(step)}", "bold" if selected else "dim")
-        return self._thought(step, selected, stop=key in self._stops)
+        return self._thought(step, selected, row.key in self._stops, row.line)
 
     def source_of(self, key: int) -> object:
         """The step, whether it is selected, and how wide names are."""
@@ -97,50 +127,167 @@ class ThoughtsPane(RowsView):
             key == self._selected,
             key in self._stops,
             self._step_rows.longest,
+            self._lines,
         )
 
+    def on_click(self, event: events.Click) -> None:
+        """Go to the row, or to the column of the matrix, that was clicked."""
+        offset, grid = event.get_content_offset(self), self._grid
+        if offset is not None and grid is not None and offset.y + self.scroll_offset.y < grid.height:
+            event.prevent_default()
+            place = grid.column_at(offset.x)
+            number = None if place is None or self._matrix is None else self._matrix.columns[place].number
+            if number is not None:
+                self.post_message(self.Highlighted(self, number))
+
+    def in_sight(self) -> list[tuple[Region, int]]:
+        """Where on screen the thoughts stand, with the numbers of their steps."""
+        rows, grid = super().in_sight(), self._grid
+        if grid is None or self._matrix is None:
+            return rows
+        here = self.content_region
+        places = zip(grid.columns, grid.edges, strict=False)
+        columns = [(self._matrix.columns[place].number, left) for place, left in places]
+        heads = [
+            (Region(here.x + left, here.y, 1, 1), number) for number, left in columns if number is not None
+        ]
+        return heads + rows
+
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _keys(self) -> list[int]:
+        """The thoughts, markers and the first word."""
+        view = self._view
+        if view is None or self._grid is None:
+            return super()._keys()
+        words = [] if view.first_word is None else [view.first_word]
+        return [number for number, step in enumerate(view.steps) if step.kind != "token"] + words
 
     def _lay_out(self) -> None:
         view, key = self._view, self._selected
         if view is not None and key is not None and view.steps[key].kind == "token":
             key = view.first_word  # the words share the rows of the answer
-        self.lay_out([] if view is None else self._rows_of(view), key)
+        self._grid = None
+        if view is None:
+            self.lay_out([], key)
+        elif self.is_matrix:
+            self.lay_out(self._rows_of_matrix(view), key)
+        else:
+            self.lay_out(self._rows_of(view), key)
+
+    def _take_matrix(self, view: RunView, height: int) -> Matrix:
+        """The matrix of the run; it is made anew where the run or what is pinned has changed."""
+        made_of = view, self._dials.pins, self._first_hops, height
+        same = self._made_of[:1] == (view,) and self._made_of[1:] == made_of[1:]
+        if self._matrix is None or not same:
+            self._matrix = matrix_of(view, self._dials.pins, self._first_hops, height)
+            self._made_of = made_of
+        return self._matrix
+
+    def _rows_of_matrix(self, view: RunView) -> list[Row]:
+        room = self.scrollable_content_region
+        matrix = self._take_matrix(view, max(4, room.height - 6))
+        cursor = self._column_of(matrix, self._selected)
+        below = self._below_matrix(view, matrix)
+        rows_needed = len(matrix.rows) + 2 + len(below)
+        has_candidates = any(row.role == "right" for row in matrix.rows)
+        curve = LEAST_HEIGHT + 1 if has_candidates and room.height >= rows_needed + LEAST_HEIGHT + 1 else 0
+        grid = grid_of(matrix, room.width, room.height - len(below) - curve, cursor)
+        self._grid = grid
+        stops = [
+            column.number in self._stops
+            if column.number is not None
+            else column.kind == "thought"
+            and column.label.isdigit()
+            and stops_at(self._breakpoints, int(column.label))
+            for column in matrix.columns
+        ]
+        lines = draw_matrix(matrix, grid, cursor, stops, self._dials.scale)
+        rows = [Row(text=line) for line in lines] + below
+        return rows + self._curve(matrix, grid.columns, grid.edges[0], cursor, room.height - len(rows) - 1)
+
+    def _below_matrix(self, view: RunView, matrix: Matrix) -> list[Row]:
+        """What was said, and what would be at the selected thought; a line is kept for it."""
+        place = 0 if self._selected is None else self._selected + 1
+        rows = self._peek(view, place if place in view.peeks else 0)
+        if view.mode == "thinking" or not view.words():
+            return [*rows, Row(text=Text("» …", "dim"))]
+        return rows + self._answer_rows(view)
+
+    def _curve(self, matrix: Matrix, columns: range, left: int, cursor: int | None, height: int) -> list[Row]:
+        """The candidate curve where there is room for it."""
+        if height < LEAST_HEIGHT:
+            return []
+        width = self.scrollable_content_region.width
+        text = candidate_curve(matrix, columns, left, width, min(MOST_HEIGHT, height), cursor)
+        return [] if text is None else [Row(text=line) for line in (Text(), *text.split("\n"))]
+
+    def _column_of(self, matrix: Matrix, selected: int | None) -> int | None:
+        """The column of a step; all words have that of the answer."""
+        if selected is None or self._view is None:
+            return None
+        kind = self._view.steps[selected].kind
+        return next(
+            (
+                place
+                for place, column in enumerate(matrix.columns)
+                if column.number == selected or (kind == "token" and column.kind == "answer")
+            ),
+            None,
+        )
 
     def _rows_of(self, view: RunView) -> list[Row]:
-        rows = list(self._rows_of_steps(view))
+        room = self.scrollable_content_region
+        count = max(view.thoughts, sum(step.kind == "thought" for step in view.steps))
+        answer = self._answer_rows(view)
+        matrix = self._take_matrix(view, 4)
+        has_candidates = any(row.role == "right" for row in matrix.rows)
+        curve = LEAST_HEIGHT + 1 if has_candidates and room.height >= count + 5 + LEAST_HEIGHT + 1 else 0
+        free = room.height - max(2, len(answer)) - 2 - len(view.peeks) - curve
+        self._lines = max(1, min(_MOST_LINES, free // max(1, count)))
+        rows = [*self._rows_of_steps(view)]
         if view.mode == "thinking":
             segment = view.segment
-            count = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
-            to_come = range(count + 1, view.thoughts + 1)
+            taken = sum(step.kind == "thought" and step.segment == segment for step in view.steps)
+            to_come = range(taken + 1, view.thoughts + 1)
             stops = {index for index in to_come[:_FOLLOWING] if stops_at(self._breakpoints, index)}
-            rows += [
-                Row(text=Text(f"○ {index}{'*' if index in stops else ''}", "dim"))
-                for index in to_come[:_FOLLOWING]
-            ]
+            for index in to_come[:_FOLLOWING]:
+                rows.append(Row(text=Text(f"○ {index}{'*' if index in stops else ''}", "dim")))
+                rows += [Row(text=Text())] * (self._lines - 1)
             if len(to_come) > _FOLLOWING:
                 rows.append(Row(text=Text(f"○ … {view.thoughts}", "dim")))
             rows += _around(view.around[1])
             if view.without_thoughts and not rows:
                 rows.append(Row(text=Text("no thought is planned: s says the first word", "dim")))
-        elif view.words():
-            lines = self._wrapped(_answer(view.said, view.expected))
-            rows += [Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]
-        return rows
+            rows += [Row(text=Text())] * (curve > 0)  # the answer's, so that the curve stays where it is
+        rows += answer
+        if not curve:
+            return rows
+        columns, cursor = range(len(matrix.columns)), self._column_of(matrix, self._selected)
+        return rows + self._curve(matrix, columns, 0, cursor, room.height - len(rows) - 1)
+
+    def _answer_rows(self, view: RunView) -> list[Row]:
+        if view.mode == "thinking" or not view.words():
+            return []
+        lines = self._wrapped(_answer(view.said, view.expected))
+        return [Row(view.first_word if number == 0 else None, line) for number, line in enumerate(lines)]
 
     def _rows_of_steps(self, view: RunView) -> list[Row]:
         """A run that has only grown keeps the rows that it has."""
         width, before = self.scrollable_content_region.width, self._step_rows
         known, rows, longest = len(before.steps), before.rows, before.longest
-        if before != _StepRows(view.steps[:known], view.peeks, width, rows, longest) or not rows:
+        kept = _StepRows(view.steps[:known], view.peeks, width, self._lines, rows, longest)
+        if before != kept or not rows:
             longest = NAME_WIDTH
             known, rows = 0, [*_around(view.around[0]), *self._peek(view, 0)]
         for number, step in enumerate(view.steps[known:], start=known):
             if step.kind != "token":
-                rows += [Row(number), *self._peek(view, number + 1)]
+                lines = self._lines if step.kind == "thought" else 1
+                rows += [Row(number, line=line) for line in range(lines)]
+                rows += self._peek(view, number + 1)
             if step.kind == "thought":
                 longest = max([longest, *(cells(item.name) for item in step.top[:_FEWEST])])
-        self._step_rows = _StepRows(view.steps, view.peeks, width, rows, longest)
+        self._step_rows = _StepRows(view.steps, view.peeks, width, self._lines, rows, longest)
         return rows
 
     def _peek(self, view: RunView, position: int) -> list[Row]:
@@ -158,31 +305,40 @@ class ThoughtsPane(RowsView):
     def _wrapped(self, text: Text) -> list[Text]:
         return list(text.wrap(self.app.console, max(8, self.scrollable_content_region.width)))
 
-    def _thought(self, step: StepRecord, selected: bool, stop: bool) -> Text:
+    def _thought(self, step: StepRecord, selected: bool, stop: bool, line: int) -> Text:
         mark = "*" if stop else " "
         row = Text(f"{'◉' if selected else '●'} {step.index}{mark}", "bold" if selected else "")
         row.append("✎ " if step.edit else "  ", EDIT_STYLE)
+        if line:
+            row = Text(" " * row.cell_len)
         if not step.readable:
-            return row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
+            return row if line else row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
         if flat(step.top):
-            return row.append(f"{FLAT} every token {share_text(step.top[0].probability)}", "dim")
+            share = share_text(step.top[0].probability)
+            return row if line else row.append(f"{FLAT} every token {share}", "dim")
         room = self.scrollable_content_region.width - row.cell_len - 2
-        columns, name_width, bar_width = _layout(room, min(_LONGEST, self._step_rows.longest))
-        for item in step.top[:columns]:
+        longest = min(_LONGEST, self._step_rows.longest)
+        columns, name_width, bar_width = _layout(room, longest, self._lines)
+        for item in step.top[line : columns * self._lines : self._lines]:
+            if line and item.probability < LEAST_SHARE:
+                break
             row.append_text(token_bar(item.name, item.probability, name_width, bar_width))
             row.append("  ")
         return row
 
 
-def _layout(room: int, longest: int) -> tuple[int, int, int]:
-    """How many tokens of a thought there is room for, and the cells of a name and of a bar.
+def _layout(room: int, longest: int, lines: int) -> tuple[int, int, int]:
+    """How many tokens of a thought stand side by side, and the cells of a name and of a bar.
 
     A bar gives way to a name that is longer than usual, but for the last three cells.
     """
     room = max(20, room)
-    columns = max(1, min(_FEWEST, room // (_CHUNK + 3)), min(_MOST, room // (longest + _BAR + _BESIDE)))
+    if lines == 1:
+        columns = max(1, min(_FEWEST, room // (_CHUNK + 3)), min(_MOST, room // (longest + _BAR + _BESIDE)))
+    else:
+        columns = min(-(-_FEWEST // lines), max(1, room // (_CHUNK + 3)))
     name_width = max(NAME_WIDTH, min(longest, room // columns - _BESIDE - 3))
-    return columns, name_width, max(3, min(_BAR, room // columns - _BESIDE - name_width))
+    return columns, name_width, max(3, room // columns - _BESIDE - name_width)
 
 
 def _around(text: str) -> list[Row]:

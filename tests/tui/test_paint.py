@@ -17,6 +17,7 @@ from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
+from coconut_tui.run.lookups import MATRIX, ROWS
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from tests.tui.conftest import WIDE, ready, steps_taken, until
@@ -48,17 +49,22 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-async def test_the_cursor_moves_by_drawing_two_rows(trace: Trace, counted: Counter[str]) -> None:
-    explorer = Explorer(trace=replace(trace, steps=trace.steps[1:2] * 4))
+@pytest.mark.parametrize("form", [ROWS, MATRIX])
+async def test_the_cursor_moves_by_drawing_what_has_changed(
+    trace: Trace, counted: Counter[str], form: str
+) -> None:
+    explorer = Explorer(trace=replace(trace, steps=trace.steps[1:2] * 30))
     async with explorer.run_test(size=WIDE) as pilot:
         await until(pilot, lambda app: app.view is not None)
+        explorer.set_dials(replace(explorer.dials, form=form))
         await pilot.press("t")
-        await until(pilot, steps_taken(4))
+        await until(pilot, steps_taken(30))
         counted.clear()
         await pilot.press("k")
         await pilot.pause()
-        assert explorer.selected == 2
-        assert counted["render_line"] == 2
+        assert explorer.selected == 28
+        lines = explorer.query_one(ThoughtsPane).size.height if form == MATRIX else 2
+        assert 0 < counted["render_line"] <= lines
         assert not counted["reflow"] + counted["render_full_update"] + counted["apply"]
 
 
@@ -102,11 +108,13 @@ def _lines(pane: ThoughtsPane) -> list[str]:
     return [strip.text for strip in strips]
 
 
-async def test_a_run_that_grows_lays_nothing_out(trace: Trace, counted: Counter[str]) -> None:
+@pytest.mark.parametrize("form", [ROWS, MATRIX])
+async def test_a_run_that_grows_lays_nothing_out(trace: Trace, counted: Counter[str], form: str) -> None:
     long = replace(trace, steps=trace.steps[1:2] * 60, settings={**trace.settings, "thoughts": 500})
     explorer = Explorer(trace=long)
     async with explorer.run_test(size=WIDE) as pilot:
         await until(pilot, lambda app: app.view is not None)
+        explorer.set_dials(replace(explorer.dials, form=form))
         for _ in range(50):
             await pilot.press("s")
         await until(pilot, steps_taken(50))
@@ -114,8 +122,9 @@ async def test_a_run_that_grows_lays_nothing_out(trace: Trace, counted: Counter[
         await pilot.press("s")
         await until(pilot, steps_taken(51))
         assert not counted["reflow"]
-        rows = explorer.query_one(ThoughtsPane)
-        assert rows.virtual_size.height == rows.vertical_scrollbar.window_virtual_size == len(rows.texts())
+        if form == ROWS:
+            rows = explorer.query_one(ThoughtsPane)
+            assert rows.virtual_size.height == rows.vertical_scrollbar.window_virtual_size == len(rows.texts())
 
 
 # -- garbage -----------------------------------------------------------------------------------------------

@@ -248,7 +248,10 @@ async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:
         )
         await pilot.press("s", "s")
         await until(pilot, lambda app: app.view is not None and len(app.view.steps) == 2)
-        rows = [row.plain for row in app.query_one(ThoughtsPane).texts()]
+        heading = app.query_one(ThoughtsPane).texts()[0].plain
+        assert heading.split()[3:6] == ["1*", "2", "3*"], "of the matrix"
+        await pilot.press("0")
+        rows = [row.plain for row in app.query_one(ThoughtsPane).texts() if row.plain]
         assert [row[:4].split()[1] for row in rows if row[:1] in "●◉○"] == ["1*", "2", "3*"]
         app.set_breakpoints(())
         assert not any("*" in row.plain[:5] for row in app.query_one(ThoughtsPane).texts())

@@ -237,6 +237,9 @@ async def test_a_thought_that_is_no_number_is_said_to_be_none_in_every_view(chec
                 assert (UNREADABLE in " ".join(drawn.split())) == (
                     (view.reads_one and number == 1) or view.name == "numbers"
                 ), view.name
+        matrix = "\n".join(map(str, app.query_one(ThoughtsPane).texts()))
+        assert matrix.count("NaN") == 2
+        await pilot.press("0")
         rows = "\n".join(map(str, app.query_one(ThoughtsPane).texts()))
         assert rows.count(UNREADABLE) == 2
         app.action_act("compare")

@@ -1,0 +1,144 @@
+"""Charts in characters and colours: plotext draws them, the colours are those of the palette."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, isfinite, log10
+
+from rich.text import Text
+
+from coconut_core.common.cells import cells
+from coconut_core.common.text_plots import SIGNS, text_plot, whole_ticks
+
+CURVE = "braille"  # plotext's name of its finest line
+_CODE = re.compile(r"\x1b\[(?:38;5;)?(\d+)m")
+_FIRST = 16  # the first of plotext's colours that stands for a style; 0 ends one
+_GRID = "dim"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line over places that are counted; None and NaN leave a gap. A sign stands at each place."""
+
+    values: Sequence[float | None]
+    sign: str
+    style: str
+    label: str = ""
+    signs: Mapping[int, tuple[str, str]] | None = None  # by place, where one has a sign and a style of its own
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What is around the lines. first: the place of the first value."""
+
+    labels: Mapping[int, str]  # by place; those there is room for are written
+    first: int
+    last: int
+    low: float
+    high: float
+    left: int = 0  # cells in front of the lines; 0: as the numbers need
+    cursor: int | None = None
+    level: float | None = None  # a line across
+
+
+def draw_chart(lines: Sequence[Series], axes: Axes, width: int, height: int) -> Text:
+    """Lines in so many cells, the first one on top, without a legend."""
+    styles = list(dict.fromkeys([_GRID, *_styles(lines)]))
+    colours = {style: _FIRST + number for number, style in enumerate(styles)}
+    ticks, texts = value_ticks(axes.low, axes.high, max(2, min(6, height // 3)))
+    left = max(axes.left, max(map(cells, texts)) + 1)
+    plot = text_plot(width, height)
+    plot.xaxes(True, False)
+    plot.yaxes(True, False)
+    plot.xlim(axes.first - 0.5, axes.last + 0.5)
+    plot.ylim(min(axes.low, ticks[0]), max(axes.high, ticks[-1]))
+    plot.yticks(ticks, [text.rjust(left - 1) for text in texts])
+    places = _places(axes, width - left)
+    plot.xticks(places, [axes.labels.get(place, str(place)) for place in places])
+    if axes.level is not None:
+        plot.plot([axes.first - 0.5, axes.last + 0.5], [axes.level] * 2, marker="·", color=colours[_GRID])
+    if axes.cursor is not None and axes.first <= axes.cursor <= axes.last:
+        ends = [min(axes.low, ticks[0]), max(axes.high, ticks[-1])]
+        plot.plot([axes.cursor] * 2, ends, marker="│", color=colours[_GRID])
+    for line in reversed(lines):
+        for run in _runs(line.values, axes.first):
+            plot.plot(*zip(*run, strict=True), marker=CURVE, color=colours[line.style])
+    for line in reversed(lines):
+        for place, value in itertools.chain.from_iterable(_runs(line.values, axes.first)):
+            sign, style = (line.signs or {}).get(place, (line.sign, line.style))
+            plot.scatter([place], [value], marker=sign, color=colours[style])
+    return _coloured(str(plot.build()), {str(number): style for style, number in colours.items()})
+
+
+def legend(lines: Sequence[Series], width: int) -> Text:
+    """Each line's sign and name in its colour, in lines of so many cells."""
+    text, used = Text(), 0
+    for line in lines:
+        key = f"{line.sign} {line.label}"
+        if used and used + 3 + cells(key) > width:
+            text.append("\n")
+            used = 0
+        text.append("   " if used else "").append(key, line.style)
+        used += 3 * bool(used) + cells(key)
+    return text
+
+
+def signs(count: int) -> list[str]:
+    """So many signs of lines."""
+    return list(itertools.islice(itertools.cycle(SIGNS), count))
+
+
+def value_ticks(low: float, high: float, most: int) -> tuple[list[float], list[str]]:
+    """Round values around low and high, at most about so many, and how they are written: all with as many
+    digits behind the point."""
+    span = max(high - low, 1e-12)
+    power = floor(log10(span / most))
+    steps = (digit * 10.0**exponent for exponent in itertools.count(power) for digit in (1, 2, 5))
+    step = next(step for step in steps if ceil(high / step) - floor(low / step) <= most)
+    digits = max(0, -floor(log10(step) + 1e-9))
+    values = [number * step for number in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]
+    return values, [f"{value:.{digits}f}" for value in values]
+
+
+# -- inside ------------------------------------------------------------------------------------------------
+
+
+def _styles(lines: Sequence[Series]) -> Iterator[str]:
+    for line in lines:
+        yield line.style
+        yield from (style for _, style in (line.signs or {}).values())
+
+
+def _runs(values: Sequence[float | None], first: int) -> list[list[tuple[int, float]]]:
+    """The stretches without a gap."""
+    runs: list[list[tuple[int, float]]] = [[]]
+    for place, value in enumerate(values, start=first):
+        if value is not None and isfinite(value):
+            runs[-1].append((place, value))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def _places(axes: Axes, width: int) -> list[int]:
+    """Whole places that there is room to name."""
+    longest = max((cells(text) for text in axes.labels.values()), default=2)
+    most = max(2, width // (longest + 2))
+    places = range(axes.first, axes.last + 1)
+    return list(places if len(places) <= most else whole_ticks(axes.first, axes.last, most))
+
+
+def _coloured(drawn: str, styles: Mapping[str, str]) -> Text:
+    """plotext's escape codes as styles."""
+    text, style = Text(), ""
+    for number, piece in enumerate(_CODE.split(drawn)):
+        if number % 2:
+            style = styles.get(piece, "")
+        else:
+            text.append(piece, style)
+    text.rstrip()
+    lines = text.split("\n")
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
