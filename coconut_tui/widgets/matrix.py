@@ -164,7 +164,7 @@ def _name(matrix: Matrix, grid: Grid, place: int, numbered: bool) -> Text:
     room = grid.name - group - 4
     if place >= len(matrix.rows):
         count = len(matrix.hidden)
-        words = f"{count} out of reach" if grid.name > 15 else f"{count} unreached"
+        words = f"{count} out of reach" if grid.name > 15 else f"{count} beyond"
         return Text(fitted(words, grid.name), "dim")
     row = matrix.rows[place]
     before = matrix.rows[place - 1].group if place > grid.first_row else ""
