@@ -166,7 +166,7 @@ ACTIONS = (
     Action("matrix", "0", "matrix", "Show the thoughts as a matrix, or as rows", "View", switch_form),
     Action(
         "units",
-        "percent_sign",
+        "dollar_sign",
         "p, ln p, rank",
         "Show how likely tokens are as p, as ln p or by rank",
         "View",

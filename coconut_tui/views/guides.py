@@ -21,7 +21,7 @@ GUIDES = {  # of panes and screens; a view has its own
         "of the thought that is there. » is the word that decides the answer. As rows (0 switches), each "
         "thought has its likeliest tokens as bars: ● taken, ◉ selected, ○ still to come, ✎ edited. Several "
         "tokens of like size are a superposition. The curve is ln p(right) − ln p(wrong): above 0 right is "
-        "ahead. % shows p, ln p or ranks.",
+        "ahead. $ shows p, ln p or ranks.",
         "What a thought would say is not all that it carries, and a name that is read out of it need not be"
         " used. Only an edit shows whether the answer hangs on it: z, e and i. Shades grow with the root of the "
         "probability, so that small ones are seen: read the numbers. The curve compares two tokens that may "
