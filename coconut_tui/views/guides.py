@@ -15,16 +15,16 @@ class Guide:
 GUIDES = {  # of panes and screens; a view has its own
     "thoughts": Guide(
         "Thoughts",
-        "What each continuous thought would say through the LM head. As a matrix, a column is a thought and a row "
-        "a token: a graph's nodes by hops from the asked name (★ on a shortest path, ✓ right, ✗ wrong), so "
-        "that a breadth-first search is a diagonal; ▸ marks where it should stand, and the last row is the share "
-        "of the thought that is there. » is the word that decides the answer. As rows (0 switches), each "
+        "What each continuous thought would say through the LM head. As a matrix, a column is a thought and a "
+        "row a token: a graph's nodes by hops from the asked name (★ on a shortest path, ✓ right, ✗ wrong), so "
+        "that a breadth-first search is a diagonal; ▸ marks where it should stand, and the last row is the "
+        "share of the thought that is there. » is the word that decides the answer. As rows (0 switches), each "
         "thought has its likeliest tokens as bars: ● taken, ◉ selected, ○ still to come, ✎ edited. Several "
         "tokens of like size are a superposition. The curve is ln p(right) − ln p(wrong): above 0 right is "
         "ahead. $ shows p, ln p or ranks.",
         "What a thought would say is not all that it carries, and a name that is read out of it need not be"
-        " used. Only an edit shows whether the answer hangs on it: z, e and i. Shades grow with the root of the "
-        "probability, so that small ones are seen: read the numbers. The curve compares two tokens that may "
+        " used. Only an edit shows whether the answer hangs on it: z, e and i. Shades grow with the root of "
+        "the probability, so that small ones are seen: read the numbers. The curve compares two tokens that may "
         "both be next to impossible at this thought.",
     ),
     "prompt": Guide(
