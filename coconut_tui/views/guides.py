@@ -24,8 +24,8 @@ GUIDES = {  # of panes and screens; a view has its own
         "ahead. $ shows p, ln p or ranks.",
         "What a thought would say is not all that it carries, and a name that is read out of it need not be"
         " used. Only an edit shows whether the answer hangs on it: z, e and i. Shades grow with the root of "
-        "the probability, so that small ones are seen: read the numbers. The curve compares two tokens that may "
-        "both be next to impossible at this thought.",
+        "the probability, so that small ones are seen: read the numbers. The curve compares two tokens that "
+        "may both be next to impossible at this thought.",
     ),
     "prompt": Guide(
         "Prompt",
