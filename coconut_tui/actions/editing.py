@@ -8,7 +8,7 @@ from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.run.drafts import Workshop
-from coconut_tui.run.what_if import sweep_of
+from coconut_tui.run.what_if import strengths_of, sweep_of
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 
@@ -57,7 +57,7 @@ def sweep(app: ExplorerBase, argument: str) -> None:
     """An intervention at several strengths."""
     app.require_model()
     thought = 1 if "@" in argument else app.require_thought().index
-    _try(app, argument, sweep_of(argument, thought))
+    _try(app, argument, sweep_of(argument, thought), strengths_of(argument))
 
 
 def undo(app: ExplorerBase, argument: str) -> None:
@@ -72,13 +72,13 @@ def redo(app: ExplorerBase, argument: str) -> None:
     app.engine.redo()
 
 
-def _try(app: ExplorerBase, title: str, texts: Sequence[str]) -> None:
+def _try(app: ExplorerBase, title: str, texts: Sequence[str], strengths: Sequence[float] = ()) -> None:
     def closed(text: str | None) -> None:
         app.engine.forget(finding.WHAT_IF)
         if text is not None:
             app.engine.edit(text, 0)
 
-    screen = WhatIfScreen(title)
+    screen = WhatIfScreen(title, strengths)
     app.push_screen(screen, closed)
     finding.what_if(app.engine, title, texts, screen.show)
 

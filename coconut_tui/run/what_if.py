@@ -21,14 +21,23 @@ def sweep_of(text: str, thought: int) -> tuple[str, ...]:
 
     Where it does not say at which thoughts, it is at the given one. Raises CoconutError for no or a bad range.
     """
-    match = _RANGE.search(masked(text))
-    if match is None:
-        raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
+    match, places = _range_of(text), "" if "@" in masked(text) else f"@{thought}"
+    return tuple(
+        f"{text[: match.start()]}{strength:.4g}{text[match.end() :]}{places}" for strength in strengths_of(text)
+    )
+
+
+def strengths_of(text: str) -> tuple[float, ...]:
+    """The strengths that a sweep goes through. Raises CoconutError for no or a bad range."""
+    match = _range_of(text)
     low, high, count = float(match[1]), float(match[2]), int(match[3] or _USUAL_COUNT)
     if not 2 <= count <= MOST_VARIANTS:
         raise CoconutError(f"a sweep has 2 to {MOST_VARIANTS} strengths, not {count}")
-    places = "" if "@" in masked(text) else f"@{thought}"
-    return tuple(
-        f"{text[: match.start()]}{low + (high - low) * step / (count - 1):.4g}{text[match.end() :]}{places}"
-        for step in range(count)
-    )
+    return tuple(low + (high - low) * step / (count - 1) for step in range(count))
+
+
+def _range_of(text: str) -> re.Match[str]:
+    match = _RANGE.search(masked(text))
+    if match is None:
+        raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
+    return match

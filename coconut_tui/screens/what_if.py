@@ -1,5 +1,7 @@
 """The what-if table."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -11,19 +13,22 @@ from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.screens.dialog import SEARCHING
 from coconut_tui.widgets.text import plain_title
-from coconut_tui.widgets.tokens import (
-    chance_text,
-    end_of,
-    error_line,
-    place_headings,
-    place_note,
-    shortened,
-    verdict_mark,
-    with_marks,
+from coconut_tui.widgets.tokens import chance_text, place_note, with_marks
+from coconut_tui.widgets.variants import (
+    LOGIT_DIFFERENCE,
+    answer_text,
+    centred_bar,
+    difference_of,
+    place_heads,
+    sentence,
+    signed,
 )
 
-_CHANCE = 5  # cells of a probability
-_ALOUD = "; +5 words were said in front of one"
+_NARROW = 96  # columns below which a change has its bar and no number
+_LEAST_ANSWER, _LEAST_BAR = 10, 9  # cells
+_TALLEST = 4  # lines of a row where there is room
+_LEAST_CURVE, _BESIDE_CURVE = 11, 5  # lines of a sweep's curve, and those around table and curve
+_ALOUD = " +5: so many words were said in front."
 
 
 class WhatIfScreen(ModalScreen[str | None]):
@@ -33,94 +38,182 @@ class WhatIfScreen(ModalScreen[str | None]):
         *SEARCHING,
         Binding("question_mark,f1", "app.explain('what-if')", "help"),
         Binding("escape,q", "dismiss", "close"),
+        Binding("o", "order", "sort by effect"),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
     ]
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, strengths: Sequence[float] = ()) -> None:
+        """strengths: of a sweep, by row behind the first: what its curve is drawn over."""
         super().__init__()
-        self._title = title
+        self._title, self._strengths = title, tuple(strengths)
         self._table = WhatIf(title, ())
+        self._order: list[int] = []  # numbers of the variants, as they stand one below the other
+        self._by_effect = False
+        self._stale = False  # whether there is more than what is drawn
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide") as dialog:
+        with Vertical(classes="dialog full what-if") as dialog:
             dialog.border_title = plain_title(f"What if: {self._title}")
             dialog.border_subtitle = "enter makes a branch of it, escape closes"
-            yield DataTable(cursor_type="row")
+            yield DataTable(cursor_type="row", header_height=2)
             yield Static(id="what-if-state")
+            yield Static(id="what-if-curve")
         yield Footer()
 
     def on_mount(self) -> None:
-        """The columns."""
-        self._head()
+        """Draw, once it is known how much room there is."""
         self.query_one("#what-if-state", Static).update("trying …")
-        if self._table.variants:
-            self.show(self._table)
+        self.call_after_refresh(self._draw)
+
+    def on_resize(self) -> None:
+        """Columns and bars follow the size."""
+        self.call_after_refresh(self._draw)
 
     def show(self, table: WhatIf) -> None:
-        """Show what is known."""
+        """Show what is known. Of tables that come in fast the newest is drawn."""
         self._table = table
-        if not self.query("#what-if-state"):  # it is not there yet, or not any more
-            return
-        rows = self.query_one(DataTable)
-        row = rows.cursor_row
-        headings = self._head()
-        widest = max((cells(variant.text) for variant in table.variants), default=0)
-        chances = sum(max(_CHANCE, cells(heading)) for heading in headings)
-        columns_width = widest + len("changed") + chances + 2 * (3 + len(headings))
-        room = max(16, self.query_one(".dialog").scrollable_content_region.width - columns_width)
-        for variant in table.variants:
-            rows.add_row(*_cells(variant, room, len(headings)))
-        rows.move_cursor(row=row)
-        self._say(row)
-
-    def _head(self) -> list[str]:
-        """Write the columns anew; gives the headings of the probabilities."""
-        rows = self.query_one(DataTable)
-        headings = place_headings(self._table.place) or ["p"]
-        rows.clear(columns=True)
-        rows.add_columns("what", "answer", "changed", *map(with_marks, headings))
-        return headings
+        if not self._stale:
+            self._stale = True
+            self.call_later(self._draw)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Say why a row has no answer."""
+        """Say a row in words."""
         self._say(event.cursor_row)
-
-    def _say(self, row: int) -> None:
-        variants = self._table.variants
-        error = variants[row].error if row < len(variants) else ""
-        answered = sum(variant.said is not None for variant in variants)
-        aloud = _ALOUD if any(variant.aloud for variant in variants) else ""
-        note = f"changed compares answers alone{aloud}. {place_note(self._table.place)}".rstrip()
-        text = note if self._table.complete else f"trying … {answered} answered, escape stops"
-        self.query_one("#what-if-state", Static).update(error_line(error) if error else Text(text, "dim"))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Take a row; the first one changes nothing."""
-        if (
-            0 < event.cursor_row < len(self._table.variants)
-            and not self._table.variants[event.cursor_row].error
-        ):
-            self.dismiss(self._table.variants[event.cursor_row].text)
+        number = self._order[event.cursor_row] if event.cursor_row < len(self._order) else 0
+        if number and not self._table.variants[number].error:
+            self.dismiss(self._table.variants[number].text)
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor."""
         rows = self.query_one(DataTable)
         rows.move_cursor(row=rows.cursor_row + by)
 
+    def action_order(self) -> None:
+        """The rows by what they do to the logit difference, and back."""
+        self._by_effect = not self._by_effect
+        self._draw()
 
-def _cells(variant: Variant, room: int, columns: int) -> list[Text]:
-    """A row with so many columns of probabilities; room is for the answer."""
-    none = [Text()] * columns
-    if variant.error:
-        return [Text(variant.text), Text(shortened(variant.error, room), "dim"), Text("—"), *none]
-    if variant.said is None:
-        return [Text(variant.text), Text("…", "dim"), Text(), *none]
-    mark = verdict_mark(variant.said)
-    cut = shortened if variant.said.right is None else end_of  # the end of a known answer decides
-    answer = Text(cut(variant.said.answer or "nothing", room - len(mark))).append(mark)
-    aloud = f"  +{variant.aloud} word{'' if variant.aloud == 1 else 's'}" if variant.aloud else ""
-    answer.append(aloud if answer.cell_len + len(aloud) <= room else "", "dim")
-    changed = Text("≠ yes", "bold") if variant.changed else Text("= no", "dim")
-    chances = [Text(chance_text(chance)) for chance in variant.probabilities] or none
-    return [Text(variant.text), answer, changed, *chances]
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        self._stale = False
+        if not self.query("#what-if-state"):  # it is not there yet, or not any more
+            return
+        rows, table = self.query_one(DataTable), self._table
+        under = self._order[rows.cursor_row] if rows.cursor_row < len(self._order) else 0
+        self._order = self._ordered()
+        room = self.query_one(".dialog").scrollable_content_region
+        lines = 1 if self._strengths else max(1, min(_TALLEST, (room.height - 6) // max(1, len(self._order))))
+        columns = _Columns(table, room.width - 2)
+        rows.clear(columns=True)
+        for heading, width in columns.heads():
+            rows.add_column(heading, width=width)
+        for number in self._order:
+            rows.add_row(*columns.cells(table.variants[number], lines), height=lines)
+        if self._order:
+            rows.move_cursor(row=self._order.index(under) if under in self._order else 0)
+        self._say(rows.cursor_row)
+        self._draw_curve(room.width, room.height - len(self._order) - _BESIDE_CURVE)
+
+    def _ordered(self) -> list[int]:
+        """The run itself, then the rest: as asked for, or what goes farthest to the wrong answer first."""
+        table = self._table
+        order = range(len(table.variants))
+        if not self._by_effect:
+            return list(order)
+        shifts = [table.shift(variant) for variant in table.variants]
+        rest = sorted(order[1:], key=lambda number: (shifts[number] is None, shifts[number] or 0.0))
+        return [*order[:1], *rest]
+
+    def _say(self, row: int) -> None:
+        """The row under the cursor in words, then how the numbers are made or how far it has come."""
+        table = self._table
+        text = Text()
+        if row < len(self._order):
+            text.append_text(sentence(table, table.variants[self._order[row]])).append("\n")
+        answered = sum(variant.said is not None for variant in table.variants)
+        aloud = _ALOUD if any(variant.aloud for variant in table.variants) else ""
+        note = " ".join(filter(None, (difference_of(table.place), place_note(table.place))))
+        going_on = f"trying … {answered} answered, escape stops"
+        text.append(f"{note}{aloud}" if table.complete else going_on, "dim")
+        self.query_one("#what-if-state", Static).update(text)
+
+    def _draw_curve(self, width: int, height: int) -> None:
+        """The logit difference over a sweep's strengths, where there is room."""
+        variants = self._table.variants[1:]
+        points = [
+            (strength, variant.logit_difference)
+            for strength, variant in zip(self._strengths, variants, strict=False)
+            if variant.logit_difference is not None
+        ]
+        curve = self.query_one("#what-if-curve", Static)
+        curve.display = len(points) > 1 and height >= _LEAST_CURVE
+        if not curve.display:
+            return
+        from coconut_core.common.plots import Line, draw_lines
+
+        own = self._table.variants[0].logit_difference
+        xs = [strength for strength, _ in points]
+        lines = [Line(LOGIT_DIFFERENCE, xs, [difference for _, difference in points])]
+        lines += [] if own is None else [Line("nothing changed", xs, [own] * len(xs))]
+        figure = draw_lines(lines, self._title, "strength", f"{LOGIT_DIFFERENCE}, nats")
+        curve.update(Text(figure.panels[0].to_text(width, height - 3)))
+
+
+class _Columns:
+    """What stands in the columns of a table of a width, and how wide they are."""
+
+    def __init__(self, table: WhatIf, width: int) -> None:
+        self._table = table
+        self._heads = place_heads(table.place)
+        self._two = table.place is not None and len(table.place.words) > 1
+        self._what = min(36, max((cells(variant.text) for variant in table.variants), default=4))
+        self._chances = [max(5, cells(word)) for _, word in self._heads]
+        self._numbered = self._two and width >= _NARROW
+        fixed = [self._what, *self._chances, *([7] if self._two else []), *([7] if self._numbered else [])]
+        rest = width - sum(fixed) - 2 * (len(fixed) + 1 + self._two)
+        longest = max((answer_text(table, each, 200).cell_len for each in table.variants), default=0)
+        most = rest - _LEAST_BAR if self._two else rest
+        self._answer = max(_LEAST_ANSWER, min(max(longest, _LEAST_ANSWER), most) if self._two else most)
+        self._bar = max(_LEAST_BAR, rest - self._answer)
+        shifts = [table.shift(variant) for variant in table.variants]
+        self._most = max((abs(shift) for shift in shifts if shift is not None), default=0.0)
+
+    def heads(self) -> list[tuple[Text, int]]:
+        """The headings, in two lines, with the widths of the columns."""
+        heads = [(Text("\nwhat"), self._what), (Text("\nanswer"), self._answer)]
+        heads += [
+            (with_marks(f"{over}\n{word}"), width)
+            for (over, word), width in zip(self._heads, self._chances, strict=True)
+        ]
+        heads += [(Text("logit\ndiff."), 7)] if self._two else []
+        heads += [(Text("\nΔ"), 7)] if self._numbered else []
+        ends = "◂ wrong", "right ▸"
+        if self._two and (self._table.place is None or not self._table.place.judged):
+            ends = "◂ other", "own ▸"
+        space = self._bar - cells(ends[0]) - cells(ends[1])
+        scale = f"{ends[0]}{' ' * space}{ends[1]}" if space > 0 else ""
+        return heads + (
+            [(Text(f"Δ {LOGIT_DIFFERENCE}\n{scale}", no_wrap=True), self._bar)] if self._two else []
+        )
+
+    def cells(self, variant: Variant, lines: int) -> list[Text]:
+        """The cells of a row of so many lines."""
+        texts = [Text(variant.text), answer_text(self._table, variant, self._answer, lines)]
+        texts[1].no_wrap = lines == 1
+        chances = [Text(chance_text(chance)) for chance in variant.probabilities]
+        texts += chances or [Text()] * len(self._heads)
+        known, shift = variant.logit_difference, self._table.shift(variant)
+        own = variant is self._table.variants[0]
+        if self._two:
+            texts.append(Text("" if known is None else signed(known)))
+        if self._numbered:
+            texts.append(Text("" if shift is None or own else signed(shift)))
+        if self._two:
+            thick = lines - 1 if lines > 2 else lines
+            texts.append(centred_bar(shift, self._most, self._bar, thick) if known is not None else Text())
+        return texts
