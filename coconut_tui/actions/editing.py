@@ -8,8 +8,9 @@ from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.run.drafts import Workshop
-from coconut_tui.run.what_if import strengths_of, sweep_of
+from coconut_tui.run.what_if import grid_of, strengths_of, sweep_of
 from coconut_tui.screens.edit import EditScreen
+from coconut_tui.screens.grid import GridScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 
 
@@ -50,14 +51,30 @@ def what_if(app: ExplorerBase, argument: str) -> None:
     step = app.require_thought()
     if step.segment:
         raise CoconutError("what if is about the thoughts in front of the first word")
-    _try(app, f"thought {step.index}", ablations_of(step.index))
+    title = f"thought {step.index}"
+    _open(app, WhatIfScreen(title), title, ablations_of(step.index))
+
+
+def grid(app: ExplorerBase, argument: str) -> None:
+    """All ablations of all thoughts."""
+    app.require_model()
+    view = app.require_view()
+    in_first = [step for step in view.steps if step.kind == "thought" and step.segment == 0]
+    count = view.thoughts if view.mode == "thinking" and view.segment == 0 else len(in_first)
+    if not count:
+        raise CoconutError("this run takes no thoughts, so there is nothing to ablate: ] plans one")
+    meant = app.meant_thought
+    texts = grid_of(count)
+    begin = min(meant.index, count) if meant is not None and meant.segment == 0 else 1
+    _open(app, GridScreen(texts, begin), "every thought", [*texts.values()])
 
 
 def sweep(app: ExplorerBase, argument: str) -> None:
     """An intervention at several strengths."""
     app.require_model()
     thought = 1 if "@" in argument else app.require_thought().index
-    _try(app, argument, sweep_of(argument, thought), strengths_of(argument))
+    texts, strengths = sweep_of(argument, thought), strengths_of(argument)
+    _open(app, WhatIfScreen(argument, strengths), argument, texts)
 
 
 def undo(app: ExplorerBase, argument: str) -> None:
@@ -72,13 +89,14 @@ def redo(app: ExplorerBase, argument: str) -> None:
     app.engine.redo()
 
 
-def _try(app: ExplorerBase, title: str, texts: Sequence[str], strengths: Sequence[float] = ()) -> None:
+def _open(app: ExplorerBase, screen: WhatIfScreen | GridScreen, title: str, texts: Sequence[str]) -> None:
+    """Show interventions as they are tried; one that is chosen becomes a branch."""
+
     def closed(text: str | None) -> None:
         app.engine.forget(finding.WHAT_IF)
         if text is not None:
             app.engine.edit(text, 0)
 
-    screen = WhatIfScreen(title, strengths)
     app.push_screen(screen, closed)
     finding.what_if(app.engine, title, texts, screen.show)
 
@@ -104,6 +122,14 @@ ACTIONS = (
     ),
     Action(
         "what-if", "i", "what if", "Try every ablation of the selected thought, side by side", "Edit", what_if
+    ),
+    Action(
+        "grid",
+        "at",
+        "grid",
+        "Try every ablation at every thought: a grid of what each does to the answer",
+        "Edit",
+        grid,
     ),
     Action(
         "sweep",

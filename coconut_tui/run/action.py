@@ -49,6 +49,7 @@ def writes_nothing(key: str) -> bool:
 
 AnyAction = Action[Any]  # one that is only shown
 _SHOWN = {
+    "at": "@",
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",

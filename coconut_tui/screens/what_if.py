@@ -26,7 +26,7 @@ from coconut_tui.widgets.variants import (
 
 _NARROW = 96  # columns below which a change has its bar and no number
 _LEAST_ANSWER, _LEAST_BAR = 10, 9  # cells
-_TALLEST = 4  # lines of a row where there is room
+_TALLEST = 5  # lines of a row where there is room
 _LEAST_CURVE, _BESIDE_CURVE = 11, 5  # lines of a sweep's curve, and those around table and curve
 _ALOUD = " +5: so many words were said in front."
 
@@ -137,7 +137,8 @@ class WhatIfScreen(ModalScreen[str | None]):
             text.append_text(sentence(table, table.variants[self._order[row]])).append("\n")
         answered = sum(variant.said is not None for variant in table.variants)
         aloud = _ALOUD if any(variant.aloud for variant in table.variants) else ""
-        note = " ".join(filter(None, (difference_of(table.place), place_note(table.place))))
+        wide = self.size.width >= _NARROW
+        note = " ".join(filter(None, (difference_of(table.place), place_note(table.place) if wide else "")))
         going_on = f"trying … {answered} answered, escape stops"
         text.append(f"{note}{aloud}" if table.complete else going_on, "dim")
         self.query_one("#what-if-state", Static).update(text)
@@ -176,7 +177,8 @@ class _Columns:
         self._numbered = self._two and width >= _NARROW
         fixed = [self._what, *self._chances, *([7] if self._two else []), *([7] if self._numbered else [])]
         rest = width - sum(fixed) - 2 * (len(fixed) + 1 + self._two)
-        longest = max((answer_text(table, each, 200).cell_len for each in table.variants), default=0)
+        answered = [each for each in table.variants if each.said is not None]
+        longest = max((answer_text(table, each, 200).cell_len for each in answered), default=0)
         most = rest - _LEAST_BAR if self._two else rest
         self._answer = max(_LEAST_ANSWER, min(max(longest, _LEAST_ANSWER), most) if self._two else most)
         self._bar = max(_LEAST_BAR, rest - self._answer)

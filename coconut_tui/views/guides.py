@@ -53,15 +53,28 @@ GUIDES = {  # of panes and screens; a view has its own
     ),
     "what-if": Guide(
         "What if",
-        "The answer with each intervention alone, everything else as in this branch; changed compares the "
-        "answers, not the words in front of them. The columns p are read at one place in every row: the "
-        "answer prefix and the words that both answers begin with are put behind the thoughts, and p is how "
-        "likely the right name and the wrong one are next. Where these are not known, the answer with nothing "
-        "changed and the commonest other one stand in for them; where no answer differs, p is of the word that "
-        "it was least sure of. Enter makes a branch of a row.",
+        "The answer with each intervention alone, everything else as in this branch; ≠ marks another "
+        "answer than with nothing changed, whatever words stand in front of it. All numbers are read at "
+        "one place in every row: the answer prefix and the words that both answers begin with are put "
+        "behind the thoughts; p is how likely the right name and the wrong one are next, the logit "
+        "difference is log p of the one minus log p of the other, and the bar how far it moves against the "
+        "run with nothing changed: to the left towards the wrong name. Where these are not known, the "
+        "answer with nothing changed and the commonest other one stand in for them; where no answer "
+        "differs, p is of the word that it was least sure of. o sorts the rows by effect, enter makes a "
+        "branch of one. A sweep has a curve over its strengths besides.",
         "An answer that stays need not mean that the thought is not used: the others may carry the same. "
         "One that changes may change because the model never met such a vector; mean, twin and random are "
         "closer to what it knows than zero and noise.",
+    ),
+    "grid": Guide(
+        "What if: every ablation at every thought",
+        "A row for each ablation, a column for each thought: how far that ablation alone moves the logit "
+        "difference (log p of the right name minus log p of the wrong one, in nats) against the run as it "
+        "is. A stronger shade is a larger move, the sign says which way; ✗ marks a right answer that "
+        "becomes wrong. Below, the cell under the cursor in words. Enter makes a branch of it.",
+        "A column that stays pale can still be needed: where two thoughts carry the same, taking one away "
+        "changes nothing. A dark row of zero or noise alone says that the model was disturbed; look "
+        "whether mean, random and twin say the same. And it is one question: coconut controls asks many.",
     ),
     "edit": Guide(
         "Edit",

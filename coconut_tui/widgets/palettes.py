@@ -35,6 +35,7 @@ def palette_theme(name: str, dark: bool, ground: str = "") -> Theme:
     return Theme(
         {
             **{f"coconut.shade.{level}": _shade(bar, level, below) for level in range(1, SHADES)},
+            **{f"coconut.loss.{level}": _shade(marks["wrong"], level, below) for level in range(1, SHADES)},
             "coconut.bar": _text(bar),
             "coconut.bar.bold": f"bold {_text(bar)}",
             "coconut.edit": _text(edit),

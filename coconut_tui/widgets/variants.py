@@ -20,12 +20,12 @@ from coconut_tui.widgets.tokens import (
 LOGIT_DIFFERENCE = "logit difference"
 
 
-def signed(value: float | None) -> str:
-    """A logit difference, or a change of one, with its sign and two digits; a dash where it is not known."""
+def signed(value: float | None, digits: int = 2) -> str:
+    """A logit difference, or a change of one, with its sign; a dash where it is not known."""
     if value is None:
         return "–"
-    text = f"{value:+.2f}"
-    return "±0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"±{text[1:]}"
 
 
 def centred_bar(shift: float | None, most: float, width: int, lines: int = 1) -> Text:
@@ -56,7 +56,7 @@ def answer_text(table: WhatIf, variant: Variant, room: int, lines: int = 1) -> T
     cut = shortened if said.right is None else end_of  # the end of a known answer decides
     flip = table.flip(variant)
     style = WRONG_STYLE if flip is False else RIGHT_STYLE if flip else "bold" if variant.changed else ""
-    text = Text(sign, "bold" if variant.changed else "dim")
+    text = Text().append(sign, "bold" if variant.changed else "dim")
     text.append(cut(answer, space), style).append_text(mark)
     if variant.aloud:
         aloud = f" +{variant.aloud}"
@@ -82,7 +82,7 @@ def difference_of(place: DecidingPlace | None) -> str:
 
 def sentence(table: WhatIf, variant: Variant) -> Text:
     """A variant in words: what is said, how likely the right word and the wrong one are, and what has moved."""
-    text = Text(f"{variant.text}: ", "bold")
+    text = Text().append(f"{variant.text}: ", "bold")
     if variant.error:
         return text.append_text(error_line(variant.error))
     if variant.said is not None:
