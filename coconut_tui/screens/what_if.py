@@ -208,7 +208,7 @@ class _Columns:
         texts = [Text(variant.text), answer_text(self._table, variant, self._answer, lines)]
         texts[1].no_wrap = lines == 1
         chances = [Text(chance_text(chance)) for chance in variant.probabilities]
-        texts += chances or [Text()] * len(self._heads)
+        texts += (chances or [Text()] * len(self._heads))[: len(self._heads)]
         known, shift = variant.logit_difference, self._table.shift(variant)
         own = variant is self._table.variants[0]
         if self._two:
