@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from textual.command import CommandPalette
 from textual.containers import ScrollableContainer
 from textual.widget import Widget
 from textual.widgets import Tabs
@@ -11,10 +12,11 @@ from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.screens.jump import Go, JumpScreen, Target
 from coconut_tui.screens.search import SearchScreen, following
-from coconut_tui.views import VIEWS
+from coconut_tui.views import VIEWS, all_views
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.searching import Lines, lines_of
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.view_tabs import ViewTabs
 
 ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
 FAR = 1_000_000  # lines; more than any pane has
@@ -82,20 +84,33 @@ def next_pane(app: ExplorerBase, argument: str) -> None:
 
 
 def jump(app: ExplorerBase, argument: str) -> None:
-    """A letter for every pane and every row in sight; a digit for a view."""
+    """A letter for everything in sight that can be gone to, and the key of each view."""
+    if isinstance(app.screen, JumpScreen):
+        app.screen.dismiss(None)
+        return
+    if isinstance(app.screen, SearchScreen | CommandPalette) or app.is_opening:
+        return
 
     def closed(go: Go | None) -> None:
         if go is not None:
             go()
 
-    panes = [app.query_one(f"#{name}") for name in ACROSS]
-    visible = [pane for pane in panes if pane.region]
-    targets = [Target(pane.region, partial(app.focus_pane, str(pane.id))) for pane in visible]
-    for pane in visible:
-        for rows in pane.query(RowsView) if not isinstance(pane, RowsView) else (pane,):
+    fields = [field for field in app.screen.query(Widget) if field.focusable and field.region]
+    targets = [Target(_frame(field).region, field.focus) for field in fields]
+    views: dict[str, Go] = {}
+    if len(app.screen_stack) == 1:
+        for rows in (field for field in fields if isinstance(field, RowsView)):
             targets += [Target(region, partial(_select, app, rows, key)) for region, key in rows.in_sight()]
-    views = {view.key: partial(app.show_view, view.name) for view in VIEWS}
-    app.push_screen(JumpScreen(targets, views), closed)
+        views = {view.key: partial(app.show_view, view.name) for view in VIEWS}
+    places = [place for tabs in app.screen.query(ViewTabs) if tabs.region for place in tabs.places()]
+    marks = {all_views()[name].key: region for name, region in places if name in all_views()}
+    app.push_screen(JumpScreen(targets, views, marks), closed)
+
+
+def _frame(field: Widget) -> Widget:
+    """The pane that a field is in, or else the field."""
+    panes = (node for node in field.ancestors_with_self if isinstance(node, Widget) and node.has_class("pane"))
+    return next(panes, field)
 
 
 def search(app: ExplorerBase, argument: str) -> None:
@@ -169,5 +184,12 @@ ACTIONS = (
     Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),
     Action("next-pane", "v", "next pane", "In a narrow terminal, show the next pane", "Move", next_pane),
     Action("search", "slash", "search", "Search in the pane that has the focus", "Move", search, "[WORDS]"),
-    Action("jump", "ctrl+o", "jump", "Show letters at panes and rows, and go to the one pressed", "Move", jump),
+    Action(
+        "jump",
+        "ctrl+o",
+        "jump",
+        "Show a letter at each pane, row and field, and go there",
+        "Move",
+        jump,
+    ),
 )

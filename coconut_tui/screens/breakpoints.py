@@ -24,7 +24,7 @@ class BreakpointsScreen(ModalScreen[bool]):
         Binding("a", "add", "add"),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
-        Binding("escape,B,q", "leave", "close"),
+        Binding("escape,B,q,ctrl+s", "leave", "close"),
     ]
 
     def __init__(

@@ -23,6 +23,7 @@ class CommandScreen(ModalScreen[str | None]):
     BINDINGS = [
         Binding("escape", "dismiss", "cancel", priority=True),
         Binding("tab", "complete", "complete", priority=True),
+        Binding("ctrl+s", "confirm", "run", priority=True),
     ]
 
     def __init__(self, text: str, error: str, complete: Callable[[str], Sequence[Completion]]) -> None:
@@ -33,10 +34,10 @@ class CommandScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="command"):
             yield Static(id="completions")
+            yield Static(id="command-error")
             with Horizontal(id="command-line"):
                 yield Label(":")
                 yield Input(self._text, compact=True, select_on_focus=False)
-            yield Static(id="command-error")
 
     def on_mount(self) -> None:
         """Begin behind what is there."""
@@ -52,8 +53,12 @@ class CommandScreen(ModalScreen[str | None]):
             self.query_one("#command-error", Static).update(_HINT)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter takes the line, too."""
+        self.action_confirm()
+
+    def action_confirm(self) -> None:
         """Take the line."""
-        self.dismiss(event.value.strip() or None)
+        self.dismiss(self.query_one(Input).value.strip() or None)
 
     def action_complete(self) -> None:
         """Write as much as is certain."""

@@ -24,8 +24,12 @@ class Target:
 class JumpScreen(ModalScreen[Go | None]):
     """Gives how to go to the target whose letter was pressed, or what else a key stands for."""
 
-    def __init__(self, targets: Sequence[Target], keys: Mapping[str, Go]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], keys: Mapping[str, Go], marks: Mapping[str, Region] | None = None
+    ) -> None:
+        """keys: what else a key stands for; marks: where on screen such a key is shown."""
         super().__init__()
+        self._marks = marks or {}
         self._targets = dict(zip(ascii_letters, targets, strict=False))
         self._keys = keys
 
@@ -33,6 +37,10 @@ class JumpScreen(ModalScreen[Go | None]):
         for letter, target in self._targets.items():
             label = Label(f" {letter} ", classes="jump")
             label.absolute_offset = Offset(target.region.right - 4, target.region.y)
+            yield label
+        for key, region in self._marks.items():
+            label = Label(key, classes="jump mark")
+            label.absolute_offset = region.offset
             yield label
 
     def on_key(self, event: events.Key) -> None:

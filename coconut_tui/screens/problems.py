@@ -42,6 +42,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("up", "cursor(-1)", "up", show=False, priority=True),
         Binding("pagedown", "cursor(10)", "down", show=False, priority=True),
         Binding("pageup", "cursor(-10)", "up", show=False, priority=True),
+        Binding("ctrl+s", "confirm", "open", priority=True),
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
         Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),
         Binding("f1", "app.explain('problems')", "help", priority=True),
@@ -115,6 +116,10 @@ class ProblemsScreen(ModalScreen[int | None]):
         self.show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter opens, too."""
+        self.action_confirm()
+
+    def action_confirm(self) -> None:
         """Open the problem under the cursor."""
         place = self.query_one(OptionList).highlighted
         if place is not None and place < len(self._numbers):

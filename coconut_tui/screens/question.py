@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static, TextArea
 
+from coconut_core.common.errors import CoconutError
+from coconut_tui.widgets.outside import editor_command, written_outside
 from coconut_tui.widgets.tokens import error_line
 
 
@@ -17,6 +19,7 @@ class QuestionScreen(ModalScreen[None]):
 
     BINDINGS = [
         Binding("ctrl+s,f2", "ask", "ask", priority=True),
+        Binding("ctrl+g", "outside", "in your editor", priority=True),
         Binding("up", "go(-1)", "earlier questions", show=False, priority=True),
         Binding("down", "go(1)", "later questions", show=False, priority=True),
         Binding("escape", "dismiss", "cancel", priority=True),
@@ -69,6 +72,22 @@ class QuestionScreen(ModalScreen[None]):
             area.action_cursor_up()
         else:
             area.action_cursor_down()
+
+    def action_outside(self) -> None:
+        """Write it in the editor that VISUAL or EDITOR names; it is not asked yet."""
+        area = self.query_one(TextArea)
+        try:
+            command = editor_command()
+            with self.app.suspend():
+                written = written_outside(area.text, command)
+        except SuspendNotSupported:
+            self.refuse("there is no terminal here to lend to an editor")
+        except CoconutError as error:
+            self.refuse(str(error))
+        else:
+            area.text = written
+            area.move_cursor(area.document.end)
+            self.query_one("#refused", Static).update(Text())
 
     def action_ask(self) -> None:
         """Ask the question as it stands, without the space around it."""

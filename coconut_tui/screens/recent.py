@@ -23,6 +23,7 @@ class RecentScreen(ModalScreen[str | None]):
     BINDINGS = [
         Binding("down", "cursor(1)", "down", show=False, priority=True),
         Binding("up", "cursor(-1)", "up", show=False, priority=True),
+        Binding("ctrl+s", "confirm", "open", priority=True),
         Binding("escape", "dismiss", "leave", priority=True),
     ]
 
@@ -47,7 +48,8 @@ class RecentScreen(ModalScreen[str | None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """List all."""
+        """List all; the list keeps its height while it is filtered."""
+        self.query_one(OptionList).styles.height = max(1, len(self._items))
         self._show("")
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -55,8 +57,12 @@ class RecentScreen(ModalScreen[str | None]):
         self._show(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter takes it, too."""
+        self.action_confirm()
+
+    def action_confirm(self) -> None:
         """Take what the cursor stands on, else what was written."""
-        place, text = self.query_one(OptionList).highlighted, event.value.strip()
+        place, text = self.query_one(OptionList).highlighted, self.query_one(Input).value.strip()
         if place is not None:
             self.dismiss(self._matches[place])
         elif self._new and text:

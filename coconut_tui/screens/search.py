@@ -21,6 +21,7 @@ class SearchScreen(ModalScreen[str]):
     BINDINGS = [
         Binding("down", "go(1)", "next", priority=True),
         Binding("up", "go(-1)", "previous", priority=True),
+        Binding("ctrl+s", "stay", "stay", priority=True),
         Binding("escape", "leave", "back", priority=True),
     ]
 
@@ -45,6 +46,10 @@ class SearchScreen(ModalScreen[str]):
         self._go(next((place for place in matches if place >= self._start), matches[0] if matches else None))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter stays, too."""
+        self.action_stay()
+
+    def action_stay(self) -> None:
         """Stay there."""
         self.dismiss(self._words)
 

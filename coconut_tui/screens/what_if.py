@@ -39,6 +39,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         Binding("question_mark,f1", "app.explain('what-if')", "help"),
         Binding("escape,q", "dismiss", "close"),
         Binding("o", "order", "sort by effect"),
+        Binding("ctrl+s", "confirm", "make a branch"),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
     ]
@@ -76,6 +77,10 @@ class WhatIfScreen(ModalScreen[str | None]):
         if not self._stale:
             self._stale = True
             self.call_later(self._draw)
+
+    def action_confirm(self) -> None:
+        """Take the row under the cursor, as enter does."""
+        self.query_one(DataTable).action_select_cursor()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Say a row in words."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.widget import Widget
 
@@ -46,6 +46,16 @@ class ViewTabs(Widget):
             lines[-1].append((name, label))
             room -= len(label) + _BETWEEN
         return lines
+
+    def places(self) -> list[tuple[str, Region]]:
+        """Where on screen each name stands."""
+        places, here = [], self.content_region
+        for y, line in enumerate(self.lines(self.size.width)):
+            x = 0
+            for name, label in line:
+                places.append((name, Region(here.x + x, here.y + y, len(label), 1)))
+                x += len(label) + _BETWEEN
+        return places
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the labels take."""

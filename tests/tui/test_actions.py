@@ -23,10 +23,12 @@ from coconut_tui.screens.jump import JumpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.what_if import WhatIfScreen
+from coconut_tui.views import VIEWS
 from coconut_tui.widgets.branches import BranchTree
 from coconut_tui.widgets.dials import Dial
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.view_tabs import ViewTabs
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, steps_taken, typed, until
 
 
@@ -187,6 +189,25 @@ async def test_edit_from_the_menu_with_preview_and_dials(checkpoint: Path) -> No
         await settled(pilot)
         assert [step.edit for step in app.view.steps] == ["scale 0", "noise 0"]
         assert app.view.tree.here.done == "scale 0@1; noise@2"
+
+
+async def test_a_jump_reaches_the_fields_of_a_dialog(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "e")
+        screen = app.screen
+        assert isinstance(screen, EditScreen)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda app: isinstance(app.screen, JumpScreen))
+        fields = [field for field in screen.query("*") if field.focusable and field.region]
+        assert [type(field) for field in fields[:3]] == [Input, OptionList, Dial]
+        letters = [str(label.render()).strip() for label in app.screen.query(".jump")]
+        assert letters == list("abcdefgh"[: len(fields)])
+        await pilot.press("c")
+        assert app.screen is screen
+        await until(pilot, lambda app: screen.focused is fields[2])
+        await pilot.press("ctrl+o", "ctrl+o")
+        assert app.screen is screen, "once more takes it away"
 
 
 @pytest.mark.drives("what-if", "sweep")
@@ -379,7 +400,9 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert isinstance(app.screen, JumpScreen)
         labels = {str(label.render()).strip(): label for label in app.screen.query(".jump")}
         rows = len(app.query_one(ThoughtsPane).in_sight())
-        assert len(labels) == 4 + 1 + rows, "panes, the branch, steps"
+        assert len(labels) == 4 + 1 + rows + len(VIEWS), "panes, the branch, steps, views"
+        tabs = app.query_one(ViewTabs)
+        assert labels["4"].region.offset in [region.offset for _, region in tabs.places()]
         await pilot.press("b")
         assert app.focused_pane == "branches"
         await pilot.press("ctrl+o", "6")
