@@ -128,6 +128,7 @@ class Explorer(ExplorerBase):
         for problem in views.TABLE.problems():
             self.tell_error(problem)
         self._thoughts_pane = self.query_one(ThoughtsPane)
+        self.arrange_panes()
         self._thoughts_pane.focus()
         self._keys_first.start()
         self._draw()
@@ -270,6 +271,8 @@ class Explorer(ExplorerBase):
         if not self._has_panes:
             return
         self._pace.begin()
+        view = self.view
+        self.arrange_for(*(() if view is None else (view.question, len(view.tree.branches))))
         self.draw_question(self.view, self.facts)
         self.query_one(BranchesPane).show(self.view)
         self._draw_selected()
@@ -278,7 +281,7 @@ class Explorer(ExplorerBase):
 
     def _draw_selected(self) -> None:
         self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts, self.dials)
-        self.draw_inspect()
+        self.draw_views()
         self.keeper.note_screen(self.selected, self.breakpoints, self.problems.answered)
 
     @property

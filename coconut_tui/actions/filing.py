@@ -45,7 +45,7 @@ def write_picture(app: ExplorerBase, argument: str) -> None:
     """The view that has the focus as a picture or a text."""
     path = user_path(argument)
     _refuse_existing(path)
-    text = pane_text(app.query_one(f"#{app.focused_pane}"))
+    text = pane_text(app.pane(app.focused_pane))
     if path.suffix == ".svg":
         content = picture(text, app.focused_view, app.colours, dark=app.current_theme.dark)
     elif path.suffix == ".txt":
@@ -71,7 +71,7 @@ def copy(app: ExplorerBase, argument: str) -> None:
         app.use_trace("copying", lambda trace: _copy(app, what, trace.json_text()))
         return
     if what == "view":
-        _copy(app, app.focused_view, pane_text(app.query_one(f"#{app.focused_pane}")).plain)
+        _copy(app, app.focused_view, pane_text(app.pane(app.focused_pane)).plain)
     elif what == "question":
         _copy(app, what, app.require_view().question)
     elif what == "answer":

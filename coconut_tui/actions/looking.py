@@ -10,7 +10,6 @@ from coconut_tui.run.lookups import MATRIX, MOST_PINS, ROWS, SCALES, TEMPERATURE
 from coconut_tui.views import TABLE, VIEWS
 from coconut_tui.views import lens as lens_view
 from coconut_tui.views import lines as lines_view
-from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.view import View
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.token_marks import PIN_SIGNS
@@ -52,7 +51,7 @@ def zoom(app: ExplorerBase, argument: str) -> None:
 
 def pin(app: ExplorerBase, argument: str) -> None:
     """Draw a line for a token, or take its line away."""
-    sight = app.query_one(InspectPane).sight
+    sight = app.sight
     dials, token = app.dials, argument or _token_in_question(app)
     if token in dials.pins:
         dials = dials.without_pin(token)
@@ -71,7 +70,7 @@ def pin(app: ExplorerBase, argument: str) -> None:
 
 def _token_in_question(app: ExplorerBase) -> str:
     """The likeliest token of the selected step, or of the lens's cell under the cursor."""
-    sight = app.query_one(InspectPane).sight
+    sight = app.sight
     if sight.step is None:
         raise CoconutError("there is no step to pin a token of: take one (s), or write :pin and the token")
     cell = lens_view.cell(sight) if app.shown_view == "lens" else None

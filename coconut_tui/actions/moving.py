@@ -5,11 +5,11 @@ from functools import partial
 from textual.command import CommandPalette
 from textual.containers import ScrollableContainer
 from textual.widget import Widget
-from textual.widgets import Tabs
 
 from coconut_core.common.errors import CoconutError
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
+from coconut_tui.run.layouts import PANES
 from coconut_tui.screens.jump import Go, JumpScreen, Target
 from coconut_tui.screens.search import SearchScreen, following
 from coconut_tui.views import VIEWS, all_views
@@ -18,7 +18,6 @@ from coconut_tui.widgets.searching import Lines, lines_of
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.view_tabs import ViewTabs
 
-ACROSS = ("prompt", "branches", "thoughts", "inspect")  # panes from left to right
 FAR = 1_000_000  # lines; more than any pane has
 
 
@@ -80,7 +79,7 @@ def choose(app: ExplorerBase, argument: str) -> None:
 
 def next_pane(app: ExplorerBase, argument: str) -> None:
     """The next pane in a narrow terminal."""
-    app.query_one("#pane-tabs", Tabs).action_next_tab()
+    app.focus_pane(PANES[(PANES.index(app.front) + 1) % len(PANES)])
 
 
 def jump(app: ExplorerBase, argument: str) -> None:
@@ -137,7 +136,7 @@ def search_on(app: ExplorerBase, by: int) -> None:
 def _lines_in_front(app: ExplorerBase) -> Lines:
     select = partial(_select, app)
     in_panes = len(app.screen_stack) == 1
-    within: Widget = app.query_one(f"#{app.focused_pane}") if in_panes else app.screen
+    within: Widget = app.pane(app.focused_pane) if in_panes else app.screen
     focused = app.focused if app.focused is not None and within in app.focused.ancestors_with_self else None
     lines = lines_of(focused, select) or lines_of(within, select)
     if lines is None:
@@ -166,8 +165,9 @@ def _move_rows(app: ExplorerBase, rows: RowsView, by: int) -> None:
 
 def _focus_neighbour(app: ExplorerBase, by: int) -> None:
     """The pane on one side; in a narrow terminal it comes to the front."""
-    here = ACROSS.index(app.focused_pane)
-    app.focus_pane(ACROSS[min(max(here + by, 0), len(ACROSS) - 1)])
+    panes = app.panes_in_order
+    here = panes.index(app.focused_pane) if app.focused_pane in panes else 0
+    app.focus_pane(panes[min(max(here + by, 0), len(panes) - 1)])
 
 
 ACTIONS = (

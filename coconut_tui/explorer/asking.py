@@ -32,7 +32,8 @@ class Questions:
         return asked.values()
 
     def answered(self, ask: Ask) -> None:
-        """The engine has answered."""
+        """The engine has answered, whatever was thought of it."""
+        self._stopped.discard(ask)
         if self._open.get(ask.kind) == ask:
             del self._open[ask.kind]
 

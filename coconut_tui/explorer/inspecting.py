@@ -1,4 +1,4 @@
-"""What the inspect pane shows, and what it asks of the engine."""
+"""What the views on screen show, and what they ask of the engine."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,13 +11,16 @@ from coconut_core.records.trace import StepRecord
 from coconut_tui.engine import Engine
 from coconut_tui.explorer.asking import Questions
 from coconut_tui.explorer.panes import PanedApp
+from coconut_tui.explorer.titles import thoughts_title, view_facts, view_title
 from coconut_tui.run.lookups import Answers, Ask, Attention, Dials, Failed, Found
 from coconut_tui.run.state import RECORDED_TOKENS, ModelFacts, RunView
 from coconut_tui.views import attention
-from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.painting import painting
+from coconut_tui.views.pane import ViewPane
 from coconut_tui.views.view import Sight
+from coconut_tui.widgets.framed import retitle
 from coconut_tui.widgets.prompt import PromptPane
+from coconut_tui.widgets.thoughts import ThoughtsPane
 
 _PAUSE = 0.08  # seconds without another question before one is asked
 _FRAME = 0.8  # seconds that a thought is shown in the animation
@@ -48,10 +51,11 @@ class InspectingApp(PanedApp):
 
     # -- what is shown -------------------------------------------------------------------------------------
 
-    def draw_inspect(self) -> None:
-        """Draw the inspect pane, and paint the prompt with the attention."""
+    @property
+    def sight(self) -> Sight:
+        """What views draw, whatever room they have."""
         prompt = self.query_one(PromptPane)
-        sight = Sight(
+        return Sight(
             self.view,
             self.facts,
             self.selected,
@@ -60,8 +64,18 @@ class InspectingApp(PanedApp):
             self._answer,
             prompt_painted=lambda: prompt.painted,
         )
-        self._paint(prompt, sight)
-        self.query_one(InspectPane).show(sight)
+
+    def draw_views(self) -> None:
+        """Draw the views that are on screen, paint the prompt with the attention, and tell on frames."""
+        sight, inspected = self.sight, self.inspected
+        self._paint(self.query_one(PromptPane), sight)
+        retitle(self.query_one(ThoughtsPane), thoughts_title(sight))
+        for pane in self.views_in_sight:
+            view, is_inspected = pane.view, pane.view.name == inspected
+            caption = self._caption if view.name == "graph" else ""
+            facts = caption or view_facts(sight, view, is_inspected)
+            retitle(pane, view_title(sight, view, is_inspected), facts)
+            pane.show(sight)
 
     def _paint(self, prompt: PromptPane, sight: Sight) -> None:
         """Until the attention of another step is known, the prompt stays painted with that of the last one,
@@ -106,10 +120,10 @@ class InspectingApp(PanedApp):
         return next((step for step in meant if step.kind == "thought"), None)
 
     def show_view(self, name: str) -> None:
-        """Bring a view of the inspect pane to the front; what was stopped is asked again."""
+        """Bring a view to the front; what was stopped is asked again."""
         self._questions.begin_again()
         super().show_view(name)
-        self.draw_inspect()
+        self.draw_views()
         self.draw_keys()
 
     def action_look_at(self, number: int, layer: int) -> None:
@@ -133,7 +147,7 @@ class InspectingApp(PanedApp):
 
     # -- asking --------------------------------------------------------------------------------------------
 
-    def on_inspect_pane_wants(self, message: InspectPane.Wants) -> None:
+    def on_view_pane_wants(self, message: ViewPane.Wants) -> None:
         """Ask for what a view needs."""
         self.want(message.ask)
 
@@ -149,13 +163,13 @@ class InspectingApp(PanedApp):
         """Keep an answer, and show it."""
         self._answers.keep(ask, answer)
         self._questions.answered(ask)
-        self.draw_inspect()
+        self.draw_views()
 
     def note_idle(self) -> None:
         """The engine has nothing to do: a question without an answer has been stopped."""
         if self._questions.open and not self.engine.busy:
             self._questions.stop_open()
-            self.draw_inspect()
+            self.draw_views()
 
     def _ask(self) -> None:
         self._pause = None
@@ -178,15 +192,15 @@ class InspectingApp(PanedApp):
         if not thoughts:
             raise CoconutError("there is no thought to play yet: take some with t")
         self.show_view("graph")
-        self._show_step(thoughts[0])
         self._film = self.set_interval(_FRAME, self._next_frame)
+        self._show_step(thoughts[0])
 
     def stop_playing(self) -> None:
         """Stay where the animation is."""
         if self._film is not None:
             self._film.stop()
             self._film = None
-            self._caption()
+            self.draw_views()
 
     def on_key(self, event: events.Key) -> None:
         """While the animation goes on a key stops it, and does nothing else."""
@@ -204,13 +218,12 @@ class InspectingApp(PanedApp):
     def _show_step(self, number: int) -> None:
         self.selected = number
         self._draw()
-        self._caption()
 
-    def _caption(self) -> None:
+    @property
+    def _caption(self) -> str:
         thoughts = self._thoughts()
         place = thoughts.index(self.selected) + 1 if self.playing and self.selected in thoughts else 0
-        caption = f"▶ {place}/{len(thoughts)} · any key stops" if self.playing else ""
-        self.query_one(InspectPane).border_subtitle = caption
+        return f"▶ {place}/{len(thoughts)} · any key stops" if self.playing else ""
 
     def _thoughts(self) -> list[int]:
         steps = () if self.view is None else self.view.steps

@@ -1,21 +1,38 @@
-"""The panes of the explorer's screen: which has the focus, and which is in front where one has room."""
+"""The panes of the explorer's screen: which are there, which has the focus, and which is in front where one has
+room."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from rich.text import Text
 from rich.theme import Theme as RichTheme
 from textual.app import App, ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.widget import Widget
-from textual.widgets import Tab, Tabs
 
-from coconut_core.common.errors import visible
+from coconut_core.common.errors import CoconutError, visible
+from coconut_tui.explorer.arranged import Panes
 from coconut_tui.run.action import AnyAction
+from coconut_tui.run.layouts import (
+    AUTO,
+    BUILT_IN,
+    NARROW,
+    PANES,
+    Columns,
+    Place,
+    alone,
+    first_view,
+    fitting,
+    names,
+    places,
+    with_inspect,
+    without,
+)
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.views.inspect import InspectPane
+from coconut_tui.views import all_views
+from coconut_tui.views.pane import ViewPane, pane_id
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.keys import KeysLine
@@ -24,8 +41,12 @@ from coconut_tui.widgets.prompt import PromptPane, question_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.view_tabs import ViewTabs
 
-PANES = ("thoughts", "inspect", "branches", "prompt")  # in a narrow terminal, as tabs
+_FEWEST_BRANCHES = 3  # that there is room for
+_BELOW_BRANCHES, _BELOW_PROMPT = 6, 6  # lines of facts and of the frame
+_FRAME = 5  # cells of a pane's frame, its margin and its scrollbar
+_IN_PLACE_OF_A_GRAPH = ("lens", "attention", "lines", "top")  # where a problem has none
 
 
 class PanesScreen(Screen[None]):
@@ -40,34 +61,32 @@ class PanesScreen(Screen[None]):
             for pane in widget.ancestors_with_self:
                 if isinstance(pane, FramedPane):
                     pane.follow_focus()
-        if isinstance(self.app, PanedApp):
-            self.app.draw_keys()
-        if now is not None:
-            self._keep_in_front(now)
-        elif self.app.app_focus:
+        if not isinstance(self.app, PanedApp):
+            return
+        self.app.note_focus()
+        self.app.draw_keys()
+        if now is None and self.app.app_focus:
             self.call_after_refresh(self._give_focus_back)
-
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether there is room for one pane only."""
-        return bool({"-narrow", "-zoomed"} & self.classes)
-
-    def _keep_in_front(self, widget: Widget) -> None:
-        """The pane that has the focus is the one that stays when the terminal becomes narrow."""
-        name = next((node.id for node in widget.ancestors_with_self if node.id in PANES), None)
-        if name is not None and not self.one_at_a_time:
-            self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
 
     def _give_focus_back(self) -> None:
         if self.is_current and self.focused is None and isinstance(self.app, PanedApp):
-            self.app.focus_pane(self.query_one("#pane-tabs", Tabs).active.removeprefix("tab-"))
+            self.app.focus_pane(self.app.front)
 
 
 class PanedApp(App[None]):
-    """An app of four panes, side by side or one at a time."""
+    """An app of panes, side by side or one at a time."""
 
     NOTE_SECONDS, ERROR_SECONDS = 3.0, 6.0  # that it is shown
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
+    view: RunView | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts: Mapping[str, Columns] = BUILT_IN
+        self.layout_name = AUTO
+        self.front = "thoughts"  # the pane that is shown where there is room for one only
+        self._recent: list[str] = []  # views that were chosen, the last one first
+        self._arranged_for: object = None
 
     def get_default_screen(self) -> Screen[None]:
         """The screen with the panes."""
@@ -76,13 +95,17 @@ class PanedApp(App[None]):
     def compose(self) -> ComposeResult:
         yield TextView(id="status")
         yield TextView(id="asked")
-        yield Tabs(*(Tab(name.capitalize(), id=f"tab-{name}") for name in PANES), id="pane-tabs")
-        with Horizontal(id="panes"):
-            with Vertical(id="left"):
-                yield PromptPane(id="prompt", classes="pane")
-                yield BranchesPane(id="branches", classes="pane")
-            yield ThoughtsPane(id="thoughts", classes="pane front")
-            yield InspectPane(id="inspect", classes="pane")
+        yield ViewTabs([(name, name.capitalize()) for name in PANES], id="pane-tabs")
+        yield ViewTabs(
+            [(name, f"{view.key} {view.title}".strip()) for name, view in all_views().items()], id="view-tabs"
+        )
+        yield Panes(
+            PromptPane(id="prompt", classes="pane"),
+            BranchesPane(id="branches", classes="pane"),
+            ThoughtsPane(id="thoughts", classes="pane"),
+            *map(ViewPane, all_views().values()),
+            id="panes",
+        )
 
     def actions_now(self) -> Sequence[AnyAction]:
         """What the line of keys names."""
@@ -93,70 +116,193 @@ class PanedApp(App[None]):
         for line in self.query(KeysLine):
             line.show(self.actions_now())
 
+    def draw_views(self) -> None:
+        """Draw the views that are on screen."""
+        raise NotImplementedError
+
     def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw the question: what it asks in the line on top, all of it in its pane."""
         self.query_one("#asked", TextView).show(question_line(view))
         self.query_one(PromptPane).show(view, facts)
 
+    # -- where panes are -----------------------------------------------------------------------------------
+
     @property
-    def focused_pane(self) -> str:
-        """The pane that has the focus, or that holds what has it."""
-        nodes = () if self.focused is None else self.focused.ancestors_with_self
-        return next((node.id for node in nodes if node.id in PANES), "thoughts")
+    def columns(self) -> Columns:
+        """The layout in use, in a terminal that has room for more than one pane."""
+        columns = self.layouts[self.layout_name] or fitting(*self.size)
+        if self.layout_name in BUILT_IN and self.view is not None and not (self.view.graph or self.view.sums):
+            columns = without(columns, "graph", _IN_PLACE_OF_A_GRAPH)
+        return with_inspect(columns)
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether there is room for one pane only."""
+        return self.size.width < NARROW or self.zoomed
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether a pane has been given the whole screen."""
+        return self.screen_stack[0].has_class("-zoomed")
+
+    @property
+    def beside(self) -> set[str]:
+        """The views that have a pane of their own."""
+        return set() if self.one_at_a_time else names(self.columns) - set(PANES)
+
+    @property
+    def inspected(self) -> str:
+        """The view that the inspect pane shows."""
+        beside = self.beside
+        default = first_view(self.columns) if not self.one_at_a_time else "top"
+        return next((name for name in self._recent if name not in beside), default)
 
     @property
     def shown_view(self) -> str:
-        """The view that the inspect pane shows."""
-        return self.query_one(InspectPane).shown
+        """The view that was chosen last, by its key or by giving it the focus."""
+        return self._recent[0] if self._recent else self.inspected
+
+    @property
+    def panes_in_order(self) -> tuple[str, ...]:
+        """The panes from left to right and from top to bottom; a view beside goes by its name."""
+        if self.one_at_a_time:
+            return ("prompt", "branches", "thoughts", "inspect")
+        return tuple(slot.name for column in self.columns for slot in column)
+
+    def pane(self, name: str) -> Widget:
+        """A pane, or the pane of a view."""
+        view = self.inspected if name == "inspect" else name
+        return self.query_one(f"#{view if view in PANES else pane_id(view)}")
+
+    @property
+    def views_in_sight(self) -> list[ViewPane]:
+        """The panes of views that are on screen, the one chosen last first."""
+        shown = [pane for pane in self.query(ViewPane) if pane.display]
+        return sorted(shown, key=lambda pane: pane.view.name != self.shown_view)
+
+    def arrange_panes(self) -> None:
+        """Put the panes where they belong."""
+        panes = self.query_one(Panes)
+        self.query_one("#pane-tabs", ViewTabs).choose(self.front)
+        tabs = self.query_one("#view-tabs", ViewTabs)
+        tabs.display = not self.one_at_a_time or self.front == "inspect"
+        tabs.choose(self.inspected, self.beside)
+        if panes.place(self._places, panes.size or self.size):
+            self.call_after_refresh(self.draw_views)
+
+    def arrange_for(self, *about: object) -> None:
+        """Put the panes where they belong, where something that it depends on has changed."""
+        if about != self._arranged_for:
+            self._arranged_for = about
+            self.arrange_panes()
+
+    def choose_layout(self, name: str) -> None:
+        """Show the panes of another layout. Raises CoconutError for a name that there is not."""
+        if name not in self.layouts:
+            raise CoconutError(f"there is no layout '{name}': known are {', '.join(self.layouts)}")
+        self.layout_name = name
+        self.screen_stack[0].remove_class("-zoomed")
+        self.arrange_panes()
+        self._keep_focus_in_sight()
+
+    def _places(self, width: int, height: int) -> dict[str, Place]:
+        """Where each pane stands, by the ids of their widgets."""
+        if self.zoomed:
+            found = {self.front: Place(0, 0, width, height)}
+        elif self.one_at_a_time:
+            found = alone(self.front, width, height)
+        else:
+            found = places(self.columns, width, height, self._needs)
+        return {self.pane(name).id or "": place for name, place in found.items()}
+
+    def _needs(self, name: str, width: int) -> int | None:
+        """The lines that a pane fills, its frame included."""
+        if self.view is None or name not in ("prompt", "branches"):
+            return None
+        if name == "branches":
+            return max(_FEWEST_BRANCHES, len(self.view.tree.branches)) + _BELOW_BRANCHES
+        lines = Text(self.view.question).wrap(self.console, max(1, width - _FRAME))
+        return len(lines) + _BELOW_PROMPT
+
+    def on_panes_resized(self, message: Panes.Resized) -> None:
+        """There is room for other panes."""
+        self.arrange_panes()
+
+    # -- focus ---------------------------------------------------------------------------------------------
+
+    @property
+    def focused_pane(self) -> str:
+        """The pane that has the focus, or that holds what has it; of a view that stands beside, the view."""
+        for node in () if self.focused is None else self.focused.ancestors_with_self:
+            if isinstance(node, ViewPane):
+                return "inspect" if node.view.name == self.inspected else node.view.name
+            if node.id in PANES:
+                return str(node.id)
+        return "thoughts"
 
     @property
     def focused_view(self) -> str:
         """The pane that has the focus; of the inspect pane, the view that is shown."""
         pane = self.focused_pane
-        return self.shown_view if pane == "inspect" else pane
+        return self.inspected if pane == "inspect" else pane
+
+    def note_focus(self) -> None:
+        """The pane that has the focus is the one that stays when the terminal becomes narrow."""
+        if self.focused is None:
+            return
+        pane = self.focused_pane
+        if pane not in PANES or pane == "inspect":
+            self._note_view(self.focused_view)
+            pane = "inspect"
+        if not self.one_at_a_time:
+            self.front = pane
 
     def focus_pane(self, name: str) -> None:
         """Give a pane the focus, and bring it to the front where only one is shown."""
-        self.query_one("#pane-tabs", Tabs).active = f"tab-{name}"
-        self.bring_to_front(name)
-        self.screen.set_focus(self._body_of(name))
+        if name not in PANES:
+            self._note_view(name)
+        self.bring_to_front(name if name in PANES else "inspect")
+        pane = self.pane(name)
+        if not pane.display:  # the layout leaves it out
+            pane = self.pane(self.panes_in_order[0])
+        self.screen.set_focus(_body_of(pane))
 
     def show_view(self, name: str) -> None:
-        """Bring a view of the inspect pane to the front; the focus stays in the pane where it was."""
-        had_focus = self.focused_pane == "inspect"
-        self.query_one(InspectPane).view_tab(name)
-        if self._one_at_a_time:
-            self.query_one("#pane-tabs", Tabs).active = "tab-inspect"
-        if had_focus:
-            self.screen.set_focus(self._body_of("inspect"))
+        """Bring a view to the front: one that stands beside gets the focus, else the inspect pane shows it; it
+        gets the focus where another view had it."""
+        had_focus = self.focused_pane not in ("prompt", "branches", "thoughts")
+        self._note_view(name)
+        self.bring_to_front("inspect")
+        if had_focus or name in self.beside:
+            self.screen.set_focus(_body_of(self.pane(name)))
 
     def zoom(self) -> None:
         """Let the pane that has the focus take the whole screen, or give it back."""
         self.focus_pane(self.focused_pane)
         self.screen.toggle_class("-zoomed")
+        self.arrange_panes()
 
     def bring_to_front(self, front: str) -> None:
-        """Show a pane where only one is shown."""
-        alone = self._one_at_a_time  # else nothing looks different
-        for name in PANES:
-            self.query_one(f"#{name}").set_class(name == front, "front", update=alone)
-        self.query_one("#left").set_class(front in ("prompt", "branches"), "front", update=alone)
-        if alone and self.focused_pane != front and self.focused is not None:
-            self.call_after_refresh(self._body_of(front).focus)
+        """Show a pane where only one is shown. The focus stays where it can still be seen."""
+        self.front = front
+        self.arrange_panes()
+        self._keep_focus_in_sight()
 
-    @property
-    def _one_at_a_time(self) -> bool:
-        panes = self.screen_stack[0]
-        return isinstance(panes, PanesScreen) and panes.one_at_a_time
+    def _keep_focus_in_sight(self) -> None:
+        if self.focused is None or self.pane(self.focused_pane).display:
+            return
+        front = self.front if self.one_at_a_time else self.panes_in_order[0]
+        self.screen.set_focus(_body_of(self.pane(front)))
 
-    def _body_of(self, name: str) -> Widget:
-        pane = self.query_one(f"#{name}")
-        return pane.body if isinstance(pane, BranchesPane | InspectPane) else pane
+    def _note_view(self, name: str) -> None:
+        self._recent = [name, *(other for other in self._recent if other != name)]
 
-    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
-        """In a narrow terminal, bring a pane to the front."""
-        if event.tabs.id == "pane-tabs" and event.tab.id is not None:
-            self.bring_to_front(event.tab.id.removeprefix("tab-"))
+    def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
+        """Bring a pane, or a view, to the front."""
+        if event.name in PANES:
+            self.focus_pane(event.name)
+        else:
+            self.show_view(event.name)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's, and one behind which nothing is left that the terminal would obey."""
@@ -196,3 +342,8 @@ class PanedApp(App[None]):
         for view in self.query(Widget):
             if isinstance(view, TextView | RowsView):
                 view.draw_again()
+
+
+def _body_of(pane: Widget) -> Widget:
+    """What of a pane takes the focus."""
+    return pane.body if isinstance(pane, BranchesPane | ViewPane) else pane

@@ -72,6 +72,7 @@ class View:
     draw: Callable[[Sight], Text] | None = None  # None for the table, which is rows
     ask: Callable[[Sight], Ask | None] = lambda sight: None  # what it needs to know from the model
     guide: Guide | None = None
+    facts: Callable[[Sight], str] | None = None  # what its frame says besides; None: the step
     reads_one: bool = False  # shows the selected step alone: nothing, where that is no number
     key: str = ""  # of a built-in view; a view of a plugin has no key
     typed: str = ""  # the name of its action, where that is not its own

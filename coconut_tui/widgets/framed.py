@@ -1,6 +1,10 @@
-"""A pane that holds others, with a frame that tells whether one of them has the focus."""
+"""A pane that holds others, with a frame that tells whether one of them has the focus; and what frames say."""
 
 from textual.containers import Vertical
+from textual.geometry import Region
+from textual.widget import Widget
+
+from coconut_tui.widgets.text import plain_title
 
 
 class FramedPane(Vertical):
@@ -12,3 +16,14 @@ class FramedPane(Vertical):
         if self.has_focus_within != self.has_class("-focused"):
             self.set_class(self.has_focus_within, "-focused", update=False)
             self.app.stylesheet.apply(self)
+
+
+def retitle(widget: Widget, title: str, subtitle: str = "") -> None:
+    """Write on a pane's frame. Only these lines are painted: Textual would paint all of the pane."""
+    for name, text, line in (("_border_title", title, 0), ("_border_subtitle", subtitle, -1)):
+        content = widget.render_str(plain_title(text)) if text else None
+        if getattr(widget, name) != content:
+            setattr(widget, name, content)
+            x, y = widget.content_offset
+            width, height = widget.outer_size
+            widget.refresh(Region(-x, line % max(1, height) - y, width, 1))

@@ -1,6 +1,6 @@
 """The names of the views with the keys that show them, on as many lines as they take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.text import Text
 from textual import events
@@ -8,7 +8,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.widget import Widget
 
-_BETWEEN = 2  # cells between two names
+_BETWEEN = 2  # cells between two names, of which one has the mark of those on screen
 
 
 class ViewTabs(Widget):
@@ -28,16 +28,18 @@ class ViewTabs(Widget):
         super().__init__(id=id)
         self._labels = labels
         self._front = labels[0][0]
+        self._beside: Collection[str] = ()
 
-    def choose(self, name: str) -> None:
-        """Another one is chosen."""
-        if name != self._front:
-            self._front = name
+    def choose(self, name: str, beside: Collection[str] = ()) -> None:
+        """Another one is chosen; those beside are on screen as well."""
+        if (name, beside) != (self._front, self._beside):
+            self._front, self._beside = name, beside
             self.refresh()
 
     def lines(self, width: int) -> list[list[tuple[str, str]]]:
         """The labels that stand on each line."""
         lines: list[list[tuple[str, str]]] = [[]]
+        width -= 1
         room = width
         for name, label in self._labels:
             if lines[-1] and len(label) > room:
@@ -51,7 +53,7 @@ class ViewTabs(Widget):
         """Where on screen each name stands."""
         places, here = [], self.content_region
         for y, line in enumerate(self.lines(self.size.width)):
-            x = 0
+            x = 1
             for name, label in line:
                 places.append((name, Region(here.x + x, here.y + y, len(label), 1)))
                 x += len(label) + _BETWEEN
@@ -62,13 +64,15 @@ class ViewTabs(Widget):
         return len(self.lines(width))
 
     def render(self) -> Text:
-        """The labels, the chosen one reversed."""
+        """The labels, the chosen one reversed, • in front of those beside."""
         text = Text(no_wrap=True)
         for number, line in enumerate(self.lines(self.size.width)):
             text.append("\n" if number else "")
             for name, label in line:
-                text.append(label, "bold reverse" if name == self._front else "")
-                text.append(" " * _BETWEEN)
+                shown = name in self._beside
+                text.append("•" if shown else " ")
+                text.append(label, "bold reverse" if name == self._front else "bold" if shown else "")
+                text.append(" " * (_BETWEEN - 1))
         return text
 
     def on_click(self, event: events.Click) -> None:
@@ -77,7 +81,7 @@ class ViewTabs(Widget):
         lines = self.lines(self.size.width)
         if offset is None or not 0 <= offset.y < len(lines):
             return
-        start = 0
+        start = 1
         for name, label in lines[offset.y]:
             if start <= offset.x < start + len(label):
                 self.post_message(self.Clicked(name))

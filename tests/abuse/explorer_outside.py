@@ -34,8 +34,8 @@ async def main() -> None:
         while not Path(run).exists():
             await pilot.pause(0.02)
         Path(picture).write_text(explorer.export_screenshot(), encoding="utf-8")
-        styles = explorer.query_one("#left").styles
-        assert str(styles.min_width) == "30", "the stylesheet of the explorer is not there"
+        styles = explorer.query_one("#branch-tree").styles
+        assert str(styles.min_height) == "3", "the stylesheet of the explorer is not there"
 
 
 asyncio.run(main())

@@ -30,7 +30,6 @@ from coconut_tui.run.state import (
     RunView,
 )
 from coconut_tui.views import VIEWS
-from coconut_tui.views.inspect import InspectPane
 from tests.tui.conftest import PROBLEM, shown, steps_taken, until
 
 
@@ -185,8 +184,8 @@ async def look_at(pilot: Pilot[None], trace: Trace, name: str) -> None:
     """Bring a view to the front that has been answered already."""
     app = await with_branches(pilot, trace)
     app.dials = Dials(temperature=2.0 if name == "top" else 1.0, lens_layer=1, pins={"Every": 1})
-    app.draw_inspect()
-    ask = next(view for view in VIEWS if view.name == name).ask(app.query_one(InspectPane).sight)
+    app.draw_views()
+    ask = next(view for view in VIEWS if view.name == name).ask(app.sight)
     if ask is not None:
         app.take_answer(ask, ANSWERS[name])
     app.show_view(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual.coordinate import Coordinate
-from textual.widgets import DataTable, Input, OptionList, TabbedContent, TextArea
+from textual.widgets import DataTable, Input, OptionList, TextArea
 
 from coconut_core.problems import example_problem, generate_problems
 from coconut_core.records.trace import Trace
@@ -14,6 +14,7 @@ from coconut_tui.actions.table import ACTIONS, keys_table
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.run.commands import completions, read_line
+from coconut_tui.run.layouts import PANES
 from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.compare import CompareScreen
@@ -334,8 +335,8 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
         for key, tab in (("2", "graph"), ("3", "answer"), ("1", "top")):
             await pilot.press(key)
             await pilot.pause()
-            assert app.query_one(TabbedContent).active == tab
-            assert app.query_one("#inspect").display
+            assert app.shown_view == tab
+            assert app.pane("inspect").display
         await pilot.press("plus")
         assert app.token_count == 15
         await pilot.press("minus", "minus")
@@ -343,13 +344,13 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
         await pilot.press("v")
         await pilot.pause()
         assert app.query_one("#branches").display
-        assert not app.query_one("#inspect").display
+        assert not app.pane("inspect").display
         await pilot.press("v")
         await pilot.pause()
         assert app.query_one("#prompt").display
         await pilot.resize_terminal(*WIDE)
         await pilot.pause()
-        assert all(app.query_one(f"#{name}").display for name in ("prompt", "branches", "thoughts", "inspect"))
+        assert all(app.pane(name).display for name in PANES)
         dark = app.current_theme.dark
         await pilot.press("d")
         assert app.current_theme.dark is not dark
@@ -400,8 +401,8 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert isinstance(app.screen, JumpScreen)
         labels = {str(label.render()).strip(): label for label in app.screen.query(".jump")}
         rows = len(app.query_one(ThoughtsPane).in_sight())
-        assert len(labels) == 4 + 1 + rows + len(VIEWS), "panes, the branch, steps, views"
-        tabs = app.query_one(ViewTabs)
+        assert len(labels) == 5 + 1 + rows + len(VIEWS), "panes, the graph among them, the branch, steps, views"
+        tabs = app.query_one("#view-tabs", ViewTabs)
         assert labels["4"].region.offset in [region.offset for _, region in tabs.places()]
         await pilot.press("b")
         assert app.focused_pane == "branches"
@@ -409,7 +410,7 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert app.shown_view == "lines"
         await pilot.press("ctrl+o")
         letters = [str(label.render()).strip() for label in app.screen.query(".jump")]
-        await pilot.press(letters[5])
+        await pilot.press(letters[6])
         assert (app.focused_pane, app.selected) == ("thoughts", 0), "the first row of the thoughts"
         await pilot.press("G", "ctrl+o", "b", "1")
         assert app.focused_pane == "branches"

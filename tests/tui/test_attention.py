@@ -19,7 +19,6 @@ from coconut_tui.run.lookups import Attention, Dials
 from coconut_tui.saved.keeper import Keeper, saved_painting
 from coconut_tui.views import attention
 from coconut_tui.views.heads import measured, strip
-from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.painting import painting
 from coconut_tui.widgets.painted import RANKS, Painting, line_spans, paint
 from coconut_tui.widgets.prompt import PromptPane
@@ -187,7 +186,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
         await press(pilot, "5", "greater_than_sign", "right_curly_bracket")
         assert "layer 1, head 1" in str(app.query_one(PromptPane).border_subtitle)
         shares = inside.attention_to_words(2)[0, 0].tolist()
-        sight = app.query_one(InspectPane).sight
+        sight = app.sight
         request = attention.ask(sight)
         found = None if request is None else sight.answer(request)
         assert isinstance(found, Attention)

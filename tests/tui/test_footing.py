@@ -33,12 +33,12 @@ async def test_the_keys_follow_the_run_and_the_focus(checkpoint: Path) -> None:
         await settled(pilot)
         assert "s step" in keys(pilot)
         assert "> layer above" not in keys(pilot)
-        await press(pilot, "s", "4", "l")
+        await press(pilot, "s", "4")
         await until(pilot, lambda app: "> layer above" in keys(pilot))
         assert "} next head" not in keys(pilot)
         await press(pilot, "5")
         await until(pilot, lambda app: "} next head" in keys(pilot))
-        await press(pilot, "h", "h")
+        shown(pilot).focus_pane("branches")
         await until(pilot, lambda app: "R rename" in keys(pilot))
         await press(pilot, "c")
         await until(pilot, lambda app: "s step" not in keys(pilot))
@@ -72,13 +72,13 @@ async def test_every_view_is_named_with_its_key(trace: Trace, size: tuple[int, i
         await until(pilot, lambda app: "1 Top-k" in painted(app))
         for number, view in enumerate(VIEWS, start=1):
             assert f"{number} {view.title}" in painted(app)
-        tabs = app.query_one(ViewTabs)
+        tabs = app.query_one("#view-tabs", ViewTabs)
         place = next(
-            (sum(len(label) + 2 for _, label in line[: [name for name, _ in line].index("lens")]), y)
+            (1 + sum(len(label) + 2 for _, label in line[: [name for name, _ in line].index("lens")]), y)
             for y, line in enumerate(tabs.lines(tabs.size.width))
             if "lens" in dict(line)
         )
-        await pilot.click(ViewTabs, offset=place)
+        await pilot.click("#view-tabs", offset=(1 + place[0], place[1]))
         await until(pilot, lambda app: app.shown_view == "lens")
 
 

@@ -7,7 +7,7 @@ from textual.theme import BUILTIN_THEMES
 
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
-from coconut_tui.explorer.panes import PANES
+from coconut_tui.run.layouts import PANES
 from coconut_tui.widgets.palettes import CONTRAST, PALETTES, SHADES, contrast, palette_theme
 from tests.tui.conftest import WIDE, settled, shown
 from tests.tui.screens import look_at, opened, with_branches
@@ -121,14 +121,16 @@ async def test_the_focus_survives_a_terminal_that_shrinks_and_grows(trace: Trace
                 assert (app.focused_pane, app.focused.display) == (pane, True)
 
 
-async def test_the_focus_leaves_the_tabs_when_they_go(trace: Trace) -> None:
+async def test_a_click_on_a_tab_gives_the_pane_the_focus_and_keys_go_on(trace: Trace) -> None:
     async with opened(trace).run_test(size=(80, 24)) as pilot:
         app = await with_branches(pilot, trace)
-        app.screen.set_focus(app.query_one("#pane-tabs"))
+        await pilot.click("#pane-tabs", offset=(12, 0))
+        assert app.focused_pane == "inspect"
+        await pilot.click("#pane-tabs", offset=(2, 0))
+        assert app.focused_pane == "thoughts"
         await pilot.resize_terminal(120, 40)
         await pilot.pause()
         await pilot.pause()
-        assert app.focused is not None
         before = app.selected
         await pilot.press("k")
         assert app.selected != before

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from coconut_tui.screens.help import HelpScreen
-from coconut_tui.views.inspect import InspectPane
 from coconut_tui.widgets.text import TextView
 from tests.core.plugin_sites import install_example, seen, write_package
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
@@ -83,4 +82,4 @@ async def test_views_that_do_not_work_are_told_and_the_others_go_on(checkpoint: 
             assert app.shown_view == f"plugin-{name}"
             assert said in app.query_one(f"#view-plugin-{name}", TextView).text.plain
         await press(pilot, "1")
-        assert app.query_one(InspectPane).shown == "top"
+        assert app.inspected == "top"

@@ -11,6 +11,7 @@ from coconut_core.common.plots import Line, draw_lines
 from coconut_core.problems import example_problem
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.records.trace import StepRecord, TokenRecord, Trace
+from coconut_tui.explorer.titles import thoughts_title, view_facts, view_title
 from coconut_tui.run.branches import Branch, Said, Tree
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Collection
@@ -19,8 +20,7 @@ from coconut_tui.run.state import ComparedStep, Comparison, DecidingPlace, RunVi
 from coconut_tui.screens.compare import CompareScreen, draw_comparison
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.what_if import WhatIfScreen
-from coconut_tui.views import graph, graph_list, numbers, top
-from coconut_tui.views.inspect import _step_facts
+from coconut_tui.views import all_views, graph, graph_list, numbers, top
 from coconut_tui.views.view import Sight
 from coconut_tui.widgets.prompt import question_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
@@ -87,13 +87,15 @@ def test_one_node_is_one_node(trace: Trace) -> None:
     assert "1 node out of reach" in drawn
 
 
-def test_the_inspect_header_is_as_high_whatever_the_step(trace: Trace) -> None:
-    for width in (34, 80):
-        heights = {
-            _step_facts(sight_of(trace, None, number, width=width)).plain.count("\n") for number in range(10)
-        } | {_step_facts(Sight(width=width)).plain.count("\n")}
-        assert len(heights) == 1
-    assert "✎ zero" in _step_facts(sight_of(trace, None, 2)).plain
+def test_the_frames_say_where_the_run_is_and_what_the_step_is_like(trace: Trace) -> None:
+    top = all_views()["top"]
+    sight = sight_of(trace, None, 2)
+    assert thoughts_title(sight) == "Thoughts 3/3 · frontier .88 · H 1.25"
+    assert view_title(sight, top, inspected=True) == "Inspect 1 Top-k · thought 3/3 ✎ zero"
+    assert view_title(sight, top, inspected=False) == "1 Top-k · thought 3/3 ✎ zero"
+    assert view_facts(sight, top, inspected=True) == "H 1.25 nats · norm 16.0 · cos 0.30"
+    assert thoughts_title(sight_of(trace, None, 3)) == "Thoughts 3/3 · frontier .88 · H 1.25 · ⟨eot⟩"
+    assert thoughts_title(Sight()) == "Thoughts"
 
 
 def flat_step(step: StepRecord) -> StepRecord:

@@ -11,10 +11,11 @@ from coconut_core.analysis.insight import look_inside
 from coconut_core.coconut import CoconutModel
 from coconut_core.records.trace import UNREADABLE, Trace
 from coconut_tui.app import Explorer
+from coconut_tui.run.layouts import PANES
 from coconut_tui.run.lookups import Ask, Attention
 from coconut_tui.views import VIEWS, attention, lens, numbers
-from coconut_tui.views.inspect import InspectPane
 from coconut_tui.views.numbers import NumbersTable
+from coconut_tui.views.pane import ViewPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
@@ -51,7 +52,7 @@ async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> Non
         for _ in app.view.steps:
             session.step()
         inside = look_inside(session, attention=True)
-        found = lens.cell(app.query_one(InspectPane).sight)
+        found = lens.cell(app.sight)
         assert found is not None
         same(found[2], inside.places[4].lens[1].top(10))
         await pilot.press("less_than_sign", "less_than_sign")
@@ -60,7 +61,7 @@ async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> Non
         await pilot.press("comma", "comma")
         await until(pilot, told("lens"))
         assert "layer 1 of 2, thought 3" in front(app)
-        found = lens.cell(app.query_one(InspectPane).sight)
+        found = lens.cell(app.sight)
         assert found is not None
         same(found[2], inside.places[2].lens[0].top(10))
         assert asked(app, "lens") == asked_before, "another cell of what is known asks nothing"
@@ -89,7 +90,7 @@ def asked(app: Explorer, kind: str) -> list[Ask]:
 
 
 def weights_in(app: Explorer) -> Attention:
-    sight = app.query_one(InspectPane).sight
+    sight = app.sight
     wanted = attention.ask(sight)
     found = None if wanted is None else sight.answer(wanted)
     assert isinstance(found, Attention)
@@ -156,7 +157,7 @@ async def test_the_thoughts_are_played_one_after_the_other_until_a_key_is_presse
         await press(pilot, "t", "A")
         assert (app.shown_view, app.playing) == ("graph", True)
         await until(pilot, lambda app: app.selected == 1)
-        assert "any key stops" in str(app.query_one(InspectPane).border_subtitle)
+        assert "any key stops" in str(app.pane("graph").border_subtitle)
         taken = len(app.view.steps)
         await press(pilot, "space")
         assert not app.playing
@@ -164,7 +165,7 @@ async def test_the_thoughts_are_played_one_after_the_other_until_a_key_is_presse
         await press(pilot, "A")
         await until(pilot, lambda app: not app.playing)
         assert app.selected == 3
-        assert app.query_one(InspectPane).border_subtitle == ""
+        assert app.pane("graph").border_subtitle is None
 
 
 @pytest.mark.drives("zoom")
@@ -174,21 +175,21 @@ async def test_a_pane_takes_the_whole_screen_and_gives_it_back(checkpoint: Path)
         await press(pilot, "s", "5")
         app.focus_pane("inspect")
         await press(pilot, "O")
-        pane = app.query_one(InspectPane)
+        pane = app.query_one("#pane-attention", ViewPane)
         assert pane.size.width > 130
         assert pane.sight.width > 120
         assert not app.query_one("#thoughts").display
         await press(pilot, "h")
         assert app.query_one("#thoughts").size.width > 130, "what has the focus is shown"
         await press(pilot, "O")
-        assert all(app.query_one(f"#{name}").display for name in ("prompt", "branches", "thoughts", "inspect"))
+        assert all(app.pane(name).display for name in PANES)
 
 
 async def test_nothing_is_asked_for_a_view_that_is_not_seen(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=(80, 24)) as pilot:
         app = await settled(pilot)
         await press(pilot, "4", "v")
-        assert not app.query_one(InspectPane).display
+        assert not app.pane("inspect").display
         await press(pilot, "s", "s")
         await pilot.pause(0.3)
         assert not app._answers._by_ask
@@ -227,7 +228,7 @@ async def test_a_thought_that_is_no_number_is_said_to_be_none_in_every_view(chec
             app.selected = number
             app._draw_selected()
             for view in VIEWS:
-                app.query_one(InspectPane).view_tab(view.name)
+                app.show_view(view.name)
                 await settled(pilot)
                 if view.draw is None:
                     drawn = "\n".join(map(str, app.query_one(NumbersTable).texts()))
@@ -255,8 +256,10 @@ async def test_the_focus_stays_in_the_inspect_pane_when_another_view_comes_to_th
     app = Explorer(trace=trace)
     async with app.run_test(size=WIDE) as pilot:
         await until(pilot, lambda app: app.view is not None)
-        for keys in (("l",), ("3",), ("9",), ("h", "l", "2")):  # the last as fast as somebody types
+        for keys in (("l",), ("3",), ("9",), ("h", "l", "4")):  # the last as fast as somebody types
             await pilot.press(*keys)
             await pilot.pause()
-            assert (app.focused_pane, app.focused) == ("inspect", app.query_one(InspectPane).body), keys
-        assert app.shown_view == "graph"
+            assert app.focused_pane == "inspect", keys
+            assert app.focused is not None
+            assert app.focused.parent is app.pane("inspect"), keys
+        assert app.shown_view == "lens"
