@@ -6,18 +6,18 @@ told apart; box-drawing lines have four directions, and every bend takes a colum
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from rich.cells import cell_len
 from rich.text import Span, Text
 
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of each dot of a cell, by column and row
 _BLANK = 0x2800
-_EMPTY: tuple[str, tuple[str, ...]] = (" ", ())
 _DASH = 3  # dots that are drawn, and then left out
 
 Dot = tuple[int, int]  # from the left in half cells, from above in quarter lines
 Cell = tuple[int, int]  # column and line
+_Written = tuple[str, tuple[str, ...]]  # a letter, or nothing behind one that is two cells wide, and its styles
 
 
 @lru_cache(maxsize=1024)  # lines stay where they are from thought to thought
@@ -50,7 +50,7 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._lines: dict[Cell, tuple[int, str]] = {}
-        self._words: dict[Cell, tuple[str, tuple[str, ...]]] = {}
+        self._words: dict[Cell, _Written] = {}
 
     def line(self, cells: dict[Cell, int], style: str) -> None:
         """A line, see line_cells."""
@@ -70,30 +70,43 @@ class Canvas:
                 self._words[column + behind, row] = "", styles
             column += width
 
+    def box(self, corner: Cell, width: int, height: int, style: str, *, heavy: bool = False) -> None:
+        """A frame with nothing in it, in double strength where it is heavy."""
+        column, row = corner
+        top_left, side, top_right, edge, bottom_left, bottom_right = "┏━┓┃┗┛" if heavy else "╭─╮│╰╯"
+        self.write(column, row, top_left + side * (width - 2) + top_right, style)
+        for line in range(1, height - 1):
+            self.write(column, row + line, edge + " " * (width - 2) + edge, style)
+        self.write(column, row + height - 1, bottom_left + side * (width - 2) + bottom_right, style)
+
     def lines(self) -> list[Text]:
         """The lines from above; none is wider than the canvas."""
-        return [self._row(row) for row in range(self.height)]
+        rows: list[dict[int, _Written]] = [{} for _ in range(self.height)]
+        for (column, row), (bits, style) in self._lines.items():
+            if 0 <= row < self.height and 0 <= column < self.width:
+                rows[row][column] = chr(_BLANK | bits), (style,)
+        for (column, row), (letter, styles) in self._words.items():
+            if 0 <= row < self.height and 0 <= column <= self.width - max(1, cell_len(letter)):
+                rows[row][column] = letter, styles
+        return [_text(row) for row in rows]
 
-    def _row(self, row: int) -> Text:
-        letters: list[str] = []
-        spans: list[Span] = []
-        end = 0
-        cells = [self._cell(column, row) for column in range(self.width)]
-        while cells and cells[-1] == _EMPTY:
-            cells.pop()
-        for styles, group in groupby(cells, key=lambda cell: cell[1]):
-            text = "".join(letter for letter, _ in group)
-            spans += [Span(end, end + len(text), style) for style in styles if style]
-            letters.append(text)
-            end += len(text)
-        return Text("".join(letters), no_wrap=True, spans=spans)
 
-    def _cell(self, column: int, row: int) -> tuple[str, tuple[str, ...]]:
-        if (column, row) in self._words:
-            letter, styles = self._words[column, row]
-            cut = column + cell_len(letter) > self.width
-            return (" " if cut else letter), styles
-        if (column, row) in self._lines:
-            bits, style = self._lines[column, row]
-            return chr(_BLANK | bits), (style,)
-        return _EMPTY
+def _text(row: dict[int, _Written]) -> Text:
+    """The cells of a line by their columns, with spaces between them."""
+    letters: list[str] = []
+    spans: list[Span] = []
+    length = end = 0  # in letters and in cells
+    for column in sorted(row):
+        letter, styles = row[column]
+        blank = " " * (column - end)
+        letters += (blank, letter)
+        length += len(blank)
+        for style in filter(None, styles):
+            last = spans[-1] if spans else None
+            if len(styles) == 1 and last is not None and (last.end, last.style) == (length, style):
+                spans[-1] = Span(last.start, length + len(letter), style)
+            else:
+                spans.append(Span(length, length + len(letter), style))
+        length += len(letter)
+        end = column + 1
+    return Text("".join(letters), no_wrap=True, spans=spans)

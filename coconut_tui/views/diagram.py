@@ -163,7 +163,7 @@ class _Sizes:
         }
         along = starts[-1] + self.along + self.tail if starts else 0
         size = (self.margin + across, along) if self.down else (along, first + across)
-        ways = _Ways(self.form, self.down, self.between, self.graph, corners)
+        ways = _Ways(self, corners)
         return Plan(
             self.form,
             self.down,
@@ -178,8 +178,9 @@ class _Sizes:
 class _Ways:
     """Lines from node to node."""
 
-    def __init__(self, form: Form, down: bool, between: int, graph: Layered, corners: dict[int, Cell]) -> None:
-        self.form, self.down, self.between, self.graph, self.corners = form, down, between, graph, corners
+    def __init__(self, sizes: _Sizes, corners: dict[int, Cell]) -> None:
+        self.sizes, self.graph, self.form, self.down = sizes, sizes.graph, sizes.form, sizes.down
+        self.corners = corners
 
     def all(self) -> Iterable[tuple[Edge, Way]]:
         """Each edge that is drawn, and its way."""
@@ -196,17 +197,17 @@ class _Ways:
     def _beside(self, source: int, target: int) -> Way:
         """An arc behind the layer, the deeper the farther it goes."""
         start, end = self._port(source, behind=True), self._port(target, behind=True, back=True)
-        dots = (4, 2) if self.down else (2, 4)  # a cell along the layers, and across them
-        far = abs(end[0] - start[0]) / dots[1] if self.down else abs(end[1] - start[1]) / dots[1]
-        least = LEAST_LINES if self.down else LEAST_COLUMNS
-        depth = round(min(self.between, least + far / (8 if self.down else 2)) * dots[0]) - dots[0] // 2 - 1
-        slope = depth // 2
-        if self.down:
-            lean = slope if end[0] > start[0] else -slope
-            turn = [(start[0] + lean, start[1] + depth), (end[0] - lean, end[1] + depth)]
-        else:
-            lean = slope if end[1] > start[1] else -slope
-            turn = [(start[0] + depth, start[1] + lean), (end[0] + depth, end[1] - lean)]
+        across, along = (0, 1) if self.down else (1, 0)  # which number of a dot
+        far = end[across] - start[across]
+        last = source in self.graph.layers[-1]
+        room = (self.sizes.tail if last else self.sizes.between) * (4 if self.down else 2)
+        depth = min(room - 2, LEAST_LINES * 3 + abs(far) // 4)
+        lean = min(depth // 2, abs(far) // 3) * (1 if far > 0 else -1)
+        turn = []
+        for dot, by in ((start, lean), (end, -lean)):
+            corner = [0, 0]
+            corner[across], corner[along] = dot[across] + by, dot[along] + depth
+            turn.append((corner[0], corner[1]))
         return Way((start, *turn, end), False, _cell(end))
 
     def _port(self, slot: int, *, behind: bool, back: bool = False) -> Dot:

@@ -1,82 +1,208 @@
 """The expression of a problem of sums as a tree, with a thought's probability on each of its values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from coconut_core.common.cells import padded
-from coconut_core.common.errors import CoconutError
+from coconut_core.common.errors import CoconutError, visible
 from coconut_core.problems.arithmetic import check_equation, numbers_in
 from coconut_core.records.trace import StepRecord
-from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, step_name
-from coconut_tui.widgets.tokens import error_line, share_bar, share_text
+from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.diagram import Form, Forms, Plan, plan
+from coconut_tui.views.layered import Edge
+from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, shade, step_name
+from coconut_tui.widgets.tokens import (
+    BAR_BOLD,
+    BAR_STYLE,
+    EDIT_STYLE,
+    FRONTIER_BOLD,
+    RIGHT_BOLD,
+    WRONG_BOLD,
+    column,
+    fitted,
+    share_text,
+    shortened,
+)
 
-_BAR = 8  # cells
 _COLUMN = 5  # cells of a value in the table
+_SHARE = 3  # cells of a number
+_LONGEST = 18  # cells of a value and its sum
+_LIKELY = 0.1  # from which on a thought is taken to say a value
+_TABLE_LINES = 24  # of a pane that shows the table of thoughts without scrolling
 
 Sums = Sequence[tuple[str, str]]  # of each step the sum and its result
 
 
+@dataclass(frozen=True)
+class _Tree:
+    """Numbers and what was made of them; the results are the nodes 0, 1, …, in order, numbers of the question
+    come behind them, one for each use."""
+
+    values: tuple[str, ...]
+    layers: tuple[tuple[int, ...], ...]
+    edges: tuple[Edge, ...]  # from a number to what was made of it
+
+
+@dataclass(frozen=True)
+class _Scene:
+    sums: Sums
+    tree: _Tree
+    wrong: Mapping[int, str]  # results that are not what their sum comes to, with the reason
+    thoughts: Sequence[StepRecord]
+    thought: StepRecord | None
+
+    def share(self, node: int) -> float:
+        if self.thought is None or node >= len(self.sums):
+            return 0.0
+        return self.thought.watched.get(self.tree.values[node], 0.0)
+
+    def mark(self, node: int) -> str:
+        return "✗" if node in self.wrong else "✓" if node == len(self.sums) - 1 else " "
+
+
 def draw(sight: Sight, thought: StepRecord | None) -> Text:
-    """The last result as the root, under each result what it was made of; then each thought beside each result.
+    """What each result was made of, the answer last; then each thought beside each result.
 
     thought is the one whose probabilities stand in the tree: the selected one, or the last in front of it.
     """
     assert sight.run is not None
-    sums, shares = sight.run.sums, {} if thought is None else thought.watched
-    text = Text()
-    if thought is not None:
-        text.append(f"probability at thought {step_name(thought)}\n", "dim")
-    remaining = set(range(len(sums)))
-    while remaining:  # results that nothing was made of have a tree of their own
-        root = max(remaining)
-        for step, depth, number in _tree(sums, root):
-            if step is not None:
-                remaining.discard(step)
-            text.append_text(_line(sums, step, depth, number, shares, sight.width))
-    return text.append_text(_table(sight, sums, thought))
+    sums = sight.run.sums
+    scene = _Scene(sums, _tree(sums), _wrong(sums), last_thoughts(sight.run, thought), thought)
+    last = "" if thought is sight.step else ", the last one"
+    title = "no thought yet" if thought is None else f"probability at thought {step_name(thought)}{last}"
+    head, foot, table = (
+        [Text(title, "dim", no_wrap=True)],
+        _faults(scene, sight.width),
+        _table(scene, sight.width),
+    )
+    room = sight.height - len(head) - len(foot) - (len(table) if sight.height >= _TABLE_LINES else 0)
+    drawn = _drawing(scene, sight.width, room, sight.dials.graph_zoom)
+    return Text("\n", no_wrap=True).join([*head, *drawn, *foot, *table])
 
 
-def _tree(sums: Sums, root: int, depth: int = 0) -> list[tuple[int | None, int, str]]:
-    """The lines of a result's tree: its step (None for a number of the question), depth, number."""
-    lines: list[tuple[int | None, int, str]] = [(root, depth, sums[root][1])]
-    for number in numbers_in(sums[root][0]):
-        source = next((step for step in range(root - 1, -1, -1) if sums[step][1] == number), None)
-        lines += [(None, depth + 1, number)] if source is None else _tree(sums, source, depth + 1)
+def _tree(sums: Sums) -> _Tree:
+    """A number that is the result of a step before is that result; else it was in the question."""
+    values, edges = [result for _, result in sums], []
+    depth = [1] * len(sums)
+    for step, (total, _) in enumerate(sums):
+        for number in numbers_in(total):
+            source = next((before for before in range(step - 1, -1, -1) if sums[before][1] == number), None)
+            if source is None:
+                source = len(values)
+                values.append(number)
+                depth.append(0)
+            elif source < len(sums):
+                depth[step] = max(depth[step], depth[source] + 1)
+            edges.append((source, step))
+    for source, step in edges:
+        if source >= len(sums):  # beside what it is used with
+            depth[source] = depth[step] - 1
+    layers = tuple(tuple(n for n, deep in enumerate(depth) if deep == at) for at in range(max(depth) + 1))
+    return _Tree(tuple(values), layers, tuple(dict.fromkeys(edges)))
+
+
+def _wrong(sums: Sums) -> dict[int, str]:
+    reasons = {}
+    for step, (total, result) in enumerate(sums):
+        try:
+            check_equation(f"{total}={result}")
+        except CoconutError as error:
+            reasons[step] = str(error)
+    return reasons
+
+
+def _forms(scene: _Scene) -> tuple[Forms, dict[int, list[str]]]:
+    """The forms of nodes, from small to large, and what they say by the width that it has there."""
+    values = [visible(value) for value in scene.tree.values]
+    whole = [
+        shortened(f"{value} = {scene.sums[node][0]}" if node < len(scene.sums) else value, _LONGEST)
+        for node, value in enumerate(values)
+    ]
+    narrow, wide = (max(_SHARE, *map(cell_len, names)) for names in (values, whole))
+    wide = max(wide, _SHARE + 5)
+    forms = (
+        ((Form(narrow + 1, 2, 0, narrow), True), (Form(narrow + 1, 2, 0, narrow), False)),
+        ((Form(wide + 1, 2, 2, wide), True), (Form(wide + 1, 2, 1, wide), False)),
+        ((Form(wide + 3, 4, 2, wide, True), True), (Form(wide + 3, 4, 0, wide, True), False)),
+    )
+    return forms, {narrow: values, wide: whole}
+
+
+def _drawing(scene: _Scene, width: int, height: int, zoom: int) -> list[Text]:
+    forms, labels = _forms(scene)
+    placed = plan(scene.tree.layers, scene.tree.edges, forms, width, max(4, height), zoom)
+    if placed is None:
+        return _listed(scene, width)
+    canvas = Canvas(placed.width, placed.height)
+    for (_, target), way in sorted(placed.ways.items(), key=lambda item: scene.share(item[0][1])):
+        lit = scene.share(target) >= _LIKELY
+        canvas.line(line_cells(way.dots, thick=lit), BAR_STYLE if lit else "dim")
+    for node, corner in placed.corners.items():
+        _draw_node(canvas, scene, placed, node, labels[placed.form.name_width][node], corner)
+    return canvas.lines()
+
+
+def _draw_node(
+    canvas: Canvas, scene: _Scene, placed: Plan, node: int, label: str, corner: tuple[int, int]
+) -> None:
+    form, share, mark = placed.form, scene.share(node), scene.mark(node)
+    left, row = corner
+    if node >= len(scene.sums):  # a number of the question
+        middle = (form.width - cell_len(label)) // 2 if placed.down else form.width - cell_len(label)
+        canvas.write(left + middle, row + (form.height - 1 if placed.down else form.height // 2), label)
+        return
+    likely = share >= _LIKELY
+    if form.boxed:
+        canvas.box(corner, form.width, form.height, BAR_STYLE if likely else "dim", heavy=likely)
+        left, row = left + 1, row + 1
+    canvas.write(left, row, mark, WRONG_BOLD if mark == "✗" else RIGHT_BOLD)
+    level = shade(share)
+    styles = (level, "bold") if level else ("bold" if likely else "",)
+    canvas.write(left + 1, row, fitted(label, form.name_width), *styles)
+    canvas.write(left + 1, row + 1, " " * form.name_width, *styles)
+    if share >= LEAST_SHARE:
+        canvas.write(left + 1 + form.name_width - _SHARE, row + 1, share_text(share), *styles)
+    room = form.name_width - _SHARE - 1
+    for place, step in enumerate(scene.thoughts[-room:] if room > 0 else ()):
+        height = column(step.watched.get(scene.tree.values[node], 0.0))
+        style = level or (EDIT_STYLE if step.edit else BAR_BOLD)
+        canvas.write(
+            left + 1 + place, row + 1, height, *((style, "bold") if step is scene.thought else (style,))
+        )
+
+
+def _listed(scene: _Scene, width: int) -> list[Text]:
+    """The results with their sums, where edges have no room."""
+    lines = []
+    for node, (total, result) in reversed(list(enumerate(scene.sums))):
+        text = Text(f"{scene.mark(node)} ", "bold", no_wrap=True)
+        text.append(fitted(f"{result} = {total}", max(4, width - 6)))
+        share = scene.share(node)
+        lines.append(text.append(f" {share_text(share)}" if share >= LEAST_SHARE else ""))
     return lines
 
 
-def _line(sums: Sums, step: int | None, depth: int, number: str, shares: dict[str, float], width: int) -> Text:
-    indent = "  " * depth
-    if step is None:
-        return Text(f"{indent}{number}\n", "dim")
-    total, result = sums[step]
-    share = shares.get(number, 0.0)
-    room = max(8, width - _BAR - 5)
-    text = Text(padded(f"{indent}{number} = {total}", room), "bold" if share >= 0.1 else "")
-    try:
-        check_equation(f"{total}={result}")
-    except CoconutError as error:
-        return text.append(" ").append(error_line(str(error))).append("\n")
-    if share >= LEAST_SHARE:
-        text.append_text(share_bar(share, _BAR))
-    return text.append("\n")
+def _faults(scene: _Scene, width: int) -> list[Text]:
+    return [Text(shortened(f"✗ {reason}", width), EDIT_STYLE, no_wrap=True) for reason in scene.wrong.values()]
 
 
-def _table(sight: Sight, sums: Sums, selected: StepRecord | None) -> Text:
-    """Each thought's probability of each result; the last thoughts up to the selected one."""
-    assert sight.run is not None
-    thoughts = last_thoughts(sight.run, selected)
-    if not thoughts:
-        return Text()
-    results = [result for _, result in sums]
-    text = Text("\nresults, thought by thought\n", "dim")
-    text.append("    " + "".join(f"{result:>{_COLUMN}}" for result in results) + "\n", "dim")
-    for step in thoughts:
+def _table(scene: _Scene, width: int) -> list[Text]:
+    """Each thought's probability of each result, of the last ones where there is no room for all; the last
+    thoughts up to the selected one."""
+    if not scene.thoughts:
+        return []
+    results = [result for _, result in scene.sums][-max(1, (width - 4) // _COLUMN) :]
+    lines = [Text(), Text(shortened("results, thought by thought", width), "dim")]
+    lines.append(Text("    " + "".join(f"{result:>{_COLUMN}}" for result in results), "dim"))
+    for step in scene.thoughts:
         row = "".join(f"{_share(step.watched.get(result)):>{_COLUMN}}" for result in results)
-        mark = "▸" if step is selected else " "
-        text.append(f"{mark}{step_name(step):<3}{row}\n", "bold" if step is selected else "")
-    return text
+        here = step is scene.thought
+        mark = "▸" if here else "✎" if step.edit else " "
+        line = Text(mark, FRONTIER_BOLD if here else EDIT_STYLE)
+        lines.append(line.append(f"{step_name(step):<3}{row}", "bold" if here else ""))
+    return lines
 
 
 def _share(share: float | None) -> str:

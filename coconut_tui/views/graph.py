@@ -78,7 +78,7 @@ def draw(sight: Sight) -> Text:
     room = sight.height - sum(len(part) for part in (head, beyond, legend))
     drawn = _drawing(scene, sight.width, max(4, room), sight.dials.graph_zoom)
     if drawn is None:
-        drawn = graph_list.lines(scene.graph, scene.shares, scene.frontier)
+        drawn = graph_list.lines(scene.graph, scene.shares, scene.frontier, sight.width)
         legend = _legend(sight.width, edges=False)
     return Text("\n", no_wrap=True).join([*head, *drawn, *beyond, *legend])
 
@@ -178,7 +178,8 @@ def _draw_node(
     form, share, mark = placed.form, scene.share(node), scene.mark(node)
     here = scene.frontier is not None and node in _layer(scene, scene.frontier)
     if form.boxed:
-        _draw_box(canvas, form, corner, mark, heavy=here)
+        frame = FRONTIER_STYLE if here else _MARKS.get(mark, "dim")
+        canvas.box(corner, form.width, form.height, frame, heavy=here)
         column, row = column + 1, row + 1
     number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
     level = shade(share)
@@ -197,17 +198,6 @@ def _draw_node(
             canvas.write(column + start, row, "⠤" * (form.width - start), "dim")
 
 
-def _draw_box(canvas: Canvas, form: Form, corner: tuple[int, int], mark: str, heavy: bool) -> None:
-    sides = "┏━┓┃┗┛" if heavy else "╭─╮│╰╯"
-    style = FRONTIER_STYLE if heavy else _MARKS.get(mark, "dim")
-    column, row = corner
-    inner = form.width - 2
-    canvas.write(column, row, sides[0] + sides[1] * inner + sides[2], style)
-    for line in range(1, form.height - 1):
-        canvas.write(column, row + line, sides[3] + " " * inner + sides[3], style)
-    canvas.write(column, row + form.height - 1, sides[4] + sides[1] * inner + sides[5], style)
-
-
 def _layer(scene: _Scene, hops: int) -> tuple[int, ...]:
     return scene.layering.layers[hops] if hops < len(scene.layering.layers) else ()
 
@@ -220,25 +210,35 @@ def _beyond(scene: _Scene, width: int, whole: bool) -> list[Text]:
     nodes = scene.layering.unreachable
     if not nodes:
         return []
-    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'} out of reach"
-    lines = [Text(f"{count}  {share_text(sum(map(scene.share, nodes)))}", "dim", no_wrap=True)]
+    total = share_text(sum(map(scene.share, nodes)))
     candidates = [node for node in (scene.graph.target, scene.graph.wrong) if node in nodes]
     others = [node for node in nodes if node not in candidates] if whole else []
     names = {node: shortened(scene.graph.names[node], _LONGEST_NAME) for node in (*candidates, *others)}
     size = max(map(cell_len, names.values()), default=0)
-    for node in (*candidates, *sorted(others, key=names.__getitem__)):
-        mark, share = scene.mark(node), scene.share(node)
-        text = Text(no_wrap=True).append(f"{mark} ", _MARKS.get(mark, ""))
-        start = len(text)
-        number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
-        text.append(f"{padded(names[node], size)} {number}", "" if share >= LEAST_SHARE else "dim")
-        if shade(share):
-            text.stylize(shade(share), start)
-        if lines[-1].cell_len + 2 + text.cell_len > width:
-            lines.append(text)
+    chips = [
+        _chip(scene, node, names[node], size) for node in (*candidates, *sorted(others, key=names.__getitem__))
+    ]
+    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'} out of reach {total}"
+    if cell_len(count) + sum(2 + chip.cell_len for chip in chips) > width:
+        count = f"{len(nodes)} out of reach {total}"
+    lines = [Text(count, no_wrap=True)]
+    lines[0].stylize("dim")
+    for chip in chips:
+        if lines[-1].cell_len + 2 + chip.cell_len > width:
+            lines.append(chip)
         else:
-            lines[-1].append("  ").append_text(text)
+            lines[-1].append("  ").append_text(chip)
     return lines
+
+
+def _chip(scene: _Scene, node: int, name: str, size: int) -> Text:
+    mark, share = scene.mark(node), scene.share(node)
+    chip = Text(no_wrap=True).append(f"{mark} ", _MARKS.get(mark, ""))
+    number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
+    chip.append(f"{padded(name, size)} {number}", "" if share >= LEAST_SHARE else "dim")
+    if shade(share):
+        chip.stylize(shade(share), 2)
+    return chip
 
 
 def _legend(width: int, edges: bool = True) -> list[Text]:

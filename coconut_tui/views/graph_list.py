@@ -10,10 +10,10 @@ from coconut_core.records.graph_reading import graph_layers
 from coconut_tui.views.view import LEAST_SHARE
 from coconut_tui.widgets.tokens import FRONTIER_BOLD, share_bar, shortened
 
-_NAME, _BAR = 10, 8  # cells
+_NAME, _MOST_BAR = 10, 20  # cells
 
 
-def lines(graph: Graph, shares: Mapping[str, float], frontier: int | None) -> list[Text]:
+def lines(graph: Graph, shares: Mapping[str, float], frontier: int | None, width: int) -> list[Text]:
     """A line for each number of hops and for each node that can be reached, in order of names."""
     layering = graph_layers(graph)
     drawn = []
@@ -23,15 +23,15 @@ def lines(graph: Graph, shares: Mapping[str, float], frontier: int | None) -> li
         drawn.append(Text(hop, FRONTIER_BOLD if here else "dim", no_wrap=True))
         for node in sorted(layer, key=lambda node: graph.names[node]):
             share = shares.get(graph.names[node], 0.0)
-            drawn.append(_line(graph, node, share, node in layering.on_optimal_path))
+            drawn.append(_line(graph, node, share, node in layering.on_optimal_path, width - _NAME - 7))
     return drawn
 
 
-def _line(graph: Graph, node: int, share: float, optimal: bool) -> Text:
+def _line(graph: Graph, node: int, share: float, optimal: bool, room: int) -> Text:
     mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
     line = Text(f" {mark} ", "bold", no_wrap=True)
     name = padded(shortened(graph.names[node], _NAME), _NAME)
     line.append(name, "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim")
     if share >= LEAST_SHARE:
-        line.append_text(share_bar(share, _BAR))
+        line.append_text(share_bar(share, min(_MOST_BAR, room)))
     return line

@@ -34,7 +34,7 @@ def bar(share: float, width: int) -> str:
 
 def column(share: float) -> str:
     """A probability as a column that is one cell high; a space for what is no number."""
-    return " " if isnan(share) else _COLUMNS[min(7, int(max(0.0, share) * 8))]
+    return " " if isnan(share) else _COLUMNS[round(7 * max(0.0, min(1.0, share)))]
 
 
 def share_text(share: float) -> str:

@@ -80,7 +80,7 @@ def test_one_node_is_one_node(trace: Trace) -> None:
     lonely = replace(
         GRAPH, names=("Alex", "lempus", "gorpus", "bompus"), edges=((0, 1), (1, 2)), target=2, wrong=3
     )
-    sight = sight_of(trace, None, 2)
+    sight = sight_of(trace, None, 2, width=60)
     assert sight.run is not None
     tree = replace(sight.run.tree, problem=replace(PROBLEM, graph=lonely))
     drawn = graph.draw(replace(sight, run=replace(sight.run, tree=tree))).plain
@@ -203,7 +203,7 @@ def test_where_edges_have_no_room_the_graph_is_a_list_in_order_of_names() -> Non
     problem = example_problem("prosqa", 1)
     assert isinstance(problem.graph, Graph)
     layers: list[list[str]] = []
-    for line in (line.plain for line in graph_list.lines(problem.graph, {}, None)):
+    for line in (line.plain for line in graph_list.lines(problem.graph, {}, None, 34)):
         if "hop" in line:
             layers.append([])
         elif line.strip():

@@ -160,8 +160,8 @@ def test_a_step_is_a_row_of_numbers(trace: Trace) -> None:
 
 def test_the_graph_tells_each_thoughts_mass_on_its_own_frontier(trace: Trace) -> None:
     wide = graph.draw(sight_of(trace, None, width=60)).plain
-    assert "frontier  1█.97 ▸2█.93 ✎3█.88" in wide
-    assert "frontier ███ ▸2 .93" in graph.draw(sight_of(trace, None, width=26)).plain
+    assert "frontier  1█.97 ▸2█.93 ✎3▇.88" in wide
+    assert "frontier ██▇ ▸2 .93" in graph.draw(sight_of(trace, None, width=26)).plain
 
 
 def test_another_temperature_is_marked_and_never_made_of_what_is_recorded(trace: Trace) -> None:
@@ -216,19 +216,13 @@ def test_sums_are_drawn_as_the_tree_of_the_expression_with_each_thought_beside_e
     run = RunView(tree, steps, 3, "thinking", Said("", "", None))
     assert run.sums == [("8+5", "13"), ("13*2", "26")]
     drawn = graph.draw(Sight(run, None, 1, width=34)).plain.splitlines()
-    assert [line.rstrip() for line in drawn] == [
-        "probability at thought 2",
-        "26 = 13*2            ███████▎ .90",
-        "  13 = 8+5           ▏        .02",
-        "    8",
-        "    5",
-        "  2",
+    assert [line.rstrip() for line in drawn][-6:] == [
         "",
         "results, thought by thought",
         "       13   26",
         " 1    .92  .01",
         "▸2    .02  .90",
-        " 3    .00  .75",
+        "✎3    .00  .75",
     ]
 
 
@@ -236,6 +230,6 @@ def test_a_sum_that_is_wrong_and_a_result_that_nothing_was_made_of_are_shown(tra
     problem = Problem("q", ("<<2+2=5>>", "<<7*2=14>>"), "14")
     tree = Tree("q", problem, 1, (Branch(1, "main", Decisions(None, (), "")),))
     drawn = graph.draw(Sight(RunView(tree, (), 3, "thinking", Said("", "", None)), None, None, width=34)).plain
-    assert [line.rstrip() for line in drawn.splitlines()] == [
-        "14 = 7*2", "  7", "  2", "5 = 2+2               ✗ 2+2 is 4, not 5", "  2", "  2",
-    ]  # fmt: skip
+    assert "✗5 = 2+2" in drawn
+    assert "✓14 = 7*2" in drawn
+    assert drawn.split("\n")[-1] == "✗ 2+2 is 4, not 5"
