@@ -84,12 +84,13 @@ class Explorer(ExplorerBase):
         tour: bool = False,
         saved: SavedRun | None = None,
         keeper: Keeper | None = None,
+        begins_with_choice: bool = False,
     ) -> None:
         """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
 
         problems: those of a file; example is then the number of one of them, from 1. Of config the theme, the
         keys, the memory for branches and look_ahead count here. tour: begin with the tour. saved: a run to go
-        on with in place of a question; keeper: keeps what is done.
+        on with in place of a question; keeper: keeps what is done. begins_with_choice: ask first what to open.
         """
         config = Config() if config is None else config
         self.keeper = Keeper() if keeper is None else keeper
@@ -100,15 +101,16 @@ class Explorer(ExplorerBase):
         keys = keys_in_force(config.keys)
         self.set_keymap(keys | {f"{name}-anywhere": each for name, each in keys_anywhere(config.keys).items()})
         self.actions = tuple(replace(action, keys=keys.get(action.name, "")) for action in all_actions())
-        self.saved = saved
-        self.selected = None if saved is None else saved.selected
+        self.saved, self.begins_with_choice = None, begins_with_choice
+        self.breakpoints: tuple[Breakpoint, ...] = ()
+        if saved is not None:
+            self.take_up(saved)
         self.activity = ""
         self.token_count = top_k
         self.dials = replace(self.dials, painted=config.paint)
         self.last_export: Path | None = None
         self.has_compared: bool = False
         self._tour = tour
-        self.breakpoints: tuple[Breakpoint, ...] = () if saved is None else saved.breakpoints
         self.problems = Collection(problems, None)
         self._draw_timer: Timer | None = None
         self._pace = Pace()
@@ -132,9 +134,11 @@ class Explorer(ExplorerBase):
         self._thoughts_pane.focus()
         self._keys_first.start()
         self._draw()
-        if self._tour:
-            self.query_one(TourBar).begin()
         self.call_after_refresh(self.open)
+
+    def take_up(self, run: SavedRun) -> None:
+        """Go on with a session, once its model is there."""
+        self.saved, self.selected, self.breakpoints = run, run.selected, run.breakpoints
 
     def on_unmount(self) -> None:
         """Let the engine's thread end."""
@@ -195,6 +199,9 @@ class Explorer(ExplorerBase):
             return  # from a run that is no longer the one on screen
         self.view = view
         self.end_start()
+        if self._tour and self.replay is None:  # now what it asks for can be done
+            self._tour = False
+            self.query_one(TourBar).begin()
         count = len(view.steps)
         same = before is not None and (before.question, before.tree.current) == (
             view.question,

@@ -85,7 +85,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help=f"{MODEL_HELP} Default: models/prosqa, which comes along.",
+        help=f"{MODEL_HELP} Default: choose; with a question models/prosqa.",
         callback=expanded_source,
     ),
 ]
@@ -124,7 +124,7 @@ def explore(
 
     Examples:
 
-      coconut-tui                  the model that comes along, and a tour
+      coconut-tui                  choose what to open; the first time with a tour
 
       coconut-tui --example 4      another of its problems
 
@@ -133,11 +133,11 @@ def explore(
       coconut-tui run.json         replay a saved run
     """
     from coconut_core.records.trace import Trace
-    from coconut_tui.config import Config
     from coconut_tui.saved.keeper import Keeper
     from coconut_tui.saved.store import default_folder
 
-    settings = _with_last_choices(_settings(config, {"model": model, **vars(overrides)}))
+    in_force = _settings(config, {"model": model, **vars(overrides)})
+    settings = _with_last_choices(in_force)
     begin.check()
     begins = trace is not None or begin != _Begin()
     if restore and begins:
@@ -149,19 +149,20 @@ def explore(
         choice = _resolved(choice)
     _check_terminal()
     keeper = Keeper(default_folder() if settings.remember else None, begin.data)
+    saved = None
     if restore is False:
         keeper.give_up_crashed()
-    elif not begins and (
-        saved := keeper.resume(choice.source if model else None, even_if_left=restore is True)
-    ):
+    elif not begins:
+        saved = keeper.resume(choice.source if model else None, even_if_left=restore is True)
+    if saved is not None:
         more |= {"saved": saved, "problems": keeper.problems()}
         choice = _laid_over(saved.choice, choice, overrides)
     elif restore:
         raise CoconutError("there is no saved session to go on with")
-    elif not begins and settings.remember and settings.model == Config().model:
+    elif not begins and in_force.sources["model"] == "default":
         from coconut_tui.tour.steps import first_time
 
-        more["tour"] = first_time(default_folder().parent)
+        more |= {"begins_with_choice": True, "tour": settings.remember and first_time(default_folder().parent)}
     _run(choice if loaded is None else None, settings, keeper, more)
 
 

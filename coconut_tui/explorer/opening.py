@@ -5,19 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from coconut_core.checkpoints.bundled import bundled_model, short_name
+from coconut_core.checkpoints.hub import check_source
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
 from coconut_core.records.trace import StepRecord, Trace
 from coconut_tui.engine import Engine, EngineError, ModelChoice, QuestionRead, Replay
 from coconut_tui.explorer.inspecting import InspectingApp
 from coconut_tui.run.state import ModelFacts, RunView
+from coconut_tui.saved.format import SavedRun
 from coconut_tui.saved.keeper import Keeper
 from coconut_tui.screens.question import QuestionScreen
-from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.screens.start import StartScreen
+from coconut_tui.screens.welcome import Beginning, WelcomeScreen, beginnings, is_saved_run
 
-BUNDLED = "models/prosqa"
 A_MODEL = "a folder, or a model's id on the hub"
 
 
@@ -26,6 +28,7 @@ class OpeningApp(InspectingApp):
 
     keeper: Keeper
     thoughts: int | None  # asked for; None: as the model says
+    begins_with_choice: bool  # of what is opened; the model is then how, not which
 
     def __init__(
         self,
@@ -56,6 +59,8 @@ class OpeningApp(InspectingApp):
         """Open what the app was started with."""
         if self.replay is not None:
             self.replay.start()
+        elif self.begins_with_choice:
+            self.choose()
         elif self.choice is not None:
             self.start_engine(self.choice)
 
@@ -88,6 +93,10 @@ class OpeningApp(InspectingApp):
         self.facts = self._model_facts
         self.engine.show()
 
+    def take_up(self, run: SavedRun) -> None:
+        """Go on with a session, once its model is there."""
+        raise NotImplementedError
+
     # -- until there is a run ------------------------------------------------------------------------------
 
     @property
@@ -114,7 +123,7 @@ class OpeningApp(InspectingApp):
         if self._start is not None and self.facts is None:
             start, self._start = self._start, None
             start.dismiss()
-            self._choose_model(message.text)
+            self.choose(message.text)
             return
         self.end_start()
         if isinstance(self.screen, QuestionScreen) and self.screen.waits:
@@ -152,21 +161,38 @@ class OpeningApp(InspectingApp):
 
     # -- choosing ------------------------------------------------------------------------------------------
 
-    def _choose_model(self, error: str) -> None:
-        failed = None if self.choice is None else self.choice.source
-        bundled = bundled_model(BUNDLED) or Path(BUNDLED)
-        known = dict.fromkeys([*self.keeper.models, *([str(bundled)] if bundled.is_dir() else [])])
-        models = [source for source in known if source != failed]
+    def choose(self, error: str = "") -> None:
+        """Show what can be opened; without a choice the explorer ends. error: why nothing is open."""
 
-        def closed(source: str | None) -> None:
-            if source is None:
+        def closed(chosen: Beginning | None) -> None:
+            if chosen is None:
                 self.exit()
-            else:
-                self.open_model(source)
+                return
+            try:
+                self._begin_with(chosen)
+            except CoconutError as wrong:
+                self.choose(str(wrong))
 
-        self.push_screen(
-            RecentScreen("No model is open", models, A_MODEL, error=error, leaving="quits"), closed
-        )
+        self.push_screen(WelcomeScreen(beginnings(self.keeper.runs, self.keeper.models, Path()), error), closed)
+
+    def _begin_with(self, chosen: Beginning) -> None:
+        """Raises CoconutError for what is not there."""
+        if chosen.session is not None:
+            run = self.keeper.resume_run(chosen.session)
+            if run is None:
+                raise CoconutError("that session cannot be gone on with: another explorer has it open")
+            self.take_up(run)
+            self._file = self.keeper.problems()
+            self.start_engine(run.choice if self.choice is None else laid_over(run.choice, self.choice))
+        elif is_saved_run(user_path(chosen.source)):
+            self.choice = None
+            self.open_replay(Trace.load(user_path(chosen.source)))
+        else:
+            choice = ModelChoice(chosen.source) if self.choice is None else self.choice
+            choice = replace(choice, source=chosen.source).resolved(lambda text: None)
+            check_source(choice.source)
+            self.choice = choice
+            self.start_engine(choice)
 
     # -- what actions need ---------------------------------------------------------------------------------
 
@@ -205,3 +231,10 @@ class OpeningApp(InspectingApp):
             use(self.replay.trace)
         else:
             self.engine.use_trace(activity, use)
+
+
+def laid_over(saved: ModelChoice, given: ModelChoice) -> ModelChoice:
+    """The model of a saved session, opened as is said now where that says something."""
+    names = ("device", "dtype", "feedback", "chat", "system", "markers")
+    said = {name: value for name in names if (value := getattr(given, name)) not in (None, "auto")}
+    return replace(saved, **said)

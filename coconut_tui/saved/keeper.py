@@ -50,15 +50,26 @@ class Keeper:
         if self._store is None:
             return None
         source = None if model is None else absolute(model)
-
-        def fits(session: SavedSession) -> bool:
-            return (
+        return self._take(
+            lambda session: (
                 session.run is not None
                 and (even_if_left or not session.in_order)
                 and source in (None, session.run.choice.source)
             )
+        )
 
-        session = self._store.load(fits)
+    @property
+    def runs(self) -> tuple[SavedRun, ...]:
+        """The runs that can be gone on with, newest first."""
+        sessions = () if self._store is None else self._store.resumable()
+        return tuple(session.run for session in sessions if session.run is not None)
+
+    def resume_run(self, run: SavedRun) -> SavedRun | None:
+        """Go on with one of `runs`; None where another explorer has taken it meanwhile."""
+        return self._take(lambda session: session.run == run)
+
+    def _take(self, fits: Callable[[SavedSession], bool]) -> SavedRun | None:
+        session = None if self._store is None else self._store.load(fits)
         if session is None or session.run is None:
             return None
         with self._lock:

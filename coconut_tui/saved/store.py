@@ -90,6 +90,10 @@ class SessionStore:
             remembered = remembered.remember(session.models, session.questions)
         return remembered
 
+    def resumable(self) -> list[SavedSession]:
+        """The sessions that can be gone on with, newest first."""
+        return [session for _, session in self._readable() if session.run is not None]
+
     def save(self, session: SavedSession) -> None:
         """Write a session as this explorer's, a moment from now; of several in that moment the last."""
         with self._lock:

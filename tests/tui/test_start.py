@@ -9,13 +9,17 @@ from textual.widgets import Input, OptionList, TextArea
 from typer.testing import CliRunner, Result
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.cli import app
 from coconut_tui.engine import LOADING, ModelChoice
 from coconut_tui.engine.worker import Job
+from coconut_tui.saved.keeper import Keeper
+from coconut_tui.saved.store import default_folder
 from coconut_tui.screens.question import QuestionScreen
-from coconut_tui.screens.recent import RecentScreen
 from coconut_tui.screens.start import StartScreen, stages
+from coconut_tui.screens.welcome import WelcomeScreen, beginnings
+from coconut_tui.tour.bar import TourBar
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, explorer, press, settled, shown, until
 
@@ -41,6 +45,69 @@ def test_without_arguments_the_bundled_model_is_meant(tmp_path: Path, monkeypatc
 def why(app: Explorer) -> str:
     """The error that a list of models is shown for."""
     return "".join(str(each.render()) for each in app.screen.query("#why"))
+
+
+def listed(app: Explorer) -> list[str]:
+    """What can be opened, headings left out."""
+    options = app.screen.query_one(OptionList).options
+    return [str(option.prompt).strip() for option in options if not option.disabled]
+
+
+async def test_without_arguments_one_chooses(
+    checkpoint: Path, trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trace.save(tmp_path / "run.json")
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
+    keeper = Keeper(default_folder())
+    keeper.note_model(ModelChoice(str(checkpoint), "cpu"))
+    begun = explorer(checkpoint, keeper=keeper, begins_with_choice=True, tour=True)
+    async with begun.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen) and len(listed(app)) > 2)
+        assert not begun.query_one(TourBar).display, "there is nothing to take a step with yet"
+        assert [each.split()[0] for each in listed(begun)[:2]] == ["models/prosqa", "models/prontoqa"]
+        assert [each.split()[0] for each in listed(begun) if ".json" in each] == ["run.json"]
+        height = begun.screen.query_one(".dialog").region.height
+        await pilot.press(*"run.js")
+        await until(pilot, lambda app: len(listed(app)) == 2)
+        assert begun.screen.query_one(".dialog").region.height == height
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda app: app.replay is not None and app.view is not None)
+        assert not begun.query_one(TourBar).display
+        await pilot.press("q")
+        await until(pilot, lambda app: not app.is_running)
+
+
+async def test_a_folder_that_is_typed_is_opened_and_the_tour_begins(checkpoint: Path) -> None:
+    begun = explorer(checkpoint, begins_with_choice=True, tour=True)
+    async with begun.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen))
+        begun.screen.query_one(Input).value = str(checkpoint)
+        await until(pilot, lambda app: "a model's folder" in listed(app)[0])
+        await pilot.press("enter")
+        await settled(pilot)
+        assert begun.facts.name == str(checkpoint)
+        assert begun.query_one(TourBar).display
+
+
+async def test_a_session_is_gone_on_with(checkpoint: Path) -> None:
+    keeper = Keeper(default_folder())
+    async with explorer(checkpoint, keeper=keeper, example=3).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "s", "s", "z")
+    keeper.close(in_order=True)
+    keeper = Keeper(default_folder())
+    assert [entry.group for entry in beginnings(keeper.runs, (), Path())][-1] == "Go on with"
+    begun = explorer(checkpoint, keeper=keeper, begins_with_choice=True)
+    async with begun.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen) and len(listed(app)) > 2)
+        await pilot.press(*"go on")
+        await until(pilot, lambda app: "problem 3, 2 branches" in listed(app)[0])
+        await pilot.press("enter")
+        await settled(pilot)
+        assert begun.view.tree.example == 3
+        assert begun.view.tree.here.name == "zero@2"
+    keeper.close(in_order=True)
 
 
 async def test_keys_pressed_while_the_model_loads_wait_for_it(checkpoint: Path) -> None:
@@ -74,15 +141,17 @@ async def test_a_model_that_cannot_be_loaded_leaves_a_choice(checkpoint: Path, t
     failing = explorer(tmp_path)
     failing.keeper.note_model(ModelChoice(str(checkpoint)))
     async with failing.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda app: isinstance(app.screen, RecentScreen))
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen))
         assert "is not a model" in why(failing)
-        listed = [str(option.prompt) for option in failing.screen.query_one(OptionList).options]
-        assert listed[0] == str(checkpoint)
-        assert any(each.endswith("models/prosqa") for each in listed)
+        await until(pilot, lambda app: len(listed(app)) > 2)
+        assert listed(failing)[0].startswith("models/prosqa ")
+        assert any(str(checkpoint)[:20] in each for each in listed(failing))
         failing.screen.query_one(Input).value = str(tmp_path / "nowhere")
         await pilot.press("enter")
         await until(pilot, lambda app: "nowhere" in why(app))
-        await pilot.press("down", "enter")
+        failing.screen.query_one(Input).value = checkpoint.name
+        await until(pilot, lambda app: len(listed(app)) == 2)
+        await pilot.press("enter")
         await settled(pilot)
         assert failing.facts.name == str(checkpoint)
         await press(pilot, "s")
@@ -92,7 +161,7 @@ async def test_a_model_that_cannot_be_loaded_leaves_a_choice(checkpoint: Path, t
 async def test_without_a_model_escape_leaves(tmp_path: Path) -> None:
     failing = explorer(tmp_path)
     async with failing.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda app: isinstance(app.screen, RecentScreen))
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen))
         await pilot.press("escape")
         await until(pilot, lambda app: not app.is_running)
     assert failing.return_code == 0
