@@ -42,7 +42,7 @@ from coconut_tui.tour.bar import TourBar
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.rows import RowsView
-from coconut_tui.widgets.status import status_line, usage_text
+from coconut_tui.widgets.status import VerdictView, status_line
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
@@ -108,6 +108,7 @@ class Explorer(ExplorerBase):
         self.activity = ""
         self.token_count = top_k
         self.dials = replace(self.dials, painted=config.paint)
+        self.take_layouts(config.layouts, config.layout)
         self.last_export: Path | None = None
         self.has_compared: bool = False
         self._tour = tour
@@ -121,7 +122,7 @@ class Explorer(ExplorerBase):
     def compose(self) -> ComposeResult:
         yield from super().compose()
         yield TourBar(id="tour")
-        yield TextView(id="verdict")
+        yield VerdictView(id="verdict")
         yield KeysLine(id="keys")
 
     def on_mount(self) -> None:
@@ -189,7 +190,8 @@ class Explorer(ExplorerBase):
     def on_verdict_read(self, message: VerdictRead) -> None:
         """Show what is known of the model's thoughts."""
         if self.facts is not None:
-            self.facts = self._model_facts = replace(self.facts, verdict=message.verdict)
+            known = replace(self.facts, verdict=message.verdict, shares=message.shares)
+            self.facts = self._model_facts = known
             self._draw_status()
 
     def on_run_changed(self, message: RunChanged) -> None:
@@ -303,9 +305,8 @@ class Explorer(ExplorerBase):
         self.query_one("#status", TextView).show(
             status_line(self.facts, self.view, self.breakpoints, self.activity)
         )
-        self.query_one("#verdict", TextView).show(
-            usage_text(self.facts, None if self.view is None else self.view.thoughts, self._asking_for_thoughts)
-        )
+        thoughts = None if self.view is None else self.view.thoughts
+        self.query_one(VerdictView).show_facts(self.facts, thoughts, self._asking_for_thoughts)
         self.draw_keys()
         for screen in self.screen_stack:
             if isinstance(screen, BesideScreen):

@@ -167,7 +167,8 @@ def explore(
 
 
 def _with_last_choices(in_force: "LoadedConfig") -> "Config":
-    from coconut_tui.saved.keeper import saved_painting, saved_theme
+    from coconut_tui.run.layouts import BUILT_IN
+    from coconut_tui.saved.keeper import saved_layout, saved_painting, saved_theme
     from coconut_tui.saved.store import default_folder
 
     settings = in_force.config
@@ -176,6 +177,9 @@ def _with_last_choices(in_force: "LoadedConfig") -> "Config":
     if settings.remember and in_force.sources["paint"] == "default":
         painted = saved_painting(default_folder())
         settings = replace(settings, paint=settings.paint if painted is None else painted)
+    if settings.remember and in_force.sources["layout"] == "default":
+        layout = saved_layout(default_folder())
+        settings = replace(settings, layout=layout) if layout in {**BUILT_IN, **settings.layouts} else settings
     return settings
 
 
@@ -247,7 +251,14 @@ def _settings(path: Path | None, given: Mapping[str, Any] | None = None) -> "Loa
 
         table.check_keys(keys)
 
-    return load_config(path, given, check_keys=check_keys)
+    def check_layouts(layouts: Mapping[str, Any]) -> None:
+        from coconut_tui.run.layouts import read_layout
+        from coconut_tui.views import names_of_views
+
+        for name, value in layouts.items():
+            read_layout(name, value, names_of_views())
+
+    return load_config(path, given, check_keys=check_keys, check_layouts=check_layouts)
 
 
 FOR_THE_APP = (
@@ -255,6 +266,9 @@ FOR_THE_APP = (
     "palette",
     "branch_memory_mb",
     "look_ahead",
+    "paint",
+    "layout",
+    "layouts",
     "keys",
 )  # settings that only the app itself acts on
 

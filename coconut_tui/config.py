@@ -14,6 +14,7 @@ from typing import Any
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
+from coconut_tui.run.layouts import BUILT_IN
 from coconut_tui.widgets.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
@@ -82,6 +83,12 @@ def _keys(value: Any) -> Mapping[str, str]:
     return keys_by_action
 
 
+def _layouts(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError('write a table such as {mine = [["prompt"], ["thoughts"], ["graph", "inspect"]]}')
+    return value
+
+
 def _entry(default: Any, description: str, check: Check) -> Any:
     return field(default_factory=lambda: default, metadata={"description": description, "check": check})
 
@@ -98,14 +105,19 @@ class Config:
     theme: str = _entry("textual-dark", "a theme of Textual, such as textual-light or nord", _theme)
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
     paint: bool = _entry(True, "paint the prompt with the attention of the selected step", _switch)
+    layout: str = _entry("auto", f"panes on screen: {', '.join(BUILT_IN)}, or one of layouts", _text)
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
     look_ahead: bool = _entry(True, "work out the next step while you look at this one", _switch)
     remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)
     keys: Mapping[str, str] = _entry({}, "action = keys, by the names of the actions", _keys)
+    layouts: Mapping[str, Any] = _entry({}, "name = columns, each a list of panes and views", _layouts)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {item.name: getattr(self, item.name) for item in fields(self)} | {"keys": dict(self.keys)}
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {
+            "keys": dict(self.keys),
+            "layouts": dict(self.layouts),
+        }
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,8 @@ class LoadedConfig:
             lines.append(f"# {item.metadata['description']} ({source})")
             if item.name == "keys":
                 lines += ["[keys]", *(f"{name} = {_toml(keys)}" for name, keys in value.items())]
+            elif item.name == "layouts":
+                lines += ["[layouts]", *(f"{name} = {_toml(columns)}" for name, columns in value.items())]
             elif value is None:
                 lines.append(f"# {item.name} =")
             else:
@@ -153,9 +167,10 @@ def load_config(
     command_line: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     check_keys: Callable[[Mapping[str, str]], object] = lambda keys: None,
+    check_layouts: Callable[[Mapping[str, Any]], object] = lambda layouts: None,
 ) -> LoadedConfig:
     """The settings in force. command_line holds the options given there, None for those that were not;
-    check_keys raises ValueError for keys that do not fit the actions there are.
+    check_keys and check_layouts raise ValueError for what does not fit the actions and views there are.
 
     Raises CoconutError in one line for an entry that is unknown or not allowed, and for a file that was named
     and cannot be read.
@@ -165,6 +180,7 @@ def load_config(
     path = default_path() if named is None else named
     table = _read_file(path, must_exist=named is not None)
     values: dict[str, Any] = {}
+    checks = {"keys": check_keys, "layouts": check_layouts}
     sources = {item.name: "default" for item in fields(Config)}
     for source, entries, spell in (
         ("file", table or {}, lambda name: f"{path}: '{name}'"),
@@ -174,8 +190,14 @@ def load_config(
         for name, value in entries.items():
             if source == "command line" and value is None:
                 continue
-            values[name], sources[name] = _checked(name, value, spell(name), check_keys), source
-    return LoadedConfig(Config(**values), path, table is not None, sources)
+            values[name], sources[name] = _checked(name, value, spell(name), checks), source
+            if name == "layout":
+                layout_spelling = spell(name)
+    loaded = LoadedConfig(Config(**values), path, table is not None, sources)
+    known = (*BUILT_IN, *loaded.config.layouts)
+    if loaded.config.layout not in known:
+        raise CoconutError(f"{layout_spelling} is '{loaded.config.layout}': known are {', '.join(known)}")
+    return loaded
 
 
 def _path_from(text: str | None) -> Path | None:
@@ -213,20 +235,20 @@ def _as_toml(text: str) -> Any:
         return text
 
 
-def _checked(name: str, value: Any, spelling: str, check_keys: Callable[[Mapping[str, str]], object]) -> Any:
+def _checked(name: str, value: Any, spelling: str, checks: Mapping[str, Callable[[Any], object]]) -> Any:
     known = {item.name: item.metadata["check"] for item in fields(Config)}
     if name not in known:
         raise CoconutError(f"{spelling} is no setting: known are {', '.join(known)}")
     try:
         checked = known[name](value)
-        if name == "keys":
-            check_keys(checked)
+        if name in checks:
+            checks[name](checked)
         return checked
     except ValueError as error:
         text = json.dumps(value, ensure_ascii=False, default=str)
         raise CoconutError(f"{spelling} cannot be {text}: {error}") from error
 
 
-def _toml(value: str | int | bool) -> str:
+def _toml(value: Any) -> str:
     """A value as TOML writes it, which is as JSON does but for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")

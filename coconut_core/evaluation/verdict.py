@@ -30,6 +30,8 @@ FEWEST = 50  # problems; below that a control decides nothing
 CLEAR_DROP = 0.10  # of accuracy, that each deciding control must cost where thoughts are USED
 NO_DROP = 0.05  # that the drop must be shown to stay below where they are NOT USED
 TOO_LITTLE_RIGHT = 0.10  # accuracy under which a drop cannot be seen
+WITH_THEM = "right with them"
+IN_THEIR_PLACE = {"none": "without them", "random": "with another question's"}  # controls, in words
 
 
 class Usage(StrEnum):
@@ -109,12 +111,16 @@ class Controls:
         """What the rule says of these results."""
         return judge_usage(self.accuracy, self.results)
 
+    @property
+    def shares(self) -> dict[str, Share]:
+        """Shares of right answers that say most, by what stood in the thoughts' place."""
+        by_name = {result.name: result.share for result in self.results}
+        others = {words: by_name[name] for name, words in IN_THEIR_PLACE.items() if name in by_name}
+        return {WITH_THEM: self.share, **others}
+
     def line(self) -> str:
         """Verdict, date and the figures behind it, in one line."""
-        by_name = {result.name: result for result in self.results}
-        texts = [("none", "without them"), ("random", "with another question's")]
-        figures = [f"{100 * self.accuracy:.0f} % right with them"]
-        figures += [f"{100 * by_name[name].accuracy:.0f} % {words}" for name, words in texts if name in by_name]
+        figures = [f"{100 * share.accuracy:.0f} % {words}" for words, share in self.shares.items()]
         return f"{self.verdict.usage}: {', '.join(figures)} (n={self.count}, {self.date})"
 
     def to_json(self) -> dict[str, Any]:
@@ -197,18 +203,24 @@ def read_controls(folder: str | Path) -> Controls | None:
     return read_record(Controls, record, path)
 
 
-def usage_line(folder: str | Path) -> str:
-    """What is known of a checkpoint's thoughts, for the screen: the verdict, or why there is none."""
+def known_usage(folder: str | Path) -> tuple[str, dict[str, Share]]:
+    """What is known of a checkpoint's thoughts: the verdict in a line, with the shares of right answers behind
+    it; or why there is none, and no shares."""
     try:
         controls = read_controls(folder)
     except CoconutError as error:
-        return f"{Usage.UNKNOWN}: {error}"
+        return f"{Usage.UNKNOWN}: {error}", {}
     ask = f"(coconut controls --model {folder})"
     if controls is None:
-        return f"{Usage.UNKNOWN}: not measured yet {ask}"
+        return f"{Usage.UNKNOWN}: not measured yet {ask}", {}
     if controls.weights != hash_weights(folder):
-        return f"{Usage.UNKNOWN}: {FILE_NAME} is void, the weights have changed {ask}"
-    return controls.line()
+        return f"{Usage.UNKNOWN}: {FILE_NAME} is void, the weights have changed {ask}", {}
+    return controls.line(), controls.shares
+
+
+def usage_line(folder: str | Path) -> str:
+    """What is known of a checkpoint's thoughts, for the screen: the verdict, or why there is none."""
+    return known_usage(folder)[0]
 
 
 def hash_weights(folder: str | Path) -> str:

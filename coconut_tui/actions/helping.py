@@ -53,7 +53,7 @@ def suspend(app: ExplorerBase, argument: str) -> None:
 def type_line(app: ExplorerBase, text: str, error: str = "") -> None:
     """Ask for a line, and do it; one that cannot be done comes back with what is wrong."""
     forms = () if app.facts is None else app.facts.forms
-    known: dict[str, Sequence[str]] = {"CONDITION": USAGES}
+    known: dict[str, Sequence[str]] = {"CONDITION": USAGES, "LAYOUT": list(app.layouts)}
     if app.view is not None and app.facts is not None:
         known["BRANCH"] = [branch.name for branch in app.view.tree.branches]
         known |= Workshop(app.facts, app.view, app.meant_thought).known()

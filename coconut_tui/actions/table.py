@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from coconut_tui.actions import (
+    arranging,
     asking,
     branching,
     editing,
@@ -25,6 +26,7 @@ ACTIONS = (
     *asking.ACTIONS,
     *measuring.ACTIONS,
     *looking.ACTIONS,
+    *arranging.ACTIONS,
     *inside.ACTIONS,
     *moving.ACTIONS,
     *filing.ACTIONS,

@@ -12,6 +12,7 @@ from textual.events import Callback
 
 from coconut_core.checkpoints.bundled import short_name
 from coconut_core.common.errors import CoconutError
+from coconut_core.evaluation.significance import Share
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
 from coconut_core.records.trace import Trace
@@ -62,6 +63,7 @@ class Engine:
         self._choice: ModelChoice | None = None
         self._tree_sent_at = 0.0
         self._verdict = ""
+        self._shares: dict[str, Share] = {}
         self._newest: RunView | None = None
         self._announced = threading.Event()  # a RunChanged is under way that nobody has read yet
         self._free = threading.Event()  # nobody waits for a paint
@@ -261,7 +263,9 @@ class Engine:
 
         def work(job: Job) -> None:
             trace = self._open_bench.trace()
-            use(replace(trace, settings={**trace.settings, "verdict": self._verdict}))
+            shares = {words: [share.right, share.count] for words, share in self._shares.items()}
+            known = {"verdict": self._verdict, **({"verdict_shares": shares} if shares else {})}
+            use(replace(trace, settings={**trace.settings, **known}))
 
         self._worker.send(activity, work)
 
@@ -311,16 +315,16 @@ class Engine:
         self._bench = open_bench(
             choice, others, cache_limit, self._go_on_showing, lambda stage: self._post(Activity(stage))
         )
-        self._choice, self._verdict, self._looker = choice, "", None
+        self._choice, self._verdict, self._shares, self._looker = choice, "", {}, None
         set_aside(others=another)
         self._post(ModelReady(facts_of(self._bench.model), choice))
 
     def _read_verdict(self, choice: ModelChoice) -> None:
-        from coconut_core.evaluation.verdict import usage_line
+        from coconut_core.evaluation.verdict import known_usage
 
         if self._bench is not None and self._bench.model.config.trained:
-            self._verdict = usage_line(choice.source)
-            self._post(VerdictRead(self._verdict))
+            self._verdict, self._shares = known_usage(choice.source)
+            self._post(VerdictRead(self._verdict, self._shares))
 
     @property
     def _open_bench(self) -> "Workbench":

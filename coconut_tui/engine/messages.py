@@ -1,9 +1,10 @@
 """What the engine tells the interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from textual.message import Message
 
+from coconut_core.evaluation.significance import Share
 from coconut_core.model_choice import ModelChoice
 from coconut_tui.run.state import ModelFacts, RunView
 
@@ -17,11 +18,11 @@ class ModelReady(Message):
 
 
 class VerdictRead(Message):
-    """What is known of the model's thoughts, in a line."""
+    """What is known of the model's thoughts, in a line, with the shares of right answers behind it."""
 
-    def __init__(self, verdict: str) -> None:
+    def __init__(self, verdict: str, shares: Mapping[str, Share]) -> None:
         super().__init__()
-        self.verdict = verdict
+        self.verdict, self.shares = verdict, shares
 
 
 class QuestionRead(Message):

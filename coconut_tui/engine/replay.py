@@ -6,7 +6,7 @@ from coconut_core.records.stopping import END
 from coconut_core.records.trace import Trace
 from coconut_tui.engine.messages import ModelReady, RunChanged, Stopped
 from coconut_tui.engine.worker import Post
-from coconut_tui.export.reading import verdict_line
+from coconut_tui.export.reading import verdict_line, verdict_shares
 from coconut_tui.run.branches import Branch, Decisions, Said, Tree
 from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit
 from coconut_tui.run.state import ModelFacts, RunView, around_thoughts
@@ -35,6 +35,7 @@ class Replay:
                     self.trace.first_thought_hops,
                     replayed=True,
                     verdict=verdict_line(self.trace),
+                    shares=verdict_shares(self.trace),
                     feedback=str(settings.get("feedback", "hidden")),
                     chat=bool(settings.get("chat")),
                 )

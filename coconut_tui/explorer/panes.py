@@ -2,6 +2,7 @@
 room."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.text import Text
 from rich.theme import Theme as RichTheme
@@ -27,11 +28,12 @@ from coconut_tui.run.layouts import (
     fitting,
     names,
     places,
+    read_layout,
     with_inspect,
     without,
 )
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.views import all_views
+from coconut_tui.views import all_views, names_of_views
 from coconut_tui.views.pane import ViewPane, pane_id
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
@@ -39,6 +41,7 @@ from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.palettes import palette_theme
 from coconut_tui.widgets.prompt import PromptPane, question_line
 from coconut_tui.widgets.rows import RowsView
+from coconut_tui.widgets.status import QuestionView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.view_tabs import ViewTabs
@@ -94,7 +97,7 @@ class PanedApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield TextView(id="status")
-        yield TextView(id="asked")
+        yield QuestionView(id="asked")
         yield ViewTabs([(name, name.capitalize()) for name in PANES], id="pane-tabs")
         yield ViewTabs(
             [(name, f"{view.key} {view.title}".strip()) for name, view in all_views().items()], id="view-tabs"
@@ -122,7 +125,7 @@ class PanedApp(App[None]):
 
     def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
         """Draw the question: what it asks in the line on top, all of it in its pane."""
-        self.query_one("#asked", TextView).show(question_line(view))
+        self.query_one(QuestionView).ask(question_line(view))
         self.query_one(PromptPane).show(view, facts)
 
     # -- where panes are -----------------------------------------------------------------------------------
@@ -195,6 +198,12 @@ class PanedApp(App[None]):
         if about != self._arranged_for:
             self._arranged_for = about
             self.arrange_panes()
+
+    def take_layouts(self, own: Mapping[str, Any], name: str) -> None:
+        """Know layouts of the settings besides, and begin with one. Raises ValueError for what is no layout."""
+        views = names_of_views()
+        self.layouts = {**BUILT_IN, **{each: read_layout(each, value, views) for each, value in own.items()}}
+        self.layout_name = name
 
     def choose_layout(self, name: str) -> None:
         """Show the panes of another layout. Raises CoconutError for a name that there is not."""

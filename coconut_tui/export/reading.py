@@ -3,6 +3,7 @@
 from itertools import groupby
 
 from coconut_core.common import errors
+from coconut_core.evaluation.significance import Share
 from coconut_core.records.trace import StepRecord, Trace
 
 MEANING = (
@@ -48,6 +49,25 @@ def verdict_line(trace: Trace) -> str:
         return trace.untrained_label
     verdict = trace.settings.get("verdict")
     return visible(verdict) if isinstance(verdict, str) else "UNKNOWN: no measurement comes with this run"
+
+
+def verdict_shares(trace: Trace) -> dict[str, Share]:
+    """The shares of right answers behind the verdict, by what stood in the thoughts' place; none where the
+    trace does not have them."""
+    shares = trace.settings.get("verdict_shares")
+    if trace.untrained_label is not None or not isinstance(shares, dict):
+        return {}
+    counts = {visible(str(words)): share for words, share in shares.items() if _is_share(share)}
+    return {words: Share(*share) for words, share in counts.items()}
+
+
+def _is_share(entry: object) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 2
+        and all(isinstance(count, int) for count in entry)
+        and 0 <= entry[0] <= entry[1]
+    )
 
 
 def frontier_hops(trace: Trace, step: StepRecord) -> int | None:

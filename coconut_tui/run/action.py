@@ -49,6 +49,8 @@ def writes_nothing(key: str) -> bool:
 
 AnyAction = Action[Any]  # one that is only shown
 _SHOWN = {
+    "vertical_line": "|",
+    "ampersand": "&",
     "at": "@",
     "plus": "+",
     "minus": "-",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coconut_core.common.errors import visible
+from coconut_core.evaluation.significance import Share
 from coconut_core.problems.arithmetic import equations
 from coconut_core.problems.base import Graph, Problem
 from coconut_core.problems.size import Knobs
@@ -44,6 +45,7 @@ class ModelFacts:
     heads: int = 0  # in a layer
     forms: tuple[FormFacts, ...] = ()  # what can be done to a thought
     verdict: str = ""  # whether its thoughts are known to be used; empty while that is not known yet
+    shares: Mapping[str, Share] = field(default_factory=dict)  # of right answers, that the verdict rests on
     donors: tuple[tuple[str, str], ...] = ()  # names of what can stand for a thought, with a description
     feedback: str = "hidden"  # kind of what is fed back at a thought
     problem_size: Knobs | None = None  # of the family's examples; None: as the family has them

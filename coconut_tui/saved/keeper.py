@@ -152,6 +152,10 @@ class Keeper:
         """The prompt is to be painted with attention, or not."""
         self._note("painting", "on" if painted else "off")
 
+    def note_layout(self, name: str) -> None:
+        """Another layout has been chosen."""
+        self._note("layout", name)
+
     def _note(self, choice: str, name: str) -> None:
         if self._store is not None:
             path = _choice_file(self._store.folder, choice)
@@ -224,6 +228,11 @@ def saved_theme(folder: Path) -> str | None:
 def saved_painting(folder: Path) -> bool | None:
     """Whether the prompt was last to be painted with attention; None where nobody has said."""
     return {"on": True, "off": False}.get(_noted(folder, "painting"))
+
+
+def saved_layout(folder: Path) -> str:
+    """The layout that was chosen last; empty where none was."""
+    return _noted(folder, "layout")
 
 
 def _noted(folder: Path, choice: str) -> str:

@@ -126,7 +126,7 @@ class BesideScreen(ReadingDialog):
         """What is known of the other model's thoughts."""
         message.stop()
         if self.second.facts is not None:
-            facts = replace(self.second.facts, verdict=message.verdict)
+            facts = replace(self.second.facts, verdict=message.verdict, shares=message.shares)
             self.second = replace(self.second, facts=facts)
         self._changed()
 

@@ -28,6 +28,11 @@ def all_views() -> dict[str, View]:
     return {view.name: view for view in (*VIEWS, *plugged)}
 
 
+def names_of_views() -> dict[str, str]:
+    """The name of each view by what it is called where one types it."""
+    return {view.typed or view.name: view.name for view in all_views().values()}
+
+
 def guide_of(name: str) -> Guide:
     """How to read a view, or something else that has a guide."""
     view = all_views().get(name)

@@ -6,10 +6,10 @@ from textual.app import ComposeResult
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.branches import Branch
 from coconut_tui.run.state import RunView
-from coconut_tui.widgets.framed import FramedPane
+from coconut_tui.widgets.framed import FramedPane, retitle
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.text import TextView
-from coconut_tui.widgets.tokens import EDIT_STYLE, megabytes, shortened, verdict_mark
+from coconut_tui.widgets.tokens import EDIT_STYLE, shortened, verdict_mark
 
 _LEAST_ANSWER = 10  # cells; an answer with less room is left out
 
@@ -87,12 +87,10 @@ class BranchesPane(FramedPane):
         if self._view is None or key is None:
             self.query_one("#branch-facts", TextView).show(Text())
             return
-        cache, tree = self._view.cache, self._view.tree
+        tree = self._view.tree
         self.query_one("#branch-facts", TextView).show(_facts(self._view, tree.branch(key)))
-        held = f"{len(cache.branches)}/{len(tree.branches)} held"
-        memory = f"{held} · {megabytes(cache.used)}/{megabytes(cache.limit)} MB" if cache.limit else ""
-        if self.border_subtitle != memory:
-            self.border_subtitle = memory
+        several = len(tree.branches) > 1
+        retitle(self, f"Branches {len(tree.branches)} · {tree.here.name}" if several else "Branches")
 
 
 def _answer(branch: Branch) -> Text:

@@ -78,14 +78,12 @@ class PromptPane(VerticalScroll):
 
 
 def question_line(view: RunView | None) -> Text:
-    """What the question asks, in one line: its last sentence that is a question, or else its end."""
+    """What the question asks: its last sentence that is a question, or else its end."""
     if view is None:
         return Text()
     sentences = re.split(r"(?<=[.!?])\s+|\n+|(?=\[Q\])", view.question.strip())
     question = next((sentence for sentence in reversed(sentences) if sentence.endswith("?")), sentences[-1])
-    line = _marked(question, view)
-    line.no_wrap, line.overflow = True, "ellipsis"
-    return line
+    return _marked(question, view)
 
 
 def _marked(text: str, view: RunView) -> Text:
