@@ -202,7 +202,7 @@ async def test_a_view_beside_can_take_the_whole_screen(trace: Trace) -> None:
     ],
 )
 def test_what_is_no_layout_is_said_in_a_line(value: object, error: str) -> None:
-    with pytest.raises(ValueError, match="mine|share") as caught:
+    with pytest.raises(ValueError, match=r"mine|share") as caught:
         read_layout("mine", value, names_of_views())
     assert str(caught.value).startswith(error)
     assert "\n" not in str(caught.value)
