@@ -152,7 +152,7 @@ def fewer_tokens(app: ExplorerBase, argument: str) -> None:
 
 
 def _zoom_graph(app: ExplorerBase, by: int) -> None:
-    app.set_dials(replace(app.dials, graph_zoom=min(2, max(-2, app.dials.graph_zoom + by))))
+    app.set_dials(replace(app.dials, graph_zoom=min(3, max(-3, app.dials.graph_zoom + by))))
 
 
 def switch_theme(app: ExplorerBase, argument: str) -> None:

@@ -16,7 +16,8 @@ from functools import cached_property, lru_cache
 from coconut_tui.views.canvas import Cell, Dot
 from coconut_tui.views.layered import Edge, Layered, layered, spread
 
-LEAST_LINES, LEAST_COLUMNS = 2, 5  # between layers, for edges
+LEAST_LINES, LEAST_COLUMNS = 1, 4  # between layers, for edges
+_SCROLLED_LINES, _SCROLLED_COLUMNS = 3, 8  # the same where the graph is larger than its room in any case
 AIRY_LINES, AIRY_COLUMNS = 4, 9  # the same, for nodes that are larger than they need be
 _MOST_LINES, _MOST_COLUMNS = 12, 40
 WIDE_MARGIN, MARGIN = 8, 4  # cells in front of layers that lie below each other
@@ -90,7 +91,7 @@ def plan(
     ]
     if not fitting:
         return min(sizes[chosen], key=lambda size: sum(size.overflow)).plan()
-    return max(fitting, key=lambda size: (size.airy, size.form.name_width, size.score())).plan()
+    return max(fitting, key=_Sizes.preference).plan()
 
 
 def _level(sizes: Sequence[Sequence["_Sizes"]]) -> int | None:
@@ -110,7 +111,7 @@ class _Sizes:
         self.across, self.along = (form.width, form.height) if down else (form.height, form.width)
         least = LEAST_LINES if down else LEAST_COLUMNS
         last = set(graph.layers[-1]) if graph.layers else set()
-        self.tail = least if any(a in last for a, _ in graph.beside) else 0  # behind the last layer
+        self.tail = least + 1 if any(a in last for a, _ in graph.beside) else 0  # behind the last layer
         count = len(graph.layers)
         self.needed = (
             max((self._across(layer) for layer in graph.layers), default=0),
@@ -118,6 +119,8 @@ class _Sizes:
         )
         free = (self.room[1] - count * self.along - self.tail) // max(1, count - 1)
         self.between = max(least, min(free, _MOST_LINES if down else _MOST_COLUMNS))
+        if self.needed[1] > self.room[1]:
+            self.between = _SCROLLED_LINES if down else _SCROLLED_COLUMNS
 
     def _across(self, layer: Sequence[int]) -> int:
         return sum(self.across if slot < self.graph.nodes else 1 for slot in layer) + self.form.gap * (
@@ -138,6 +141,11 @@ class _Sizes:
     def airy(self) -> bool:
         """Whether edges have so much room that they are easy to follow."""
         return self.between >= (AIRY_LINES if self.down else AIRY_COLUMNS)
+
+    def preference(self) -> tuple[bool, int, int, float]:
+        """Of two that fit the one with the larger is drawn."""
+        area = self.form.width * self.form.height if self.form.boxed and self.airy else 0
+        return self.airy, self.form.name_width, area, self.score()
 
     def score(self) -> float:
         """How much room edges have along the layers, and nodes across them, in what is least of either."""
@@ -201,7 +209,7 @@ class _Ways:
         far = end[across] - start[across]
         last = source in self.graph.layers[-1]
         room = (self.sizes.tail if last else self.sizes.between) * (4 if self.down else 2)
-        depth = min(room - 2, LEAST_LINES * 3 + abs(far) // 4)
+        depth = min(room - 2, 6 + abs(far) // 4)
         lean = min(depth // 2, abs(far) // 3) * (1 if far > 0 else -1)
         turn = []
         for dot, by in ((start, lean), (end, -lean)):
@@ -218,7 +226,7 @@ class _Ways:
             shift = (self.form.width // 4 or 1) if back else 0
             x = 2 * column + (self.form.width - 2 * shift if node else 1)
             return x, 4 * (row + self.form.height) if behind else 4 * row - 1
-        middle = 4 * row + (2 * self.form.height if node else 2) + (1 if back else 0)
+        middle = 4 * row + (2 * self.form.height if node and self.form.boxed else 2) + (1 if back else 0)
         return 2 * (column + self.form.width) if behind else 2 * column - 1, middle
 
 

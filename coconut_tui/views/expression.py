@@ -20,7 +20,7 @@ from coconut_tui.widgets.tokens import (
     FRONTIER_BOLD,
     RIGHT_BOLD,
     WRONG_BOLD,
-    column,
+    column_bar,
     fitted,
     share_text,
     shortened,
@@ -166,7 +166,7 @@ def _draw_node(
         canvas.write(left + 1 + form.name_width - _SHARE, row + 1, share_text(share), *styles)
     room = form.name_width - _SHARE - 1
     for place, step in enumerate(scene.thoughts[-room:] if room > 0 else ()):
-        height = column(step.watched.get(scene.tree.values[node], 0.0))
+        height = column_bar(step.watched.get(scene.tree.values[node], 0.0))
         style = level or (EDIT_STYLE if step.edit else BAR_BOLD)
         canvas.write(
             left + 1 + place, row + 1, height, *((style, "bold") if step is scene.thought else (style,))

@@ -1,6 +1,6 @@
 """The path graph: the problem's graph in layers from the root, with a thought's probability on its nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -12,18 +12,22 @@ from coconut_core.problems.base import Graph
 from coconut_core.records.graph_reading import GraphLayers, graph_layers
 from coconut_core.records.trace import StepRecord
 from coconut_tui.views import expression, graph_list
-from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.canvas import Canvas, Cell, line_cells
 from coconut_tui.views.diagram import WIDE_MARGIN, Form, Forms, Plan, plan, short_names
-from coconut_tui.views.graph_masses import figures
+from coconut_tui.views.graph_masses import LOW, figures
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import LEAST_SHARE, Sight, View, shade
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, last_thoughts, shade
 from coconut_tui.widgets.tokens import (
+    BAR_STYLE,
+    EDIT_STYLE,
     FRONTIER_BOLD,
     FRONTIER_STYLE,
     PATH_BOLD,
     PATH_STYLE,
     RIGHT_BOLD,
     WRONG_BOLD,
+    bar,
+    column_bar,
     fitted,
     share_text,
     shortened,
@@ -31,6 +35,8 @@ from coconut_tui.widgets.tokens import (
 
 _LONGEST_NAME = 14  # cells
 _SHARE = 3  # cells of a number
+_LEAST_INNER = 14  # cells within a box that shows a bar
+_TIGHT = 5  # cells of a name that needs no gap to the next, as a mark stands between
 _MANY_LINES = 34  # of the pane; with so many all that is out of reach is shown
 _WIDE = 64  # cells of a pane in which signs are explained in whole
 _LEGEND = (
@@ -52,6 +58,8 @@ class _Scene:
     shares: Mapping[str, float]
     frontier: int | None  # number of the layer in which a search should stand
     edited: frozenset[int]  # layers whose thought was edited
+    thought: StepRecord | None
+    thoughts: Sequence[StepRecord]  # all that there is room for
 
     def share(self, node: int) -> float:
         return self.shares.get(self.graph.names[node], 0.0)
@@ -74,12 +82,12 @@ def draw(sight: Sight) -> Text:
     scene = _scene(sight, sight.run.graph, _thought(sight))
     head = figures(sight, scene.graph, _thought(sight))
     beyond = _beyond(scene, sight.width, whole=sight.height >= _MANY_LINES)
-    legend = _legend(sight.width)
+    legend = _legend(sight.width, sight.height)
     room = sight.height - sum(len(part) for part in (head, beyond, legend))
     drawn = _drawing(scene, sight.width, max(4, room), sight.dials.graph_zoom)
     if drawn is None:
         drawn = graph_list.lines(scene.graph, scene.shares, scene.frontier, sight.width)
-        legend = _legend(sight.width, edges=False)
+        legend = _legend(sight.width, sight.height, edges=False)
     return Text("\n", no_wrap=True).join([*head, *drawn, *beyond, *legend])
 
 
@@ -98,7 +106,8 @@ def _scene(sight: Sight, graph: Graph, thought: StepRecord | None) -> _Scene:
     }
     frontier = None if thought is None else thought.index - 1 + sight.first_thought_hops
     shares = {} if thought is None else thought.watched
-    return _Scene(graph, graph_layers(graph), shares, frontier, frozenset(edited))
+    thoughts = last_thoughts(sight.run, thought)
+    return _Scene(graph, graph_layers(graph), shares, frontier, frozenset(edited), thought, thoughts)
 
 
 # -- the drawing -------------------------------------------------------------------------------------------
@@ -128,14 +137,23 @@ def _forms(scene: _Scene) -> tuple[Forms, dict[int, dict[int, str]]]:
     cut = {width: short_names(names, width) for width in range(_SHARE, wide)}
     fitting = {width: short for width, short in cut.items() if max(map(cell_len, short)) <= width}
     labels = {width: dict(zip(nodes, short, strict=True)) for width, short in (fitting | {wide: whole}).items()}
-    small = [
-        choice
-        for width in list(labels)[:-1]
-        for choice in ((Form(width + 1, 2, 0, width), True), (Form(width + _SHARE + 2, 1, 0, width), False))
+    levels = [
+        tuple(choice for width in list(labels)[:-1] for choice in _plain_forms(width)),
+        _plain_forms(wide),
+        ((Form(wide + 3, 4, 1, wide, True), True), (Form(wide + _SHARE + 4, 3, 0, wide, True), False)),
     ]
-    plain = (Form(wide + 1, 2, 1, wide), True), (Form(wide + _SHARE + 2, 1, 0, wide), False)
-    boxed = (Form(wide + 3, 4, 1, wide, True), True), (Form(wide + _SHARE + 4, 3, 0, wide, True), False)
-    return (tuple(small) or plain, plain, boxed), labels
+    inner = max(_LEAST_INNER, wide + _SHARE + 2)
+    large = [Form(inner + more + 2, height, 2, wide, True) for more in (0, 6, 12, 20) for height in (5, 7, 9)]
+    levels.append(tuple((form, down) for form in large for down in (True, False)))
+    return tuple(level for level in levels if level), labels
+
+
+def _plain_forms(width: int) -> tuple[tuple[Form, bool], ...]:
+    """Names of a width, with their numbers below or beside them."""
+    below, beside = Form(width + 1, 2, 1, width), Form(width + _SHARE + 2, 1, 1, width)
+    if width <= _TIGHT:
+        below = Form(width + 1, 2, 0, width)
+    return (below, True), (beside, True), (Form(width + _SHARE + 2, 1, 0, width), False), (below, False)
 
 
 def _draw_edges(canvas: Canvas, scene: _Scene, placed: Plan) -> None:
@@ -174,28 +192,54 @@ def _draw_headings(canvas: Canvas, scene: _Scene, placed: Plan) -> None:
 def _draw_node(
     canvas: Canvas, scene: _Scene, placed: Plan, node: int, name: str, corner: tuple[int, int]
 ) -> None:
-    column, row = corner
     form, share, mark = placed.form, scene.share(node), scene.mark(node)
     here = scene.frontier is not None and node in _layer(scene, scene.frontier)
+    number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
+    level = shade(share)
+    plain = "bold" if here or share >= 0.1 else "" if share >= LEAST_SHARE else "dim"
+    styles = (level, "bold") if level else (plain,)
+    column, row = corner
     if form.boxed:
         frame = FRONTIER_STYLE if here else _MARKS.get(mark, "dim")
         canvas.box(corner, form.width, form.height, frame, heavy=here)
         column, row = column + 1, row + 1
-    number = share_text(share) if share >= LEAST_SHARE else " " * _SHARE
-    level = shade(share)
-    plain = "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim"
-    styles = (level, "bold") if level else ("bold" if here else plain,)
+    inner = form.width - (3 if form.boxed else 1)
     canvas.write(column, row, mark, _MARKS.get(mark, ""))
-    if placed.down:
-        canvas.write(column + 1, row, fitted(name, form.name_width), *styles)
-        canvas.write(column + 1, row + 1, number.rjust(form.name_width), *styles)
-        if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # its lines begin at the name
-            canvas.write(column + form.width // 2, row + 1, "⢸" if form.width % 2 else "⡇", "dim")
+    below = form.height in (2, 4)
+    if below:
+        canvas.write(column + 1, row, fitted(name, inner), *styles)
+        canvas.write(column + 1, row + 1, number.rjust(inner), *styles)
     else:
-        canvas.write(column + 1, row, f"{fitted(name, form.name_width)} {number}", *styles)
-        if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # the line begins at the name
-            start = cell_len(name) + 2
+        canvas.write(column + 1, row, f"{fitted(name, inner - _SHARE)}{number}", *styles)
+    if form.height > 4:
+        canvas.write(column + 1, row + 1, bar(share, inner), *(styles if level else (BAR_STYLE,)))
+        for line in range(2, form.height - 2):
+            canvas.write(column + 1, row + line, " " * inner, *styles)
+        _draw_course(canvas, scene, node, (column + 1, row + 2), (inner, form.height - 4), level)
+    if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # its lines begin at the name
+        start = cell_len(name) + 2
+        if not placed.down:
             canvas.write(column + start, row, "⠤" * (form.width - start), "dim")
+        elif below:
+            canvas.write(column + form.width // 2, row + 1, "⢸" if form.width % 2 else "⡇", "dim")
+
+
+def _draw_course(
+    canvas: Canvas, scene: _Scene, node: int, corner: Cell, size: tuple[int, int], level: str
+) -> None:
+    """A node's probability in each thought as columns, that of the selected one in bold."""
+    (left, top), (room, height) = corner, size
+    thoughts = scene.thoughts[-room:]
+    wide = max(1, min(3, room // max(1, len(thoughts)) - 1))
+    step_width = wide + (wide < room // max(1, len(thoughts)))
+    for place, step in enumerate(thoughts):
+        share = step.watched.get(scene.graph.names[node], 0.0)
+        strong = "bold" if step is scene.thought else "dim"
+        for line in range(height):
+            part = share * height - (height - 1 - line)
+            if part > 0 or line == height - 1:
+                style = level or (EDIT_STYLE if step.edit else BAR_STYLE)
+                canvas.write(left + place * step_width, top + line, column_bar(part) * wide, style, strong)
 
 
 def _layer(scene: _Scene, hops: int) -> tuple[int, ...]:
@@ -223,8 +267,8 @@ def _beyond(scene: _Scene, width: int, whole: bool) -> list[Text]:
         count = f"{len(nodes)} out of reach {total}"
     lines = [Text(count, no_wrap=True)]
     lines[0].stylize("dim")
-    for chip in chips:
-        if lines[-1].cell_len + 2 + chip.cell_len > width:
+    for place, chip in enumerate(chips):
+        if lines[-1].cell_len + 2 + chip.cell_len > width or place == len(candidates):
             lines.append(chip)
         else:
             lines[-1].append("  ").append_text(chip)
@@ -241,17 +285,18 @@ def _chip(scene: _Scene, node: int, name: str, size: int) -> Text:
     return chip
 
 
-def _legend(width: int, edges: bool = True) -> list[Text]:
-    lines = [Text(no_wrap=True)]
+def _legend(width: int, height: int, edges: bool = True) -> list[Text]:
+    """What the signs mean; in a low pane of as many as one line has room for."""
+    lines, low = [Text(no_wrap=True)], height < LOW
     for sign, short, whole in _LEGEND if edges else _LEGEND[:3]:
-        meaning = whole if width >= _WIDE else short
-        room = width - lines[-1].cell_len - 2
-        if lines[-1] and cell_len(f"{sign} {meaning}") > room:
+        meaning, gap = (whole, "  ") if width >= _WIDE and not low else (short, " " if low else "  ")
+        part = Text(sign, _MARKS.get(sign, FRONTIER_BOLD if sign == "▸" else "dim"))
+        part = Text(no_wrap=True).append_text(part).append(f"{'' if low else ' '}{meaning}", "dim")
+        if lines[-1] and lines[-1].cell_len + len(gap) + part.cell_len > width:
+            if low:
+                break
             lines.append(Text(no_wrap=True))
-        lines[-1].append("  " if lines[-1] else "")
-        lines[-1].append(f"{sign} ", _MARKS.get(sign, FRONTIER_BOLD if sign == "▸" else "dim")).append(
-            meaning, "dim"
-        )
+        lines[-1].append(gap if lines[-1] else "").append_text(part)
     return lines
 
 

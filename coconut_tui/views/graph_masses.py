@@ -5,7 +5,7 @@ from rich.text import Text
 from coconut_core.problems.base import Graph
 from coconut_core.records.graph_reading import GraphMass, graph_mass
 from coconut_core.records.trace import StepRecord
-from coconut_tui.views.view import Sight, last_thoughts, step_name
+from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, step_name
 from coconut_tui.widgets.tokens import (
     BAR_STYLE,
     EDIT_BOLD,
@@ -14,7 +14,7 @@ from coconut_tui.widgets.tokens import (
     PATH_BOLD,
     RIGHT_BOLD,
     WRONG_BOLD,
-    column,
+    column_bar,
     share_bar,
     share_text,
     shortened,
@@ -28,13 +28,19 @@ _NAMES = (  # of the masses, each with its sign
     ("✗", "wrong", WRONG_BOLD),
 )
 _NAME = 10  # cells of a mass's name, with its sign
+LOW = 24  # lines of a pane that is to show the graph, and has few to spare
+_ALL_SIGNS = 31  # cells that the masses take in one line
 _LEAST_BAR, _MOST_BAR = 2, 20
 
 
 def figures(sight: Sight, graph: Graph, thought: StepRecord | None) -> list[Text]:
     """As many lines whatever the thought is; thought is the one that is shown, None where there is none yet."""
     mass = GraphMass(0, 0, 0, 0, 0) if thought is None else _mass(sight, graph, thought)
-    return [_title(sight, thought), *_bars(mass, sight.width), _by_thought(sight, graph, thought)]
+    title, bars = _title(sight, thought), _bars(mass, sight.width)
+    by_thought = _by_thought(sight, graph, thought)
+    if sight.height < LOW and len(bars) > 1:
+        return [title, _signs(mass, sight.width), by_thought]
+    return [title, *bars, by_thought]
 
 
 def _mass(sight: Sight, graph: Graph, step: StepRecord) -> GraphMass:
@@ -66,8 +72,24 @@ def _bars(mass: GraphMass, width: int) -> list[Text]:
         if place % columns == 0:
             lines.append(Text(no_wrap=True))
         lines[-1].append(sign, style).append(f"{name:<{_NAME - 1}}")
-        lines[-1].append_text(share_bar(share, cells)).append(" " if (place + 1) % columns else "")
+        number = "" if share >= LEAST_SHARE else "dim"
+        lines[-1].append_text(share_bar(share, cells, style=number)).append(
+            " " if (place + 1) % columns else ""
+        )
     return lines
+
+
+def _signs(mass: GraphMass, width: int) -> Text:
+    """The masses in one short line; in a narrow one all but that on all that can be reached."""
+    text = Text(no_wrap=True)
+    for (sign, _, style), (_, share) in zip(_NAMES, mass.named(), strict=True):
+        if not style and width < _ALL_SIGNS:
+            continue
+        text.append(" " if text else "").append(sign.strip() or "all", style)
+        text.append(column_bar(share), BAR_STYLE).append(
+            share_text(share), "" if share >= LEAST_SHARE else "dim"
+        )
+    return text
 
 
 def _by_thought(sight: Sight, graph: Graph, selected: StepRecord | None) -> Text:
@@ -82,13 +104,15 @@ def _by_thought(sight: Sight, graph: Graph, selected: StepRecord | None) -> Text
             text.append(
                 f" {'▸' if here else '✎' if step.edit else ' '}", EDIT_BOLD if step.edit else FRONTIER_BOLD
             )
-            text.append(step_name(step), "bold" if here else "").append(column(share), _bar_style(step, here))
+            text.append(step_name(step), "bold" if here else "").append(
+                column_bar(share), _bar_style(step, here)
+            )
             text.append(share_text(share), "bold" if here else "")
         return text
     room = max(1, sight.width - len(text) - 10)
     text.append(" ")
     for step, share in list(zip(thoughts, shares, strict=True))[-room:]:
-        text.append(column(share), _bar_style(step, step is selected))
+        text.append(column_bar(share), _bar_style(step, step is selected))
     if selected is not None:
         text.append(f" ▸{step_name(selected)} ", FRONTIER_BOLD)
         text.append(share_text(_mass(sight, graph, selected).frontier), "bold")

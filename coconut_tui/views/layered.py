@@ -133,11 +133,12 @@ def spread(graph: Layered, size: float, gap: float, room: float) -> dict[int, fl
     middles: dict[int, float] = {}
     even: dict[int, float] = {}
     for layer in graph.layers:
-        free = (room - sum(map(wide, layer))) / max(1, len(layer))
-        start = 0.0
+        free = room - sum(map(wide, layer))
+        start = free / (2 * (len(layer) + 1) if len(layer) > 1 else 2)  # the ends are nearer than neighbours
+        step = (free - 2 * start) / max(1, len(layer) - 1)
         for slot in layer:
-            even[slot] = middles[slot] = start + (wide(slot) + free) / 2
-            start += wide(slot) + free
+            even[slot] = middles[slot] = start + wide(slot) / 2
+            start += wide(slot) + step
     for _ in range(3):
         for layer in (*graph.layers, *graph.layers[::-1]):
             wanted = [_wanted(slot, links.get(slot, ()), middles, even) for slot in layer]

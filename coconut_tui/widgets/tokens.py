@@ -32,7 +32,7 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
-def column(share: float) -> str:
+def column_bar(share: float) -> str:
     """A probability as a column that is one cell high; a space for what is no number."""
     return " " if isnan(share) else _COLUMNS[round(7 * max(0.0, min(1.0, share)))]
 
