@@ -1,36 +1,43 @@
 """The pictures that are taken, as files and on one sheet, and how much of each holds anything."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from pictures.cells import Cells, share
 from pictures.drawing import caption_font, draw
 
 WIDE = 120  # columns from which a finished run is to fill TARGET of the cells
 TARGET = 0.35
+Size = tuple[int, int]  # columns and lines
+_ABOUT = "explorer"  # what a file of a picture says of itself
 _GAP, _CAPTION = 10, 18  # pixels
 _PAPER, _INK = (90, 90, 90), (255, 255, 255)
-_COLOURS, _SHEET_COLOURS = 128, 64  # a PNG holds few colours in little room
+_SHEET_COLOURS = 64
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it is on the sheet, and what it is of."""
+    """What a picture is of; filled: the share of its cells, from 0 to 1; finished: of a finished run."""
 
     screen: str
-    size: tuple[int, int]
+    size: Size
     theme: str
-    filled: float  # share of its cells, from 0 to 1
-    missed: bool  # whether that is less than it has to be
-    image: Image.Image
+    filled: float
+    finished: bool
 
     @property
-    def column(self) -> tuple[tuple[int, int], str]:
+    def column(self) -> tuple[Size, str]:
         """Where it is on the sheet."""
         return self.size, self.theme
+
+    @property
+    def missed(self) -> bool:
+        """Whether it holds less than it has to."""
+        return self.finished and self.size[0] >= WIDE and self.filled < TARGET
 
     @property
     def line(self) -> str:
@@ -43,55 +50,88 @@ class Picture:
         """What stands above it."""
         return f"{self.screen} · {_text(self.size)} · {self.theme} · {self.filled:.0%}"
 
+    @property
+    def about(self) -> str:
+        """All of it in a line, which its file keeps."""
+        width, height = self.size
+        return f"{self.screen} {width} {height} {self.theme} {self.filled:.6f} {int(self.finished)}"
 
-@dataclass
+    @classmethod
+    def read(cls, path: Path) -> "Picture | None":
+        """What a file is a picture of; None where it does not say."""
+        with Image.open(path) as image:
+            about = str(image.info.get(_ABOUT, "")).split()
+        if len(about) != 6:
+            return None
+        screen, width, height, theme, filled, finished = about
+        return cls(screen, (int(width), int(height)), theme, float(filled), finished == "1")
+
+
+@dataclass(frozen=True)
 class Album:
-    """Pictures in a folder; scale: of a picture on the sheet."""
+    """A folder with pictures, a file each."""
 
     folder: Path
-    scale: float
-    pictures: list[Picture] = field(default_factory=list)
 
-    def add(self, screen: str, size: tuple[int, int], theme: str, cells: Cells, *, finished: bool) -> Picture:
+    def add(self, screen: str, size: Size, theme: str, cells: Cells, *, finished: bool) -> Picture:
         """Draw a screen, and keep it; finished: whether a finished run is on it, which has to fill it."""
-        image, filled = draw(cells), share(cells)
-        _reduced(image, _COLOURS).save(self.folder / f"{screen}-{size[0]}x{size[1]}-{theme}.png", optimize=True)
-        width, height = (round(side * self.scale) for side in image.size)
-        small = image.resize((width, height), Image.Resampling.LANCZOS)
-        missed = finished and size[0] >= WIDE and filled < TARGET
-        self.pictures.append(Picture(screen, size, theme, filled, missed, small))
-        return self.pictures[-1]
+        picture = Picture(screen, size, theme, share(cells), finished)
+        about = PngInfo()
+        about.add_text(_ABOUT, picture.about)
+        reduced(draw(cells)).save(self._path(picture), optimize=True, pnginfo=about)
+        return picture
 
-    def write_sheet(self, path: Path) -> None:
-        """A row for each screen, a column for each size and theme."""
-        screens = list(dict.fromkeys(each.screen for each in self.pictures))
-        columns = list(dict.fromkeys(each.column for each in self.pictures))
-        widths = [
-            max(each.image.width for each in self.pictures if each.column == column) for column in columns
-        ]
-        heights = [max(each.image.height for each in self.pictures if each.screen == name) for name in screens]
+    def pictures(self) -> list[Picture]:
+        """All that are there."""
+        return [each for path in sorted(self.folder.glob("*.png")) if (each := Picture.read(path)) is not None]
+
+    def write_sheet(self, path: Path, screens: Sequence[str], scale: float) -> list[Picture]:
+        """A row for each of these screens, a column for each size and theme; scale: of a picture there."""
+        shown = [picture for picture in self.pictures() if picture.screen in screens]
+        rows = [screen for screen in screens if any(each.screen == screen for each in shown)]
+        columns = sorted({each.column for each in shown}, key=_order)
+        images = {each: self._small(each, scale) for each in shown}
+        widths = [max(images[each].width for each in shown if each.column == column) for column in columns]
+        heights = [max(images[each].height for each in shown if each.screen == screen) for screen in rows]
         left = dict(zip(columns, _places(widths, _GAP), strict=True))
-        top = dict(zip(screens, _places(heights, _GAP + _CAPTION), strict=True))
+        top = dict(zip(rows, _places(heights, _GAP + _CAPTION), strict=True))
         whole = sum(widths) + _GAP * (len(widths) + 1), sum(heights) + (_GAP + _CAPTION) * len(heights) + _GAP
         sheet = Image.new("RGB", whole, _PAPER)
         pen, font = ImageDraw.Draw(sheet), caption_font(11)
-        for each in self.pictures:
+        for each in shown:
             x, y = left[each.column], top[each.screen]
             pen.text((x, y), each.caption, _INK, font)
-            sheet.paste(each.image, (x, y + _CAPTION))
-        _reduced(sheet, _SHEET_COLOURS).save(path, optimize=True)
+            sheet.paste(images[each], (x, y + _CAPTION))
+        reduced(sheet, _SHEET_COLOURS).save(path, optimize=True)
+        return shown
+
+    def _path(self, picture: Picture) -> Path:
+        width, height = picture.size
+        return self.folder / f"{picture.screen}-{width}x{height}-{picture.theme}.png"
+
+    def _small(self, picture: Picture, scale: float) -> Image.Image:
+        with Image.open(self._path(picture)) as image:
+            width, height = (round(side * scale) for side in image.size)
+            return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
-def _places(lengths: list[int], gap: int) -> Iterator[int]:
+def _order(column: tuple[Size, str]) -> tuple[Size, bool, bool, str]:
+    """Small screens first; of a size dark ones, light ones, and those in the terminal's own colours."""
+    size, theme = column
+    return size, theme.startswith("ansi"), "light" in theme, theme
+
+
+def _places(lengths: Sequence[int], gap: int) -> Iterator[int]:
     place = _GAP
     for length in lengths:
         yield place
         place += length + gap
 
 
-def _reduced(image: Image.Image, colours: int) -> Image.Image:
+def reduced(image: Image.Image, colours: int = 128) -> Image.Image:
+    """The image with few colours, which a PNG holds in little room."""
     return image.quantize(colours, dither=Image.Dither.NONE)
 
 
-def _text(size: tuple[int, int]) -> str:
+def _text(size: Size) -> str:
     return f"{size[0]}×{size[1]}"

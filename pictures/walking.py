@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from coconut_tui.app import Explorer
+from coconut_tui.tour.bar import TourBar
 
 _CALM = 3  # times in a row that nothing was under way
 _PATIENCE = 60_000  # times that is looked
@@ -38,7 +39,9 @@ class Walker:
             await self.calm()
 
     async def close(self) -> None:
-        """Leave every dialog."""
+        """Leave every dialog, and give a pane that is zoomed its place again."""
+        if self.app.screen.has_class("-zoomed"):
+            await self.press("zoom")
         while len(self.app.screen_stack) > 1:
             await self.pilot.press("escape")
             await self.calm()
@@ -87,7 +90,18 @@ class Walker:
             return True
         return any(words in self.text for words in _UNDER_WAY)
 
-    def thought(self, number: int) -> None:
+    async def opened(self) -> None:
+        """Wait for a run, or for a dialog in its place."""
+        await self.until(lambda: self.app.view is not None or len(self.app.screen_stack) > 1)
+        await self.calm()
+
+    async def toured(self, stops: int) -> None:
+        """Wait until the tour has seen that so many of its stops are done."""
+        bar = self.app.query_one(TourBar)
+        await self.until(lambda: bar.stop is not None and bar.stop >= stops)
+        await self.calm()
+
+    def select(self, number: int) -> None:
         """Select a thought, as a click on its row does."""
         view = self.app.require_view()
         place = next(at for at, step in enumerate(view.steps) if (step.kind, step.index) == ("thought", number))

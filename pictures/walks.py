@@ -12,7 +12,6 @@ from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice
 from coconut_tui.engine.opening import LOADING
 from coconut_tui.saved.keeper import Keeper
-from coconut_tui.tour.bar import TourBar
 from coconut_tui.views import VIEWS
 from pictures.walking import Walker
 
@@ -54,8 +53,7 @@ def _typing(line: str) -> Deed:
 
 
 async def _wait(walker: Walker, folder: Path) -> None:
-    await walker.until(lambda: walker.app.view is not None or len(walker.app.screen_stack) > 1)
-    await walker.calm()
+    await walker.opened()
 
 
 async def _run(walker: Walker, folder: Path) -> None:
@@ -65,21 +63,25 @@ async def _run(walker: Walker, folder: Path) -> None:
 
 def _view(name: str) -> Deed:
     async def go(walker: Walker, folder: Path) -> None:
-        walker.thought(THOUGHT)
+        walker.select(THOUGHT)
         await walker.press(name)
 
     return go
 
 
-async def _zoom(walker: Walker, folder: Path) -> None:
-    walker.app.focus_pane("inspect")
-    await walker.press("graph", "zoom")
+def _zoom(pane: str) -> Deed:
+    async def go(walker: Walker, folder: Path) -> None:
+        walker.app.focus_pane(pane)
+        if pane == "inspect":
+            await walker.press("graph")
+        await walker.press("zoom")
+
+    return go
 
 
-async def _unzoom(walker: Walker, folder: Path) -> None:
-    await walker.press("zoom")
+async def _zero(walker: Walker, folder: Path) -> None:
     walker.app.focus_pane("thoughts")
-    walker.thought(THOUGHT)
+    walker.select(THOUGHT)
     await walker.press("zero")
     walker.app.clear_notifications()
     await walker.calm()
@@ -126,13 +128,11 @@ async def _replay(walker: Walker, folder: Path) -> None:
 async def _tour(walker: Walker, folder: Path) -> None:
     await _wait(walker, folder)
     await walker.press("step")
-    bar = walker.app.query_one(TourBar)
-    await walker.until(lambda: bar.stop == 1)
-    await walker.calm()
+    await walker.toured(1)
 
 
 async def _loading(walker: Walker, folder: Path) -> None:
-    await walker.until(lambda: LOADING[0] in walker.text)
+    await walker.until(lambda: f"▸ {LOADING[0]}" in walker.text)
 
 
 def _explorer(config: Config, model: str = MODEL, *, tour: bool = False) -> Explorer:
@@ -167,8 +167,16 @@ def _nowhere(config: Config) -> Explorer:
     return _explorer(config, "no/such/folder")
 
 
+def _nothing(config: Config) -> Explorer:
+    """As without arguments."""
+    app = Explorer(ModelChoice(MODEL, "cpu"), begins_with_choice=True, config=config, keeper=Keeper())
+    app.animation_level = "none"
+    return app
+
+
 WALKS = (
-    Walk(_nowhere, (Stop("start", _wait),)),
+    Walk(_nothing, (Stop("start", _wait),)),
+    Walk(_nowhere, (Stop("start-failed", _wait),)),
     Walk(_held, (Stop("loading", _loading, settles=False),)),
     Walk(_touring, (Stop("tour", _tour),)),
     Walk(
@@ -177,9 +185,10 @@ WALKS = (
             Stop("opened", _wait),
             Stop("running", _pressing("step", "step", "step")),
             Stop("finished", _pressing("continue"), finished=True),
+            Stop("matrix-zoomed", _zoom("thoughts"), finished=True),
             *(Stop(f"view-{view.name}", _view(view.name), finished=True) for view in VIEWS),
-            Stop("zoomed", _zoom, finished=True),
-            Stop("zeroed", _unzoom, finished=True),
+            Stop("zoomed", _zoom("inspect"), finished=True),
+            Stop("zeroed", _zero, finished=True),
             Stop("help", _pressing("help")),
             Stop("palette", _palette),
             Stop("command", _line),

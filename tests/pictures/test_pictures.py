@@ -64,21 +64,27 @@ async def test_the_cells_are_those_on_the_screen(trace: Trace, tmp_path: Path) -
         assert "Thoughts" in text
 
 
-def test_the_sheet_has_every_picture_in_its_row_and_column(tmp_path: Path) -> None:
-    album = Album(tmp_path, 0.5)
-    for screen in ("first", "second"):
-        for size, colour in (((8, 2), BLUE), ((16, 4), WHITE)):
+def test_the_sheet_has_every_picture_of_the_folder_in_its_row_and_column(tmp_path: Path) -> None:
+    album = Album(tmp_path)
+    for screen in ("second", "first", "of before"):
+        for size, colour in (((16, 4), WHITE), ((8, 2), BLUE)):
             cells = [[Cell(" ", BLACK, colour)] * size[0]] * size[1]
-            assert not album.add(screen, size, "dark", cells, finished=True).missed  # narrow
-    album.write_sheet(tmp_path / "sheet.png")
+            assert not album.add(screen.replace(" ", "-"), size, "dark", cells, finished=True).missed  # narrow
+    shown = Album(tmp_path).write_sheet(tmp_path / "sheet.png", ("first", "second"), 0.5)
+    assert {(each.screen, each.size) for each in shown} == {
+        (screen, size) for screen in ("first", "second") for size in ((8, 2), (16, 4))
+    }
     with Image.open(tmp_path / "sheet.png") as sheet, Image.open(tmp_path / "second-16x4-dark.png") as one:
         assert one.size == (16 * WIDTH, 4 * HEIGHT)
         assert sheet.size == (10 + 40 + 10 + 80 + 10, 2 * (10 + 18 + 40) + 10)
         assert sheet.convert("RGB").getpixel((100, 120)) == WHITE
+    assert Album(tmp_path).write_sheet(tmp_path / "sheet.png", ("first",), 0.5), (
+        "the sheet is no picture of its own"
+    )
 
 
 def test_a_finished_run_has_to_fill_its_room(tmp_path: Path) -> None:
-    album = Album(tmp_path, 0.1)
+    album = Album(tmp_path)
     filled = [[Cell("x" if place < 120 * TARGET else " ", WHITE, BLACK) for place in range(120)]]
     empty = [[Cell(" ", WHITE, BLACK)] * 120]
     assert not album.add("full", (120, 1), "dark", filled, finished=True).missed
