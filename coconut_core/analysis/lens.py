@@ -46,6 +46,12 @@ class Lens:
         states: Tensor = self._norm(streams)
         return states
 
+    def stream_states(self, stream: Tensor) -> Tensor:
+        """Residual streams (…, layers + 1, hidden), what the first layer is fed in front, as states after the
+        final norm. What is fed has no translator: it is read plainly."""
+        fed: Tensor = self._norm(stream[..., :1, :].to(self._model.device, self._model.dtype))
+        return torch.cat([fed, self.states(stream[..., 1:, :])], dim=-2)
+
     def logits(self, layers: Tensor) -> Tensor:
         """(…, layers, hidden) -> (…, layers, vocabulary), float32."""
         return self._model.logits(self.states(layers)).float()

@@ -111,6 +111,31 @@ def watching(model: LatentModel, *, attention: bool = False) -> Iterator[Watch]:
         yield watch
 
 
+@contextmanager
+def watching_stream(model: LatentModel, positions: int = 1) -> Iterator[list[Tensor]]:
+    """Record the residual stream of each pass within the context at its last positions, fewer where it has
+    fewer: (batch, positions, layers + 1, hidden), in front what is fed to the first layer, then the stream
+    after each layer, before the final norm. Raises CoconutError where the layers cannot be told."""
+    passes: list[Tensor] = []
+    stream: list[Tensor] = []
+    layers = decoder_layers(model)
+
+    def fed(module: nn.Module, inputs: Any, options: dict[str, Any]) -> None:
+        hidden = inputs[0] if inputs else options["hidden_states"]
+        stream[:] = [hidden[:, -positions:].detach()]
+
+    def put_out(module: nn.Module, inputs: Any, output: Any) -> None:
+        stream.append(_tensor(output)[:, -positions:].detach())
+        if len(stream) > len(layers):
+            passes.append(torch.stack([part.to(stream[-1].device) for part in stream], dim=2))
+
+    with ExitStack() as stack:
+        stack.enter_context(_hook(layers[0].register_forward_pre_hook(fed, with_kwargs=True)))
+        for layer in layers:
+            stack.enter_context(_hook(layer.register_forward_hook(put_out)))
+        yield passes
+
+
 @dataclass(frozen=True)
 class Patch:
     """A vector put in place of what one layer, or one head of it, gives at the last position of one row."""

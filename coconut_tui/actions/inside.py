@@ -20,6 +20,11 @@ def paint(app: ExplorerBase, argument: str) -> None:
     app.tell(f"attention on the prompt: {'on' if app.dials.painted else 'off'}")
 
 
+def layers(app: ExplorerBase, argument: str) -> None:
+    """Layers of the lens evenly apart, or those around the one in question."""
+    app.set_dials(replace(app.dials, every_layer=not app.dials.every_layer))
+
+
 ACTIONS = (
     Action(
         "heads",
@@ -36,5 +41,13 @@ ACTIONS = (
         "Paint the prompt with the attention, or leave it plain",
         "View",
         paint,
+    ),
+    Action(
+        "layers",
+        "underscore",
+        "layers",
+        "Of many layers, show those around the one in question, or some evenly apart",
+        "View",
+        layers,
     ),
 )

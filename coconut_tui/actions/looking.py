@@ -118,8 +118,8 @@ def _turn_layer(app: ExplorerBase, by: int) -> None:
     app.require_model()
     layers = 0 if app.facts is None else app.facts.layers
     if app.shown_view == "lens":
-        layer = (app.dials.lens_layer or layers) + by
-        app.set_dials(replace(app.dials, lens_layer=min(max(layer, 1), layers)))
+        layer = (layers if app.dials.lens_layer is None else app.dials.lens_layer) + by
+        app.set_dials(replace(app.dials, lens_layer=min(max(layer, 0), layers)))
     else:
         app.set_dials(replace(app.dials, layer=_turned(app.dials.layer, by, layers)))
 

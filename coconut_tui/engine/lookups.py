@@ -13,7 +13,7 @@ from coconut_core.analysis.lens import Lens
 from coconut_core.analysis.pca import Pca
 from coconut_core.analysis.tuned_lens import TunedLens, find_tuned_lens
 from coconut_core.common.errors import CoconutError
-from coconut_core.latent.layers import Activations, watching
+from coconut_core.latent.layers import watching, watching_stream
 from coconut_core.latent.readout import Readout, readouts
 from coconut_core.records.trace import TokenRecord
 from coconut_core.runs.recording import recorded
@@ -35,7 +35,7 @@ from coconut_tui.run.lookups import (
     Point,
     Trajectory,
 )
-from coconut_tui.run.state import RECORDED_TOKENS, marker_name
+from coconut_tui.run.state import BOT, RECORDED_TOKENS, marker_name
 
 MOST_COLUMNS = 512  # columns of the lens that are not computed again
 TOGETHER = 64  # states read by the LM head at once; it can be stopped between two
@@ -50,7 +50,7 @@ class Looker:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._model = bench.model
-        self._columns: OrderedDict[tuple[str, Decisions], Columns] = OrderedDict()
+        self._columns: OrderedDict[tuple[str, Decisions | int], Columns] = OrderedDict()
         self._last_courses: tuple[Ask, Courses] | None = None
         self._lens: tuple[Lens, TunedLens | None, str] | None = None
 
@@ -94,10 +94,12 @@ class Looker:
 
     def _attention(self, ask: Ask, stop: Stop) -> Found | None:
         place = len(ask.decisions.moves) - 1
-        passes = self._passes(place, place, stop, attention=True)
-        if not passes:
+        with torch.inference_mode(), watching(self._model, attention=True) as watch:
+            for _ in self._again(place, place, stop):
+                pass
+        if not watch.passes:
             return None
-        weights, steps = passes[0].attention, self._bench.run.session.steps[:place]
+        weights, steps = watch.passes[-1].attention, self._bench.run.session.steps[:place]
         assert weights is not None
         words = prompt_words(self._model, ask.question)
         behind = len(self._bench.run.session.prompt_ids)
@@ -130,27 +132,51 @@ class Looker:
     # -- many steps ----------------------------------------------------------------------------------------
 
     def _through_the_lens(self, ask: Ask, stop: Stop) -> Found | None:
-        steps = self._bench.run.session.steps
-        places = [n for n in range(ask.first, len(ask.decisions.moves)) if steps[n].kind != "token"]
-        keys = {place: (ask.question, as_asked(ask.decisions, place)) for place in places}
+        """Steps, and in front of the first ones the prompt's last positions, which count backwards from -1."""
+        steps, prompt = self._bench.run.session.steps, self._bench.run.session.prompt_ids
+        places = range(max(ask.first, 1 - len(prompt)), len(ask.decisions.moves))
+        keys = {
+            place: (ask.question, place if place < 0 else as_asked(ask.decisions, place)) for place in places
+        }
         missing = [place for place in places if keys[place] not in self._columns]
         lens, tuned, note = self._fitting_lens()
         if missing:
-            passes = self._passes(missing[0], missing[-1], stop)
+            streams = self._streams(missing[0], missing[-1], stop)
             for place in missing:
-                if stop():
+                if stop() or place not in streams:
                     return None
-                states = lens.states(passes[place - missing[0]].layers[0])
+                states = lens.stream_states(streams[place])
                 column = tuple(recorded(readout.top(LENS_TOKENS)) for readout in readouts(self._model, states))
                 self._columns[keys[place]] = column
             while len(self._columns) > MOST_COLUMNS:
                 self._columns.popitem(last=False)
+        ids = [self._model.vocabulary.name(number) for number in prompt]
+        if self._model.config.bot_id is not None:
+            ids[-1] = BOT
+        reads = [*ids, *(name_of(step, short=True) for step in steps)]
         columns = (
-            LensColumn(place, name_of(steps[place], short=True), self._columns[keys[place]]) for place in places
+            LensColumn(
+                place,
+                name_of(steps[place], short=True) if place >= 0 else "",
+                self._columns[keys[place]],
+                reads[len(prompt) - 1 + place],
+            )
+            for place in places
         )
         calibration = () if tuned is None else tuned.calibration
         pairs = zip(calibration.plain, calibration.tuned, strict=True) if calibration else ()
         return LensGrid(tuple(columns), tuple(pairs), note)
+
+    def _streams(self, first: int, last: int, stop: Stop) -> dict[int, Tensor]:
+        """The residual stream (layers + 1, hidden) at places, or at as many as were read before it stopped."""
+        streams: dict[int, Tensor] = {}
+        with torch.inference_mode(), watching_stream(self._model, max(1, 1 - first)) as passes:
+            for place in self._again(max(first, 0), max(last, 0), stop):
+                read = passes[-1][0]  # (positions, layers + 1, hidden)
+                positions = range(min(read.shape[0], 1 - first) if place == 0 else 1)
+                streams |= {place - behind: read[-1 - behind] for behind in positions}
+                passes.clear()
+        return streams
 
     def _courses(self, ask: Ask, stop: Stop) -> Found | None:
         ids: dict[str, int] = {}
@@ -238,26 +264,20 @@ class Looker:
             self._lens = Lens(self._model, None if tuned is None else tuned.translators), tuned, note
         return self._lens
 
-    def _passes(self, first: int, last: int, stop: Stop, *, attention: bool = False) -> list[Activations]:
-        """What was inside the model at these places; place n is where the state that step n uses was made.
-
-        The run is thought again from there on a copy; where it is stopped, what is left is missing.
-        """
+    def _again(self, first: int, last: int, stop: Stop) -> Iterator[int]:
+        """Think the run again on a copy, and say each place that has just been read, as long as it is not
+        stopped; place n is where the state that step n uses was made."""
         run, moves = self._bench.run.copy(), self._bench.run.moves
-        passes: list[Activations] = []
         run.rewind(max(first - 1, 0))
-        with torch.inference_mode(), watching(self._model, attention=attention) as watch:
-            for place in range(first, last + 1):
-                if stop():
-                    break
-                if place:
-                    run.take(moves[place - 1])
-                else:
-                    prompt = torch.tensor([run.session.prompt_ids], device=self._model.device)
-                    self._model.start_context(prompt)
-                passes.append(watch.passes[-1])
-                watch.passes.clear()
-        return passes
+        for place in range(first, last + 1):
+            if stop():
+                return
+            if place:
+                run.take(moves[place - 1])
+            else:
+                prompt = torch.tensor([run.session.prompt_ids], device=self._model.device)
+                self._model.start_context(prompt)
+            yield place
 
     def _run_of(self, number: int, decisions: Decisions) -> LiveRun | None:
         """A run of a branch with at least these steps; what is held in memory stays as it is."""

@@ -127,9 +127,14 @@ class InspectingApp(PanedApp):
         self.draw_keys()
 
     def action_look_at(self, number: int, layer: int) -> None:
-        """Select a step and a layer: a cell of the lens has been clicked."""
-        self.selected = self.looked_at = number
-        self.dials = replace(self.dials, lens_layer=layer)
+        """Select a step, or a place of the prompt (from -1 backwards), and a layer: a cell of the lens has been
+        clicked."""
+        place = None
+        if number >= 0:
+            self.selected = self.looked_at = number
+        elif self.selected is not None:
+            place = self.selected, number
+        self.dials = replace(self.dials, lens_layer=layer, lens_prompt=place)
         self._draw()
 
     def action_look_with(self, layer: int, head: int) -> None:

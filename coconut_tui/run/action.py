@@ -62,6 +62,7 @@ _SHOWN = {
     "semicolon": ";",
     "percent_sign": "%",
     "dollar_sign": "$",
+    "underscore": "_",
     "asterisk": "*",
     "apostrophe": "'",
     "number_sign": "#",

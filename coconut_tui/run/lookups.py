@@ -16,6 +16,7 @@ from coconut_tui.run.branches import Decisions
 TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 LENS_TOKENS = 10  # of a cell
 LENS_STEPS = 32  # looked into together
+LENS_PROMPT = 16  # places of the prompt in front of its last that are looked into as well
 MOST_PINS = 7  # as many signs as there are for lines
 MOST_LETTERS = 26  # branches drawn together
 STRIPS = ("focus", "thoughts", "place", "first")
@@ -34,7 +35,7 @@ class Ask:
     question: str
     decisions: Decisions = field(default_factory=Decisions)  # the steps that count; without the number planned
     temperature: float = 1.0
-    first: int = 0  # step from which on
+    first: int = 0  # step from which on; of the lens, negative for so many places of the prompt as well
     tokens: tuple[str, ...] = ()
     branches: tuple[tuple[int, Decisions], ...] = ()  # number, and the decisions up to its last thought
 
@@ -56,11 +57,12 @@ class Heated:
 
 @dataclass(frozen=True)
 class LensColumn:
-    """What each layer would have said at the place where a step's state was made."""
+    """What each layer would have said where a step's state was made, or at a place of the prompt."""
 
-    step: int
-    name: str  # of the step: "3", or "⟨eot⟩"
-    layers: tuple[tuple[TokenRecord, ...], ...]  # first layer first
+    step: int  # negative for the places in front of the prompt's last, from -1 backwards
+    name: str  # of the step: "3", or "⟨eot⟩"; empty for a place of the prompt
+    layers: tuple[tuple[TokenRecord, ...], ...]  # what is fed to the first layer, then each layer
+    reads: str = ""  # what was read there
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ class Dials:
     """What a person has set for the views."""
 
     temperature: float = 1.0
-    lens_layer: int | None = None  # from 1; None: the last
+    lens_layer: int | None = None  # 0 is what is fed to the first; None: the last
+    lens_prompt: tuple[int, int] | None = None  # a place of the prompt, looked at while this step is selected
+    every_layer: bool = False  # the layers around the one in question, not layers evenly apart
     layer: int | None = None  # of the attention; None: all
     head: int | None = None
     strip: str = STRIPS[0]  # what of each head the strip of heads shows

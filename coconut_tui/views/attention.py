@@ -7,7 +7,7 @@ from rich.text import Text
 from coconut_core.common.token_names import plain_name
 from coconut_tui.run.lookups import Ask, Attention
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.heads import chosen_place, strip, strip_width
+from coconut_tui.views.heads import chosen_place, strip, strip_lines, strip_width
 from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
 from coconut_tui.widgets.painted import RANKS
 from coconut_tui.widgets.tokens import BAR_STYLE, bar, end_of, fitted, share_text
@@ -38,7 +38,7 @@ def draw(sight: Sight) -> Text:
     one_line = len(reads) + len(which) + 3 <= sight.width
     text = Text(reads).append(" · " if one_line else "\n").append(which, "bold").append("\n")
     shares, lines = attention.row(layer, head), sight.height - 2 + one_line
-    order = sorted(range(len(shares)), key=lambda entry: -shares[entry])
+    order = _order(attention, shares)
     if sight.prompt_painted():
         body = _beside(sight, attention, order, lines)
         return text.append_text(Text("\n").join(body))
@@ -47,6 +47,13 @@ def draw(sight: Sight) -> Text:
     ranks = {entry: RANKS[place] for place, entry in enumerate(order[:places]) if shares[entry] >= LEAST_SHARE}
     body += [Text()]
     return text.append_text(Text("\n").join(body)).append("\n").append_text(_prompt(attention, shares, ranks))
+
+
+def _order(attention: Attention, shares: list[float]) -> list[int]:
+    """The places by what they got; those that got nothing to speak of by what they got in the mean."""
+    means = attention.row(None, None)
+    keys = [(share if share >= LEAST_SHARE else 0.0, mean) for share, mean in zip(shares, means, strict=True)]
+    return sorted(range(len(shares)), key=keys.__getitem__, reverse=True)
 
 
 def within(number: int | None, count: int) -> int | None:
@@ -69,7 +76,7 @@ def _beside(sight: Sight, attention: Attention, order: list[int], lines: int) ->
     """Strip and list beside each other where there is room, else the list below."""
     width = max(_CAPTION, strip_width(attention))
     if sight.width < _BESIDE or width > sight.width // 2:
-        many = min(min(attention.layers, attention.heads) + 3, max(4, lines // 2))
+        many = strip_lines(attention, sight.width, max(4, 2 * lines // 3))
         return _above(sight, attention, order, many)[:lines]
     left = strip(attention, sight.dials, (width, lines))
     right = _list(sight, attention, order[: lines - 1], sight.width - width - 2)
@@ -94,14 +101,13 @@ def _list(sight: Sight, attention: Attention, order: list[int], width: int) -> l
     chosen = chosen_place(attention, sight.dials) if sight.dials.strip == "place" else None
     whole = min(size for size in _WHOLES if size >= min(1.0, shares[order[0]]))
     behind = sum(shares[attention.words :])
-    name = min(36, max(12, width // 4))
+    name = min(36, max(14, width // 3))
     others = _other_heads(attention, layer, width - 2 - name - 1 - _LEAST_BAR - _SHARE - 1)
     bars = width - 2 - name - 1 - _SHARE - len(others) * _HEAD - bool(others)
-    heading = Text(fitted(f"{share_text(behind)} behind the prompt · full {share_text(whole)}", width), "dim")
-    if others:
-        heading = Text(fitted(heading.plain, width - len(others) * _HEAD), "dim")
-        for label, _ in others:
-            heading.append(f"{label:>{_HEAD}}", "dim")
+    over = f"{share_text(behind)} behind the prompt · full {share_text(whole)}"
+    heading = Text(fitted(over, width - len(others) * _HEAD), "dim")
+    for label, _ in others:
+        heading.append(f"{label:>{_HEAD}}", "dim")
     lines = [heading]
     for place, entry in enumerate(order):
         rank = RANKS[place] if place < len(RANKS) else " "
@@ -130,7 +136,7 @@ def _other_heads(attention: Attention, layer: int | None, room: int) -> list[tup
 def _name(attention: Attention, entry: int, width: int) -> Text:
     """A place by its word, behind the words in front of it where there is room."""
     word = _plain(attention.entries[entry])
-    if entry >= attention.words or width < 16:
+    if entry >= attention.words:
         return Text(fitted(word, width))
     around = " ".join(_plain(each) for each in attention.entries[max(0, entry - 4) : entry])
     word = fitted(word, width).rstrip() if len(word) > width else word

@@ -12,6 +12,8 @@ from coconut_tui.widgets.tokens import share_text, shortened
 
 WIDEST = 8  # cells of one head
 _LABEL = 4  # cells of a layer's or head's number
+_ABOVE = 2  # lines above the cells
+_READABLE = 4  # cells that a share takes
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -60,9 +62,7 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
     scale = meaning(attention, dials, dials.strip, width - 18)
     text = [Text(shortened(f"{scale} · full {share_text(top)}", width), "dim")]
     layer, head = (min(number or 0, most) for number, most in zip(*_chosen(attention, dials), strict=True))
-    lying = _fits(attention.heads, attention.layers, width, lines - 2) > max(
-        0, _fits(attention.layers, attention.heads, width, lines - 2)
-    )
+    lying = _plan(attention, width, lines)[0]
     rows, columns = (
         (_Axis("h", attention.heads, head), _Axis("L", attention.layers, layer))
         if lying
@@ -70,13 +70,8 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
     )
     shown_columns = columns.around(max(1, width - _LABEL))
     cell = max(1, min(WIDEST, (width - _LABEL) // len(shown_columns)))
-    heading = Text(" " * _LABEL)
-    for number in shown_columns:
-        heading.append(
-            columns.label(number, cell - 1).rjust(cell), "bold" if number == columns.chosen else "dim"
-        )
-    text.append(heading)
-    for row in rows.around(max(1, lines - 2)):
+    text.append(_heading(columns, shown_columns, cell))
+    for row in rows.around(max(1, lines - _ABOVE)):
         line = Text(f"{rows.label(row, _LABEL - 1):>{_LABEL - 1}} ", "bold" if row == rows.chosen else "dim")
         for column in shown_columns:
             at = (column, row) if lying else (row, column)
@@ -95,10 +90,39 @@ def _chosen(attention: Attention, dials: Dials) -> tuple[tuple[int | None, int |
     return (dials.layer, dials.head), (attention.layers, attention.heads)
 
 
-def _fits(rows: int, columns: int, width: int, lines: int) -> int:
-    """Cells that a head has where so many rows and columns, and those of the mean, are shown; 0 or less where
-    they do not fit."""
-    return min(WIDEST, (width - _LABEL) // (columns + 1)) if rows + 1 <= lines else -1
+def strip_lines(attention: Attention, width: int, most: int) -> int:
+    """Lines that the strip takes in so many cells."""
+    return _plan(attention, width, most)[1]
+
+
+def _plan(attention: Attention, width: int, most: int) -> tuple[bool, int]:
+    """Whether heads are the rows, and the lines that it takes: numbers that can be read come first, then few
+    lines; where not all heads fit, as many as there is room for."""
+    sides = {False: (attention.layers, attention.heads), True: (attention.heads, attention.layers)}
+    fitting = []
+    for lying, (rows, columns) in sides.items():
+        cell, lines = min(_READABLE, (width - _LABEL) // (columns + 1)), rows + 1 + _ABOVE
+        if cell > 0 and lines <= most:
+            fitting.append((-cell, lines, lying))
+    _, lines, lying = min(fitting, default=(0, most, False))
+    return lying, lines
+
+
+def _heading(columns: "_Axis", shown: range, cell: int) -> Text:
+    """The numbers over the columns; every fifth where a column is too narrow for its own."""
+    narrow = cell <= len(str(shown[-1]))
+    heading = Text(f"{columns.letter:>{_LABEL - 1}} " if narrow else " " * _LABEL, "dim")
+    for number in shown:
+        if not narrow:
+            label = columns.label(number, cell - 1).rjust(cell)
+            heading.append(label, "bold" if number == columns.chosen else "dim")
+        elif number % 5 == 0:
+            label = columns.label(number, 2 if number else 1)[-2:].rjust(cell)
+            heading.right_crop(len(label) - cell)
+            heading.append(label, "dim")
+        else:
+            heading.append(" " * cell)
+    return heading
 
 
 @dataclass(frozen=True)

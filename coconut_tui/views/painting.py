@@ -43,8 +43,9 @@ def _behind(attention: Attention, shares: list[float], top: float) -> Text:
     """The shares of what is no word of the question: template and markers in front, thoughts behind."""
     outside = [entry for entry in range(attention.words) if attention.spans[entry] is None]
     marks = [entry for entry in outside if attention.entries[entry].startswith("<bot")]
-    template = sum(shares[entry] for entry in outside if entry not in marks)
-    parts = [("template", template)] if len(outside) > len(marks) else []
+    template = [entry for entry in outside if entry not in marks]
+    name = attention.entries[template[0]] if len(template) == 1 else "template"
+    parts = [(name, sum(shares[entry] for entry in template))] if template else []
     parts += [
         (attention.entries[entry], shares[entry]) for entry in (*marks, *range(attention.words, len(shares)))
     ]

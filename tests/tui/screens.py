@@ -138,13 +138,22 @@ ANSWERS: dict[str, Found] = {
     "top": Heated(_tokens(("lempus", 0.31), ("rompus", 0.28), ("sterpus", 0.11), ("Tom", 0.05)), 2.4),
     "lens": LensGrid(
         tuple(
-            LensColumn(number, name, (_tokens(("Every", 0.2), (low, 0.1)), _tokens((high, share), (low, 0.05))))
-            for number, (name, low, high, share) in enumerate(
+            LensColumn(
+                number,
+                name,
+                (
+                    _tokens((reads, 0.9), (low, 0.02)),
+                    _tokens(("Every", 0.2), (low, 0.1)),
+                    _tokens((high, share), (low, 0.05)),
+                ),
+                reads,
+            )
+            for number, (reads, name, low, high, share) in enumerate(
                 [
-                    ("1", "Tom", "Alex", 0.97),
-                    ("2", "rompus", "lempus", 0.52),
-                    ("3", "bompus", "gorpus", 0.88),
-                    ("⟨eot⟩", ".", "###", 0.9),
+                    ("⟨bot⟩", "1", "Tom", "Alex", 0.97),
+                    ("1", "2", "rompus", "lempus", 0.52),
+                    ("2", "3", "bompus", "gorpus", 0.88),
+                    ("3", "⟨eot⟩", ".", "###", 0.9),
                 ]
             )
         ),

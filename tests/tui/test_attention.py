@@ -152,21 +152,32 @@ def prompt_of(app: Explorer) -> Text:
     return app.query_one(PromptPane).query_one("#question", TextView).text
 
 
-def painted_words(app: Explorer) -> dict[str, str]:
-    """The words on coloured grounds with their styles; of a word that stands there twice the last."""
+def painted_letters(app: Explorer) -> list[tuple[str, str]]:
+    """Each letter of the prompt pane's question on a coloured ground, in order, with its style."""
     text = prompt_of(app)
-    shaded = sorted((span for span in text.spans if "shade" in str(span.style)), key=lambda span: span.start)
-    return {text.plain[span.start : span.end].replace("\n", " "): str(span.style) for span in shaded}
+    styles = {
+        place: str(span.style)
+        for span in text.spans
+        if "shade" in str(span.style)
+        for place in range(span.start, span.end)
+    }
+    return [
+        (letter, styles[place])
+        for place, letter in enumerate(text.plain)
+        if place in styles and letter.strip() and letter not in RANKS
+    ]
 
 
-def painted_by(words: Sequence[Word], row: list[float]) -> dict[str, str]:
-    """How the words have to be painted where they get these shares, the largest in full."""
+def painted_by(words: Sequence[Word], row: list[float], question: str) -> list[tuple[str, str]]:
+    """How letters have to be painted where words get these shares, the largest in full."""
     levels = [min(4, int(5 * (share / max(row)) ** 0.5)) for share in row]
-    return {
-        word.text: f"coconut.shade.{level}"
+    return [
+        (letter, f"coconut.shade.{level}")
         for word, level in zip(words, levels, strict=False)
         if level and word.span is not None
-    }
+        for letter in question[slice(*word.span)]
+        if letter.strip()
+    ]
 
 
 @pytest.mark.drives("heads", "paint")
@@ -175,7 +186,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
     app = explorer(Path("models/prosqa"), example=1, keeper=Keeper(folder))
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        assert not painted_words(app)
+        assert not painted_letters(app)
         await press(pilot, "s", "s", "s")
         await until(pilot, lambda app: app.query_one(PromptPane).painted)
         await settled(pilot)
@@ -196,7 +207,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
                 app.action_look_with(layer, head)
                 row = found.row(layer or None, head or None)
                 assert sum(row) == pytest.approx(1, abs=1e-5)
-                assert painted_words(app) == painted_by(inside.words, row)
+                assert painted_letters(app) == painted_by(inside.words, row, app.require_view().question)
         app.action_look_with(0, 0)
         question = app.require_view().question
         for word, span in zip(inside.words, found.spans, strict=True):
@@ -206,17 +217,17 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
         await press(pilot, "semicolon")
         assert app.dials.strip == "thoughts"
         await press(pilot, "percent_sign")
-        assert not painted_words(app)
+        assert not painted_letters(app)
         assert saved_painting(folder) is False
         assert app.query_one(PromptPane).border_subtitle == ""
         await press(pilot, "percent_sign")
-        assert painted_words(app)
+        assert painted_letters(app)
         app.action_look_with(2, 3)
         assert "layer 2, head 3" in str(app.query_one(PromptPane).border_subtitle)
         app.action_choose_place(5)
         assert (app.dials.strip, app.dials.place) == ("place", 5)
         await press(pilot, "r")
-        assert not painted_words(app), "no step, no attention"
+        assert not painted_letters(app), "no step, no attention"
 
 
 async def test_what_got_most_is_in_sight(tmp_path: Path) -> None:
@@ -240,6 +251,6 @@ async def test_a_saved_run_is_not_painted(trace: Trace) -> None:
         await settled(pilot)
         await press(pilot, "s", "s")
         await settled(pilot)
-        assert not painted_words(shown(pilot))
+        assert not painted_letters(shown(pilot))
         assert not app.query_one(PromptPane).painted
         assert prompt_of(app).plain.replace("\n", " ") == trace.question

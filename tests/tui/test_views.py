@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from rich.text import Text
 
 from coconut_core.problems import Problem, recognise
 from coconut_core.records.trace import TokenRecord, Trace
@@ -34,12 +35,22 @@ def records(**shares: float) -> tuple[TokenRecord, ...]:
 
 GRID = LensGrid(
     tuple(
-        LensColumn(step, name, (records(early=0.2, other=0.1), records(**{token: share, "next": 0.05})))
-        for step, name, token, share in (
-            (0, "1", "Alex", 0.97),
-            (1, "2", "lempus", 0.52),
-            (2, "3", "gorpus", 0.88),
-            (3, "⟨eot⟩", "###", 0.9),
+        LensColumn(
+            step,
+            name,
+            (
+                records(fed=0.3, noise=0.1),
+                records(early=0.2, other=0.1),
+                records(**{token: share, "next": 0.05}),
+            ),
+            reads,
+        )
+        for step, reads, name, token, share in (
+            (-1, "?", "", "yes", 0.61),
+            (0, "⟨bot⟩", "1", "Alex", 0.97),
+            (1, "1", "2", "lempus", 0.52),
+            (2, "2", "3", "gorpus", 0.88),
+            (3, "3", "⟨eot⟩", "###", 0.9),
         )
     )
 )
@@ -48,32 +59,74 @@ GRID = LensGrid(
 def test_the_lens_shows_each_cells_likeliest_token_with_its_number_and_the_cell_under_the_cursor(
     trace: Trace,
 ) -> None:
-    drawn = lens.draw(sight_of(trace, GRID, width=60)).plain
+    drawn = lens.draw(sight_of(trace, GRID, width=66, height=10)).plain
     assert "▾2" in drawn
     for column in GRID.columns:
-        assert column.layers[1][0].token in drawn
+        assert column.layers[2][0].token in drawn
     rows = drawn.split("\n")
-    assert rows[2].startswith(" 2 Alex")
-    assert ".97" in rows[2]
-    assert rows[3].count("early") == 4
+    assert rows[1].split() == ["in", "?", "⟨bot⟩", "1", "2", "3"]
+    assert rows[2].split() == ["▸", "1", "▾2", "3", "⟨eot⟩"]
+    assert rows[3].startswith(" 2 yes")
+    assert ".97" in rows[3]
+    assert rows[4].count("early") == 5
+    assert rows[5].count("fed") == 5
     assert "layer 2 of 2, thought 2" in drawn
     assert drawn.count("next") == 1, "only the cell under the cursor is told in full"
-    below = lens.draw(sight_of(trace, GRID, width=60, dials=Dials(lens_layer=1))).plain
+    below = lens.draw(sight_of(trace, GRID, width=66, height=10, dials=Dials(lens_layer=1))).plain
     assert "layer 1 of 2, thought 2" in below
     assert "other" in below
+    fed = lens.draw(sight_of(trace, GRID, width=66, height=10, dials=Dials(lens_layer=0))).plain
+    assert "layer 0 of 2, thought 2, what is fed" in fed
+
+
+def test_a_cell_of_the_lens_has_as_many_tokens_as_there_is_room_for(trace: Trace) -> None:
+    drawn = lens.draw(sight_of(trace, GRID, width=66, height=40)).plain
+    assert drawn.count("other") == 5
+    assert drawn.count("next") == 5 + 1
+
+
+def test_a_place_of_the_prompt_is_told_where_it_was_clicked(trace: Trace) -> None:
+    dials = Dials(lens_prompt=(1, -1), lens_layer=2)
+    drawn = lens.draw(sight_of(trace, GRID, width=66, dials=dials)).plain
+    assert "layer 2 of 2, the prompt's ?" in drawn
+    assert "▾?" in drawn
+    moved = lens.draw(sight_of(trace, GRID, 2, width=66, dials=dials)).plain
+    assert "layer 2 of 2, thought 3" in moved, "another step has been selected since"
 
 
 def test_the_lens_fits_a_narrow_pane_and_says_what_is_left_out(trace: Trace) -> None:
     drawn = lens.draw(sight_of(trace, GRID, 3, width=24)).plain
     grid = drawn.partition("\nlayer")[0]
     assert max(map(len, grid.split("\n")[1:-1])) <= 24
-    assert "1 more column:" in drawn
-    assert "▾⟨eo…" in drawn
+    assert "2 more c" in drawn
+    assert "▾⟨eot⟩" in drawn
+
+
+@pytest.mark.parametrize("room", [(34, 12), (36, 22), (56, 18), (98, 27), (110, 40), (198, 56)])
+@pytest.mark.parametrize("count", [3, 13, 31])
+@pytest.mark.parametrize("every", [False, True])
+def test_the_lens_fits_every_room(trace: Trace, room: tuple[int, int], count: int, every: bool) -> None:
+    layers = tuple(records(**{f"of{n}": 0.9, **{f"t{k}": 0.01 for k in range(9)}}) for n in range(count))
+    grid = LensGrid(tuple(LensColumn(n, str(n + 1), layers, "?") for n in range(-16, 10)))
+    for layer in (0, 1, count // 2, count - 1):
+        dials = Dials(lens_layer=layer, every_layer=every)
+        sight = sight_of(trace, grid, width=room[0], height=room[1], dials=dials)
+        drawn = lens.draw(sight).plain.split("\n")
+        assert len(drawn) <= max(room[1], 15)
+        assert len(drawn) >= min(room[1], 40) - 6, "the room is used"
+        assert max(Text(line).cell_len for line in drawn) <= room[0]
+        shown = [int(line.split()[0]) for line in drawn[3:] if line[:3].strip().isdigit()]
+        assert layer in shown
+        assert shown == sorted(set(shown), reverse=True)
+        if not every:
+            assert {0, count - 1} <= set(shown)
+        elif len(shown) < count:
+            assert shown[0] - shown[-1] == len(shown) - 1
 
 
 def test_the_tuned_lens_is_never_shown_without_its_calibration(trace: Trace) -> None:
     tuned = replace(GRID, calibration=((1.1, 0.3),))
-    drawn = lens.draw(sight_of(trace, tuned, width=60, dials=Dials(lens_layer=1))).plain
+    drawn = lens.draw(sight_of(trace, tuned, width=66, dials=Dials(lens_layer=1))).plain
     assert "tuned lens" in drawn
     assert "held out: 0.30 nats from the last layer (plain 1.10)" in drawn
 
@@ -99,7 +152,7 @@ def test_attention_is_told_for_a_head_a_layer_and_all(trace: Trace) -> None:
     assert ".38 behind the prompt · full 1.0" in drawn
     one = attention.draw(sight_of(trace, found, dials=Dials(layer=1, head=2))).plain
     assert "layer 1 of 2, head 2 of 2" in one
-    assert "¹ ?            " in one
+    assert one.split("¹")[1].split()[:2] == ["Alex", "?"]
 
 
 def test_lines_have_a_sign_each_and_ask_only_for_what_is_not_recorded(trace: Trace) -> None:

@@ -55,7 +55,9 @@ async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> Non
         found = lens.cell(app.sight)
         assert found is not None
         same(found[2], inside.places[4].lens[1].top(10))
-        await pilot.press("less_than_sign", "less_than_sign")
+        await pilot.press(*["less_than_sign"] * 4)
+        assert "layer 0 of 2" in front(app)
+        await pilot.press("greater_than_sign")
         assert "layer 1 of 2" in front(app)
         asked_before = asked(app, "lens")
         await pilot.press("comma", "comma")
@@ -67,7 +69,9 @@ async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> Non
         assert asked(app, "lens") == asked_before, "another cell of what is known asks nothing"
         await pilot.press("greater_than_sign")
         assert "layer 2 of 2" in front(app)
-        await pilot.click("#view-lens", offset=(5, 4))
+        lines = front(app).split("\n")
+        first, layer = lines[2].index(" 1 ") + 1, next(n for n, line in enumerate(lines) if line[:3] == " 1 ")
+        await pilot.click("#view-lens", offset=(first + 1, layer))
         await until(pilot, lambda app: "layer 1 of 2, thought 1" in front(app))
         await pilot.press("full_stop", "full_stop")
         text = await view_of(pilot, "5", "attention")
