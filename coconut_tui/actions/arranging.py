@@ -32,7 +32,7 @@ ACTIONS = (
         "layout",
         "vertical_line",
         "layout",
-        "Show the panes of the next layout, or of another by its name",
+        "Show the panes of the next layout, or of another by its name; • marks views beside",
         "View",
         layout,
         "[LAYOUT]",

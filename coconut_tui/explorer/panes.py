@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.theme import Theme as RichTheme
 from textual.app import App, ComposeResult
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import Theme
@@ -24,6 +25,7 @@ from coconut_tui.run.layouts import (
     Columns,
     Place,
     alone,
+    filled,
     first_view,
     fitting,
     names,
@@ -46,8 +48,9 @@ from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.view_tabs import ViewTabs
 
-_FEWEST_BRANCHES = 3  # that there is room for
-_BELOW_BRANCHES, _BELOW_PROMPT = 6, 6  # lines of facts and of the frame
+_IN_SPARE_ROOM = ("answer", "nearest")  # below a prompt that is short
+_TALL = 30  # lines of a terminal that has room to spare
+_BELOW_A_BRANCH, _BELOW_BRANCHES, _BELOW_PROMPT = 3, 6, 7  # lines of facts and of the frame
 _FRAME = 5  # cells of a pane's frame, its margin and its scrollbar
 _IN_PLACE_OF_A_GRAPH = ("lens", "attention", "lines", "top")  # where a problem has none
 
@@ -90,6 +93,8 @@ class PanedApp(App[None]):
         self.front = "thoughts"  # the pane that is shown where there is room for one only
         self._recent: list[str] = []  # views that were chosen, the last one first
         self._arranged_for: object = None
+        self._columns_for: object = None
+        self._columns: Columns = ()
 
     def get_default_screen(self) -> Screen[None]:
         """The screen with the panes."""
@@ -133,9 +138,24 @@ class PanedApp(App[None]):
     @property
     def columns(self) -> Columns:
         """The layout in use, in a terminal that has room for more than one pane."""
+        view = self.view
+        room = self.query_one(Panes).size or self.size
+        about = (
+            self.layout_name,
+            self.size,
+            room,
+            view and (view.tree.problem, view.question, len(view.tree.branches)),
+        )
+        if about != self._columns_for:  # it is asked for with every key
+            self._columns_for, self._columns = about, self._choose_columns(room)
+        return self._columns
+
+    def _choose_columns(self, room: Size) -> Columns:
         columns = self.layouts[self.layout_name] or fitting(*self.size)
         if self.layout_name in BUILT_IN and self.view is not None and not (self.view.graph or self.view.sums):
             columns = without(columns, "graph", _IN_PLACE_OF_A_GRAPH)
+        if self.layout_name == AUTO and self.size.height >= _TALL:
+            columns = filled(columns, *room, self._needs, _IN_SPARE_ROOM)
         return with_inspect(columns)
 
     @property
@@ -202,6 +222,7 @@ class PanedApp(App[None]):
     def take_layouts(self, own: Mapping[str, Any], name: str) -> None:
         """Know layouts of the settings besides, and begin with one. Raises ValueError for what is no layout."""
         views = names_of_views()
+        self._columns_for = None
         self.layouts = {**BUILT_IN, **{each: read_layout(each, value, views) for each, value in own.items()}}
         self.layout_name = name
 
@@ -229,7 +250,8 @@ class PanedApp(App[None]):
         if self.view is None or name not in ("prompt", "branches"):
             return None
         if name == "branches":
-            return max(_FEWEST_BRANCHES, len(self.view.tree.branches)) + _BELOW_BRANCHES
+            count = len(self.view.tree.branches)
+            return count + (_BELOW_BRANCHES if count > 1 else _BELOW_A_BRANCH)
         lines = Text(self.view.question).wrap(self.console, max(1, width - _FRAME))
         return len(lines) + _BELOW_PROMPT
 

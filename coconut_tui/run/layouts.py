@@ -10,8 +10,9 @@ _STACKED = (120, 30)  # columns and lines of a terminal from which two views sta
 _WIDE = 160  # columns from which graph, lens and attention stand beside the thoughts
 _HUGE = (200, 50)
 _STRIP, _STRIP_FROM = 5, 14  # lines of the thoughts above a view, and of both together
-_LEAST_WIDTH, _LEAST_HEIGHT = 24, 5  # of a pane, where there is so much
-_WEIGHTS = {"prompt": 26, "branches": 26, "thoughts": 40}  # of a column that has one of them
+_LEAST_HEIGHT = 5  # lines of a pane, where there are so many
+_SPARE = 12  # lines that are worth a view more
+_WEIGHTS = {"prompt": 24, "branches": 24, "thoughts": 40}  # of a column that has one of them
 _WEIGHT = 36
 
 
@@ -45,9 +46,11 @@ def _slot(text: str) -> Slot:
 
 
 _CLASSIC = _columns(("prompt", "branches"), ("thoughts",), ("inspect",))
-_STACK = _columns(("prompt", "branches"), ("thoughts",), ("inspect", "graph"))
-_SIDE_BY_SIDE = _columns(("prompt", "branches"), ("thoughts", "lens"), ("graph", "inspect"))
-_ALL = _columns(("prompt", "branches"), ("thoughts", "lens"), ("graph", "attention"), ("inspect", "lines"))
+_STACK = _columns(("prompt", "branches"), ("thoughts",), ("inspect", "graph 2"))
+_SIDE_BY_SIDE = _columns(("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 3", "inspect 2"))
+_ALL = _columns(
+    ("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 2", "inspect"), ("attention 3", "answer 2")
+)
 BUILT_IN: Mapping[str, Columns] = {
     AUTO: (),  # see fitting
     "wide": _SIDE_BY_SIDE,
@@ -70,7 +73,9 @@ def fitting(width: int, height: int) -> Columns:
 def first_view(columns: Columns) -> str:
     """The view that the inspect pane begins with: one that is not beside it."""
     beside = names(columns)
-    return "attention" if {"graph", "lens"} <= beside and "attention" not in beside else "top"
+    wanted = ["attention"] if {"graph", "lens"} <= beside else []
+    free = [name for name in (*wanted, "top", "answer", "nearest", "numbers") if name not in beside]
+    return free[0] if free else "top"
 
 
 def names(columns: Columns) -> set[str]:
@@ -95,6 +100,19 @@ def without(columns: Columns, view: str, others: Sequence[str]) -> Columns:
     return _renamed(columns, {view: other})
 
 
+def filled(columns: Columns, width: int, height: int, needs: Needs, others: Sequence[str]) -> Columns:
+    """The same columns; one whose panes leave many lines empty has the first of `others` besides."""
+    room = places(columns, width, height, needs)
+    found: list[tuple[Slot, ...]] = []
+    for column in columns:
+        there = names((*columns, *found))
+        other = next((name for name in others if name not in there), None)
+        lines = [needs(slot.name, room[slot.name].width) for slot in column]
+        is_short = height - sum(line or height for line in lines) >= _SPARE
+        found.append((*column, Slot(other)) if other is not None and is_short else column)
+    return tuple(found)
+
+
 def _renamed(columns: Columns, renamed: Mapping[str, str]) -> Columns:
     return tuple(
         tuple(slot._replace(name=renamed.get(slot.name, slot.name)) for slot in column) for column in columns
@@ -109,7 +127,7 @@ def places(columns: Columns, width: int, height: int, needs: Needs) -> dict[str,
     found: dict[str, Place] = {}
     x = 0
     weights = [max(_WEIGHTS.get(slot.name, _WEIGHT) for slot in column) for column in columns]
-    for column, cells in zip(columns, _parted(width, weights, _LEAST_WIDTH), strict=True):
+    for column, cells in zip(columns, _parted(width, weights, 0), strict=True):
         y = 0
         for slot, lines in zip(column, _heights(column, cells, height, needs), strict=True):
             found[slot.name] = Place(x, y, cells, lines)

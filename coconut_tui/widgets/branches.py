@@ -90,6 +90,7 @@ class BranchesPane(FramedPane):
         tree = self._view.tree
         self.query_one("#branch-facts", TextView).show(_facts(self._view, tree.branch(key)))
         several = len(tree.branches) > 1
+        self.set_class(several, "-several")
         retitle(self, f"Branches {len(tree.branches)} · {tree.here.name}" if several else "Branches")
 
 

@@ -35,7 +35,7 @@ async def main() -> None:
             await pilot.pause(0.02)
         Path(picture).write_text(explorer.export_screenshot(), encoding="utf-8")
         styles = explorer.query_one("#branch-tree").styles
-        assert str(styles.min_height) == "3", "the stylesheet of the explorer is not there"
+        assert str(styles.min_height) == "1", "the stylesheet of the explorer is not there"
 
 
 asyncio.run(main())

@@ -35,11 +35,11 @@ def in_sight(app: Explorer) -> set[str]:
 @pytest.mark.parametrize(
     ("size", "beside"),
     [
-        ((110, 40), set()),
+        ((110, 40), {"answer"}),  # below the prompt, which is short
         ((120, 29), set()),
-        (MIDDLE, {"graph"}),
-        (WIDE, {"graph", "lens"}),
-        (HUGE, {"graph", "lens", "attention", "lines"}),
+        (MIDDLE, {"graph", "answer"}),
+        (WIDE, {"graph", "lens", "answer"}),
+        (HUGE, {"graph", "lens", "attention", "answer", "nearest"}),
     ],
 )
 async def test_a_wide_terminal_shows_several_views(
@@ -80,15 +80,15 @@ async def test_a_small_terminal_shows_a_strip_of_thoughts_above_a_view(trace: Tr
 async def test_the_key_of_a_view_beside_gives_it_the_focus(trace: Trace) -> None:
     async with opened(trace).run_test(size=HUGE) as pilot:
         app = await with_branches(pilot, trace)
-        for key, name in (("4", "lens"), ("2", "graph"), ("6", "lines")):
+        for key, name in (("4", "lens"), ("2", "graph"), ("3", "answer")):
             await pilot.press(key)
             assert (app.focused_pane, app.shown_view, app.inspected) == (name, name, "top")
-        await pilot.press("7")
+        await pilot.press("8")
         await pilot.pause()
-        assert (app.focused_pane, app.inspected) == ("inspect", "nearest")
-        assert in_sight(app) == {*PANES, "graph", "lens", "attention", "lines"}
+        assert (app.focused_pane, app.inspected) == ("inspect", "trajectory")
+        assert in_sight(app) == {*PANES, "graph", "lens", "attention", "answer", "nearest"}
         tabs = str(app.query_one("#view-tabs").render())
-        assert " 1 Top-k •2 Graph  3 Answer •4 Lens •5 Attention •6 Lines  7 Nearest" in tabs
+        assert " 1 Top-k •2 Graph •3 Answer •4 Lens •5 Attention  6 Lines •7 Nearest" in tabs
 
 
 async def test_the_focus_stays_on_a_view_when_the_terminal_shrinks_and_grows(trace: Trace) -> None:
@@ -111,10 +111,10 @@ async def test_panes_are_gone_through_from_left_to_right(trace: Trace) -> None:
         app = await with_branches(pilot, trace)
         app.focus_pane("prompt")
         seen = [app.focused_pane]
-        for _ in range(6):
+        for _ in range(7):
             await pilot.press("l")
             seen.append(app.focused_pane)
-        assert seen == ["prompt", "branches", "thoughts", "lens", "graph", "inspect", "inspect"]
+        assert seen == ["prompt", "branches", "answer", "thoughts", "lens", "graph", "inspect", "inspect"]
 
 
 async def test_all_views_on_screen_are_answered(checkpoint: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_problem_without_a_graph_has_another_view_in_its_place(trace: Tr
     plain = replace(trace, problem=None)
     async with opened(plain).run_test(size=MIDDLE) as pilot:
         app = await settled(pilot)
-        assert in_sight(app) == {*PANES, "lens"}
+        assert in_sight(app) == {*PANES, "lens", "answer"}
 
 
 @pytest.mark.drives("layout")
@@ -178,13 +178,13 @@ async def test_a_layout_is_chosen_by_key_or_name_and_kept(trace: Trace, tmp_path
 async def test_a_view_beside_can_take_the_whole_screen(trace: Trace) -> None:
     async with opened(trace).run_test(size=HUGE) as pilot:
         app = await with_branches(pilot, trace)
-        await pilot.press("6", "O")
+        await pilot.press("5", "O")
         await pilot.pause()
         assert in_sight(app) == {"inspect"}
-        assert (app.inspected, app.pane("lines").region.width) == ("lines", 200)
+        assert (app.inspected, app.pane("attention").region.width) == ("attention", 200)
         await pilot.press("O")
         await pilot.pause()
-        assert (app.focused_pane, app.inspected) == ("lines", "top")
+        assert (app.focused_pane, app.inspected) == ("attention", "top")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_panes_fill_the_room_and_none_lies_over_another(columns: Columns, size: 
     found = places(columns, *size, _needs)
     assert found.keys() == names(columns)
     assert sum(place.width * place.height for place in found.values()) == size[0] * size[1]
-    assert all(place.width >= 24 and place.height >= 2 for place in found.values())
+    assert all(place.width >= 19 and place.height >= 2 for place in found.values())
     cells = {
         (x, y)
         for place in found.values()
