@@ -1,8 +1,10 @@
 """Two models on one question, as plain data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from coconut_core.evaluation.outcomes import said_path
 from coconut_core.records.trace import StepRecord
 from coconut_tui.run.state import ComparedStep, ModelFacts, RunView
 
@@ -47,6 +49,25 @@ class Side:
         return self.view.said.answer
 
 
+def said_steps(side: Side, other: Side) -> dict[tuple[int, int], str]:
+    """The steps of the reasoning that a side said in words, by the segment and number of the other side's
+    thought that each stands beside. Empty for a side that thinks.
+
+    A step is a node on a path that was said, and stands beside the thought that should be as many hops from the
+    root; else step i, a sum, a line or a sentence, stands beside thought i.
+    """
+    view = side.view
+    if view is None or _thoughts(side) or not _thoughts(other):
+        return {}
+    if view.graph is not None and (path := said_path(side.reasoning)):
+        hops = 1 if other.facts is None else other.facts.first_thought_hops
+        first = 1 - hops + (path[0] != view.graph.names[view.graph.root])
+        return {(0, number): node for number, node in enumerate(path, start=first) if number > 0}
+    steps = re.findall(r"<<.*?>>", side.reasoning)
+    steps = steps or [part for part in re.split(r"\n+|(?<=[.!?])\s+", side.reasoning) if part.strip()]
+    return {(0, number): " ".join(step.split()) for number, step in enumerate(steps, start=1)}
+
+
 def compared(first: Side, second: Side, measured: Measured) -> tuple[ComparedStep, ...]:
     """The thoughts of both, place by place."""
     mine, theirs = _thoughts(first), _thoughts(second)
@@ -58,7 +79,7 @@ def compared(first: Side, second: Side, measured: Measured) -> tuple[ComparedSte
             measured.divergence.get(place) if place in mine and place in theirs else None,
             measured.cosine.get(place) if place in mine and place in theirs else None,
         )
-        for place in sorted({*mine, *theirs})
+        for place in sorted({*mine, *theirs, *said_steps(first, second), *said_steps(second, first)})
     )
 
 

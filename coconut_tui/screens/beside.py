@@ -22,16 +22,19 @@ from coconut_tui.engine import (
     VerdictRead,
 )
 from coconut_tui.engine.finding import measure
-from coconut_tui.run.beside import Measured, Side, compared
+from coconut_tui.run.beside import Measured, Side, compared, said_steps
 from coconut_tui.run.state import RunView
-from coconut_tui.screens.compare import comparison_table
+from coconut_tui.screens.compare import sides_table
 from coconut_tui.screens.dialog import ReadingDialog
+from coconut_tui.widgets.mirrored import Mirrored
 from coconut_tui.widgets.status import usage_text
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import error_line, verdict_mark
 
 _TO_THE_END = 10**9  # steps
-_DENSE = 110  # columns from which there is room for a thought in one line
+_FEWEST, _MOST = 3, 8  # tokens of a thought
+_AROUND = 12  # lines above and below the thoughts
+_BESIDE_WORDS = "A step said in words (») stands beside the thought of its place, with the p that it has there."
 _ABOUT = (
     "KL is the divergence of the right readout from the left one in nats, cos the cosine of the two states. "
     "▲ ▼ a token's rank is higher or lower than on the left, ✚ it is not among the likeliest there."
@@ -184,26 +187,31 @@ class BesideScreen(ReadingDialog):
             self.query_one(VerticalScroll).border_title = plain_title(
                 f"{title} · {going_on} …" if going_on else title
             )
-            dense = self.size.width >= _DENSE
-            panes.first(Static).update(draw_beside(self.first, self.second, self.measured, dense=dense))
+            thoughts = max(1, *(side.steps for side in (self.first, self.second)))
+            room = self.query_one(VerticalScroll).scrollable_content_region.height - _AROUND
+            tokens = max(_FEWEST, min(_MOST, room // thoughts - 2))
+            panes.first(Static).update(draw_beside(self.first, self.second, self.measured, tokens))
 
 
-def draw_beside(first: Side, second: Side, measured: Measured, *, dense: bool) -> RenderableType:
-    """Thoughts, words, answers and verdicts of both; dense: a thought takes one line."""
-    steps = compared(first, second, measured)
-    table = comparison_table(first.name, second.name, steps, dense=dense)
-    sides = first, second
-    if dense:
-        table.add_row("")
+def draw_beside(first: Side, second: Side, measured: Measured, tokens: int = _FEWEST) -> RenderableType:
+    """Answers, thoughts, words and verdicts of both, with so many tokens of each thought."""
+    steps, sides = compared(first, second, measured), (first, second)
+    answers = sides_table(first.name, second.name)
+    answers.add_row(_answers_differ(first, second), *map(_answer, sides))
+    answers.add_row(Text("  spent"), *map(_spent, sides))
+    answers.add_row("")
+    rest = sides_table("", "")
+    rest.show_header = False
+    rest.add_row("")
     if any(side.reasoning for side in sides):
-        table.add_row(Text("  words"), *(Text(visible(side.reasoning) or "—") for side in sides))
-        table.add_row("")
-    table.add_row(_answers_differ(first, second), *map(_answer, sides))
-    table.add_row(Text("  spent"), *map(_spent, sides))
-    table.add_row("")
-    table.add_row(Text("  verdict"), *map(_verdict, sides))
-    about = f"{_ABOUT} {measured.reason}".strip() if any(step.first and step.second for step in steps) else ""
-    return Group(table, Text(f"\n{about}", "dim"))
+        rest.add_row(Text("  words"), *(Text(visible(side.reasoning) or "—") for side in sides))
+        rest.add_row("")
+    rest.add_row(Text("  verdict"), *map(_verdict, sides))
+    about = [_ABOUT] if any(step.first and step.second for step in steps) else []
+    words = said_steps(first, second), said_steps(second, first)
+    about += [_BESIDE_WORDS] if any(words) else []
+    about += [measured.reason] if about and measured.reason else []
+    return Group(answers, Mirrored(steps, tokens, *words), rest, Text(f"\n{' '.join(about)}", "dim"))
 
 
 def _answers_differ(first: Side, second: Side) -> Text:

@@ -44,12 +44,13 @@ GUIDES = {  # of panes and screens; a view has its own
     ),
     "compare": Guide(
         "Compare",
-        "Two branches, thought by thought: the tokens of each with the rank they had in the left one, the KL "
-        "divergence of the right readout from the left one (nats), and the cosine of the two states. ≠ marks "
-        "what is not the same, = what is.",
+        "Two branches, thought by thought, from the first difference on; the answers stay on top. A line "
+        "is a token: the bar to its left is its probability in the left branch, that to its right in the "
+        "right one, ▲ ▼ its shift in rank. KL is the divergence of the right readout from the left one "
+        "(nats), cos the cosine of the two states. ≠ marks what is not the same, = what is.",
         "Readouts can differ widely where states hardly do, and the other way round: the LM head sees some "
-        "directions only. After an edit all later thoughts differ a little; look for where it is a lot, and "
-        "whether the answer follows.",
+        "directions only. After an edit all later thoughts differ a little; look for where it is a lot, "
+        "and whether the answer follows.",
     ),
     "what-if": Guide(
         "What if",
@@ -114,10 +115,10 @@ GUIDES = {  # of panes and screens; a view has its own
     "beside": Guide(
         "Two models",
         "The run on screen and another model's run of the same question; s, b, c and r move both. Thoughts "
-        "stand side by side with the tokens they would say; a model that reasons in words has its words "
-        "instead. KL compares two readouts, which needs the same vocabulary, cos two states, which needs "
-        "the same width; ≠ marks what differs. Tokens are counted as the paper does: thoughts, words and "
-        "markers.",
+        "are mirrored as two branches are; a step that the other model said in words (») stands beside the "
+        "thought that should be as far, with the probability that it has there. KL compares two readouts, "
+        "which needs the same vocabulary, cos two states, which needs the same width; ≠ marks what "
+        "differs. Tokens are counted as the paper does: thoughts, words and markers.",
         "States of two models that were trained apart live in different bases: their cosine says nothing, "
         "however alike the models are. It can be read between checkpoints of one run. And one question is "
         "n=1: which model is better is for coconut eval on many.",

@@ -6,9 +6,11 @@ from coconut_core.common.errors import visible
 from coconut_core.common.token_names import plain_name
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.state import DecidingPlace, Variant, WhatIf
+from coconut_tui.widgets.mirrored import left_bar
 from coconut_tui.widgets.tokens import (
     RIGHT_STYLE,
     WRONG_STYLE,
+    bar,
     chance_text,
     end_of,
     error_line,
@@ -33,11 +35,8 @@ def centred_bar(shift: float | None, most: float, width: int, lines: int = 1) ->
     largest shift it reaches the rim. So many lines thick."""
     side = max(1, (width - 1) // 2)
     share = 0.0 if shift is None or not most else max(-1.0, min(1.0, shift / most))
-    halves = round(abs(share) * side * 2)
-    full, half = divmod(halves, 2)
-    left = ("▐" * half + "█" * full).rjust(side) if share < 0 else " " * side
-    right = ("█" * full + "▌" * half).ljust(side) if share > 0 else " " * side
-    line = Text().append(left, WRONG_STYLE).append("│", "dim").append(right, RIGHT_STYLE)
+    line = Text().append(left_bar(-share, side), WRONG_STYLE).append("│", "dim")
+    line.append(bar(share, side), RIGHT_STYLE)
     return Text("\n").join([line] * lines)
 
 

@@ -15,9 +15,11 @@ from textual.pilot import Pilot
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.readout import Readout
+from coconut_core.problems.base import Problem
+from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine.apart import apart, thoughts_of
-from coconut_tui.run.beside import Measured, Side, compared
+from coconut_tui.run.beside import Measured, Side, compared, said_steps
 from coconut_tui.run.branches import Said, Tree
 from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.screens.beside import BesideScreen, draw_beside
@@ -26,7 +28,7 @@ from coconut_tui.screens.help import HelpScreen
 from tests.core.tiny_models import tiny_model
 from tests.core.tiny_recipes import tiny_recipe, trainer_for
 from tests.tui.benches import brief_model, go_on, opened
-from tests.tui.conftest import WIDE, explorer, press, settled, typed, until
+from tests.tui.conftest import PROBLEM, WIDE, explorer, press, settled, typed, until
 
 
 def beside(app: Explorer) -> BesideScreen:
@@ -49,7 +51,7 @@ def taken(count: int) -> Callable[[Explorer], bool]:
 def told(screen: BesideScreen) -> str:
     """What is on screen, as text."""
     console = Console(width=140, record=True, file=StringIO())
-    console.print(draw_beside(screen.first, screen.second, screen.measured, dense=True))
+    console.print(draw_beside(screen.first, screen.second, screen.measured))
     return console.export_text()
 
 
@@ -206,3 +208,46 @@ def test_a_side_tells_reasoning_from_answer() -> None:
     unmarked = side("x is b.", "x is b.", True)
     assert (unmarked.reasoning, unmarked.answer) == ("", "x is b.")
     assert compared(going_on, done, Measured()) == ()
+
+
+def wordy(text: str, hops: int, problem: Problem, trace: Trace) -> tuple[Side, Side]:
+    """A side that said a text, and one that thinks."""
+    tree = Tree.planted(problem.question, problem, None, None)
+    said = Said(text, text.rpartition("###")[2].strip(), "end", None)
+    facts = ModelFacts("model", True, None, "###", first_thought_hops=hops)
+    thought = RunView(tree, trace.steps, 3, "finished", Said(trace.text, trace.text, "end", True))
+    return Side("words", facts, RunView(tree, (), 0, "finished", said)), Side("thoughts", facts, thought)
+
+
+@pytest.mark.parametrize(("hops", "first"), [(1, "lempus"), (0, "Alex")])
+def test_a_chain_in_words_stands_beside_the_thoughts_that_should_be_as_far(
+    hops: int, first: str, trace: Trace
+) -> None:
+    speaks, thinks = wordy("Alex lempus gorpus\n### Alex is a gorpus.", hops, PROBLEM, trace)
+    steps = said_steps(speaks, thinks)
+    assert steps[0, 1] == first
+    assert list(steps.values())[-2:] == ["lempus", "gorpus"]
+    assert steps[0, 3 - hops] == "gorpus"
+    assert said_steps(thinks, speaks) == said_steps(speaks, speaks) == {}
+
+
+def test_steps_without_a_graph_are_sums_lines_or_sentences(trace: Trace) -> None:
+    plain = Problem("How many?", (), "5")
+    for text, steps in {
+        "<<1+2=3>> <<3+2=5>>\n### 5": ["<<1+2=3>>", "<<3+2=5>>"],
+        "1 + 2 = 3\n3 + 2 = 5\n### 5": ["1 + 2 = 3", "3 + 2 = 5"],
+        "First there are 3. Then 2 come.\n### 5": ["First there are 3.", "Then 2 come."],
+        "### 5": [],
+    }.items():
+        assert list(said_steps(*wordy(text, 1, plain, trace)).values()) == steps
+
+
+def test_each_step_in_words_is_drawn_in_the_row_of_its_thought(trace: Trace) -> None:
+    speaks, thinks = wordy("Alex lempus gorpus\n### Alex is a gorpus.", 0, PROBLEM, trace)
+    console = Console(width=120)
+    with console.capture() as written:
+        console.print(draw_beside(thinks, speaks, Measured()))
+    rows = [line for line in written.get().splitlines() if line.startswith("≠ thought")]
+    assert len(rows) == 3
+    for row, words in zip(rows, ("Alex  (p .97", "lempus  (p .52", "gorpus  (p .88"), strict=True):
+        assert f"» {words} there)" in row
