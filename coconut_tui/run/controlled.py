@@ -87,7 +87,9 @@ def what_it_says(table: Controlled) -> str:
     swaps = Swaps(swapped.changed, len(swapped.said))
     low, high = wilson_interval(swaps.changed, swaps.count)
     interval = f"(95 %: {100 * low:.0f} to {100 * high:.0f} %)"
-    figures = f"{_count(swaps.changed, swaps.count)} swaps changed it {interval}"
+    figures = (
+        f"{_count(swaps.changed, swaps.count)} {'swap' if swaps.count == 1 else 'swaps'} changed it {interval}"
+    )
     elsewhere = [row.name for row in table.rows if row.changed and row.name in SWAPS and row is not swapped]
     if swaps.kind == "unused" and not elsewhere:
         return f"Here the answer does not hang on whose thoughts are fed: {figures}. {_unmet(table)}".rstrip()

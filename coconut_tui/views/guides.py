@@ -90,12 +90,13 @@ GUIDES = {  # of panes and screens; a view has its own
         "This question answered with something else in place of its thoughts: the controls of coconut "
         "controls, all in one batch. The answer follows the thoughts at once, and edits of the branch do "
         "not count. What is drawn by chance is drawn several times. The columns p are how likely the right "
-        "name and the wrong one are behind the words that both answers begin with (as in what if; ✓ and ✗ say "
-        "which is which), the mean over the draws. "
-        "random, same-hop and twin are swaps: thoughts that the model does think, of another problem.",
+        "name and the wrong one are behind the words that both answers begin with (as in what if; ✓ and ✗ "
+        "say which is which), the logit difference is log p of the one minus log p of the other, the bar "
+        "how far it moves against its own thoughts; all are means over the draws. o sorts each group by "
+        "that. random, same-hop and twin are swaps: thoughts that the model does think, of another problem.",
         "One question is n=1: it can show that this answer hangs on these thoughts, not that the model's "
-        "answers do. A swap may change the answer only because it disturbs; then noise does so as often. An"
-        " answer that no swap changes may be one that the question gives away, or the same for both "
+        "answers do. A swap may change the answer only because it disturbs; then noise does so as often. "
+        "An answer that no swap changes may be one that the question gives away, or the same for both "
         "problems. The verdict, on many problems and with intervals, stands below.",
     ),
     "problems": Guide(

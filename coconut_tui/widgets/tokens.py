@@ -8,7 +8,6 @@ from rich.text import Text
 
 from coconut_core.common import cells
 from coconut_core.common.errors import visible
-from coconut_core.common.token_names import plain_name
 from coconut_core.records.trace import TokenRecord
 from coconut_tui.run.branches import Said
 from coconut_tui.run.state import DecidingPlace
@@ -49,14 +48,6 @@ def chance_text(chance: float) -> str:
     if isnan(chance):
         return "  –  "
     return f"{chance:.3f}" if chance >= 0.0005 or chance == 0 else f"{chance:.0e}"
-
-
-def place_headings(place: DecidingPlace | None) -> list[str]:
-    """What stands over the probabilities at the place where answers part: p(gorpus ✓)."""
-    if place is None:
-        return []
-    marks = (" ✓", " ✗") if place.judged else ("", "")
-    return [f"p({plain_name(word)}{mark})" for word, mark in zip(place.words, marks, strict=False)]
 
 
 def place_note(place: DecidingPlace | None) -> str:

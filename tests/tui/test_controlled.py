@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from textual.widgets import Input, OptionList
 
 from coconut_core.coconut import CoconutModel
@@ -22,9 +23,10 @@ from coconut_tui.run.branches import Said
 from coconut_tui.run.collection import Collection
 from coconut_tui.run.controlled import Controlled, ControlRow, Swaps, distinct_answers, what_it_says
 from coconut_tui.run.state import DecidingPlace
-from coconut_tui.screens.controls import ControlsScreen
+from coconut_tui.screens.controls import ControlsScreen, draw_controls
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
+from coconut_tui.widgets.palettes import palette_theme
 from tests.core.tiny_models import tiny_model
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened
 from tests.tui.conftest import WIDE, explorer, settled, typed, until
@@ -87,8 +89,10 @@ def test_the_probabilities_are_those_of_both_candidates_behind_the_same_words(mo
         for word in encode_text(model.tokenizer, "### Polly is a"):
             session.speak(word)
         expected = [session.next_readout.probability(model.token_id(word)) for word in found.place.words]
-        shown = found.probabilities if name == "own" else found.row(name).probabilities
-        assert shown == pytest.approx(expected, abs=1e-5)
+        shown = found if name == "own" else found.row(name)
+        assert shown.probabilities == pytest.approx(expected, abs=1e-5)
+        right, wrong = (session.next_readout.logits[model.token_id(word)] for word in found.place.words)
+        assert shown.logit_difference == pytest.approx(float(right - wrong), abs=1e-4)
 
 
 def test_the_deciding_place_is_the_candidates_though_a_control_names_somebody_else() -> None:
@@ -217,6 +221,58 @@ def test_the_filter_knows_used_partly_and_unused() -> None:
     problems.note({1: Said("### a", "a", "end", True)})
     expected = {"used": [1], "partly": [2], "unused": [3], "used right": [1], "unused right": []}
     assert {word: problems.matching(word) for word in expected} == expected
+
+
+def table_of(shifts: dict[str, float | None]) -> Controlled:
+    """A table by hand: by how much each control moves the logit difference, None where there is no such one."""
+    rows = tuple(
+        ControlRow(name, CONTROLS[name].description, 0, "there are no other problems")
+        if shift is None
+        else ControlRow(name, CONTROLS[name].description, 1, "", answered(0, 1), 1, None, (0.2, 0.6), 4 + shift)
+        for name, shift in shifts.items()
+    )
+    place = DecidingPlace("### Polly is a", ("jelpus", "worpus"), judged=True)
+    return Controlled(rows, answered(1, 0)[0], place, (0.9, 0.01), 4.0, complete=True)
+
+
+TABLE = table_of({"zero": -1.0, "noise": -4.0, "mean": None, "random": -6.0, "twin": -8.0, "pause": 2.0})
+
+
+@pytest.mark.parametrize(("width", "height"), [(74, 20), (114, 36), (192, 55)])
+def test_every_control_has_the_logit_difference_and_a_bar_beside_its_probabilities(
+    width: int, height: int
+) -> None:
+    console = Console(width=width, theme=palette_theme("standard", dark=True))
+    with console.capture() as written:
+        console.print(draw_controls(TABLE, "USED", width, height))
+    lines = written.get().splitlines()
+    assert max(map(len, lines)) <= width
+    names = [line.split()[0] for line in lines if line.split() and line.split()[0] in CONTROLS]
+    assert names == ["random", "twin", "noise", "mean", "pause", "zero"], "swaps first, then what deprives"
+    twin = next(line for line in lines if line.startswith("twin"))
+    assert "0.200" in twin
+    assert "0.600" in twin
+    assert "−4.00" in twin
+    assert "██│" in twin
+    assert "│█" in next(line for line in lines if line.startswith("pause"))
+    own = next(line for line in lines if line.startswith("its own"))
+    assert "+4.00" in own
+    assert "█" not in own
+    if height > 30:
+        assert len(lines) >= 0.6 * height, "a row takes as many lines as there are, up to four"
+
+
+def test_controls_are_sorted_by_effect_within_their_groups() -> None:
+    console = Console(width=114, theme=palette_theme("standard", dark=True))
+    with console.capture() as written:
+        console.print(draw_controls(TABLE, "USED", 114, by_effect=True))
+    starts = [line.split()[0] for line in written.get().splitlines() if line.split()]
+    assert [name for name in starts if name in CONTROLS] == ["twin", "random", "noise", "pause", "mean", "zero"]
+
+
+def test_one_swap_is_not_several() -> None:
+    one = Controlled((ControlRow("random", "", 1, said=answered(0, 1), changed=1),), complete=True)
+    assert "1 of 1 swap changed it" in what_it_says(one)
 
 
 @pytest.mark.drives("controls")

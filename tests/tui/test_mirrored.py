@@ -51,7 +51,9 @@ def test_each_token_has_the_left_share_left_of_it_and_the_right_one_right(step: 
 
 @pytest.mark.parametrize("width", [60, 74, 114, 192])
 def test_it_uses_the_width_and_no_more(step: ComparedStep, width: int) -> None:
-    full = ComparedStep(0, 1, with_top(step.first, x=1.0), with_top(step.second, x=1.0), 0.0, 1.0)
+    assert step.first is not None
+    sure = with_top(step.first, x=1.0)
+    full = ComparedStep(0, 1, sure, sure, 0.0, 1.0)
     lines = plain(Mirrored([full, step]), width)
     assert max(map(len, lines)) <= width
     assert max(map(len, lines)) >= width - 14

@@ -319,6 +319,6 @@ async def test_the_what_if_table_fits_whatever_the_words_are(trace: Trace, width
         drawn = screen.query_one(DataTable)
         assert drawn.virtual_size.width <= drawn.size.width
         lines = ["".join(piece.text for piece in line) for line in screen._compositor.render_strips()]
-        rows = [line for line in lines if "p(é)" not in line]  # the row under the cursor in words
-        assert sum("0.250" in line and "4e-05" in line and "la France" in line for line in rows) == 3
+        drawn_rows = [line for line in lines if "p(é)" not in line]  # the row under the cursor in words
+        assert sum("0.250" in line and "4e-05" in line and "la France" in line for line in drawn_rows) == 3
         assert any("p(é)" in line and "p(,)" in line for line in lines)
