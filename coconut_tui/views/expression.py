@@ -1,7 +1,7 @@
 """The expression of a problem of sums as a tree, with a thought's probability on each of its values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -10,17 +10,16 @@ from coconut_core.common.errors import CoconutError, visible
 from coconut_core.problems.arithmetic import check_equation, numbers_in
 from coconut_core.records.trace import StepRecord
 from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.course import draw_course
 from coconut_tui.views.diagram import Form, Forms, Plan, plan
 from coconut_tui.views.layered import Edge
 from coconut_tui.views.view import LEAST_SHARE, Sight, last_thoughts, shade, step_name
 from coconut_tui.widgets.tokens import (
-    BAR_BOLD,
     BAR_STYLE,
     EDIT_STYLE,
     FRONTIER_BOLD,
     RIGHT_BOLD,
     WRONG_BOLD,
-    column_bar,
     fitted,
     share_text,
     shortened,
@@ -57,6 +56,13 @@ class _Scene:
         if self.thought is None or node >= len(self.sums):
             return 0.0
         return self.thought.watched.get(self.tree.values[node], 0.0)
+
+    def course_styles(self, level: str) -> list[tuple[str, str]]:
+        """Of each thought's column, on a ground of a shade or on none."""
+        return [
+            (level or (EDIT_STYLE if step.edit else BAR_STYLE), "bold" if step is self.thought else "dim")
+            for step in self.thoughts
+        ]
 
     def mark(self, node: int) -> str:
         return "✗" if node in self.wrong else "✓" if node == len(self.sums) - 1 else " "
@@ -122,10 +128,13 @@ def _forms(scene: _Scene) -> tuple[Forms, dict[int, list[str]]]:
     ]
     narrow, wide = (max(_SHARE, *map(cell_len, names)) for names in (values, whole))
     wide = max(wide, _SHARE + 5)
+    cut, named = Form(narrow + 1, 2, 2, narrow), Form(wide + 1, 2, 2, wide)
+    inners = (wide, wide + 6, wide + 12, wide + 18)
+    boxes = [Form(inner + 3, height, 2, wide, True) for inner in inners for height in (4, 5, 7, 9)]
     forms = (
-        ((Form(narrow + 1, 2, 0, narrow), True), (Form(narrow + 1, 2, 0, narrow), False)),
-        ((Form(wide + 1, 2, 2, wide), True), (Form(wide + 1, 2, 1, wide), False)),
-        ((Form(wide + 3, 4, 2, wide, True), True), (Form(wide + 3, 4, 0, wide, True), False)),
+        ((cut, True), (replace(cut, gap=0), False)),
+        ((named, True), (replace(named, gap=1), False)),
+        tuple((form, down) for form in boxes for down in (True, False)),
     )
     return forms, {narrow: values, wide: whole}
 
@@ -158,26 +167,25 @@ def _draw_node(
         canvas.box(corner, form.width, form.height, BAR_STYLE if likely else "dim", heavy=likely)
         left, row = left + 1, row + 1
     canvas.write(left, row, mark, WRONG_BOLD if mark == "✗" else RIGHT_BOLD)
-    level = shade(share)
+    level, inner = shade(share), form.width - (3 if form.boxed else 1)
+    rows = form.height - (3 if form.boxed else 1)  # of the course
     styles = (level, "bold") if level else ("bold" if likely else "",)
-    canvas.write(left + 1, row, fitted(label, form.name_width), *styles)
-    canvas.write(left + 1, row + 1, " " * form.name_width, *styles)
+    canvas.write(left + 1, row, fitted(label, inner), *styles)
+    for line in range(rows):
+        canvas.write(left + 1, row + 1 + line, " " * inner, *styles)
     if share >= LEAST_SHARE:
-        canvas.write(left + 1 + form.name_width - _SHARE, row + 1, share_text(share), *styles)
-    room = form.name_width - _SHARE - 1
-    for place, step in enumerate(scene.thoughts[-room:] if room > 0 else ()):
-        height = column_bar(step.watched.get(scene.tree.values[node], 0.0))
-        style = level or (EDIT_STYLE if step.edit else BAR_BOLD)
-        canvas.write(
-            left + 1 + place, row + 1, height, *((style, "bold") if step is scene.thought else (style,))
-        )
+        canvas.write(left + 1 + inner - _SHARE, row + rows, share_text(share), *styles)
+    if inner > _SHARE + 1:
+        course = [step.watched.get(scene.tree.values[node], 0.0) for step in scene.thoughts]
+        corner, size = (left + 1, row + 1), (inner - _SHARE - 1, rows)
+        draw_course(canvas, corner, size, course, scene.course_styles(level))
 
 
 def _listed(scene: _Scene, width: int) -> list[Text]:
     """The results with their sums, where edges have no room."""
     lines = []
     for node, (total, result) in reversed(list(enumerate(scene.sums))):
-        text = Text(f"{scene.mark(node)} ", "bold", no_wrap=True)
+        text = Text(no_wrap=True).append(f"{scene.mark(node)} ", "bold")
         text.append(fitted(f"{result} = {total}", max(4, width - 6)))
         share = scene.share(node)
         lines.append(text.append(f" {share_text(share)}" if share >= LEAST_SHARE else ""))
@@ -200,7 +208,7 @@ def _table(scene: _Scene, width: int) -> list[Text]:
         row = "".join(f"{_share(step.watched.get(result)):>{_COLUMN}}" for result in results)
         here = step is scene.thought
         mark = "▸" if here else "✎" if step.edit else " "
-        line = Text(mark, FRONTIER_BOLD if here else EDIT_STYLE)
+        line = Text(no_wrap=True).append(mark, FRONTIER_BOLD if here else EDIT_STYLE)
         lines.append(line.append(f"{step_name(step):<3}{row}", "bold" if here else ""))
     return lines
 

@@ -1,7 +1,7 @@
 """The path graph: the problem's graph in layers from the root, with a thought's probability on its nodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -12,7 +12,8 @@ from coconut_core.problems.base import Graph
 from coconut_core.records.graph_reading import GraphLayers, graph_layers
 from coconut_core.records.trace import StepRecord
 from coconut_tui.views import expression, graph_list
-from coconut_tui.views.canvas import Canvas, Cell, line_cells
+from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.course import draw_course
 from coconut_tui.views.diagram import WIDE_MARGIN, Form, Forms, Plan, plan, short_names
 from coconut_tui.views.graph_masses import LOW, figures
 from coconut_tui.views.guides import Guide
@@ -27,7 +28,6 @@ from coconut_tui.widgets.tokens import (
     RIGHT_BOLD,
     WRONG_BOLD,
     bar,
-    column_bar,
     fitted,
     share_text,
     shortened,
@@ -63,6 +63,13 @@ class _Scene:
 
     def share(self, node: int) -> float:
         return self.shares.get(self.graph.names[node], 0.0)
+
+    def course_styles(self, level: str) -> list[tuple[str, str]]:
+        """Of each thought's column, on a ground of a shade or on none."""
+        return [
+            (level or (EDIT_STYLE if step.edit else BAR_STYLE), "bold" if step is self.thought else "dim")
+            for step in self.thoughts
+        ]
 
     def mark(self, node: int) -> str:
         if node == self.graph.target:
@@ -153,7 +160,7 @@ def _plain_forms(width: int) -> tuple[tuple[Form, bool], ...]:
     below, beside = Form(width + 1, 2, 1, width), Form(width + _SHARE + 2, 1, 1, width)
     if width <= _TIGHT:
         below = Form(width + 1, 2, 0, width)
-    return (below, True), (beside, True), (Form(width + _SHARE + 2, 1, 0, width), False), (below, False)
+    return (below, True), (beside, True), (replace(beside, gap=0), False), (replace(below, gap=0), False)
 
 
 def _draw_edges(canvas: Canvas, scene: _Scene, placed: Plan) -> None:
@@ -215,31 +222,14 @@ def _draw_node(
         canvas.write(column + 1, row + 1, bar(share, inner), *(styles if level else (BAR_STYLE,)))
         for line in range(2, form.height - 2):
             canvas.write(column + 1, row + line, " " * inner, *styles)
-        _draw_course(canvas, scene, node, (column + 1, row + 2), (inner, form.height - 4), level)
+        course = [step.watched.get(scene.graph.names[node], 0.0) for step in scene.thoughts]
+        draw_course(canvas, (column + 1, row + 2), (inner, form.height - 4), course, scene.course_styles(level))
     if share < LEAST_SHARE and not form.boxed and node in placed.leads:  # its lines begin at the name
         start = cell_len(name) + 2
         if not placed.down:
             canvas.write(column + start, row, "⠤" * (form.width - start), "dim")
         elif below:
             canvas.write(column + form.width // 2, row + 1, "⢸" if form.width % 2 else "⡇", "dim")
-
-
-def _draw_course(
-    canvas: Canvas, scene: _Scene, node: int, corner: Cell, size: tuple[int, int], level: str
-) -> None:
-    """A node's probability in each thought as columns, that of the selected one in bold."""
-    (left, top), (room, height) = corner, size
-    thoughts = scene.thoughts[-room:]
-    wide = max(1, min(3, room // max(1, len(thoughts)) - 1))
-    step_width = wide + (wide < room // max(1, len(thoughts)))
-    for place, step in enumerate(thoughts):
-        share = step.watched.get(scene.graph.names[node], 0.0)
-        strong = "bold" if step is scene.thought else "dim"
-        for line in range(height):
-            part = share * height - (height - 1 - line)
-            if part > 0 or line == height - 1:
-                style = level or (EDIT_STYLE if step.edit else BAR_STYLE)
-                canvas.write(left + place * step_width, top + line, column_bar(part) * wide, style, strong)
 
 
 def _layer(scene: _Scene, hops: int) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ def lines(graph: Graph, shares: Mapping[str, float], frontier: int | None, width
 
 def _line(graph: Graph, node: int, share: float, optimal: bool, room: int) -> Text:
     mark = "✓" if node == graph.target else "✗" if node == graph.wrong else "★" if optimal else " "
-    line = Text(f" {mark} ", "bold", no_wrap=True)
+    line = Text(no_wrap=True).append(f" {mark} ", "bold")
     name = padded(shortened(graph.names[node], _NAME), _NAME)
     line.append(name, "bold" if share >= 0.1 else "" if share >= LEAST_SHARE else "dim")
     if share >= LEAST_SHARE:

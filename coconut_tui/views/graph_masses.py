@@ -52,7 +52,7 @@ def _title(sight: Sight, thought: StepRecord | None) -> Text:
     if thought is None:
         return Text("no thought yet", "dim", no_wrap=True)
     last = "" if thought is sight.step else ", the last one"
-    text = Text(f"as of thought {step_name(thought)}{last}", "dim", no_wrap=True)
+    text = Text(no_wrap=True).append(f"as of thought {step_name(thought)}{last}", "dim")
     hops = thought.index - 1 + sight.first_thought_hops
     where = f" · frontier at {hops} hop{'' if hops == 1 else 's'}"
     if thought.edit:
@@ -97,7 +97,7 @@ def _by_thought(sight: Sight, graph: Graph, selected: StepRecord | None) -> Text
     assert sight.run is not None
     thoughts = last_thoughts(sight.run, selected)
     shares = [_mass(sight, graph, step).frontier for step in thoughts]
-    text = Text("frontier", "dim", no_wrap=True)
+    text = Text(no_wrap=True).append("frontier", "dim")
     if sum(len(step_name(step)) + 6 for step in thoughts) + len(text) <= sight.width:
         for step, share in zip(thoughts, shares, strict=True):
             here = step is selected
