@@ -6,8 +6,10 @@ from rich.text import Text
 
 from coconut_core.common.token_names import plain_name
 from coconut_tui.run.lookups import Ask, Attention
+from coconut_tui.views.along import FRAME, HEIGHT, along, compared
 from coconut_tui.views.guides import Guide
 from coconut_tui.views.heads import chosen_place, strip, strip_lines, strip_width
+from coconut_tui.views.painting import ground
 from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
 from coconut_tui.widgets.painted import RANKS
 from coconut_tui.widgets.tokens import BAR_STYLE, bar, end_of, fitted, share_text
@@ -15,6 +17,7 @@ from coconut_tui.widgets.tokens import BAR_STYLE, bar, end_of, fitted, share_tex
 _WHOLES = (1.0, 0.25, 0.1)  # shares at which a bar is full: the least that the largest fits into
 _SHARE, _HEAD = 5, 4  # cells of a number with its gap: the chosen row's, and of each head beside it
 _LEAST_BAR = 12
+_TELLING = 0.01  # places with a smaller share are listed only where there is room
 _CAPTION = 36  # cells of what stands over the strip
 _BESIDE = 90  # with so many cells the strip stands beside the list
 
@@ -40,13 +43,22 @@ def draw(sight: Sight) -> Text:
     shares, lines = attention.row(layer, head), sight.height - 2 + one_line
     order = _order(attention, shares)
     if sight.prompt_painted():
-        body = _beside(sight, attention, order, lines)
-        return text.append_text(Text("\n").join(body))
+        return text.append_text(Text("\n").join(_parts(sight, attention, order, lines)))
     places = max(3, min(len(RANKS), lines // 4))
-    body = _above(sight, attention, order[:places], max(4, lines // 3))
+    many = strip_lines(attention, sight.width, max(6, lines // 2))
+    body = _above(sight, attention, order[:places], many, places + 2)
     ranks = {entry: RANKS[place] for place, entry in enumerate(order[:places]) if shares[entry] >= LEAST_SHARE}
-    body += [Text()]
-    return text.append_text(Text("\n").join(body)).append("\n").append_text(_prompt(attention, shares, ranks))
+    return text.append_text(Text("\n").join([*body, Text(), _prompt(attention, shares, ranks)]))
+
+
+def facts(sight: Sight) -> str:
+    """What the frame says: what is between two steps."""
+    request = ask(sight)
+    attention = None if request is None else sight.answer(request)
+    if not isinstance(attention, Attention):
+        return ""
+    behind = sum(attention.row(None, None)[attention.words :])
+    return f"{share_text(behind)} behind the prompt, mean of all heads"
 
 
 def _order(attention: Attention, shares: list[float]) -> list[int]:
@@ -72,30 +84,50 @@ def _which(what: str, number: int | None, count: int) -> str:
     return f"{what} {number} of {count}"
 
 
-def _beside(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
-    """Strip and list beside each other where there is room, else the list below."""
-    width = max(_CAPTION, strip_width(attention))
-    if sight.width < _BESIDE or width > sight.width // 2:
-        many = strip_lines(attention, sight.width, max(4, 2 * lines // 3))
-        return _above(sight, attention, order, many)[:lines]
-    left = strip(attention, sight.dials, (width, lines))
-    right = _list(sight, attention, order[: lines - 1], sight.width - width - 2)
+def _parts(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
+    """Strip and list, beside each other where there is room, and below them where along the text heads look."""
+    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
+    chosen, wide = attention.place(layer, head), max(_CAPTION, strip_width(attention))
+    beside = sight.width >= _BESIDE and wide <= sight.width // 2
+    many = strip_lines(attention, wide if beside else sight.width, max(4, 2 * lines // 3))
+    shares = attention.row(layer, head)
+    telling = min(max(3, sum(share >= _TELLING for share in shares)) + 2, lines // 2)
+    needed = max(many, telling) if beside else many + 1 + telling
+    rows = compared(attention, layer)
+    height = min(HEIGHT, (lines - needed - 1 - FRAME) // len(rows))
+    below: list[Text] = []
+    if height > 0:
+        room = sight.width, FRAME + height * len(rows)
+        below = [Text(), *along(attention, rows, chosen, order, room)]
+    left = lines - len(below)
+    parts = (
+        _beside(sight, attention, order, wide, left)
+        if beside
+        else _above(sight, attention, order, many, left - many - 1)
+    )
+    return [*parts, *below][:lines]
+
+
+def _beside(sight: Sight, attention: Attention, order: list[int], wide: int, lines: int) -> list[Text]:
+    left = strip(attention, sight.dials, (wide, lines))
+    right = _list(sight, attention, order, (sight.width - wide - 2, lines))
     rows = []
     for number in range(max(len(left), len(right))):
         row = left[number] if number < len(left) else Text()
-        row.pad_right(width + 2 - row.cell_len)
+        row.pad_right(wide + 2 - row.cell_len)
         rows.append(row.append_text(right[number]) if number < len(right) else row)
     return rows
 
 
-def _above(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
-    top = strip(attention, sight.dials, (sight.width, lines))
-    room = max(3, sight.height - 2 - len(top) - 2)
-    return [*top, Text(), *_list(sight, attention, order[:room], sight.width)]
+def _above(sight: Sight, attention: Attention, order: list[int], many: int, lines: int) -> list[Text]:
+    top = strip(attention, sight.dials, (sight.width, many))
+    return [*top, Text(), *_list(sight, attention, order, (sight.width, max(3, lines)))]
 
 
-def _list(sight: Sight, attention: Attention, order: list[int], width: int) -> list[Text]:
-    """The places that got most: a bar on one scale, the number, and what other heads gave them."""
+def _list(sight: Sight, attention: Attention, order: list[int], room: tuple[int, int]) -> list[Text]:
+    """The places that got most: a bar on one scale, the number, and what other heads gave them; the others in
+    sum. room: width and lines."""
+    width, most = room
     layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
     shares = attention.row(layer, head)
     chosen = chosen_place(attention, sight.dials) if sight.dials.strip == "place" else None
@@ -109,7 +141,8 @@ def _list(sight: Sight, attention: Attention, order: list[int], width: int) -> l
     for label, _ in others:
         heading.append(f"{label:>{_HEAD}}", "dim")
     lines = [heading]
-    for place, entry in enumerate(order):
+    listed = order if len(order) < most else order[: most - 2]
+    for place, entry in enumerate(listed):
         rank = RANKS[place] if place < len(RANKS) else " "
         line = Text(f"{rank} ", "bold" if place < len(RANKS) else "dim")
         line.append_text(_name(attention, entry, name)).append("◂" if entry == chosen else " ")
@@ -119,18 +152,16 @@ def _list(sight: Sight, attention: Attention, order: list[int], width: int) -> l
             line.append(" ").append(share_text(share) if share >= LEAST_SHARE else "  ·", shade(share))
         line.stylize(Style(meta={"@click": f"app.choose_place({entry})"}))
         lines.append(line)
+    if others_count := len(shares) - len(listed):
+        rest = 1 - sum(shares[entry] for entry in listed)
+        lines.append(Text(f"  {share_text(max(0.0, rest))} on {others_count} other places", "dim"))
     return lines
 
 
 def _other_heads(attention: Attention, layer: int | None, room: int) -> list[tuple[str, int]]:
-    """The rows of weights shown beside each bar, with their labels: all heads, those of the chosen layer, or
-    the means of the layers, whatever there is room for first."""
-    heads, layers = range(1, attention.heads + 1), range(1, attention.layers + 1)
-    every = [(f"{one}.{two}", attention.place(one, two)) for one in layers for two in heads]
-    of_layer = [(f"h{number}", attention.place(layer, number)) for number in heads]
-    of_layers = [(f"L{number}", attention.place(number, None)) for number in layers]
-    candidates = (every, of_layer if layer is not None else of_layers)
-    return next((rows for rows in candidates if len(rows) * _HEAD <= room), [])
+    """The rows of weights shown beside each bar, where there is room for them."""
+    rows = compared(attention, layer)
+    return rows if len(rows) * _HEAD <= room else []
 
 
 def _name(attention: Attention, entry: int, width: int) -> Text:
@@ -152,13 +183,13 @@ def _plain(word: str) -> str:
 def _prompt(attention: Attention, shares: list[float], ranks: dict[int, str]) -> Text:
     """The prompt's words and the steps behind it, each on a ground as strong as the root of its share; what is
     not the question's in italics."""
-    text, top = Text(), max(shares) or 1.0
+    text = Text()
     for entry, word in enumerate(attention.entries):
         if entry == attention.words:
             text.append("\n")
         elif entry in attention.spaced or (entry > attention.words and (word[:1].isalnum() or word[:1] == "<")):
             text.append(" ")
-        shaded = Text(_plain(word), shade((shares[entry] / top) ** 0.5))
+        shaded = Text(_plain(word), ground(shares[entry], shares))
         if entry in attention.template:
             shaded.stylize("italic")
         text.append_text(shaded).append(ranks.get(entry, ""), "bold")
@@ -174,6 +205,7 @@ VIEW = View(
     description="Show where it looked when it made the step",
     actions=("lower-layer", "higher-layer", "previous-head", "next-head", "heads", "paint"),
     reads_one=True,
+    facts=facts,
     guide=Guide(
         "Attention",
         "Where the model looked at the place where the selected step was made. On top a small cell for each "
@@ -181,9 +213,10 @@ VIEW = View(
         "does both; ; changes what the cells say: how focused a head is (1 less its entropy over places, as a "
         "share of the largest possible), or its share on thoughts and words behind the prompt, on the chosen "
         "place, or on the first word. Below, the places that got most from the chosen head (or mean), thoughts "
-        "included, as bars of their shares and with what other heads gave them; a click chooses a place. The "
-        "prompt itself is painted in its own pane, each word on a ground as strong as the root of its share "
-        "beside the largest; % leaves it unpainted. All shares of a head add up to 1.",
+        "included, as bars of their shares and with what other heads gave them; a click chooses a place. Then, "
+        "where along the text each head looks, ¹ to ⁹ over places of the list. The prompt is painted in its "
+        "own pane, each word that got more than twice an even share on a ground as strong as the root of its "
+        "share beside the largest; % leaves it plain. All shares of a head add up to 1.",
         "Attention is no explanation: it says where a head takes from, not what, nor whether that matters. "
         "Marks such as <bot> and the first word often get what a head has no use for (a sink): choose their "
         "share in the strip before you read a bright word as a finding. A mean hides heads that do different "

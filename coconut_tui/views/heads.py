@@ -43,7 +43,7 @@ def meaning(attention: Attention, dials: Dials, strip: str, width: int) -> str:
         name = plain_name(attention.entries[chosen_place(attention, dials)])
         return f"share of “{shortened(name, max(4, width - 11))}”"
     return {
-        "focus": "focus: 1 less entropy",
+        "focus": "1 = all on one place",
         "thoughts": "share behind the prompt",
         "first": "share of the first word",
     }[strip]

@@ -13,7 +13,7 @@ from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
 from coconut_tui.widgets.tokens import fitted, share_text, shortened, token_bar, token_share
 
 _LABEL = 3  # cells of a layer's number
-_NAME, _WIDEST = 6, 24  # least and most cells of a token
+_NAME, _WIDEST = 7, 24  # least and most cells of a token
 _SHARE = 5  # cells of a probability beside a token, and of the gap
 _BESIDE = 56  # from so many cells on the probability stands beside the token, else below it
 _HEAD = 3  # lines above the cells
@@ -44,6 +44,12 @@ def cell(sight: Sight) -> tuple[LensColumn, int, tuple[TokenRecord, ...]] | None
     last = len(column.layers) - 1
     layer = last if sight.dials.lens_layer is None else min(sight.dials.lens_layer, last)
     return column, layer, column.layers[layer]
+
+
+def facts(sight: Sight) -> str:
+    """What the frame says: which layer is in question."""
+    selected = cell(sight)
+    return "" if selected is None else f"layer {selected[1]} of {len(selected[0].layers) - 1}"
 
 
 def draw(sight: Sight) -> Text:
@@ -213,6 +219,7 @@ VIEW = View(
     description="Show what each layer would say, thought by thought",
     actions=("lower-layer", "higher-layer", "layers"),
     reads_one=True,
+    facts=facts,
     guide=Guide(
         "Lens",
         "What each layer would say if it were the last: layers by places of the run, the prompt's last words, "

@@ -1,12 +1,16 @@
 """Attention as it is painted on the prompt."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 from coconut_core.common.token_names import plain_name
 from coconut_tui.run.lookups import Attention, Dials
 from coconut_tui.views.view import LEAST_SHARE, shade
 from coconut_tui.widgets.painted import RANKS, Painting
-from coconut_tui.widgets.tokens import share_text
+from coconut_tui.widgets.tokens import share_text, shortened
+
+_STANDS_OUT = 2.0  # times an even share
 
 
 def painting(attention: Attention, dials: Dials) -> Painting | None:
@@ -18,11 +22,10 @@ def painting(attention: Attention, dials: Dials) -> Painting | None:
         for number, most in ((dials.layer, attention.layers), (dials.head, attention.heads))
     )
     shares = attention.row(layer, head)
-    top = max(shares) or 1.0
     styles = {
         span: style
         for span, share in zip(attention.spans, shares, strict=False)
-        if span is not None and (style := shade((share / top) ** 0.5))
+        if span is not None and (style := ground(share, shares))
     }
     order = sorted(range(len(shares)), key=lambda entry: -shares[entry])[: len(RANKS)]
     ranks = {
@@ -34,12 +37,16 @@ def painting(attention: Attention, dials: Dials) -> Painting | None:
     return Painting(
         styles,
         ranks,
-        _behind(attention, shares, top),
-        f"{plain_name(attention.gives)}: {_head(layer, head)} · full {share_text(top)}",
+        _behind(attention, shares),
+        f"{_short(plain_name(attention.gives))} · {_head(layer, head)} · ▓ {share_text(max(shares))}",
     )
 
 
-def _behind(attention: Attention, shares: list[float], top: float) -> Text:
+def _short(name: str) -> str:
+    return shortened(name, 10)
+
+
+def _behind(attention: Attention, shares: list[float]) -> Text:
     """The shares of what is no word of the question: template and markers in front, thoughts behind."""
     outside = [entry for entry in range(attention.words) if attention.spans[entry] is None]
     marks = [entry for entry in outside if attention.entries[entry].startswith("<bot")]
@@ -52,11 +59,20 @@ def _behind(attention: Attention, shares: list[float], top: float) -> Text:
     text = Text()
     for name, share in parts:
         plain = "⏎" if name == "\n" else plain_name(name)
-        text.append(f"{plain} {share_text(share)}", shade((share / top) ** 0.5)).append("  ")
+        text.append(f"{plain} {share_text(share)}", ground(share, shares)).append("  ")
     return text
 
 
+def ground(share: float, shares: Sequence[float]) -> str:
+    """The style of a place: a ground as strong as the root of its share beside the largest; none for less than
+    twice an even share, so that only what stands out is painted."""
+    if share * len(shares) < _STANDS_OUT:
+        return ""
+    return shade((share / max(shares)) ** 0.5)
+
+
 def _head(layer: int | None, head: int | None) -> str:
+    """Whose attention it is, as the strip names it."""
     if layer is None and head is None:
-        return "mean of all heads"
-    return f"layer {layer or 'mean'}, head {head or 'mean'}"
+        return "all heads"
+    return f"{'all layers' if layer is None else f'L{layer}'} {'all heads' if head is None else f'h{head}'}"

@@ -18,6 +18,7 @@ from coconut_tui.config import Config
 from coconut_tui.run.lookups import Attention, Dials
 from coconut_tui.saved.keeper import Keeper, saved_painting
 from coconut_tui.views import attention
+from coconut_tui.views.along import along, compared
 from coconut_tui.views.heads import measured, strip
 from coconut_tui.views.painting import painting
 from coconut_tui.widgets.painted import RANKS, Painting, line_spans, paint
@@ -136,6 +137,39 @@ def test_the_strip_shows_as_many_heads_as_there_is_room_for() -> None:
     assert len(tall) == 33
 
 
+@pytest.mark.parametrize("width", [34, 60, 198])
+def test_along_the_text_each_head_has_its_bars_where_it_looks(width: int) -> None:
+    found = by_hand(2, 4)
+    rows = compared(found, None)
+    assert [label for label, _ in rows] == ["1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "2.3", "2.4"]
+    order = sorted(range(44), key=lambda place: -found.row(2, 3)[place])
+    drawn = [line.plain for line in along(found, rows, found.place(2, 3), order, (width, 10))]
+    assert len(drawn) == 10
+    columns, cells = min(44, width - 5), max(1, (width - 5) // 44)
+    for line, place in zip(drawn[1:9], (0, 1, 2, 3, 3, 4, 5, 6), strict=True):
+        highest = 5 + place * columns // 44 * cells
+        assert line[highest : highest + cells] == "█" * cells, "half of it, the largest share"
+        assert line.count("█") == cells
+    assert drawn[0].index("¹") == 5 + 5 * columns // 44 * cells, "head 3 of layer 2 looks at word 5"
+    assert "full .50" in drawn[-1] or width < 40
+    many = compared(by_hand(30, 9), None)
+    assert (many[0][0], many[-1][0], len(many)) == ("L1", "L30", 30)
+    assert [label for label, _ in compared(by_hand(30, 9), 7)] == [f"h{n}" for n in range(1, 10)]
+
+
+def test_the_places_listed_and_the_others_add_up_to_one(trace: Trace) -> None:
+    sight = sight_of(trace, by_hand(2, 4), width=60, height=20, dials=Dials(layer=1, head=1))
+    drawn = attention.draw(replace(sight, prompt_painted=lambda: True)).plain
+    lines = drawn.split("\n")
+    first = next(number for number, line in enumerate(lines) if "behind the prompt" in line) + 1
+    listed = lines[first : next(number for number, line in enumerate(lines) if "other places" in line)]
+    rest = re.search(r"(\.\d\d) on (\d+) other places", drawn)
+    assert rest is not None
+    shares = [float(re.findall(r"\.\d\d", line)[0]) for line in listed]
+    assert sum(shares) + float(rest[1]) == pytest.approx(1, abs=0.005 * (len(shares) + 1))
+    assert int(rest[2]) + len(listed) == 44
+
+
 def test_where_it_is_not_known_where_words_stand_nothing_is_painted() -> None:
     assert painting(by_hand(2, 4), Dials()) is None
     known = replace(
@@ -169,8 +203,9 @@ def painted_letters(app: Explorer) -> list[tuple[str, str]]:
 
 
 def painted_by(words: Sequence[Word], row: list[float], question: str) -> list[tuple[str, str]]:
-    """How letters have to be painted where words get these shares, the largest in full."""
-    levels = [min(4, int(5 * (share / max(row)) ** 0.5)) for share in row]
+    """How letters have to be painted where words get these shares, the largest in full; none that got less than
+    twice an even share."""
+    levels = [min(4, int(5 * (share / max(row)) ** 0.5)) if share * len(row) >= 2 else 0 for share in row]
     return [
         (letter, f"coconut.shade.{level}")
         for word, level in zip(words, levels, strict=False)
@@ -195,7 +230,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
             session.step()
         inside = look_inside(session, attention=True)
         await press(pilot, "5", "greater_than_sign", "right_curly_bracket")
-        assert "layer 1, head 1" in str(app.query_one(PromptPane).border_subtitle)
+        assert "thought 3 · L1 h1 · ▓ " in str(app.query_one(PromptPane).border_subtitle)
         shares = inside.attention_to_words(2)[0, 0].tolist()
         sight = app.sight
         request = attention.ask(sight)
@@ -223,7 +258,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
         await press(pilot, "percent_sign")
         assert painted_letters(app)
         app.action_look_with(2, 3)
-        assert "layer 2, head 3" in str(app.query_one(PromptPane).border_subtitle)
+        assert "L2 h3" in str(app.query_one(PromptPane).border_subtitle)
         app.action_choose_place(5)
         assert (app.dials.strip, app.dials.place) == ("place", 5)
         await press(pilot, "r")

@@ -98,7 +98,7 @@ def test_the_lens_fits_a_narrow_pane_and_says_what_is_left_out(trace: Trace) -> 
     drawn = lens.draw(sight_of(trace, GRID, 3, width=24)).plain
     grid = drawn.partition("\nlayer")[0]
     assert max(map(len, grid.split("\n")[1:-1])) <= 24
-    assert "2 more c" in drawn
+    assert "3 more c" in drawn
     assert "▾⟨eot⟩" in drawn
 
 
