@@ -9,7 +9,6 @@ from coconut_core.problems.base import Problem
 from coconut_tui.actions.running import whole_number
 from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
-from coconut_tui.explorer.opening import A_MODEL
 from coconut_tui.run.action import Action
 from coconut_tui.run.branches import Said, Tree
 from coconut_tui.run.controlled import Swaps
@@ -87,14 +86,10 @@ def recent(app: ExplorerBase, argument: str) -> None:
 def model(app: ExplorerBase, argument: str) -> None:
     """Open another model."""
 
-    def closed(source: str | None) -> None:
-        if source is not None:
-            app.open_model(source)
-
     if argument:
-        closed(argument)
+        app.open_model(argument)
     else:
-        app.push_screen(RecentScreen("Models opened lately", app.keeper.models, A_MODEL), closed)
+        app.choose(title="Open another model", leaving="closes")
 
 
 def cpu(app: ExplorerBase, argument: str) -> None:

@@ -58,7 +58,7 @@ class InspectingApp(PanedApp):
         return Sight(
             self.view,
             self.facts,
-            self.selected,
+            None if self.view is None else self.selected,  # a session knows its step before its run is there
             self.token_count,
             self.dials,
             self._answer,
@@ -67,6 +67,8 @@ class InspectingApp(PanedApp):
 
     def draw_views(self) -> None:
         """Draw the views that are on screen, paint the prompt with the attention, and tell on frames."""
+        if not self.query(PromptPane):  # the app is closing, and an answer has come in
+            return
         sight, inspected = self.sight, self.inspected
         self._paint(self.query_one(PromptPane), sight)
         retitle(self.query_one(ThoughtsPane), thoughts_title(sight))

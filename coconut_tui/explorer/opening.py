@@ -20,8 +20,6 @@ from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.start import StartScreen
 from coconut_tui.screens.welcome import Beginning, WelcomeScreen, beginnings, is_saved_run
 
-A_MODEL = "a folder, or a model's id on the hub"
-
 
 class OpeningApp(InspectingApp):
     """An app that steps a model, or a saved trace."""
@@ -161,19 +159,23 @@ class OpeningApp(InspectingApp):
 
     # -- choosing ------------------------------------------------------------------------------------------
 
-    def choose(self, error: str = "") -> None:
-        """Show what can be opened; without a choice the explorer ends. error: why nothing is open."""
+    def choose(self, error: str = "", *, title: str = "coconut-tui", leaving: str = "quits") -> None:
+        """Show what can be opened. error: why nothing is open; leaving: what escape does, it quits, or only
+        closes the list."""
 
         def closed(chosen: Beginning | None) -> None:
             if chosen is None:
-                self.exit()
+                if leaving == "quits":
+                    self.exit()
                 return
             try:
                 self._begin_with(chosen)
             except CoconutError as wrong:
-                self.choose(str(wrong))
+                self.choose(str(wrong), title=title, leaving=leaving)
 
-        self.push_screen(WelcomeScreen(beginnings(self.keeper.runs, self.keeper.models, Path()), error), closed)
+        sessions = self.keeper.runs if self._model_facts is None else ()
+        known = beginnings(sessions, self.keeper.models, Path())
+        self.push_screen(WelcomeScreen(known, error, title=title, leaving=leaving), closed)
 
     def _begin_with(self, chosen: Beginning) -> None:
         """Raises CoconutError for what is not there."""
@@ -185,13 +187,13 @@ class OpeningApp(InspectingApp):
             self._file = self.keeper.problems()
             self.start_engine(run.choice if self.choice is None else laid_over(run.choice, self.choice))
         elif is_saved_run(user_path(chosen.source)):
-            self.choice = None
-            self.open_replay(Trace.load(user_path(chosen.source)))
+            trace = Trace.load(user_path(chosen.source))
+            self.choice = None if self._model_facts is None else self.choice
+            self.open_replay(trace)
         else:
             choice = ModelChoice(chosen.source) if self.choice is None else self.choice
             choice = replace(choice, source=chosen.source).resolved(lambda text: None)
             check_source(choice.source)
-            self.choice = choice
             self.start_engine(choice)
 
     # -- what actions need ---------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Action(Generic[App]):
     @property
     def shown_keys(self) -> str:
         """The keys as a person reads them."""
-        return " or ".join(_SHOWN.get(key, key) for key in self.keys.split(","))
+        return " or ".join(map(shown_key, self.keys.split(",")))
 
     @property
     def usage(self) -> str:
@@ -40,6 +40,11 @@ class Action(Generic[App]):
     def needs_argument(self) -> bool:
         """Whether it does nothing without one."""
         return self.argument != "" and not self.argument.startswith("[")
+
+
+def shown_key(key: str) -> str:
+    """A key of Textual's as a person reads it."""
+    return _SHOWN.get(key, key)
 
 
 def writes_nothing(key: str) -> bool:

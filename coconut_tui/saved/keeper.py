@@ -66,6 +66,9 @@ class Keeper:
 
     def resume_run(self, run: SavedRun) -> SavedRun | None:
         """Go on with one of `runs`; None where another explorer has taken it meanwhile."""
+        if self._awaited is not None and self._store is not None:  # another one could not be gone on with
+            self._store.put_back()
+            self._awaited = None
         return self._take(lambda session: session.run == run)
 
     def _take(self, fits: Callable[[SavedSession], bool]) -> SavedRun | None:

@@ -12,10 +12,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from coconut_tui.engine import LOADING
+from coconut_tui.run.action import shown_key
 from coconut_tui.widgets.text import escaped, plain_title
 from coconut_tui.widgets.tokens import with_marks
 
 _MOST_KEYS = 32  # that wait for the run
+_WHAT_COMES = (
+    "Then s takes a step and c runs to the answer. Bars and shades are probabilities: what a thought would "
+    "say, were it to speak. The line at the bottom names the keys that do something, ? explains what you see."
+)
 
 
 class StartScreen(ModalScreen[None]):
@@ -37,11 +42,12 @@ class StartScreen(ModalScreen[None]):
         with Vertical(classes="dialog small") as dialog:
             dialog.border_title = plain_title(f"Opening {self._source}")
             dialog.border_subtitle = "keys that you press now wait, ctrl+q quits"
-            yield Static(id="stages")
+            yield Static(stages(0, [0], ()), id="stages")
+            yield Static(Text(_WHAT_COMES, "dim"))
 
     def on_mount(self) -> None:
         """Count the seconds."""
-        self._draw()
+        self.call_after_refresh(self._draw)
         self.set_interval(1.0, self._draw)
 
     def show(self, activity: str) -> None:
@@ -82,4 +88,4 @@ def stages(stage: int, seconds: Sequence[int], keys: Sequence[str]) -> Text:
         text.append(f"{mark} {name}", style)
         text.append(f"  {seconds[number]} s\n" if number <= stage and seconds[number] else "\n", "dim")
     text = with_marks(text)
-    return text.append(f"\nwaiting: {' '.join(keys)}" if keys else "\n")
+    return text.append(f"\nwaiting: {' '.join(map(shown_key, keys))}\n" if keys else "\n\n")

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -26,6 +27,7 @@ _ABOUT = (
     "what becomes of the answer.\n"
 )
 _HEAD = 500  # bytes of a file in which its format is named
+_LONGEST_CARD = 20_000  # characters
 _MOST_RUNS = 5  # sessions, and saved runs of the folder, that are listed
 
 
@@ -79,27 +81,31 @@ class WelcomeScreen(ModalScreen[Beginning | None]):
         Binding("escape", "dismiss", "quit", priority=True),
     ]
 
-    def __init__(self, known: Sequence[Beginning], error: str = "") -> None:
-        """error: why nothing is open."""
+    def __init__(
+        self, known: Sequence[Beginning], error: str = "", *, title: str = "coconut-tui", leaving: str = "quits"
+    ) -> None:
+        """error: why nothing is open; leaving: what escape does."""
         super().__init__()
-        self._known, self._error = known, error
+        self._known, self._error, self._title, self._leaving = known, error, title, leaving
         self._shown: list[Beginning | str] = []  # as they stand in the list; a text is a heading
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide", id="welcome") as dialog:
-            dialog.border_title = "What shall be opened?" if self._error else "coconut-tui"
-            dialog.border_subtitle = "enter opens, up and down pick, escape quits"
+        with Vertical(classes="dialog full", id="welcome") as dialog:
+            dialog.border_title = self._title
+            dialog.border_subtitle = f"enter opens, up and down pick, escape {self._leaving}"
             yield Static(error_line(self._error) if self._error else Text(_ABOUT), id="why")
             yield Input(
                 placeholder="or type a folder, a model's id on the hub, or a saved run; words filter the list",
                 compact=True,
             )
-            yield OptionList()
+            with Horizontal():
+                yield OptionList()
+                with VerticalScroll(id="card", can_focus=False):
+                    yield Static(id="card-text")
         yield Footer()
 
     def on_mount(self) -> None:
-        """List all, once it is known how much room there is; the list keeps its height while it is filtered."""
-        self.query_one(OptionList).styles.height = len([*self._entries("")]) + 2  # for what is typed
+        """List all, once it is known how much room there is."""
         self.call_after_refresh(self._show, "")
 
     def on_resize(self) -> None:
@@ -109,6 +115,14 @@ class WelcomeScreen(ModalScreen[Beginning | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter anew."""
         self._show(event.value)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Tell more of what the cursor stands on."""
+        entry = self._shown[event.option_index]
+        card = self.query_one("#card")
+        if isinstance(entry, Beginning) and card.region:
+            self.query_one("#card-text", Static).update(card_of(entry))
+            card.scroll_home(animate=False)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open what was clicked."""
@@ -163,6 +177,27 @@ class WelcomeScreen(ModalScreen[Beginning | None]):
             yield from (itself.group, itself)
 
 
+def card_of(entry: Beginning) -> RenderableType:
+    """What is known of something that can be opened: a model's card, a session's branches."""
+    if entry.session is not None:
+        tree = entry.session.tree
+        text = Text(visible(tree.question, "\n"))
+        for lines, branch in tree.rows():
+            answer = "" if branch.said is None else f"  » {visible(branch.said.answer) or 'nothing'}"
+            text.append(f"\n\n{lines}{branch.name}{answer}")
+        return text
+    card = user_path(entry.source) / "README.md"
+    try:
+        written = card.read_text(encoding="utf-8", errors="replace")[:_LONGEST_CARD] if card.is_file() else ""
+    except OSError:
+        written = ""
+    if not written:
+        return Text(entry.about, "dim")
+    from rich.markdown import Markdown
+
+    return Markdown(written, hyperlinks=False)
+
+
 def _kind(typed: str) -> str:
     path = user_path(typed)
     if path.is_dir():
@@ -180,14 +215,11 @@ def _option(entry: Beginning | str, width: int, room: int) -> Option:
 
 
 def _session(run: SavedRun) -> Beginning:
-    tree = run.tree
-    count = len(tree.branches)
-    what = f"problem {tree.example}" if tree.example is not None else tree.question.strip()[-60:]
-    branches = f", {count} branches" if count > 1 else ""
-    model = Path(run.choice.source).name
-    return Beginning(
-        "Go on with", visible(f"{model}: {what}{branches}"), visible(tree.question.strip()[-80:]), "", run
-    )
+    tree, model = run.tree, Path(run.choice.source).name
+    asked = tree.question.strip().rsplit(". ", 1)[-1]  # of a long question what it asks
+    what = "a question" if tree.example is None else f"problem {tree.example}"
+    branches = f", {len(tree.branches)} branches" if len(tree.branches) > 1 else ""
+    return Beginning("Go on with", visible(f"{model}: {what}{branches}"), visible(asked), "", run)
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.saved.format import SavedRun, SavedSession
 from coconut_tui.saved.keeper import Keeper
 from coconut_tui.saved.store import SessionStore, default_folder
-from coconut_tui.screens.recent import RecentScreen
+from coconut_tui.screens.welcome import WelcomeScreen
 from tests.tui.benches import fresh_records, same_numbers
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
 
@@ -230,8 +230,9 @@ async def test_another_model_is_opened_and_one_that_is_not_there_changes_nothing
         assert app.view.steps == ()
         await press(pilot, "s")
         assert keeper.models == (str(second), str(checkpoint))
-        await pilot.press("M", "down", "down")
-        assert isinstance(app.screen, RecentScreen)
+        await pilot.press("M")
+        assert isinstance(app.screen, WelcomeScreen)
+        app.screen.query_one(Input).value = checkpoint.name
         await pilot.press("enter")
         await until(pilot, lambda app: ready(app) and app.choice.source == str(checkpoint))
         keeper.flush()

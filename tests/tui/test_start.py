@@ -99,7 +99,7 @@ async def test_a_session_is_gone_on_with(checkpoint: Path) -> None:
     keeper = Keeper(default_folder())
     assert [entry.group for entry in beginnings(keeper.runs, (), Path())][-1] == "Go on with"
     begun = explorer(checkpoint, keeper=keeper, begins_with_choice=True)
-    async with begun.run_test(size=WIDE) as pilot:
+    async with begun.run_test(size=(200, 60)) as pilot:  # with views that ask the model at once
         await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen) and len(listed(app)) > 2)
         await pilot.press(*"go on")
         await until(pilot, lambda app: "problem 3, 2 branches" in listed(app)[0])
@@ -107,6 +107,7 @@ async def test_a_session_is_gone_on_with(checkpoint: Path) -> None:
         await settled(pilot)
         assert begun.view.tree.example == 3
         assert begun.view.tree.here.name == "zero@2"
+        assert begun.selected == 1
     keeper.close(in_order=True)
 
 
