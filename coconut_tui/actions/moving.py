@@ -61,6 +61,18 @@ def right(app: ExplorerBase, argument: str) -> None:
     _focus_neighbour(app, 1)
 
 
+def backward(app: ExplorerBase, argument: str) -> None:
+    """A thought back in the matrix, else to the pane on the left."""
+    if not _move_across(app, -1):
+        _focus_neighbour(app, -1)
+
+
+def forward(app: ExplorerBase, argument: str) -> None:
+    """A thought on in the matrix, else to the pane on the right."""
+    if not _move_across(app, 1):
+        _focus_neighbour(app, 1)
+
+
 def later(app: ExplorerBase, argument: str) -> None:
     """Select the next step, wherever the focus is."""
     _move_rows(app, app.query_one(ThoughtsPane), 1)
@@ -163,6 +175,18 @@ def _move_rows(app: ExplorerBase, rows: RowsView, by: int) -> None:
         app.highlight(rows, key)
 
 
+def _move_across(app: ExplorerBase, by: int) -> bool:
+    """Move the cursor over the columns of the matrix; whether it has moved."""
+    rows = app.focused
+    if not isinstance(rows, ThoughtsPane) or not rows.is_matrix:
+        return False
+    before, key = rows.key, rows.move(by)
+    if key is None or key == before:
+        return False
+    app.highlight(rows, key)
+    return True
+
+
 def _focus_neighbour(app: ExplorerBase, by: int) -> None:
     """The pane on one side; in a narrow terminal it comes to the front."""
     panes = app.panes_in_order
@@ -177,8 +201,10 @@ ACTIONS = (
     Action("last", "G,end", "last", "Move to the last line", "Move", last),
     Action("page-down", "pagedown,ctrl+d", "page down", "Move ten lines down", "Move", page_down),
     Action("page-up", "pageup,ctrl+u", "page up", "Move ten lines up", "Move", page_up),
-    Action("left", "h,left", "left", "Go to the pane on the left", "Move", left),
-    Action("right", "l,right", "right", "Go to the pane on the right", "Move", right),
+    Action("left", "h", "left", "Go to the pane on the left", "Move", left),
+    Action("right", "l", "right", "Go to the pane on the right", "Move", right),
+    Action("backward", "left", "backward", "In the matrix a thought back, else as h", "Move", backward),
+    Action("forward", "right", "forward", "In the matrix a thought on, else as l", "Move", forward),
     Action("later", "full_stop", "later", "Select the next step, wherever the focus is", "Move", later),
     Action("earlier", "comma", "earlier", "Select the step before", "Move", earlier),
     Action("choose", "enter", "choose", "Go to the branch under the cursor", "Move", choose),

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, nan
+from math import isfinite, log, nan
 
 from rich.text import Text
 
 from coconut_core.common.cells import padded
 from coconut_core.records.trace import StepRecord
-from coconut_tui.run.lookups import MOST_PINS, Ask, Courses
+from coconut_tui.run.lookups import LN_P, MOST_PINS, Ask, Courses
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import Sight, View, in_place_of
+from coconut_tui.views.view import Sight, View, in_place_of, step_name
+from coconut_tui.widgets.charts import Axes, Series, draw_chart, legend
+from coconut_tui.widgets.token_marks import PIN_SIGNS, pin_style
 from coconut_tui.widgets.tokens import BAR_STYLE
+from coconut_tui.widgets.units import ln_text, p_text
 
-_LEVELS = "▁▂▃▄▅▆▇█"
+_LEVELS = " ▁▂▃▄▅▆▇█"
+_FIGURES = 3  # entropy, norm, cosine
+_HIGH = 40  # with so many lines the bars of these take two each
 _LABEL = 8  # cells
+_BELOW = 8  # lines of entropy, norm and cosine, and of the gap above them
 _MOST = 400  # thoughts drawn; the last ones
 
 
@@ -38,7 +44,7 @@ def ask(sight: Sight) -> Ask | None:
 
 
 def draw(sight: Sight) -> Text:
-    """Lines, each with a sign of its own, and sparklines below them."""
+    "Lines in the tokens' own colours and signs, and below them bars for each of the other figures."
     steps = _steps(sight)
     if not steps:
         return Text("Take a step (s) to begin the lines.", "dim")
@@ -54,10 +60,11 @@ def draw(sight: Sight) -> Text:
     complete = {pin: course[-_MOST:] for pin, course in shares.items() if len(course) == len(steps)}
     first = max(0, len(steps) - _MOST)
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
+    here = None if selected is None else selected - first
     if complete:
         names = courses.names if isinstance(courses, Courses) else {}
-        labelled = {_marked(sight, pin, names.get(pin, pin)): course for pin, course in complete.items()}
-        text.append(_plot(sight, labelled, first, selected))
+        series = [_series(sight, pin, names.get(pin, pin), course, here) for pin, course in complete.items()]
+        text.append_text(_chart(sight, series, steps[first:], first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
     missing = [pin for pin in shares if pin not in complete]
@@ -66,37 +73,53 @@ def draw(sight: Sight) -> Text:
     elif missing:
         text.append(f"\n{', '.join(missing)}: ").append_text(in_place_of(sight, courses))
     text.append("\n\n")
-    here = None if selected is None else selected - first
+    lines = _lines_of_bars(sight, text.plain.count("\n"), drawn=bool(complete))
     for name, values in (
         ("entropy", [step.entropy for step in steps]),
         ("norm", [step.norm for step in steps]),
         ("cosine", [step.cosine for step in steps]),
     ):
-        text.append_text(_sparkline(name, values[-_MOST:], here, sight.width))
+        text.append_text(_bars(name, values[-_MOST:], here, sight.width, lines))
     return text
 
 
-def _plot(sight: Sight, shares: Mapping[str, Sequence[float]], first: int, selected: int | None) -> str:
-    from coconut_core.common.plots import Line, draw_lines  # slow to import, and not part of the first paint
-
-    count = len(next(iter(shares.values())))
-    x = list(range(first + 1, first + count + 1))
-    lines = [Line(name, x, course) for name, course in shares.items()]
-    marks = [(selected + 1.0, "selected")] if selected is not None and selected >= first else []
-    figure = draw_lines(lines, "Probability", "thought, last ⟨eot⟩", "p", marks, (0.0, 1.0))
-    plot = figure.to_text(sight.width, max(8, min(20, sight.height - 8)))
-    return plot.partition("\n")[2]  # its title is the tab's
-
-
-def _marked(sight: Sight, pin: str, name: str) -> str:
-    """The name of a line, with a mark where it is a candidate."""
-    graph = None if sight.run is None else sight.run.graph
-    if graph is None or pin not in (graph.names[graph.target], graph.names[graph.wrong]):
-        return name
-    return f"{name} {'✓' if pin == graph.names[graph.target] else '✗'}"
+def _series(sight: Sight, pin: str, name: str, course: Sequence[float], here: int | None) -> Series:
+    """A line in the colour and with the sign that its token has everywhere, and its value at the cursor."""
+    logs = sight.dials.scale == LN_P
+    marks = sight.marks
+    number = marks.pins.get(pin)
+    style = marks.style(pin) if number is None else pin_style(number)
+    sign = marks.sign(pin) if number is None else PIN_SIGNS[(number - 1) % len(PIN_SIGNS)]
+    value = "" if here is None or not 0 <= here < len(course) else (ln_text if logs else p_text)(course[here])
+    values = [log(share) if share > 0 else None for share in course] if logs else course
+    return Series(values, sign, style or BAR_STYLE, f"{name}{value and ' '}{value.strip()}")
 
 
-def _sparkline(name: str, values: Sequence[float | None], selected: int | None, width: int) -> Text:
+def _chart(
+    sight: Sight, series: Sequence[Series], steps: Sequence[StepRecord], first: int, selected: int | None
+) -> Text:
+    """The lines over the thoughts, in all the room that the figures below leave."""
+    logs = sight.dials.scale == LN_P
+    known = [value for line in series for value in line.values if value is not None and isfinite(value)]
+    low, high = (min([*known, -1.0]), 0.0) if logs else (0.0, 1.0)
+    labels = {place: step_name(step) for place, step in enumerate(steps, start=first + 1)}
+    cursor = None if selected is None else selected + 1
+    axes = Axes(labels, first + 1, first + len(steps), low, high, cursor=cursor)
+    keys = legend(series, sight.width)
+    below = _BELOW + (_FIGURES if sight.height >= _HIGH else 0)
+    height = max(8, sight.height - below - 1 - keys.plain.count("\n"))
+    text = Text(f"{'ln p' if logs else 'p'} at each thought\n", "dim")
+    return text.append_text(draw_chart(series, axes, sight.width, height - 1)).append("\n").append_text(keys)
+
+
+def _lines_of_bars(sight: Sight, used: int, *, drawn: bool) -> int:
+    """How high the bars are: most of the height is the chart's where there is one."""
+    if drawn:
+        return 2 if sight.height >= _HIGH else 1
+    return max(1, min(8, (sight.height - used) // _FIGURES - 1))
+
+
+def _bars(name: str, values: Sequence[float | None], selected: int | None, width: int, lines: int) -> Text:
     """The selected number and the range, and a bar for each thought, from the least to the largest."""
     values = [value if value is not None and isfinite(value) else None for value in values]
     known = [value for value in values if value is not None]
@@ -106,12 +129,16 @@ def _sparkline(name: str, values: Sequence[float | None], selected: int | None, 
     low, high = min(known), max(known)
     here = values[selected] if selected is not None and 0 <= selected < len(values) else None
     text.append("" if here is None else f"{here:.2f}", "bold").append(f"  ({low:.2f} to {high:.2f})\n", "dim")
-    scale = (len(_LEVELS) - 1) / (high - low) if high > low else 0.0
-    cells_each = max(1, min(3, width // len(values)))
-    for number, value in list(enumerate(values))[-width:]:
-        bar = " " if value is None else _LEVELS[round((value - low) * scale)]
-        text.append(bar * cells_each, "" if number == selected else BAR_STYLE)
-    return text.append("\n")
+    scale = (8 * lines - 1) / (high - low) if high > low else 0.0
+    each = max(1, width // len(values))
+    gap = 1 if each >= 4 else 0
+    for line in reversed(range(lines)):
+        for number, value in list(enumerate(values))[-width:]:
+            eighths = 0 if value is None else round((value - low) * scale) + 1
+            bar = _LEVELS[max(0, min(8, eighths - 8 * line))]
+            text.append(bar * (each - gap) + " " * gap, "bold" if number == selected else BAR_STYLE)
+        text.append("\n")
+    return text
 
 
 def _share(step: StepRecord, pin: str) -> float:
@@ -129,13 +156,15 @@ VIEW = View(
     ask,
     key="6",
     description="Show pinned tokens, entropy, norm, cosine over the thoughts",
-    actions=("pin",),
+    actions=("pin", "units"),
     guide=Guide(
         "Lines",
         "The probability of the candidates (✓ right, ✗ wrong) and of pinned tokens at each thought, the last "
-        "place being ⟨eot⟩; a sign for each. x pins the token in question, :pin rompus another one. Below, "
-        "entropy, norm and cosine to the thought before, from their least to their largest value.",
-        "A sparkline fills its height however little changes: read the numbers beside it. The lines between "
-        "thoughts are there to guide the eye; there is nothing in between.",
+        "place being ⟨eot⟩, each in the colour and with the sign that it has everywhere; below, their values "
+        "at the cursor. x pins the token in question, :pin rompus another one; $ turns to ln p, which tells "
+        "small ones apart. At the bottom entropy, norm and cosine to the thought before, from their least to "
+        "their largest.",
+        "A row of bars fills its height however little changes: read the numbers beside it. Only thoughts are "
+        "measured; the lines between them guide the eye. Where lines meet the first sign hides the others.",
     ),
 )

@@ -14,6 +14,7 @@ from coconut_tui.views.view import Sight, View, in_place_of
 from coconut_tui.widgets.tokens import BAR_BOLD, BAR_STYLE, shortened
 
 _BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of each dot, by column and row
+_LABEL = 4  # cells kept free on the right for the names of points
 _BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (1, 1), (-1, -1))
 
 Cells = dict[tuple[int, int], tuple[str, str]]  # (column, row): letter and style
@@ -39,8 +40,11 @@ def draw(sight: Sight) -> Text:
     height = max(8, sight.height - min(8, len(trajectory.ways)) - 4)
     text = _canvas(sight, trajectory, sight.width, height)
     first, second = trajectory.explained
+    across, down = _scales(trajectory, sight.width, height)
+    longer = f", → drawn ×{across / down:.1f}" if down else ""
     text.append(
-        f"\n{len(trajectory.points)} thoughts; of their variance\n→ {first:.0%}, ↑ {second:.0%}\n", "dim"
+        f"\n{len(trajectory.points)} thoughts; of their variance\n→ {first:.0%}, ↑ {second:.0%}{longer}\n",
+        "dim",
     )
     letters = _letters(trajectory)
     for number in trajectory.ways:
@@ -68,13 +72,12 @@ def _letters(trajectory: Trajectory) -> dict[int, str]:
 
 
 def _canvas(sight: Sight, trajectory: Trajectory, width: int, height: int) -> Text:
-    """One scale for both directions, a cell being twice as high as wide."""
+    """The points in all the room there is."""
     assert sight.run is not None
     xs, ys = [point.x for point in trajectory.points], [point.y for point in trajectory.points]
-    span = max(max(xs) - min(xs), 1e-9), max(max(ys) - min(ys), 1e-9)
-    scale = min((2 * width - 8) / span[0], (4 * height - 4) / span[1])  # dots for a unit
+    across, down = _scales(trajectory, width, height)
     left, top = min(xs), max(ys)
-    dots = [(round((p.x - left) * scale) + 2, round((top - p.y) * scale) + 1) for p in trajectory.points]
+    dots = [(round((p.x - left) * across) + 2, round((top - p.y) * down) + 1) for p in trajectory.points]
     cells: Cells = {}
     current = sight.run.tree.current
     for number, way in sorted(trajectory.ways.items(), key=lambda item: item[0] == current):  # it lies on top
@@ -97,6 +100,15 @@ def _canvas(sight: Sight, trajectory: Trajectory, width: int, height: int) -> Te
                 break
     lines = (_line(cells, row, width) for row in range(max((row for _, row in cells), default=0) + 1))
     return Text("\n").join(lines)
+
+
+def _scales(trajectory: Trajectory, width: int, height: int) -> tuple[float, float]:
+    """Dots for a unit, across and down; a cell has two by four, and both directions fill the room."""
+    xs, ys = [point.x for point in trajectory.points], [point.y for point in trajectory.points]
+    spans = max(xs) - min(xs), max(ys) - min(ys)
+    rooms = 2 * width - 2 * _LABEL, 4 * height - 4
+    across, down = (room / span if span > 1e-9 else 0.0 for room, span in zip(rooms, spans, strict=True))
+    return across or down, down or across
 
 
 def _draw_lines(cells: Cells, dots: list[tuple[int, int]], style: str) -> None:
@@ -134,9 +146,10 @@ VIEW = View(
     description="Show all branches' thoughts in 2 dimensions",
     guide=Guide(
         "Trajectory",
-        "The thoughts of all branches in the two directions in which they differ most (principal components of "
-        "these very points). Numbers are thoughts, letters branches; the line is the way of a branch, bright "
-        "for the current one. Both directions have one scale.",
+        "The thoughts of all branches in the two directions in which they differ most (principal components "
+        "of these very points). Numbers are thoughts, letters branches; the line is the way of a branch, "
+        "bright for the current one. Each direction fills the room; × says how much longer a way across is "
+        "drawn than one up.",
         "Two directions show a little of many: read the share of the variance. Points that lie together may be "
         "far apart. An edited thought, such as zeros, far from all others, makes a direction of its own. With "
         "few points two directions always explain much.",

@@ -5,7 +5,7 @@ from math import log, nan
 
 from rich.text import Text
 
-from coconut_core.common.cells import shortened
+from coconut_core.common.cells import cells, shortened
 from coconut_tui.run.matrix import Matrix
 from coconut_tui.widgets.charts import Axes, Series, draw_chart
 from coconut_tui.widgets.tokens import BAR_STYLE, RIGHT_STYLE, WRONG_STYLE
@@ -26,9 +26,11 @@ def candidate_curve(
     wrong = next((place for place, row in enumerate(matrix.rows) if row.role == "wrong"), None)
     values = _values(matrix, right, wrong)
     name = matrix.rows[right].name
-    about = f"✓ {name} against ✗ {matrix.rows[wrong].name}" if wrong is not None else f"✓ {name}"
-    unit = "difference of the logits" if wrong is not None else "ln p/(1−p)"
-    heading = Text(shortened(f"{about}, {unit}", width), "dim")
+    about = f"✓ {name}: ln p/(1−p)"
+    if wrong is not None:
+        about = f"✓ {name} ahead of ✗ {matrix.rows[wrong].name}: logit difference"
+        about = about if cells(about) <= width else "logit of ✓ less that of ✗"
+    heading = Text(shortened(about, width), "dim")
     known = [value for value in values if value == value]
     if not known:
         return heading

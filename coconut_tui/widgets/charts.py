@@ -4,12 +4,13 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, isfinite, log10
 
 from rich.text import Text
 
 from coconut_core.common.cells import cells
-from coconut_core.common.text_plots import SIGNS, text_plot, whole_ticks
+from coconut_core.common.text_plots import SIGNS, text_plot
 
 CURVE = "braille"  # plotext's name of its finest line
 _CODE = re.compile(r"\x1b\[(?:38;5;)?(\d+)m")
@@ -54,8 +55,8 @@ def draw_chart(lines: Sequence[Series], axes: Axes, width: int, height: int) -> 
     plot.xlim(axes.first - 0.5, axes.last + 0.5)
     plot.ylim(min(axes.low, ticks[0]), max(axes.high, ticks[-1]))
     plot.yticks(ticks, [text.rjust(left - 1) for text in texts])
-    places = _places(axes, width - left)
-    plot.xticks(places, [axes.labels.get(place, str(place)) for place in places])
+    labels = _labels(axes, width - left)
+    plot.xticks(list(labels), list(labels.values()))
     if axes.level is not None:
         plot.plot([axes.first - 0.5, axes.last + 0.5], [axes.level] * 2, marker="·", color=colours[_GRID])
     if axes.cursor is not None and axes.first <= axes.cursor <= axes.last:
@@ -121,12 +122,19 @@ def _runs(values: Sequence[float | None], first: int) -> list[list[tuple[int, fl
     return [run for run in runs if run]
 
 
-def _places(axes: Axes, width: int) -> list[int]:
-    """Whole places that there is room to name."""
-    longest = max((cells(text) for text in axes.labels.values()), default=2)
-    most = max(2, width // (longest + 2))
-    places = range(axes.first, axes.last + 1)
-    return list(places if len(places) <= most else whole_ticks(axes.first, axes.last, most))
+def _labels(axes: Axes, width: int) -> dict[int, str]:
+    """Names of the places, as there is room: of all, else of every 2nd, 5th, 10th …, and a word at the end."""
+    each = width / (axes.last - axes.first + 1)
+    names = {place: axes.labels.get(place, str(place)) for place in range(axes.first, axes.last + 1)}
+    names = {place: name if cells(name) < each else name.strip("⟨⟩") for place, name in names.items()}
+    last = axes.last if not names[axes.last].isdigit() else None
+    for step in (digit * 10**power for power in itertools.count() for digit in (1, 2, 5)):
+        places = [place for place in names if place % step == 0 or place == last]
+        if last is not None and len(places) > 1 and (last - places[-2]) * each < cells(names[last]) + 1:
+            del places[-2]
+        if all((to - place) * each >= cells(names[to]) + 1 for place, to in pairwise(places)):
+            return {place: names[place] for place in places}
+    raise AssertionError("there is room for one name")
 
 
 def _coloured(drawn: str, styles: Mapping[str, str]) -> Text:

@@ -18,6 +18,7 @@ LEAST_CELL = 4  # columns of the screen: what parts two thoughts, and three for 
 LEAST_SHARE = 0.005  # smaller ones are left blank
 _MOST_NAME = 14
 _SPARE_NAME = 4  # cells that are left over and go to the names
+_LN_CELLS = 5  # of a logarithm with a digit behind the point
 _HEADINGS = {LN_P: "ln p", RANK: "rank"}
 
 
@@ -117,12 +118,14 @@ def _heading(matrix: Matrix, grid: Grid, cursor: int | None, stops: Sequence[boo
     for number, begin, end in zip(grid.columns, grid.edges[:-1], grid.edges[1:], strict=True):
         column = matrix.columns[number]
         step, here = column.step, number == cursor
-        text.append("✎" if step is not None and step.edit else " ", EDIT_STYLE)
         star = "*" if stops[number] else ""
         label = column.label if cells(column.label) < end - begin else column.label.strip("⟨⟩")
         label = shortened(label, end - begin - 1 - len(star)) + star
         style = "bold reverse" if here else "bold" if step is not None else "dim"
-        text.append(_middle(label, end - begin - 1), style)
+        text.append(" ").append(_middle(label, end - begin - 1), style)
+        if step is not None and step.edit:  # right in front of the number
+            place = begin + (end - begin) - len(text.plain[begin:].lstrip()) - 1
+            text = text[:place] + Text("✎", EDIT_STYLE) + text[place + 1 :]
     return text.append("›" if grid.columns.stop < len(matrix.columns) else "", "dim")
 
 
@@ -148,9 +151,10 @@ def _line(matrix: Matrix, grid: Grid, cursor: int | None, place: int, line: int,
         shown = ""
         if numbered:
             rank = None if row is None else matrix.ranks[place][number] if scale == RANK else None
-            shown = _number(column, share, rank, scale, row is None)
-        style = heat(share or 0.0)
-        text.append(_middle(shown, end - begin - 1), f"{style} bold" if here else style or "dim")
+            shown = _number(column, share, rank, scale, row is None, end - begin - 1)
+        text.append(_middle(shown, end - begin - 1), heat(share or 0.0) or ("" if here else "dim"))
+        if here:
+            text.stylize("bold", len(text) - (end - begin - 1))
     if cursor == grid.columns.stop - 1:
         text.append("│", "bold")
     return text
@@ -175,7 +179,7 @@ def _name(matrix: Matrix, grid: Grid, place: int, numbered: bool) -> Text:
     )
 
 
-def _number(column: Column, share: float | None, rank: int | None, scale: str, several: bool) -> str:
+def _number(column: Column, share: float | None, rank: int | None, scale: str, several: bool, room: int) -> str:
     """A cell's number: percent, the logarithm, or the rank; what is not recorded is beyond the last."""
     step = column.step
     if step is None:
@@ -185,7 +189,7 @@ def _number(column: Column, share: float | None, rank: int | None, scale: str, s
     if share is None:
         return ""
     if scale == LN_P:
-        return f"{log(share):.1f}" if share > 0 else "–"
+        return f"{log(share):z.{1 if room >= _LN_CELLS else 0}f}" if share > 0 else "–"
     return f"{100 * share:.0f}" if share >= LEAST_SHARE else ""
 
 

@@ -367,6 +367,8 @@ async def test_views_theme_help_and_panes(checkpoint: Path) -> None:
     "earlier",
     "left",
     "right",
+    "backward",
+    "forward",
     "jump",
     "choose",
     "help",
@@ -387,6 +389,12 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         assert app.selected == 0
         await press(pilot, "pagedown", "up")
         assert app.selected == 3
+        assert app.focused_pane == "thoughts"
+        await press(pilot, "left", "left")
+        assert (app.selected, app.focused_pane) == (1, "thoughts"), "by the columns of the matrix"
+        await press(pilot, "right", "right", "right", "right")
+        assert (app.selected, app.focused_pane) == (4, "inspect"), "behind the last column is the next pane"
+        await pilot.press("h")
         assert app.focused_pane == "thoughts"
         await pilot.press("h")
         assert app.focused_pane == "branches"
@@ -420,7 +428,8 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         await pilot.click(BranchTree, offset=(4, 1))
         await settled(pilot)
         assert app.view.tree.here.name == "fork@5"
-        await pilot.click(ThoughtsPane, offset=(5, 2))
+        pane = app.query_one(ThoughtsPane)
+        await pilot.click(ThoughtsPane, offset=pane.in_sight()[0][0].offset - pane.region.offset)
         await until(pilot, lambda app: app.selected == 0)
 
 

@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import replace
+from math import log
 
 import pytest
 import torch
@@ -160,7 +161,10 @@ def test_lines_have_a_sign_each_and_ask_only_for_what_is_not_recorded(trace: Tra
     assert lines.pinned(plain) == ("gorpus", "bompus")
     assert lines.ask(plain) is None
     drawn = lines.draw(plain).plain
-    assert "o gorpus ✓   x bompus ✗" in drawn
+    step = trace.steps[1]
+    values = (f"{step.watched[name]:.2f}"[1:] for name in ("gorpus", "bompus"))
+    assert "✓ gorpus {}   ✗ bompus {}".format(*values) in drawn
+    assert ["1", "2", "3", "eot"] in [line.split() for line in drawn.split("\n")], "whole thoughts"
     assert "entropy 1.25  (1.25 to 1.25)" in drawn
     pinned = replace(plain, dials=Dials(pins={"⏎": 1, "rompus": 2}), answer=lambda ask: None)
     wanted = lines.ask(pinned)
@@ -168,7 +172,7 @@ def test_lines_have_a_sign_each_and_ask_only_for_what_is_not_recorded(trace: Tra
     assert (wanted.tokens, wanted.decisions.moves) == (("⏎",), "tttm"), "words change nothing in the lines"
     assert "reading the model" in lines.draw(pinned).plain
     known = replace(pinned, answer=lambda ask: Courses({"⏎": (0.1, 0.2, 0.3, 0.4)}))
-    assert "+ ⏎" in lines.draw(known).plain
+    assert "◆ ⏎ .20" in lines.draw(known).plain
     strange = replace(pinned, answer=lambda ask: Courses({}, ("⏎",)))
     assert "no single token of this model: ⏎" in lines.draw(strange).plain
 
@@ -179,7 +183,8 @@ def test_a_sparkline_goes_from_the_least_to_the_largest(trace: Trace) -> None:
     )
     run = replace(run_of(trace, "ttt"), steps=steps[:3])
     drawn = lines.draw(replace(sight_of(trace, None, width=9), run=run)).plain
-    assert "entropy 2.00  (0.00 to 2.00)\n▁▁▁███▅▅▅" in drawn
+    figure = drawn[drawn.index("entropy 2.00  (0.00 to 2.00)") :].split("\n")
+    assert figure[1] == "▁▁▁███▅▅▅"
 
 
 def test_the_trajectory_marks_thoughts_by_number_and_branches_by_letter(trace: Trace) -> None:
@@ -208,7 +213,8 @@ def test_a_step_is_a_row_of_numbers(trace: Trace) -> None:
     assert line.split() == ["2", "lempus", ".52", "1.25", "16.0", "0.12", ".93"]
     assert numbers.step_line(sight, trace.steps[4]).plain.startswith("w1")
     wide = numbers.step_line(replace(sight, width=80), trace.steps[2]).plain
-    assert wide.split() == ["3", "gorpus", ".88", "bompus", ".06", "1.25", "16.0", "0.30", ".88", "✎", "zero"]
+    figures = ["1.25", "16.0", "0.30", ".88", f"{log(0.88 / 0.06):+.1f}"]
+    assert wide.split() == ["3", "gorpus", ".88", "bompus", ".06", *figures, "✎", "zero"]
 
 
 def test_the_graph_tells_each_thoughts_mass_on_its_own_frontier(trace: Trace) -> None:
