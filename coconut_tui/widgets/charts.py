@@ -126,7 +126,7 @@ def _labels(axes: Axes, width: int) -> dict[int, str]:
     """Names of the places, as there is room: of all, else of every 2nd, 5th, 10th …, and a word at the end."""
     each = width / (axes.last - axes.first + 1)
     names = {place: axes.labels.get(place, str(place)) for place in range(axes.first, axes.last + 1)}
-    names = {place: name if cells(name) < each else name.strip("⟨⟩") for place, name in names.items()}
+    names = {place: name if cells(name) + 1 <= each else name.strip("⟨⟩") for place, name in names.items()}
     last = axes.last if not names[axes.last].isdigit() else None
     for step in (digit * 10**power for power in itertools.count() for digit in (1, 2, 5)):
         places = [place for place in names if place % step == 0 or place == last]

@@ -164,7 +164,7 @@ def test_lines_have_a_sign_each_and_ask_only_for_what_is_not_recorded(trace: Tra
     step = trace.steps[1]
     values = (f"{step.watched[name]:.2f}"[1:] for name in ("gorpus", "bompus"))
     assert "✓ gorpus {}   ✗ bompus {}".format(*values) in drawn
-    assert ["1", "2", "3", "eot"] in [line.split() for line in drawn.split("\n")], "whole thoughts"
+    assert ["1", "2", "3", "⟨eot⟩"] in [line.split() for line in drawn.split("\n")], "whole thoughts"
     assert "entropy 1.25  (1.25 to 1.25)" in drawn
     pinned = replace(plain, dials=Dials(pins={"⏎": 1, "rompus": 2}), answer=lambda ask: None)
     wanted = lines.ask(pinned)
