@@ -1,7 +1,7 @@
 """Two models on one question, as plain data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coconut_core.evaluation.outcomes import said_path
@@ -49,9 +49,9 @@ class Side:
         return self.view.said.answer
 
 
-def said_steps(side: Side, other: Side) -> dict[tuple[int, int], str]:
+def said_steps(side: Side, other: Side) -> dict[tuple[int, int], tuple[str, StepRecord | None]]:
     """The steps of the reasoning that a side said in words, by the segment and number of the other side's
-    thought that each stands beside. Empty for a side that thinks.
+    thought that each stands beside, with the record of its word where it is one. Empty for a side that thinks.
 
     A step is a node on a path that was said, and stands beside the thought that should be as many hops from the
     root; else step i, a sum, a line or a sentence, stands beside thought i.
@@ -62,15 +62,33 @@ def said_steps(side: Side, other: Side) -> dict[tuple[int, int], str]:
     if view.graph is not None and (path := said_path(side.reasoning)):
         hops = 1 if other.facts is None else other.facts.first_thought_hops
         first = 1 - hops + (path[0] != view.graph.names[view.graph.root])
-        return {(0, number): node for number, node in enumerate(path, start=first) if number > 0}
+        records = list(zip(path, _records_of(path, view.words()), strict=True))
+        return {(0, number): pair for number, pair in enumerate(records, start=first) if number > 0}
     steps = re.findall(r"<<.*?>>", side.reasoning)
     steps = steps or [part for part in re.split(r"\n+|(?<=[.!?])\s+", side.reasoning) if part.strip()]
-    return {(0, number): " ".join(step.split()) for number, step in enumerate(steps, start=1)}
+    return {(0, number): (" ".join(step.split()), None) for number, step in enumerate(steps, start=1)}
+
+
+def _records_of(path: Sequence[str], words: Sequence[StepRecord]) -> list[StepRecord | None]:
+    """The step at which each node was said, in order; None for one that is several tokens."""
+    found: list[StepRecord | None] = []
+    left = iter(words)
+    for node in path:
+        rest = list(left)
+        place = next((number for number, word in enumerate(rest) if word.token.strip() == node), None)
+        found.append(None if place is None else rest[place])
+        left = iter(rest if place is None else rest[place + 1 :])
+    return found
 
 
 def compared(first: Side, second: Side, measured: Measured) -> tuple[ComparedStep, ...]:
-    """The thoughts of both, place by place."""
-    mine, theirs = _thoughts(first), _thoughts(second)
+    """The thoughts of both, place by place; of a step that was said in a word, what it was chosen from."""
+    mine, theirs = (
+        _thoughts(side)
+        | {place: record for place, (_, record) in said_steps(side, other).items() if record is not None}
+        for side, other in ((first, second), (second, first))
+    )
+    places = {*mine, *theirs, *said_steps(first, second), *said_steps(second, first)}
     return tuple(
         ComparedStep(
             *place,
@@ -79,7 +97,7 @@ def compared(first: Side, second: Side, measured: Measured) -> tuple[ComparedSte
             measured.divergence.get(place) if place in mine and place in theirs else None,
             measured.cosine.get(place) if place in mine and place in theirs else None,
         )
-        for place in sorted({*mine, *theirs, *said_steps(first, second), *said_steps(second, first)})
+        for place in sorted(places)
     )
 
 

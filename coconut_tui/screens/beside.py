@@ -34,7 +34,10 @@ from coconut_tui.widgets.tokens import error_line, verdict_mark
 _TO_THE_END = 10**9  # steps
 _FEWEST, _MOST = 3, 8  # tokens of a thought
 _AROUND = 12  # lines above and below the thoughts
-_BESIDE_WORDS = "A step said in words (») stands beside the thought of its place, with the p that it has there."
+_BESIDE_WORDS = (
+    "A step said in words (») stands beside the thought of its place, with the p that it has there; its bars "
+    "are of the words that it was chosen from."
+)
 _ABOUT = (
     "KL is the divergence of the right readout from the left one in nats, cos the cosine of the two states. "
     "▲ ▼ a token's rank is higher or lower than on the left, ✚ it is not among the likeliest there."
@@ -208,7 +211,10 @@ def draw_beside(first: Side, second: Side, measured: Measured, tokens: int = _FE
         rest.add_row("")
     rest.add_row(Text("  verdict"), *map(_verdict, sides))
     about = [_ABOUT] if any(step.first and step.second for step in steps) else []
-    words = said_steps(first, second), said_steps(second, first)
+    words = [
+        {place: text for place, (text, _) in said_steps(side, other).items()}
+        for side, other in ((first, second), (second, first))
+    ]
     about += [_BESIDE_WORDS] if any(words) else []
     about += [measured.reason] if about and measured.reason else []
     return Group(answers, Mirrored(steps, tokens, *words), rest, Text(f"\n{' '.join(about)}", "dim"))

@@ -18,7 +18,14 @@ from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, ControlRow, distinct_answers, what_it_says
 from coconut_tui.screens.dialog import ReadingDialog
 from coconut_tui.widgets.tokens import chance_text, error_line, place_note, verdict_mark, with_marks
-from coconut_tui.widgets.variants import LOGIT_DIFFERENCE, centred_bar, difference_of, place_heads, signed
+from coconut_tui.widgets.variants import (
+    LEAST_SCALE,
+    LOGIT_DIFFERENCE,
+    centred_bar,
+    difference_of,
+    place_heads,
+    signed,
+)
 
 _ROOMY, _WITH_DESCRIPTIONS = 100, 150  # cells from which there is room for words, and for descriptions
 _LEAST_BAR = 9  # cells
@@ -125,7 +132,7 @@ class _Drawn:
         self._lines = max(1, min(_TALLEST, (height - _AROUND) // max(1, len(controlled.rows) + 1)))
         self._bar = max(_LEAST_BAR, width // 5 if self._roomy else 0)
         shifts = [controlled.shift(row) for row in controlled.rows]
-        self._most = max((abs(shift) for shift in shifts if shift is not None), default=0.0)
+        self._most = max((LEAST_SCALE, *(abs(shift) for shift in shifts if shift is not None)))
         self._columns = self._fitted(width)
 
     def _fitted(self, width: int) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import place_note, with_marks
-from coconut_tui.widgets.variants import difference_of, sentence, signed
+from coconut_tui.widgets.variants import LEAST_SCALE, difference_of, sentence, signed
 
 _LEAST, _TALLEST = 7, 6  # cells of a column, and lines of a row
 _ROUND_IT = 8  # lines of the dialog besides the rows: headings, and what stands below
@@ -103,7 +103,7 @@ class GridScreen(ModalScreen[str | None]):
         height = max(1, min(_TALLEST, (room.height - _ROUND_IT) // len(self._names)))
         known = self._by_text
         shifts = [self._table.shift(variant) for variant in self._table.variants]
-        most = max((abs(shift) for shift in shifts if shift is not None), default=0.0)
+        most = max((LEAST_SCALE, *(abs(shift) for shift in shifts if shift is not None)))
         grid.clear(columns=True)
         for thought in self._thoughts:
             over = "thought" if thought == self._thoughts[0] else ""
@@ -138,7 +138,7 @@ class GridScreen(ModalScreen[str | None]):
         mark = "…" if variant.said is None else "✗" if flip is False else "✓" if flip else ""
         if shift is None:
             return "≠" if variant.changed else "=", mark, ""
-        level = round(abs(shift) / most * (SHADES - 1)) if most else 0
+        level = round(abs(shift) / most * (SHADES - 1))
         style = f"coconut.{'loss' if shift < 0 else 'shade'}.{level}" if level else ""
         return signed(shift, 2 if width >= _TWO_DIGITS else 1), mark, style
 

@@ -12,9 +12,11 @@ from textual.widgets import DataTable, Footer, Static
 from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.screens.dialog import SEARCHING
+from coconut_tui.widgets.charts import Axes, Series, draw_chart, legend
 from coconut_tui.widgets.text import plain_title
-from coconut_tui.widgets.tokens import chance_text, place_note, with_marks
+from coconut_tui.widgets.tokens import BAR_STYLE, WRONG_BOLD, chance_text, place_note, with_marks
 from coconut_tui.widgets.variants import (
+    LEAST_SCALE,
     LOGIT_DIFFERENCE,
     answer_text,
     centred_bar,
@@ -27,7 +29,7 @@ from coconut_tui.widgets.variants import (
 _NARROW = 96  # columns below which a change has its bar and no number
 _LEAST_ANSWER, _LEAST_BAR = 10, 9  # cells
 _TALLEST = 5  # lines of a row where there is room
-_LEAST_CURVE, _BESIDE_CURVE = 11, 5  # lines of a sweep's curve, and those around table and curve
+_LEAST_CURVE, _BESIDE_CURVE = 8, 7  # lines of a sweep's curve, and those around table and curve
 _ALOUD = " +5: so many words were said in front."
 
 
@@ -122,7 +124,6 @@ class WhatIfScreen(ModalScreen[str | None]):
         if self._order:
             rows.move_cursor(row=self._order.index(under) if under in self._order else 0)
         self._say(rows.cursor_row)
-        self._draw_curve(room.width, room.height - len(self._order) - _BESIDE_CURVE)
 
     def _ordered(self) -> list[int]:
         """The run itself, then the rest: as asked for, or what goes farthest to the wrong answer first."""
@@ -147,27 +148,42 @@ class WhatIfScreen(ModalScreen[str | None]):
         going_on = f"trying … {answered} answered, escape stops"
         text.append(f"{note}{aloud}" if table.complete else going_on, "dim")
         self.query_one("#what-if-state", Static).update(text)
+        if self._order:
+            self._draw_curve()
 
-    def _draw_curve(self, width: int, height: int) -> None:
-        """The logit difference over a sweep's strengths, where there is room."""
-        variants = self._table.variants[1:]
-        points = [
-            (strength, variant.logit_difference)
-            for strength, variant in zip(self._strengths, variants, strict=False)
-            if variant.logit_difference is not None
-        ]
-        curve = self.query_one("#what-if-curve", Static)
-        curve.display = len(points) > 1 and height >= _LEAST_CURVE
+    def _draw_curve(self) -> None:
+        """The logit difference over a sweep's strengths, where there is room, with the row under the cursor."""
+        table, curve = self._table, self.query_one("#what-if-curve", Static)
+        variants, room = table.variants[1:], self.query_one(".dialog").scrollable_content_region
+        height = room.height - len(self._order) - _BESIDE_CURVE
+        values = [variant.logit_difference for variant in variants]
+        known = [value for value in (*values, table.variants[0].logit_difference) if value is not None]
+        curve.display = bool(self._strengths) and len(known) > 2 and height >= _LEAST_CURVE
         if not curve.display:
             return
-        from coconut_core.common.plots import Line, draw_lines
-
-        own = self._table.variants[0].logit_difference
-        xs = [strength for strength, _ in points]
-        lines = [Line(LOGIT_DIFFERENCE, xs, [difference for _, difference in points])]
-        lines += [] if own is None else [Line("nothing changed", xs, [own] * len(xs))]
-        figure = draw_lines(lines, self._title, "strength", f"{LOGIT_DIFFERENCE}, nats")
-        curve.update(Text(figure.panels[0].to_text(width, height - 3)))
+        middle, half = (max(known) + min(known)) / 2, max(LEAST_SCALE, max(known) - min(known)) / 2
+        flips = {place: table.flip(variant) for place, variant in enumerate(variants, start=1)}
+        series = Series(
+            values,
+            "●",
+            BAR_STYLE,
+            LOGIT_DIFFERENCE,
+            {place: ("✗", WRONG_BOLD) for place, flip in flips.items() if flip is False},
+        )
+        under = self._order[self.query_one(DataTable).cursor_row]
+        axes = Axes(
+            {place: f"{strength:g}" for place, strength in enumerate(self._strengths, start=1)},
+            1,
+            len(variants),
+            middle - half,
+            middle + half,
+            cursor=under or None,
+            level=table.variants[0].logit_difference,
+        )
+        key = legend([series], room.width).append(
+            "   · nothing changed   ✗ the answer flips   over the strength", "dim"
+        )
+        curve.update(Text("\n").join([draw_chart([series], axes, room.width, height - 2), key]))
 
 
 class _Columns:
@@ -188,7 +204,7 @@ class _Columns:
         self._answer = max(_LEAST_ANSWER, min(max(longest, _LEAST_ANSWER), most) if self._two else most)
         self._bar = max(_LEAST_BAR, rest - self._answer)
         shifts = [table.shift(variant) for variant in table.variants]
-        self._most = max((abs(shift) for shift in shifts if shift is not None), default=0.0)
+        self._most = max((LEAST_SCALE, *(abs(shift) for shift in shifts if shift is not None)))
 
     def heads(self) -> list[tuple[Text, int]]:
         """The headings, in two lines, with the widths of the columns."""

@@ -50,8 +50,8 @@ def differs(step: ComparedStep) -> bool:
 
 @dataclass(frozen=True)
 class Mirrored:
-    """What is drawn; tokens: how many of the likeliest of each side. left and right: what stands for a thought
-    that this side has not taken, by segment and number."""
+    """What is drawn; tokens: how many of the likeliest of each side. left and right: what a side said in words
+    in place of a thought, by segment and number."""
 
     steps: Sequence[ComparedStep]
     tokens: int = 3
@@ -113,10 +113,12 @@ class Mirrored:
 
     @staticmethod
     def _head(step: StepRecord | None, other: StepRecord | None, words: str) -> str:
-        if step is None:
+        if words:
             top = () if other is None else other.top
             there = next((item.probability for item in top if item.means(words)), None)
-            return f"» {words}{'' if there is None else f'  (p {share_text(there)} there)'}" if words else "—"
+            return f"» {words}{'' if there is None else f'  (p {share_text(there)} there)'}"
+        if step is None:
+            return "—"
         edit = f"✎ {visible(step.edit)} " if step.edit else ""
         nothing = f"{FLAT} every token {share_text(step.top[0].probability)}" if flat(step.top) else ""
         return f"{edit}{nothing}".strip()

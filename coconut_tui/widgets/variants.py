@@ -20,6 +20,7 @@ from coconut_tui.widgets.tokens import (
 )
 
 LOGIT_DIFFERENCE = "logit difference"
+LEAST_SCALE = 1.0  # nats that fill a bar at least, so that next to nothing does not look like much
 
 
 def signed(value: float | None, digits: int = 2) -> str:

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.readout import Readout
 from coconut_core.problems.base import Problem
-from coconut_core.records.trace import Trace
+from coconut_core.records.trace import TokenRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.engine.apart import apart, thoughts_of
 from coconut_tui.run.beside import Measured, Side, compared, said_steps
@@ -224,7 +224,7 @@ def test_a_chain_in_words_stands_beside_the_thoughts_that_should_be_as_far(
     hops: int, first: str, trace: Trace
 ) -> None:
     speaks, thinks = wordy("Alex lempus gorpus\n### Alex is a gorpus.", hops, PROBLEM, trace)
-    steps = said_steps(speaks, thinks)
+    steps = {place: text for place, (text, _) in said_steps(speaks, thinks).items()}
     assert steps[0, 1] == first
     assert list(steps.values())[-2:] == ["lempus", "gorpus"]
     assert steps[0, 3 - hops] == "gorpus"
@@ -239,7 +239,7 @@ def test_steps_without_a_graph_are_sums_lines_or_sentences(trace: Trace) -> None
         "First there are 3. Then 2 come.\n### 5": ["First there are 3.", "Then 2 come."],
         "### 5": [],
     }.items():
-        assert list(said_steps(*wordy(text, 1, plain, trace)).values()) == steps
+        assert [step for step, _ in said_steps(*wordy(text, 1, plain, trace)).values()] == steps
 
 
 def test_each_step_in_words_is_drawn_in_the_row_of_its_thought(trace: Trace) -> None:
@@ -251,3 +251,23 @@ def test_each_step_in_words_is_drawn_in_the_row_of_its_thought(trace: Trace) -> 
     assert len(rows) == 3
     for row, words in zip(rows, ("Alex  (p .97", "lempus  (p .52", "gorpus  (p .88"), strict=True):
         assert f"» {words} there)" in row
+
+
+def test_a_step_that_is_one_word_has_the_words_that_it_was_chosen_from(trace: Trace) -> None:
+    speaks, thinks = wordy("Alex lempus gorpus\n### Alex is a gorpus.", 0, PROBLEM, trace)
+    assert speaks.view is not None
+    top = (TokenRecord("lempus", 0.75), TokenRecord("rompus", 0.25))
+    said = [replace(trace.steps[-1], kind="token", token=word, top=top) for word in ("Alex", " lempus", "gor")]
+    speaks = replace(speaks, view=replace(speaks.view, steps=tuple(said)))
+    found = [record is not None for _, record in said_steps(speaks, thinks).values()]
+    assert found == [True, True, False]
+    second = compared(thinks, speaks, Measured())[1]
+    assert second.second is not None
+    assert second.second.top == top
+    console = Console(width=120)
+    with console.capture() as written:
+        console.print(draw_beside(thinks, speaks, Measured()))
+    line = next(
+        line for line in written.get().splitlines() if ".52 " in line and "lempus" in line and "█" in line
+    )
+    assert ".75" in line.split("lempus")[1]

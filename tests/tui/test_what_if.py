@@ -135,8 +135,12 @@ async def test_a_sweep_has_a_curve_besides(trace: Trace) -> None:
         shown = await pushed(pilot, trace, screen, table)
         curve = screen.query_one("#what-if-curve", Static)
         assert curve.display
-        assert "logit difference, nats against strength" in shown
-        assert "nothing changed" in str(curve.render())
+        drawn = str(curve.render())
+        assert "● logit difference   · nothing changed" in drawn
+        ticks = drawn.splitlines()[-2].split()
+        assert ticks == ["-4", "-2", "0", "2", "4"]
+        assert sum(line.count("●") for line in drawn.splitlines()[:-1]) == 5
+        assert drawn in shown or drawn.splitlines()[3].strip() in shown
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert not curve.display or curve.size.height > 8
