@@ -170,7 +170,7 @@ class Explorer(ExplorerBase):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers."""
         yield from (command for command in super().get_system_commands(screen) if command.title == "Theme")
-        yield from palette_commands(self, self.action_act)
+        yield from (command for command, _ in palette_commands(self, self.action_act))
 
     # -- messages of the engine and the panes --------------------------------------------------------------
 

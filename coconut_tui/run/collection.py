@@ -31,6 +31,20 @@ def digest(problem: Problem) -> str:
     return sha256(problem.question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+ORDERS = ("number", "steps", "answer", "swaps")  # in which problems can be listed
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many problems there are, were answered, rightly, were tested by swaps, and use their thoughts."""
+
+    count: int = 0
+    answered: int = 0
+    right: int = 0
+    tested: int = 0
+    used: int = 0
+
+
 class Collection:
     """Problems by number, from 1, with what is known of how they were answered."""
 
@@ -92,6 +106,40 @@ class Collection:
         """Whether a problem was answered rightly; None where it was not answered."""
         answer = self.answers.get(number)
         return None if answer is None else answer.right
+
+    def tallies(self, numbers: Iterable[int]) -> dict[int, "Tally"]:
+        """What became of problems, by their number of reasoning steps, fewest first."""
+        tallies: dict[int, Tally] = {}
+        for number in numbers:
+            steps, verdict, swaps = (
+                len(self.problem(number).steps),
+                self.verdict(number),
+                self.swaps.get(number),
+            )
+            before = tallies.get(steps, Tally())
+            tallies[steps] = Tally(
+                before.count + 1,
+                before.answered + (verdict is not None),
+                before.right + (verdict is True),
+                before.tested + (swaps is not None),
+                before.used + (swaps is not None and swaps.kind == "used"),
+            )
+        return dict(sorted(tallies.items()))
+
+    def ordered(self, numbers: Sequence[int], order: str) -> list[int]:
+        """Problems in one of the ORDERS."""
+
+        def place(number: int) -> object:
+            swaps = self.swaps.get(number)
+            if order == "steps":
+                return len(self.problem(number).steps)
+            if order == "answer":  # what went wrong first, what is open last
+                return {False: 0, True: 1, None: 2}[self.verdict(number)]
+            if order == "swaps":
+                return 2.0 if swaps is None else -swaps.changed / max(1, swaps.count)
+            return number
+
+        return sorted(numbers, key=lambda number: (place(number), number))
 
     def _keep(self, numbers: Iterable[int]) -> None:
         newest = {problem.number: problem for problem in self.answered}

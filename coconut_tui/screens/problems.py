@@ -14,8 +14,16 @@ from textual.widgets.option_list import Option
 from coconut_core.common.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import conclusion
-from coconut_tui.run.collection import Collection
-from coconut_tui.widgets.tokens import WRONG_STYLE, end_of, verdict_mark, with_marks
+from coconut_tui.run.collection import ORDERS, Collection, Tally
+from coconut_tui.widgets.tokens import (
+    BAR_STYLE,
+    RIGHT_STYLE,
+    WRONG_STYLE,
+    bar,
+    end_of,
+    verdict_mark,
+    with_marks,
+)
 
 MOST_LISTED = 2000
 _WHOLE = 20  # with so many cells an answer is shown whole, else what it comes down to
@@ -28,6 +36,7 @@ _HEADS = {
     "expected": "expected",
     "question": "question, its end",
 }
+_SORTED = {"number": "#", "steps": "steps", "answer": "said", "swaps": "swaps"}  # the column of each order
 _LEGEND = (
     "✓ right  ✗ wrong  ≈ right name, other wording  · not answered     "
     "swaps: ● most change the answer  ◐ some  ○ none"
@@ -45,6 +54,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("ctrl+s", "confirm", "open", priority=True),
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
         Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),
+        Binding("f3", "sort", "sort", priority=True),
         Binding("f1", "app.explain('problems')", "help", priority=True),
         Binding("escape", "dismiss", "close", priority=True),
     ]
@@ -61,6 +71,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         super().__init__()
         self._problems, self._current, self._answer, self._swap = problems, current, answer, swap
         self._numbers: list[int] = []
+        self._order = ORDERS[0]
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog full") as dialog:
@@ -72,6 +83,7 @@ class ProblemsScreen(ModalScreen[int | None]):
             )
             yield Static(id="problem-heads")
             yield OptionList()
+            yield Static(id="problem-tallies")
             yield Static(with_marks(_LEGEND, "dim"), id="problem-marks")
         yield Footer()
 
@@ -95,9 +107,16 @@ class ProblemsScreen(ModalScreen[int | None]):
         options = self.query_one(OptionList)
         place = options.highlighted
         before = None if place is None or place >= len(self._numbers) else self._numbers[place]
-        self._numbers = self._problems.matching(self.query_one(Input).value)
+        matching = self._problems.matching(self.query_one(Input).value)
+        self._numbers = self._problems.ordered(matching, self._order)
         columns = self._columns
-        self.query_one("#problem-heads", Static).update(Text(_row(_HEADS, columns), "bold"))
+        sorted_by = _SORTED[self._order]
+        heads = _HEADS | {
+            sorted_by: f"{_HEADS[sorted_by]}▾".strip().rjust(columns[sorted_by] * (sorted_by == "#"))
+        }
+        self.query_one("#problem-heads", Static).update(Text(_row(heads, columns), "bold"))
+        tallies = self._problems.tallies(self._numbers)
+        self.query_one("#problem-tallies", Static).update(tallies_text(tallies, options.region.width))
         options.clear_options()
         options.add_options([Option(self._line(number, columns)) for number in self._numbers[:MOST_LISTED]])
         if self._numbers:
@@ -139,6 +158,14 @@ class ProblemsScreen(ModalScreen[int | None]):
         """Answer what is listed."""
         self._answer({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
 
+    def action_sort(self) -> None:
+        """In another order; the cursor stays on its problem."""
+        orders = ORDERS if self._problems.swaps else ORDERS[:-1]
+        self._order = (
+            orders[(orders.index(self._order) + 1) % len(orders)] if self._order in orders else orders[0]
+        )
+        self.show()
+
     def action_swap(self) -> None:
         """Answer what is listed with other problems' thoughts."""
         self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
@@ -172,6 +199,32 @@ class ProblemsScreen(ModalScreen[int | None]):
             line.append(_cell(cells[name], width), styles.get(name, "")).append("  ")
         line.rstrip()
         return with_marks(line)
+
+
+def tallies_text(tallies: Mapping[int, Tally], width: int) -> Text:
+    """Two lines: the share of right answers for each number of reasoning steps, and of used thoughts."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if not any(tally.answered or tally.tested for tally in tallies.values()):
+        return text.append(
+            "none of these is answered yet: ctrl+a answers them, ctrl+t tests their thoughts\n", "dim"
+        )
+    room = max(3, min(16, width // max(1, len(tallies)) - 14))
+    for name, part, whole, style in (
+        ("right", "right", "answered", RIGHT_STYLE),
+        ("used ", "used", "tested", BAR_STYLE),
+    ):
+        if not any(getattr(tally, whole) for tally in tallies.values()):
+            text.append(f"{name}  not known yet\n", "dim")
+            continue
+        text.append(name, "bold")
+        for steps, tally in tallies.items():
+            some, all_of = getattr(tally, part), getattr(tally, whole)
+            share = some / all_of if all_of else 0.0
+            text.append(f"  {steps or '–'}: ", "dim").append(bar(share, room), style)
+            text.append(f" {some}/{all_of}" if all_of else " –")
+        text.append("\n")
+    text.rstrip()
+    return text
 
 
 def _row(cells: Mapping[str, str], columns: Mapping[str, int]) -> str:

@@ -107,7 +107,8 @@ GUIDES = {  # of panes and screens; a view has its own
         "thoughts, several for each: ● used, more than half of these swaps changed the answer's text; ○ "
         "unused, none did; ◐ partly, between. The figures are the changed answers of the swaps. In the "
         "filter: used, partly, unused, right, wrong, open, 4 or 3-5 reasoning steps, or a word of the "
-        "question.",
+        "question. f3 sorts: by number, steps, wrong answers first, most changed by swaps first. Below stands "
+        "by number of reasoning steps how many answers are right, and how many use their thoughts.",
         "used says that the answer hangs on whose thoughts are fed, not that the thoughts hold the "
         "solution: a model that strange thoughts only disturb shows the same. A few swaps are few: with "
         "none of six changed, the share that would change may still be a third. Picking the used ones and "

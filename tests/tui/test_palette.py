@@ -1,16 +1,26 @@
 """The command palette finds by name, by description, and interventions; each once."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
 
-from coconut_tui.actions.palette import PaletteProvider
+from coconut_core.interventions.text import FORMS
+from coconut_core.records.trace import Trace
+from coconut_tui.actions.palette import SYNONYMS, PaletteProvider
+from coconut_tui.actions.table import ACTIONS
 from coconut_tui.app import Explorer
+from coconut_tui.run.state import FormFacts
 from coconut_tui.screens.command import CommandScreen
 from tests.tui.conftest import WIDE, explorer, press, settled, until
+
+FACTS = tuple(
+    FormFacts(form.name, form.usage, form.arguments, form.takes_places, form.description, form.example)
+    for form in FORMS
+)
 
 
 async def found(app: Explorer, query: str) -> list[str]:
@@ -31,11 +41,28 @@ async def found(app: Explorer, query: str) -> list[str]:
         ("theme", "Theme"),
         ("attention", "attention (5)"),
         ("attention", ":knockout WHAT@THOUGHTS"),
+        ("ablation", "zero (z)"),
+        ("ablation", ":mean@THOUGHTS"),
+        ("side by side", "compare (C)"),
+        ("activation patching", ":patch LAYER DONOR@THOUGHTS"),
+        ("activation patching", ":replace VECTOR@THOUGHTS"),
+        ("logit lens", "lens (4)"),
+        ("steering", ":steer TOKEN FACTOR@THOUGHTS"),
+        ("steering", ":add VECTOR FACTOR@THOUGHTS"),
+        ("pca", "trajectory (8)"),
+        ("exit", "quit (q)"),
     ],
 )
-async def test_it_finds_by_what_a_command_does(checkpoint: Path, query: str, wanted: str) -> None:
-    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
-        assert wanted in await found(await settled(pilot), query)
+async def test_it_finds_by_what_a_command_does(trace: Trace, query: str, wanted: str) -> None:
+    async with Explorer(trace=trace).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        assert app.facts is not None
+        app.facts = replace(app.facts, forms=FACTS)
+        assert wanted in await found(app, query)
+
+
+def test_synonyms_are_of_what_there_is() -> None:
+    assert {*SYNONYMS} <= {action.name for action in ACTIONS} | {form.name for form in FORMS}
 
 
 async def test_titles_come_first_and_each_command_once(checkpoint: Path) -> None:
