@@ -49,7 +49,7 @@ def along(
         eighths = [round(8 * height * share / whole) for share in shares]
         for level in range(height - 1, -1, -1):
             name = f"{label:>{_LABEL - 1}} " if level == 0 else " " * _LABEL
-            line = Text(name, "bold" if row == chosen else "dim")
+            line = Text().append(name, "bold" if row == chosen else "dim")
             blocks = (_BLOCKS[max(0, min(8, count - 8 * level))] * cells for count in eighths)
             text.append(line.append("".join(blocks), BAR_STYLE))
     behind = attention.words * columns // size * cells

@@ -52,13 +52,13 @@ def draw(sight: Sight) -> Text:
 
 
 def facts(sight: Sight) -> str:
-    """What the frame says: what is between two steps."""
+    """What the frame says: how much went behind the prompt, in the mean over all heads."""
     request = ask(sight)
     attention = None if request is None else sight.answer(request)
     if not isinstance(attention, Attention):
         return ""
     behind = sum(attention.row(None, None)[attention.words :])
-    return f"{share_text(behind)} behind the prompt, mean of all heads"
+    return f"{share_text(behind)} behind the prompt"
 
 
 def _order(attention: Attention, shares: list[float]) -> list[int]:
@@ -92,7 +92,7 @@ def _parts(sight: Sight, attention: Attention, order: list[int], lines: int) -> 
     many = strip_lines(attention, wide if beside else sight.width, max(4, 2 * lines // 3))
     shares = attention.row(layer, head)
     telling = min(max(3, sum(share >= _TELLING for share in shares)) + 2, lines // 2)
-    needed = max(many, telling) if beside else many + 1 + telling
+    needed = max(many, telling) if beside else many + telling
     rows = compared(attention, layer)
     height = min(HEIGHT, (lines - needed - 1 - FRAME) // len(rows))
     below: list[Text] = []
@@ -103,7 +103,7 @@ def _parts(sight: Sight, attention: Attention, order: list[int], lines: int) -> 
     parts = (
         _beside(sight, attention, order, wide, left)
         if beside
-        else _above(sight, attention, order, many, left - many - 1)
+        else _above(sight, attention, order, many, left - many)
     )
     return [*parts, *below][:lines]
 
@@ -121,7 +121,7 @@ def _beside(sight: Sight, attention: Attention, order: list[int], wide: int, lin
 
 def _above(sight: Sight, attention: Attention, order: list[int], many: int, lines: int) -> list[Text]:
     top = strip(attention, sight.dials, (sight.width, many))
-    return [*top, Text(), *_list(sight, attention, order, (sight.width, max(3, lines)))]
+    return [*top, *_list(sight, attention, order, (sight.width, max(3, lines)))]
 
 
 def _list(sight: Sight, attention: Attention, order: list[int], room: tuple[int, int]) -> list[Text]:
@@ -143,8 +143,8 @@ def _list(sight: Sight, attention: Attention, order: list[int], room: tuple[int,
     lines = [heading]
     listed = order if len(order) < most else order[: most - 2]
     for place, entry in enumerate(listed):
-        rank = RANKS[place] if place < len(RANKS) else " "
-        line = Text(f"{rank} ", "bold" if place < len(RANKS) else "dim")
+        rank = RANKS[place] if place < len(RANKS) and shares[entry] >= LEAST_SHARE else " "
+        line = Text().append(f"{rank} ", "bold")
         line.append_text(_name(attention, entry, name)).append("◂" if entry == chosen else " ")
         line.append(bar(shares[entry] / whole, bars), BAR_STYLE).append(f" {share_text(shares[entry])} ")
         for _, row in others:

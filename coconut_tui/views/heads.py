@@ -60,7 +60,6 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
     values, (width, lines) = measured(attention, dials), room
     top = max(values) or 1.0
     scale = meaning(attention, dials, dials.strip, width - 18)
-    text = [Text(shortened(f"{scale} · full {share_text(top)}", width), "dim")]
     layer, head = (min(number or 0, most) for number, most in zip(*_chosen(attention, dials), strict=True))
     lying = _plan(attention, width, lines)[0]
     rows, columns = (
@@ -70,9 +69,12 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
     )
     shown_columns = columns.around(max(1, width - _LABEL))
     cell = max(1, min(WIDEST, (width - _LABEL) // len(shown_columns)))
+    scale += ", in %" if 1 < cell < _READABLE else ""
+    text = [Text(shortened(f"{scale} · full {share_text(top)}", width), "dim")]
     text.append(_heading(columns, shown_columns, cell))
     for row in rows.around(max(1, lines - _ABOVE)):
-        line = Text(f"{rows.label(row, _LABEL - 1):>{_LABEL - 1}} ", "bold" if row == rows.chosen else "dim")
+        label = f"{rows.label(row, _LABEL - 1):>{_LABEL - 1}} "
+        line = Text().append(label, "bold" if row == rows.chosen else "dim")
         for column in shown_columns:
             at = (column, row) if lying else (row, column)
             value = values[attention.place(*at)]
@@ -104,21 +106,22 @@ def _plan(attention: Attention, width: int, most: int) -> tuple[bool, int]:
         cell, lines = min(_READABLE, (width - _LABEL) // (columns + 1)), rows + 1 + _ABOVE
         if cell > 0 and lines <= most:
             fitting.append((-cell, lines, lying))
-    _, lines, lying = min(fitting, default=(0, most, False))
+    _, lines, lying = min(fitting, default=(0, max(_ABOVE + 1, 3 * most // 4), False))
     return lying, lines
 
 
 def _heading(columns: "_Axis", shown: range, cell: int) -> Text:
     """The numbers over the columns; every fifth where a column is too narrow for its own."""
     narrow = cell <= len(str(shown[-1]))
-    heading = Text(f"{columns.letter:>{_LABEL - 1}} " if narrow else " " * _LABEL, "dim")
+    heading = Text().append(f"{columns.letter:>{_LABEL - 1}} " if narrow else " " * _LABEL, "dim")
     for number in shown:
         if not narrow:
             label = columns.label(number, cell - 1).rjust(cell)
             heading.append(label, "bold" if number == columns.chosen else "dim")
         elif number % 5 == 0:
             label = columns.label(number, 2 if number else 1)[-2:].rjust(cell)
-            heading.right_crop(len(label) - cell)
+            if len(label) > cell:
+                heading.right_crop(len(label) - cell)
             heading.append(label, "dim")
         else:
             heading.append(" " * cell)
@@ -150,10 +153,8 @@ class _Axis:
 def _cell(value: float, width: int, here: bool) -> str:
     if width >= 4:
         return f"{'▸' if here else ''}{share_text(value)}".rjust(width)
-    if width == 3:
-        return share_text(value)
-    if width == 2:
-        return f"{min(99, round(100 * value)):>2}"
+    if width > 1:
+        return f"{min(99, round(100 * value)):>{width}}"
     return _BLOCKS[min(8, round(8 * value))]
 
 

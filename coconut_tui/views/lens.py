@@ -13,7 +13,7 @@ from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
 from coconut_tui.widgets.tokens import fitted, share_text, shortened, token_bar, token_share
 
 _LABEL = 3  # cells of a layer's number
-_NAME, _WIDEST = 7, 24  # least and most cells of a token
+_LEAST, _NAME, _WIDEST = 6, 7, 24  # cells of a token: least with many layers, least, most
 _SHARE = 5  # cells of a probability beside a token, and of the gap
 _BESIDE = 56  # from so many cells on the probability stands beside the token, else below it
 _HEAD = 3  # lines above the cells
@@ -60,8 +60,12 @@ def draw(sight: Sight) -> Text:
     grid, selected = sight.answer(request), cell(sight)
     if not isinstance(grid, LensGrid) or selected is None:
         return in_place_of(sight, grid)
-    below = _told(sight, grid, *selected)
+    least = max(3, sight.height // 4)
+    below = _told(sight, grid, selected, least)
     plan = _plan(sight, grid, selected[0], selected[1], sight.height - _HEAD - len(below) - 1)
+    spare = sight.height - _HEAD - plan.lines - 1 - len(below)
+    if spare > 0:  # more of the cell in question then
+        below = _told(sight, grid, selected, least + spare)
     kind = "tuned lens" if grid.calibration else "plain lens"
     notes = [kind]
     if plan.columns_left:
@@ -76,9 +80,10 @@ def draw(sight: Sight) -> Text:
 
 
 def _told(
-    sight: Sight, grid: LensGrid, column: LensColumn, layer: int, top: tuple[TokenRecord, ...]
+    sight: Sight, grid: LensGrid, selected: tuple[LensColumn, int, tuple[TokenRecord, ...]], most: int
 ) -> list[Text]:
-    """The cell under the cursor in full: as many lines whichever it is."""
+    """The cell under the cursor in full, with so many lines of tokens at most: as many whichever it is."""
+    column, layer, top = selected
     step = sight.run.steps[column.step] if sight.run is not None and column.step >= 0 else None
     if step is None:
         place = f"the prompt's {column.reads}"
@@ -98,8 +103,8 @@ def _told(
         plain, tuned = grid.calibration[at - 1]
         held_out = f"held out: {tuned:.2f} nats from the last layer (plain {plain:.2f})"
         lines.append(Text(held_out if at == layer else "", "dim"))
-    count = min(sight.token_count, len(top), max(3, sight.height // 4))
-    across = max(1, min(sight.width // (_BARS // 2), count))
+    across = max(1, sight.width // (_BARS // 2))
+    count = min(sight.token_count, len(top), most * across)
     rows = -(-count // across)
     width = min(_BARS, sight.width // across)
     for row in range(rows):
@@ -129,6 +134,11 @@ class _Plan:
     tokens: int  # of a cell
 
     @property
+    def lines(self) -> int:
+        """Lines of the cells."""
+        return len(self.layers) * self.tokens * (1 if self.beside else 2)
+
+    @property
     def width(self) -> int:
         """Cells of a column with the gap behind it."""
         return self.name + (_SHARE if self.beside else 1)
@@ -136,8 +146,9 @@ class _Plan:
 
 def _plan(sight: Sight, grid: LensGrid, selected: LensColumn, layer: int, lines: int) -> _Plan:
     room, count = sight.width - _LABEL, len(selected.layers)
-    beside = sight.width >= _BESIDE
-    least = _NAME + (_SHARE if beside else 1)
+    tall = 2 * count > lines  # too many layers for two lines each
+    beside = sight.width >= _BESIDE or (tall and room >= 3 * (_LEAST + _SHARE))
+    least = (_LEAST if tall else _NAME) + (_SHARE if beside else 1)
     columns = _around(grid.columns, selected, max(1, room // least))
     name = min(_WIDEST, room // len(columns) - (_SHARE if beside else 1))
     of_token = 1 if beside else 2
@@ -178,7 +189,7 @@ def _grid(plan: _Plan, selected: LensColumn, layer: int) -> Text:
     for number in plan.layers:
         for line in range(plan.tokens * (1 if plan.beside else 2)):
             label = f"{number:>{_LABEL - 1}} " if line == 0 else " " * _LABEL
-            row = Text(label, "bold" if number == layer else "dim")
+            row = Text().append(label, "bold" if number == layer else "dim")
             for column in plan.columns:
                 row.append_text(_cell(plan, column, number, line, column == selected and number == layer))
             lines.append(row)
@@ -195,12 +206,12 @@ def _cell(plan: _Plan, column: LensColumn, number: int, line: int, under: bool) 
     if plan.beside:
         words = token_share(item, plan.name)
     else:
-        words = fitted(item.name, plan.name) if part == 0 else f"{share_text(item.probability):<{plan.name}}"
+        share = share_text(item.probability) + ("◂" if under and token == 0 else "")
+        words = fitted(item.name, plan.name) if part == 0 else f"{share:<{plan.name}}"
     text = Text(words, shade(item.probability) or ("dim" if item.probability < LEAST_SHARE else ""))
     text.stylize("bold" if under else "")
     text.stylize(Style(meta={"@click": f"app.look_at({column.step}, {number})"}))
-    marked = under and token == 0 and (plan.beside or part == 1)
-    return text.append("◂" if marked else " ")
+    return text.append("◂" if under and token == 0 and plan.beside else " ")
 
 
 def _around(columns: tuple[LensColumn, ...], selected: LensColumn, count: int) -> tuple[LensColumn, ...]:

@@ -38,7 +38,7 @@ def painting(attention: Attention, dials: Dials) -> Painting | None:
         styles,
         ranks,
         _behind(attention, shares),
-        f"{_short(plain_name(attention.gives))} · {_head(layer, head)} · ▓ {share_text(max(shares))}",
+        f"{_short(plain_name(attention.gives))} · {_head(layer, head)} ▓ {share_text(max(shares))}",
     )
 
 
@@ -47,7 +47,7 @@ def _short(name: str) -> str:
 
 
 def _behind(attention: Attention, shares: list[float]) -> Text:
-    """The shares of what is no word of the question: template and markers in front, thoughts behind."""
+    """What went to what is no word of the question: template and markers in front, thoughts behind."""
     outside = [entry for entry in range(attention.words) if attention.spans[entry] is None]
     marks = [entry for entry in outside if attention.entries[entry].startswith("<bot")]
     template = [entry for entry in outside if entry not in marks]
@@ -58,6 +58,8 @@ def _behind(attention: Attention, shares: list[float]) -> Text:
     ]
     text = Text()
     for name, share in parts:
+        if share < LEAST_SHARE:
+            continue
         plain = "⏎" if name == "\n" else plain_name(name)
         text.append(f"{plain} {share_text(share)}", ground(share, shares)).append("  ")
     return text
@@ -74,5 +76,5 @@ def ground(share: float, shares: Sequence[float]) -> str:
 def _head(layer: int | None, head: int | None) -> str:
     """Whose attention it is, as the strip names it."""
     if layer is None and head is None:
-        return "all heads"
+        return "mean"
     return f"{'all layers' if layer is None else f'L{layer}'} {'all heads' if head is None else f'h{head}'}"

@@ -230,7 +230,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
             session.step()
         inside = look_inside(session, attention=True)
         await press(pilot, "5", "greater_than_sign", "right_curly_bracket")
-        assert "thought 3 · L1 h1 · ▓ " in str(app.query_one(PromptPane).border_subtitle)
+        assert "thought 3 · L1 h1 ▓ " in str(app.query_one(PromptPane).border_subtitle)
         shares = inside.attention_to_words(2)[0, 0].tolist()
         sight = app.sight
         request = attention.ask(sight)
