@@ -42,7 +42,7 @@ def test_they_are_counted_by_steps() -> None:
     assert sum(tally.count for tally in tallies.values()) == 8
     assert sum(tally.right for tally in tallies.values()) == 2
     lines = tallies_text({3: Tally(4, 4, 3), 5: Tally(2)}, 100).plain.splitlines()
-    assert lines[0].startswith("right  3: ████████████    3/4  5:")
+    assert lines[0].startswith("right  3: ████████████     3/4  5:")
     assert lines[1] == "used   not known yet"
     assert "ctrl+a" in tallies_text({3: Tally(4)}, 100).plain
 
