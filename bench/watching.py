@@ -14,10 +14,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from coconut_tui.app import Explorer
+from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
 VIEWS = {"1": "top", "2": "graph"}  # what a key brings to the front
-PANES = {"l": "inspect", "h": "thoughts"}  # what it gives the focus
+PANES = ("l", "h")  # give another pane the focus
 
 
 class Moment(NamedTuple):
@@ -38,7 +39,7 @@ class Watched:
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
         self._thoughts = explorer.query_one(ThoughtsPane)
-        self._views = {name: explorer.query_one(f"#view-{name}") for name in VIEWS.values()}
+        self._widgets = [*explorer.query(".pane"), *explorer.query(TextView)]
         self._key, self._acted, self._drawn = "", False, True
         self._shown: asyncio.Future[Moment | None] = asyncio.get_running_loop().create_future()
         self._display, self._act = explorer._display, explorer.action_act
@@ -46,18 +47,16 @@ class Watched:
     def __enter__(self) -> "Watched":
         self._explorer._display = self._painted  # type: ignore[method-assign]
         self._explorer.action_act = self._acting  # type: ignore[method-assign]
-        self._thoughts.render_line = self._line_noted()  # type: ignore[method-assign,assignment]
-        for name, view in self._views.items():
-            view.render_lines = self._view_noted(name, view)  # type: ignore[method-assign,assignment]
+        for widget in self._widgets:
+            widget.render_lines = self._noted(widget)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         del self._explorer._display, self._explorer.action_act
-        del self._thoughts.render_line
-        for view in self._views.values():
-            del view.render_lines
+        for widget in self._widgets:
+            del widget.render_lines
 
     def expect(self, key: str) -> None:
         """A key is about to be pressed."""
@@ -77,27 +76,22 @@ class Watched:
         before = self._state()
         self._act(name)
         self._acted = True
-        if self._key not in PANES and self._state() == before and not self._shown.done():
+        if self._state() == before and not self._shown.done():
             self._shown.set_result(None)
 
-    def _line_noted(self) -> Callable[[int], Strip]:
-        draw = self._thoughts.render_line
+    @property
+    def _changed(self) -> Widget:
+        """The pane that is drawn anew when the key has done its work: the one that has the focus, that of the
+        view which is shown, or the thoughts."""
+        if self._key in PANES:
+            return self._explorer.pane(self._explorer.focused_pane)
+        return self._explorer.pane(VIEWS.get(self._key, "thoughts"))
 
-        def render_line(y: int) -> Strip:
-            if self._key in PANES:  # a pane's frame and cursor tell whether it has the focus
-                self._drawn |= self._acted and self._explorer.focused_pane == PANES[self._key]
-            elif self._key not in VIEWS:
-                self._drawn |= self._acted and self._thoughts._cursor == y + self._thoughts.scroll_offset.y
-            return draw(y)
+    def _noted(self, widget: Widget) -> Callable[[Region], list[Strip]]:
+        draw = widget.render_lines
 
-        return render_line
-
-    def _view_noted(self, name: str, view: Widget) -> Callable[[Region], list[Strip]]:
-        draw = view.render_lines
-
-        def render_lines(crop: Region) -> list[Strip]:  # lines drawn before are not drawn again
-            mine = self._acted and VIEWS.get(self._key) == name
-            self._drawn |= mine and self._explorer.shown_view == name
+        def render_lines(crop: Region) -> list[Strip]:
+            self._drawn |= self._acted and self._changed in widget.ancestors_with_self
             return draw(crop)
 
         return render_lines

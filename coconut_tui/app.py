@@ -17,7 +17,7 @@ from coconut_tui.actions.asking import open_first
 from coconut_tui.actions.helping import type_line
 from coconut_tui.actions.moving import search_on
 from coconut_tui.actions.palette import PaletteProvider, palette_commands
-from coconut_tui.actions.table import ACTIONS, all_actions, keys_anywhere, keys_in_force
+from coconut_tui.actions.table import ACTIONS, all_actions, keys_anywhere, keys_in_force, keys_moved
 from coconut_tui.config import Config
 from coconut_tui.engine import (
     Activity,
@@ -99,7 +99,7 @@ class Explorer(ExplorerBase):
         self.theme = config.theme
         self.take_palette(config.palette)
         keys = keys_in_force(config.keys)
-        self.set_keymap(keys | {f"{name}-anywhere": each for name, each in keys_anywhere(config.keys).items()})
+        self.set_keymap(keys_moved(config.keys))
         self.actions = tuple(replace(action, keys=keys.get(action.name, "")) for action in all_actions())
         self.saved, self.begins_with_choice = None, begins_with_choice
         self.breakpoints: tuple[Breakpoint, ...] = ()

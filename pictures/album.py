@@ -1,5 +1,6 @@
 """The pictures that are taken, as files and on one sheet, and how much of each holds anything."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ class Album:
         picture = Picture(screen, size, theme, share(cells), finished)
         about = PngInfo()
         about.add_text(_ABOUT, picture.about)
-        reduced(draw(cells)).save(self._path(picture), optimize=True, pnginfo=about)
+        _save(reduced(draw(cells)), self._path(picture), about)
         return picture
 
     def pictures(self) -> list[Picture]:
@@ -102,7 +103,7 @@ class Album:
             x, y = left[each.column], top[each.screen]
             pen.text((x, y), each.caption, _INK, font)
             sheet.paste(images[each], (x, y + _CAPTION))
-        reduced(sheet, _SHEET_COLOURS).save(path, optimize=True)
+        _save(reduced(sheet, _SHEET_COLOURS), path)
         return shown
 
     def _path(self, picture: Picture) -> Path:
@@ -113,6 +114,13 @@ class Album:
         with Image.open(self._path(picture)) as image:
             width, height = (round(side * scale) for side in image.size)
             return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _save(image: Image.Image, path: Path, about: PngInfo | None = None) -> None:
+    """Whole or not at all: others may be making a sheet of the same folder."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    image.save(aside, "PNG", optimize=True, pnginfo=about)
+    aside.replace(path)
 
 
 def _order(column: tuple[Size, str]) -> tuple[Size, bool, bool, str]:

@@ -58,6 +58,17 @@ def keys_anywhere(keys: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def keys_moved(keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys by the names of bindings, where they are others than the table's. Textual goes through them at
+    every key that is pressed."""
+    now, own = _by_binding(keys), _by_binding({})
+    return {name: text for name, text in now.items() if text != own[name]}
+
+
+def _by_binding(keys: Mapping[str, str]) -> dict[str, str]:
+    return keys_in_force(keys) | {f"{name}-anywhere": text for name, text in keys_anywhere(keys).items()}
+
+
 def check_keys(keys: Mapping[str, str]) -> None:
     """Keys by the names of actions, comma separated, in place of their own. Raises ValueError for a name that
     there is not, and for a key that is set for two actions."""

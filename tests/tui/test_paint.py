@@ -15,6 +15,7 @@ from textual.widgets import Footer
 
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
+from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice
 from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
 from coconut_tui.run.lookups import MATRIX, ROWS
@@ -207,3 +208,11 @@ async def test_a_run_goes_on_after_a_moment_whatever_became_of_the_paint(checkpo
         explorer.engine.think_all()
         await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 3)
         await pilot.press("escape")
+
+
+def test_only_keys_that_were_moved_are_looked_up_at_every_key(trace: Trace) -> None:
+    """Textual goes through all of them ten times a key, each beside every binding."""
+    assert Explorer(trace=trace)._keymap == {}
+    moved = Explorer(trace=trace, config=Config(keys={"question": "q"}))._keymap
+    assert moved["question"] == "q"
+    assert len(moved) == 2, "the other is the action that had the key"
