@@ -45,6 +45,7 @@ from coconut_tui.widgets.prompt import PromptPane, question_line
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import QuestionView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
+from coconut_tui.widgets.theme_colours import ground_of, legible
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.view_tabs import ViewTabs
 
@@ -361,10 +362,11 @@ class PanedApp(App[None]):
     @property
     def colours(self) -> RichTheme:
         """What the names of styles mean on the ground that the theme has."""
-        ground = self.current_theme.to_color_system().generate()["background"]
-        return palette_theme(
-            self._palette, self.current_theme.dark, ground[:7] if ground.startswith("#") else ""
-        )
+        return palette_theme(self._palette, ground_of(self.current_theme))
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's, so that all can be read."""
+        return legible(super().get_css_variables(), ansi=self.current_theme.ansi)
 
     def _take_theme(self, theme: Theme) -> None:
         """Use the colours that go with a theme's ground."""

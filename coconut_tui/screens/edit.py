@@ -137,7 +137,7 @@ class EditScreen(ModalScreen[str | None]):
         draft = self._draft
         about = Text("no such form: choose one below", "dim")
         if draft is not None:
-            about = Text(draft.form.usage, "bold").append(f"  {draft.form.description}", "not bold dim")
+            about = Text(draft.form.usage, "bold").append(f"  {draft.form.description}", "dim")
             menu = self.query_one(OptionList)
             with menu.prevent(OptionList.OptionHighlighted):  # it follows the text here, not the other way
                 menu.highlighted = self._workshop.facts.forms.index(draft.form)

@@ -59,7 +59,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog full what-if") as dialog:
             dialog.border_title = plain_title(f"What if: {self._title}")
             dialog.border_subtitle = "enter makes a branch of it, escape closes"
-            yield DataTable(cursor_type="row", header_height=2)
+            yield DataTable(cursor_type="row", header_height=2, cursor_foreground_priority="renderable")
             yield Static(id="what-if-state")
             yield Static(id="what-if-curve")
         yield Footer()

@@ -28,6 +28,15 @@ def escaped(text: Text) -> Text:
     return result
 
 
+def with_named_style(text: Text) -> Text:
+    """A text whose own style is a span: Textual looks the names of styles up in spans only."""
+    if not text.style:
+        return text
+    spanned = text.blank_copy()
+    spanned.style = ""
+    return spanned.append_text(text)
+
+
 def plain_title(text: str) -> str:
     """A text as a border's title: in it too nothing is markup."""
     return escape(visible(text))
@@ -64,7 +73,7 @@ class TextView(Static):
 
     def show(self, text: Text) -> None:
         """Show a text."""
-        text = escaped(text)
+        text = with_named_style(escaped(text))
         if text == self._text and text.style == self._text.style:
             return
         before, self._text = self._text, text

@@ -68,7 +68,7 @@ class TokenMarks:
 
 def pin_style(number: int) -> str:
     """The name of a pin's style; number: of the pin, from 1."""
-    return f"coconut.pin.{(number - 1) % len(PINS) + 1}"
+    return f"coconut.pin.{(number - 1) % PINS + 1}"
 
 
 def token_marks(graph: Graph | None, dials: Dials, *, spaces_shown: bool = False) -> TokenMarks:

@@ -31,7 +31,7 @@ def test_a_pin_keeps_its_colour_while_others_come_and_go() -> None:
 def test_no_two_pins_look_the_same() -> None:
     looks = {(pin_style(number), PIN_SIGNS[number - 1]) for number in range(1, MOST_PINS + 1)}
     assert len(looks) == len({sign for _, sign in looks}) == MOST_PINS
-    assert len({style for style, _ in looks}) == len(PINS)
+    assert len({style for style, _ in looks}) == PINS
 
 
 def test_candidates_and_pins_stand_out_in_a_sight(trace: Trace) -> None:
