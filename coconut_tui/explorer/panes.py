@@ -304,7 +304,7 @@ class PanedApp(App[None]):
         gets the focus where another view had it."""
         had_focus = self.focused_pane not in ("prompt", "branches", "thoughts")
         self._note_view(name)
-        self.bring_to_front("inspect")
+        self.bring_to_front("inspect" if self.one_at_a_time else self.front)
         if had_focus or name in self.beside:
             self.screen.set_focus(_body_of(self.pane(name)))
 

@@ -12,8 +12,8 @@ _HUGE = (200, 50)
 _STRIP, _STRIP_FROM = 5, 14  # lines of the thoughts above a view, and of both together
 _LEAST_HEIGHT = 5  # lines of a pane, where there are so many
 _SPARE = 12  # lines that are worth a view more
-_WEIGHTS = {"prompt": 24, "branches": 24, "thoughts": 40}  # of a column that has one of them
-_WEIGHT = 36
+_WEIGHTS = {"thoughts": 40, "prompt": 24, "branches": 24}  # of a column that has one of them, the first counts
+_WEIGHT = 36  # of another one
 
 
 class Slot(NamedTuple):
@@ -126,7 +126,10 @@ def places(columns: Columns, width: int, height: int, needs: Needs) -> dict[str,
     """Where each pane stands in so many cells."""
     found: dict[str, Place] = {}
     x = 0
-    weights = [max(_WEIGHTS.get(slot.name, _WEIGHT) for slot in column) for column in columns]
+    weights = [
+        next((weight for name, weight in _WEIGHTS.items() if name in names((column,))), _WEIGHT)
+        for column in columns
+    ]
     for column, cells in zip(columns, _parted(width, weights, 0), strict=True):
         y = 0
         for slot, lines in zip(column, _heights(column, cells, height, needs), strict=True):
