@@ -18,7 +18,7 @@ IMAGES = Path(__file__).parent / "images"
 WALK = (
     (("s",), "1-open"),
     (("s", "s", "c"), "2-step"),
-    (("2", "g", "full_stop"), "3-frontier"),
+    (("g", "2", "full_stop"), "3-frontier"),
     (("full_stop", "z"), "4-zero"),
     (("C",), "5-compare"),
 )

@@ -19,6 +19,7 @@ class TourBar(Static):
         super().__init__(id=id)
         self.stop: int | None = None  # number of the step, from 0; len(STOPS) at the end, None without a tour
         self._timer: Timer | None = None
+        self._needs = ""  # what the step that is shown says to do first
 
     def on_mount(self) -> None:
         """Out of the way until the tour begins."""
@@ -38,8 +39,13 @@ class TourBar(Static):
 
     def _look(self) -> None:
         app = cast(ExplorerBase, self.app)
-        if self.stop is not None and self.stop < len(STOPS) and STOPS[self.stop].done(app):
+        if self.stop is None or self.stop == len(STOPS):
+            return
+        step = STOPS[self.stop]
+        if step.done(app) or (app.view is not None and not step.meant(app)):
             self._go_to(self.stop + 1)
+        elif step.needs(app) != self._needs:
+            self._go_to(self.stop)
 
     def _go_to(self, number: int) -> None:
         self.stop, self.display = number, True
@@ -49,5 +55,6 @@ class TourBar(Static):
             self.update(Text(f" {FAREWELL.format_map(keys)}"))
             return
         step = STOPS[number]
+        self._needs = step.needs(app)
         text = Text(f" {number + 1}/{len(STOPS)} {step.title} ", "bold reverse")
-        self.update(Text().append_text(text).append("  " + step.instruction(keys)))
+        self.update(Text().append_text(text).append("  " + step.instruction(keys, self._needs)))

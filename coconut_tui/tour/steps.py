@@ -11,15 +11,21 @@ OFFERED = "tour-offered"  # a file beside the saved sessions: the tour begins by
 
 @dataclass(frozen=True)
 class Stop:
-    """One step of the tour. In the text {zero} is the key of the action zero; `done` says when to go on."""
+    """One step of the tour. In the texts {zero} is the key of the action zero.
+
+    done says when to go on. needs says what has to be done first, empty where nothing has; a step that a run
+    cannot have at all, as that of a graph where there is none, is not meant and left out.
+    """
 
     title: str
     text: str
     done: Callable[[ExplorerBase], bool]
+    needs: Callable[[ExplorerBase], str] = lambda app: ""
+    meant: Callable[[ExplorerBase], bool] = lambda app: True
 
-    def instruction(self, keys: Mapping[str, str]) -> str:
-        """The text with the keys as they are set."""
-        return self.text.format_map(keys)
+    def instruction(self, keys: Mapping[str, str], needs: str = "") -> str:
+        """The text, or what is needed first, with the keys as they are set."""
+        return (needs or self.text).format_map(keys)
 
 
 def _has_thought(app: ExplorerBase) -> bool:
@@ -40,6 +46,31 @@ def _zeroed(app: ExplorerBase) -> bool:
     return any("zero" in branch.done and branch.said is not None for branch in branches)
 
 
+def _is_changeable(app: ExplorerBase) -> bool:
+    return app.replay is None
+
+
+def _has_search(app: ExplorerBase) -> bool:
+    return app.view is not None and (app.view.graph is not None or bool(app.view.sums))
+
+
+def _question_first(app: ExplorerBase) -> str:
+    if app.view is None:
+        return "First a question: {question} writes one, {problems} picks one."
+    if app.view.without_thoughts and app.replay is None:
+        return "This run takes no thoughts, as its model was not trained to: {more-thoughts} plans one."
+    return ""
+
+
+def _thought_first(app: ExplorerBase) -> str:
+    return _question_first(app) or ("" if _has_thought(app) else "First take some thoughts: {step} takes one.")
+
+
+def _branch_first(app: ExplorerBase) -> str:
+    several = app.view is not None and len(app.view.tree.branches) > 1
+    return "" if several else "First a second branch: select a thought and press {zero}."
+
+
 STOPS = (
     Stop(
         "open",
@@ -47,19 +78,24 @@ STOPS = (
         "words between. Left is the question, in the middle there will be its thoughts. Press {step} for the "
         "first.",
         _has_thought,
+        _question_first,
     ),
     Stop(
         "step",
-        "Each row is one thought, read through the LM head: what it would say, were it to speak. Press {step} "
-        "for more, {back} to go back, and {continue} to run to the answer.",
+        "Each thought is read through the LM head: what it would say, were it to speak; shades and bars are "
+        "probabilities ({matrix} shows rows or columns). Press {step} for more, {back} to go back, and "
+        "{continue} to run to the answer.",
         _finished,
+        _question_first,
     ),
     Stop(
         "see the frontier",
-        "Press {graph} for the problem's graph, then {earlier} and {later} to go through the thoughts, back "
-        "to the first. The mark ▸ is where a breadth-first search would be: here the thought's mass goes with "
-        "it.",
+        "Press {graph} for the problem's graph, then {play} to see its thoughts on it one after the other; "
+        "{earlier} and {later} go through them by hand. The mark ▸ is where a breadth-first search would be: "
+        "here the thought's mass goes with it.",
         _looked_at_early_thought_on_graph,
+        _thought_first,
+        _has_search,
     ),
     Stop(
         "change a thought",
@@ -67,18 +103,23 @@ STOPS = (
         "press {zero}: zeros take its place in a branch of its own, and the model thinks and speaks on from "
         "there.",
         _zeroed,
+        _thought_first,
+        _is_changeable,
     ),
     Stop(
         "see what follows",
         "Look at the answers in the pane of branches; {branch} and enter go to one. Press {compare} to lay "
         "the two runs side by side, and escape to come back.",
         lambda app: app.has_compared,
+        _branch_first,
+        _is_changeable,
     ),
     Stop(
         "take it with you",
         "Press {export} and type run.html: one page that replays the steps in any browser, for those who have "
         "no model. Open it there. {help} explains each view, {tour} ends the tour.",
         lambda app: app.last_export is not None,
+        _question_first,
     ),
 )
 FAREWELL = (

@@ -21,7 +21,7 @@ def test_the_tour_is_walked_in_a_real_terminal(terminal: Terminal, tmp_path: Pat
     terminal.press("s", "c")
     terminal.see("3/6 see the frontier")
     terminal.see("Polly is a jelpus.  ✓ right")
-    terminal.press("2", "g")
+    terminal.press("g", "2")
     terminal.see("4/6 change a thought")
     terminal.see("▸1 hop")
     terminal.press(*"..", "z")

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from coconut_core.records.trace import Trace
 from coconut_tui.actions.table import ACTIONS
+from coconut_tui.app import Explorer
+from coconut_tui.engine import ModelChoice
 from coconut_tui.tour.bar import TourBar
 from coconut_tui.tour.steps import FAREWELL, STOPS, first_time
+from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, explorer, press, settled, typed, until
 
 
@@ -64,3 +68,42 @@ def test_it_is_offered_once(tmp_path: Path) -> None:
 def test_it_is_not_offered_where_nothing_can_be_remembered(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert not first_time(tmp_path / "file" / "state")
+
+
+async def test_it_asks_for_nothing_that_cannot_be_done_yet(checkpoint: Path, trace: Trace) -> None:
+    async with explorer(checkpoint, example=1).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        bar = app.query_one(TourBar)
+        await press(pilot, "H")
+        await press(pilot, "c")
+        await until(pilot, lambda app: bar.stop == 2)
+        await press(pilot, "r")
+        await until(pilot, lambda app: "First take some thoughts: s or space" in str(bar.render()))
+        await press(pilot, "c", "2")
+        await press(pilot, "A")
+        await until(pilot, lambda app: bar.stop == 3)
+        await press(pilot, "escape", "z")
+        await until(pilot, lambda app: bar.stop == 4 and "Press C" in str(bar.render()))
+        await press(pilot, "u")
+        await until(pilot, lambda app: "First a second branch" in str(bar.render()))
+    async with Explorer(trace=trace).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        bar = app.query_one(TourBar)
+        await press(pilot, "H", "c", "2", "A")
+        await until(pilot, lambda app: bar.stop == 5, 60)  # a saved run cannot be changed
+
+
+async def test_a_model_without_a_graph_has_no_step_for_it(tmp_path: Path) -> None:
+    folder = ordinary_folder(tmp_path, "qwen2", template=CHATML)
+    app = Explorer(ModelChoice(str(folder), "cpu"), question="Is 7 a prime?")
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        bar = app.query_one(TourBar)
+        await press(pilot, "H")
+        await until(pilot, lambda app: "takes no thoughts" in str(bar.render()))
+        await press(pilot, "right_square_bracket", "t")
+        await until(pilot, lambda app: bar.stop == 1)
+        await typed(pilot, "zero@1")
+        await press(pilot, "enter")
+        await press(pilot, "c")
+        await until(pilot, lambda app: bar.stop == 4)
