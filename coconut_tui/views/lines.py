@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, log, nan
+from string import ascii_lowercase
 
 from rich.text import Text
 
 from coconut_core.common.cells import padded
+from coconut_core.common.token_names import SPACE
 from coconut_core.records.trace import StepRecord
 from coconut_tui.run.lookups import LN_P, MOST_PINS, Ask, Courses
 from coconut_tui.views.guides import Guide
 from coconut_tui.views.view import Sight, View, in_place_of, step_name
 from coconut_tui.widgets.charts import Axes, Series, draw_chart, legend
 from coconut_tui.widgets.token_marks import PIN_SIGNS, pin_style
-from coconut_tui.widgets.tokens import BAR_STYLE
+from coconut_tui.widgets.tokens import BAR_STYLE, PATH_STYLE
 from coconut_tui.widgets.units import ln_text, p_text
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
@@ -44,7 +46,7 @@ def ask(sight: Sight) -> Ask | None:
 
 
 def draw(sight: Sight) -> Text:
-    "Lines in the tokens' own colours and signs, and below them bars for each of the other figures."
+    """Lines in the tokens' own colours and signs, and below them bars for each of the other figures."""
     steps = _steps(sight)
     if not steps:
         return Text("Take a step (s) to begin the lines.", "dim")
@@ -61,9 +63,12 @@ def draw(sight: Sight) -> Text:
     first = max(0, len(steps) - _MOST)
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
     here = None if selected is None else selected - first
+    series: list[Series] = []
     if complete:
         names = courses.names if isinstance(courses, Courses) else {}
         series = [_series(sight, pin, names.get(pin, pin), course, here) for pin, course in complete.items()]
+    series += _likeliest(sight, steps[first:], MOST_PINS - len(series), here)
+    if series:
         text.append_text(_chart(sight, series, steps[first:], first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
@@ -73,7 +78,7 @@ def draw(sight: Sight) -> Text:
     elif missing:
         text.append(f"\n{', '.join(missing)}: ").append_text(in_place_of(sight, courses))
     text.append("\n\n")
-    lines = _lines_of_bars(sight, text.plain.count("\n"), drawn=bool(complete))
+    lines = _lines_of_bars(sight, text.plain.count("\n"), drawn=bool(series))
     for name, values in (
         ("entropy", [step.entropy for step in steps]),
         ("norm", [step.norm for step in steps]),
@@ -93,6 +98,29 @@ def _series(sight: Sight, pin: str, name: str, course: Sequence[float], here: in
     value = "" if here is None or not 0 <= here < len(course) else (ln_text if logs else p_text)(course[here])
     values = [log(share) if share > 0 else None for share in course] if logs else course
     return Series(values, sign, style or BAR_STYLE, f"{name}{value and ' '}{value.strip()}")
+
+
+def _likeliest(sight: Sight, steps: Sequence[StepRecord], most: int, here: int | None) -> list[Series]:
+    """What thoughts say most besides what is pinned, in the order in which it comes up. A letter each."""
+    known, lines = {name.strip(SPACE) for name in pinned(sight)}, list[Series]()
+    firsts = dict.fromkeys(step.top[0].name for step in steps if step.kind == "thought" and step.top)
+    for name in firsts:
+        bare = name.strip(SPACE)
+        if bare not in known and len(lines) < most:
+            course = [_recorded(step, name) for step in steps]
+            lines.append(_series(sight, name, name, course, here))
+    return [
+        replace(line, sign=letter, style=PATH_STYLE)
+        for letter, line in zip(ascii_lowercase, lines, strict=False)
+    ]
+
+
+def _recorded(step: StepRecord, name: str) -> float:
+    """A token's probability as far as the record goes; what is not recorded is next to nothing."""
+    if not step.readable:
+        return nan
+    share = next((item.probability for item in step.top if item.name == name), None)
+    return step.watched.get(name.strip(SPACE), 0.0) if share is None else share
 
 
 def _chart(

@@ -28,12 +28,11 @@ def candidate_curve(
     name = matrix.rows[right].name
     about = f"✓ {name}: ln p/(1−p)"
     if wrong is not None:
-        about = f"✓ {name} ahead of ✗ {matrix.rows[wrong].name}: logit difference"
-        about = about if cells(about) <= width else "logit of ✓ less that of ✗"
+        pair = f"✓ {name} − ✗ {matrix.rows[wrong].name}"
+        about = f"{pair}, difference of the logits"
+        about = about if cells(about) <= width else f"{pair}, logits"
     heading = Text(shortened(about, width), "dim")
     known = [value for value in values if value == value]
-    if not known:
-        return heading
     signs = {
         place: ("✓", RIGHT_STYLE) if value > 0 else ("✗", WRONG_STYLE)
         for place, value in enumerate(values)
@@ -41,7 +40,7 @@ def candidate_curve(
     }
     line = Series(values[columns.start : columns.stop], "✓", BAR_STYLE, signs=signs)
     labels = {place: column.label for place, column in enumerate(matrix.columns)}
-    low, high = min(0.0, *known), max(0.0, *known)
+    low, high = min([0.0, *known]), max([0.0, *known])
     if high - low < 1:
         low, high = min(low, -0.5), max(high, 0.5)
     axes = Axes(labels, columns.start, columns.stop - 1, low, high, left, cursor, 0.0)

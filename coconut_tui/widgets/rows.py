@@ -33,6 +33,7 @@ class RowsView(ScrollView, can_focus=True):
     """Lines that keys and mouse move over."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
+    DEFAULT_CSS = "RowsView { overflow-x: hidden; }"
 
     class Highlighted(Message):
         """The cursor has been put on a row by a click."""
@@ -187,7 +188,8 @@ class RowsView(ScrollView, can_focus=True):
         """So many lines. Laying out the whole screen costs more than drawing, and is needed only where the
         scrollbar comes or goes."""
         before = self.virtual_size
-        if self.show_vertical_scrollbar and size.width == before.width and size.height >= before.height:
+        kept = self.show_vertical_scrollbar and size.height > self.scrollable_content_region.height
+        if kept and size.width == before.width and size.height >= before.height:
             self.set_reactive(RowsView.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = size.height
         else:

@@ -8,7 +8,7 @@ from textual import events
 from textual.geometry import Region
 
 from coconut_core.common.cells import cells
-from coconut_core.records.trace import UNREADABLE, StepRecord
+from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord
 from coconut_tui.run.branches import Said
 from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.run.lookups import AUTO, MATRIX, Dials
@@ -17,27 +17,31 @@ from coconut_tui.run.state import ModelFacts, RunView, marker_name
 from coconut_tui.widgets.candidates import LEAST_HEIGHT, MOST_HEIGHT, candidate_curve
 from coconut_tui.widgets.matrix import LEAST_SHARE, Grid, draw_matrix, grid_of
 from coconut_tui.widgets.rows import Row, RowsView
+from coconut_tui.widgets.token_marks import TokenMarks, token_marks
 from coconut_tui.widgets.tokens import (
+    BAR_STYLE,
     EDIT_BOLD,
     EDIT_STYLE,
     FLAT,
     RIGHT_BOLD,
     WRONG_BOLD,
+    bar,
+    fitted,
     flat,
-    share_text,
-    token_bar,
     verdict_mark,
 )
+from coconut_tui.widgets.units import P_CELLS, p_text
 
 NAME_WIDTH = 8  # least cells of a token's name
 _LONGEST = 16  # most cells of it
 _BAR = 12  # a bar that more tokens are not worth shortening
-_BESIDE = 7  # cells of one token besides its name and bar: a space, ' .46', and a gap
+_BESIDE = 9  # cells of one token besides its name and bar: its sign, spaces, ' .46', and a gap
 _CHUNK = NAME_WIDTH + _BESIDE
 _FEWEST, _MOST = 3, 6  # tokens of a thought: three with short bars, more where all of them is shown
 _FOLLOWING = 24  # rows for thoughts that are still to come
-_MATRIX = 40, 12  # columns and lines of the pane from which on the matrix comes by itself
+_MATRIX = 34, 12  # columns and lines of the pane from which on the matrix comes by itself
 _MOST_LINES = 8  # of a thought
+_PARTED = 3  # lines of a thought from which on the last one is left free
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class ThoughtsPane(RowsView):
         self._stops: frozenset[int] = frozenset()  # steps taken at which a breakpoint stops
         self._step_rows = _StepRows((), {}, 0)
         self._dials = Dials()
+        self._marks = TokenMarks()
         self._first_hops = 1
         self._matrix: Matrix | None = None
         self._made_of: tuple[object, ...] = ()  # what the matrix was made of
@@ -82,6 +87,8 @@ class ThoughtsPane(RowsView):
         """Draw a run, with the cursor on one of its steps, and * where a breakpoint stops it."""
         self._view, self._selected, self._breakpoints = view, selected, tuple(breakpoints)
         self._dials = Dials() if dials is None else dials
+        spaces_shown = facts is not None and facts.spaces_shown
+        self._marks = token_marks(None if view is None else view.graph, self._dials, spaces_shown=spaces_shown)
         self._first_hops = 1 if facts is None else facts.first_thought_hops
         self._stops = frozenset[int]()
         if view is not None and breakpoints:
@@ -128,6 +135,7 @@ class ThoughtsPane(RowsView):
             key in self._stops,
             self._step_rows.longest,
             self._lines,
+            self._marks,
         )
 
     def on_click(self, event: events.Click) -> None:
@@ -314,17 +322,39 @@ class ThoughtsPane(RowsView):
         if not step.readable:
             return row if line else row.append(f"⚠ {UNREADABLE}", EDIT_BOLD)
         if flat(step.top):
-            share = share_text(step.top[0].probability)
+            share = p_text(step.top[0].probability)
             return row if line else row.append(f"{FLAT} every token {share}", "dim")
         room = self.scrollable_content_region.width - row.cell_len - 2
         longest = min(_LONGEST, self._step_rows.longest)
         columns, name_width, bar_width = _layout(room, longest, self._lines)
-        for item in step.top[line : columns * self._lines : self._lines]:
-            if line and item.probability < LEAST_SHARE:
-                break
-            row.append_text(token_bar(item.name, item.probability, name_width, bar_width))
-            row.append("  ")
+        tokens = step.top[: columns * self._lines]
+        if self._lines == 1:
+            for item in tokens:
+                row.append_text(self._bar(item, name_width, bar_width, named=True)).append("  ")
+            return row
+        likely = [item for item in tokens if item.probability >= LEAST_SHARE] or list(tokens[:1])
+        bars = self._lines - 1 if self._lines >= _PARTED else self._lines  # the last line parts two thoughts
+        each = -(-len(likely) // columns)  # tokens below each other
+        if line >= bars:
+            return row
+        place = line * each // bars  # each token is as high as there is room for
+        for item in likely[place::each]:
+            named = line == -(-place * bars // each)
+            row.append_text(self._bar(item, name_width, bar_width, named=named)).append("  ")
         return row
+
+    def _bar(self, item: TokenRecord, name_width: int, bar_width: int, *, named: bool) -> Text:
+        """A token's bar, with its name and number on the first of its lines."""
+        style = self._marks.style(item.name) or ("dim" if item.probability < 0.05 else "")
+        name = (
+            f"{self._marks.sign(item.name)}{fitted(item.name, name_width)}" if named else " " * (name_width + 1)
+        )
+        number = p_text(item.probability) if named else " " * P_CELLS
+        return (
+            Text(f"{name} ", style)
+            .append(bar(item.probability, bar_width), BAR_STYLE)
+            .append(f" {number}", style)
+        )
 
 
 def _layout(room: int, longest: int, lines: int) -> tuple[int, int, int]:

@@ -176,7 +176,7 @@ def test_the_curve_is_the_difference_of_the_logits_with_a_sign_for_who_is_ahead(
     assert text is not None
     lines = text.plain.split("\n")
     assert len(lines) == 12
-    assert lines[0] == "✓ gorpus ahead of ✗ bompus: logit difference"
+    assert lines[0] == "✓ gorpus − ✗ bompus, difference of the logits"
     assert lines[-1].split() == ["1", "2", "3", "⟨eot⟩", "»"]
     points = [line for line in lines[1:] if "✓" in line or "✗" in line]
     assert sum(line.count("✓") for line in points) >= 3, "ahead at 3, ⟨eot⟩ and the word"
@@ -232,7 +232,7 @@ async def test_a_graph_problem_begins_with_the_matrix_and_a_key_switches(
         assert lines[0].startswith("p in %")
         assert any("✓ gorpus" in line for line in lines)
         assert any(line.startswith("» Alex is a gorpus.") for line in lines)
-        assert any("logit difference" in line for line in lines) == (size[1] > 24)
+        assert any("gorpus − ✗ bompus" in line for line in lines)
         assert len(lines) <= pane.size.height, "nothing has to be scrolled"
         await pilot.press("dollar_sign")
         assert pane.texts()[0].plain.startswith("ln p")
@@ -247,16 +247,17 @@ async def test_rows_open_to_several_lines_of_bars_where_there_is_height(trace: T
     app = Explorer(trace=trace)
     async with app.run_test(size=(200, 60)) as pilot:
         await until(pilot, lambda app: app.view is not None)
-        await pilot.press("t", "0")
-        await until(pilot, lambda app: app.view is not None and len(app.view.steps) == 3)
+        await pilot.press("c", "0")
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) == 10)
         pane = app.query_one(ThoughtsPane)
         lines = [text.plain for text in pane.texts()]
         first, second = (next(n for n, line in enumerate(lines) if line[2:3] == mark) for mark in "23")
         assert second - first >= 3, "a thought has several lines"
-        assert [line.split()[-1] for line in lines[first : first + 3]] == [".52", ".41", ".03"]
+        numbers = [
+            line.split()[-1] for line in lines[first:second] if line.strip() and line.split()[-1][0] == "."
+        ]
+        assert numbers == [".52", ".41", ".03"]
         width = pane.scrollable_content_region.width
-        assert lines[first].count("█") == pytest.approx(0.52 * width, rel=0.3), "bars grow with the pane"
-        await pilot.press("k")
-        assert app.selected == 1
-        await pilot.press("k")
-        assert app.selected == 0, "by thoughts, not by lines"
+        assert lines[first].count("█") >= 0.5 * (width - 26), "bars grow with the pane"
+        await pilot.press("g", "j")
+        assert app.selected == 1, "by thoughts, not by lines"
