@@ -1,7 +1,8 @@
 """What is on the screen, cell by cell, and how much of it holds anything."""
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -37,7 +38,7 @@ class Cell:
     bold: bool = False
     italic: bool = False
     underlined: bool = False
-    data: bool = False  # whether its ground is a shade that stands for a number
+    data: bool = False  # whether its ground is a shade that stands for a number, and not the commonest one
 
     @property
     def filled(self) -> bool:
@@ -55,8 +56,9 @@ def cells_of(app: Explorer) -> Cells:
     assert isinstance(update, LayoutUpdate)  # as it is a full one
     terminal = DARK_TERMINAL if app.current_theme.dark else LIGHT_TERMINAL
     shades = {style.bgcolor for style in app.colours.styles.values() if style.bgcolor is not None}
-    lines = [Strip.join(strips) for strips in update.strips]
-    return [list(_cells(line, terminal, shades)) for line in lines]
+    lines = [list(_cells(Strip.join(strips), terminal, shades)) for strips in update.strips]
+    [(plain, _)] = Counter(cell.ground for line in lines for cell in line).most_common(1)
+    return [[replace(cell, data=cell.data and cell.ground != plain) for cell in line] for line in lines]
 
 
 def share(cells: Cells) -> float:

@@ -64,6 +64,16 @@ async def test_the_cells_are_those_on_the_screen(trace: Trace, tmp_path: Path) -
         assert "Thoughts" in text
 
 
+async def test_no_theme_makes_a_screen_fuller(trace: Trace) -> None:
+    """In the terminal's own colours a style may have the ground of what is blank."""
+    shares = {}
+    for theme in ("textual-dark", "textual-light", "ansi-dark"):
+        async with opened(trace, theme).run_test(size=(120, 40)) as pilot:
+            await look_at(pilot, trace, "lens")
+            shares[theme] = share(cells_of(shown(pilot)))
+    assert max(shares.values()) - min(shares.values()) < 0.05, shares
+
+
 def test_the_sheet_has_every_picture_of_the_folder_in_its_row_and_column(tmp_path: Path) -> None:
     album = Album(tmp_path)
     for screen in ("second", "first", "of before"):
