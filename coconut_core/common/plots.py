@@ -211,31 +211,31 @@ class LinePanel:
         points = [(x, y) for line in self.lines for x, y in zip(line.x, line.y, strict=True)]
         if not any(isfinite(x) and isfinite(y) for x, y in points):
             return f"{self.title}: nothing to draw yet"
-        plot = text_plot(width, height)
-        for x, _ in self.marks:
-            plot.vline(x)
-        for line in self.lines:
-            if line.low is not None and line.high is not None and len(line.x) <= width // 4:
-                for x, low, high in zip(line.x, line.low, line.high, strict=True):
-                    plot.plot([x, x], [low, high], marker=":")
-        signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.lines)))
-        for sign, line in reversed(list(zip(signs, self.lines, strict=True))):  # the first one on top
-            plot.plot(list(line.x), list(line.y), marker=sign)
-        if self.y_range is not None:
-            plot.ylim(*self.y_range)
-            low, high = self.y_range
-            levels = [low + (high - low) * part / 4 for part in range(5)]
-            plot.yticks(levels, [f"{level:.4g}" for level in levels])
-        ticks = sorted({x for x, _ in points if isfinite(x)})
-        if len(ticks) == 1:
-            plot.xlim(ticks[0] - 1, ticks[0] + 1)
-        if len(ticks) > width // 8 and all(float(tick).is_integer() for tick in ticks):
-            ticks = list(whole_ticks(round(ticks[0]), round(ticks[-1]), max(2, width // 8)))
-        if len(ticks) <= width // 8:
-            plot.xticks(ticks, [f"{tick:g}" for tick in ticks])
-        keys = [f"{sign} {line.label}" for sign, line in zip(signs, self.lines, strict=True)]
-        keys += [f"│ {x:g} {text}" for x, text in self.marks]
-        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+        with text_plot(width, height) as plot:
+            for x, _ in self.marks:
+                plot.vline(x)
+            for line in self.lines:
+                if line.low is not None and line.high is not None and len(line.x) <= width // 4:
+                    for x, low, high in zip(line.x, line.low, line.high, strict=True):
+                        plot.plot([x, x], [low, high], marker=":")
+            signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.lines)))
+            for sign, line in reversed(list(zip(signs, self.lines, strict=True))):  # the first one on top
+                plot.plot(list(line.x), list(line.y), marker=sign)
+            if self.y_range is not None:
+                plot.ylim(*self.y_range)
+                low, high = self.y_range
+                levels = [low + (high - low) * part / 4 for part in range(5)]
+                plot.yticks(levels, [f"{level:.4g}" for level in levels])
+            ticks = sorted({x for x, _ in points if isfinite(x)})
+            if len(ticks) == 1:
+                plot.xlim(ticks[0] - 1, ticks[0] + 1)
+            if len(ticks) > width // 8 and all(float(tick).is_integer() for tick in ticks):
+                ticks = list(whole_ticks(round(ticks[0]), round(ticks[-1]), max(2, width // 8)))
+            if len(ticks) <= width // 8:
+                plot.xticks(ticks, [f"{tick:g}" for tick in ticks])
+            keys = [f"{sign} {line.label}" for sign, line in zip(signs, self.lines, strict=True)]
+            keys += [f"│ {x:g} {text}" for x, text in self.marks]
+            return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 @dataclass(frozen=True)
@@ -269,20 +269,20 @@ class StackPanel:
     def to_text(self, width: int, height: int) -> str:
         if not any(value > 0 for stack in self.stacks for value in stack.values):
             return f"{self.title}: nothing to draw yet"
-        plot = text_plot(width, height)
-        middles = list(range(len(self.bars)))
-        signs = list(itertools.islice(itertools.cycle(FILLS), len(self.stacks)))
-        tops = list(itertools.accumulate(self.stacks, _on_top, initial=[0.0] * len(middles)))[1:]
-        for sign, top in reversed(list(zip(signs, tops, strict=True))):  # each covers what it stands on
-            for middle, level in zip(middles, top, strict=True):
-                if level > 0:
-                    sides = [middle - 0.3, middle + 0.3]
-                    plot.rectangle(sides, [0, level], marker=sign, fill=True)
-        plot.xlim(-0.5, len(middles) - 0.5)
-        plot.ylim(0, max(tops[-1]))
-        plot.xticks(middles, list(self.bars))
-        keys = [f"{sign} {stack.label}" for sign, stack in zip(signs, self.stacks, strict=True)]
-        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+        with text_plot(width, height) as plot:
+            middles = list(range(len(self.bars)))
+            signs = list(itertools.islice(itertools.cycle(FILLS), len(self.stacks)))
+            tops = list(itertools.accumulate(self.stacks, _on_top, initial=[0.0] * len(middles)))[1:]
+            for sign, top in reversed(list(zip(signs, tops, strict=True))):  # each covers what it stands on
+                for middle, level in zip(middles, top, strict=True):
+                    if level > 0:
+                        sides = [middle - 0.3, middle + 0.3]
+                        plot.rectangle(sides, [0, level], marker=sign, fill=True)
+            plot.xlim(-0.5, len(middles) - 0.5)
+            plot.ylim(0, max(tops[-1]))
+            plot.xticks(middles, list(self.bars))
+            keys = [f"{sign} {stack.label}" for sign, stack in zip(signs, self.stacks, strict=True)]
+            return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 @dataclass(frozen=True)
@@ -358,12 +358,12 @@ class CloudPanel:
     def to_text(self, width: int, height: int) -> str:
         if not any(cloud.x for cloud in self.clouds):
             return f"{self.title}: nothing to draw yet"
-        plot = text_plot(width, height)
-        signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.clouds)))
-        for sign, cloud in zip(signs, self.clouds, strict=True):
-            plot.scatter(list(cloud.x), list(cloud.y), marker=sign)
-        keys = [f"{sign} {cloud.label}" for sign, cloud in zip(signs, self.clouds, strict=True)]
-        return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
+        with text_plot(width, height) as plot:
+            signs = list(itertools.islice(itertools.cycle(SIGNS), len(self.clouds)))
+            for sign, cloud in zip(signs, self.clouds, strict=True):
+                plot.scatter(list(cloud.x), list(cloud.y), marker=sign)
+            keys = [f"{sign} {cloud.label}" for sign, cloud in zip(signs, self.clouds, strict=True)]
+            return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
 def _cell(value: float) -> str:

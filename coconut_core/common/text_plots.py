@@ -1,24 +1,29 @@
 """Plots drawn in characters by plotext, which is imported when one is drawn."""
 
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from coconut_core.common.cells import cells
 
 SIGNS = ("o", "x", "+", "*", "#", "@", "%", "&", "=")  # of lines
+_ONE_AT_A_TIME = threading.Lock()
 FILLS = ("█", "/", ".", "▒", "x", "+", "o")  # of bars
 
 
-def text_plot(width: int, height: int) -> Any:
-    """plotext, ready for a plot of so many columns and lines; it keeps one plot at a time."""
+@contextmanager
+def text_plot(width: int, height: int) -> Iterator[Any]:
+    """plotext, ready for a plot of so many columns and lines. It keeps one plot at a time: others wait."""
     import plotext
 
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.limit_size(False, False)  # or it looks for the terminal's size, and a pipe has none
-    plotext.plot_size(width, height)
-    return plotext
+    with _ONE_AT_A_TIME:
+        plotext.clear_figure()
+        plotext.theme("clear")
+        plotext.limit_size(False, False)  # or it looks for the terminal's size, and a pipe has none
+        plotext.plot_size(width, height)
+        yield plotext
 
 
 def finished_text(plot: Any, title: str, what: str, keys: Sequence[str], width: int) -> str:

@@ -2,17 +2,13 @@
 
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.common.plots import Figure, Line, LinePanel, Panel, draw_lines
 from coconut_core.terminal.progress import RunState, duration
-from coconut_core.training.metrics import FILE_NAME, Row, draw_run, row_of
-
-_TALLEST, _LOWEST = 36, 12  # lines of one plot
-_SIDE_BY_SIDE = 50  # columns that a plot needs beside others
+from coconut_core.training.curriculum import counted
+from coconut_core.training.metrics import FILE_NAME, Row, row_of
 
 
 class TrainingLog:
@@ -68,8 +64,12 @@ class TrainingLog:
 
     def standing(self, now: float) -> str:
         """How the run stands, in a line. now: seconds since the epoch."""
-        parts = [f"{len(self.rows)} rows"]
-        parts += [f"{self.unreadable} lines that are no row"] if self.unreadable else []
+        parts = [counted(len(self.rows), "row")]
+        parts += (
+            [f"{counted(self.unreadable, 'line')} that {'is' if self.unreadable == 1 else 'are'} no row"]
+            if self.unreadable
+            else []
+        )
         if self.written_at is None:
             parts.append("the log is gone")
         elif self.finished:
@@ -110,38 +110,3 @@ class TrainingLog:
             else:
                 self.rows.append(row)
                 self.state.update(row)
-
-
-# -- the figure --------------------------------------------------------------------------------------------
-
-
-def draw_training(rows: Sequence[Row], width: int, height: int) -> str:
-    """Loss by part, held-out accuracy and learning rate over the steps, as text.
-
-    Side by side where there is room, else one below the other; height is that of the whole.
-    """
-    figure = draw_run(rows)
-    panels = [*figure.panels, *_learning_rate(rows, figure)]
-    across = max(1, min(len(panels), width // _SIDE_BY_SIDE))
-    down = -(-len(panels) // across)
-    plot_height = min(_TALLEST, max(_LOWEST, height // down))
-    plot_width = width // across - 2 * (across > 1)
-    blocks = [panel.to_text(plot_width, plot_height).splitlines() for panel in panels]
-    lines: list[str] = []
-    for start in range(0, len(blocks), across):
-        beside = blocks[start : start + across]
-        for number in range(max(map(len, beside))):
-            cells = [block[number] if number < len(block) else "" for block in beside]
-            lines.append("  ".join(f"{cell:<{plot_width}}" for cell in cells).rstrip())
-        lines.append("")
-    return "\n".join(lines).rstrip()
-
-
-def _learning_rate(rows: Sequence[Row], beside: Figure) -> tuple[Panel, ...]:
-    """The learning rate's plot, with the marks of those beside it; nothing where it was not logged."""
-    logged = [(row["step"], row["learning_rate"]) for row in rows if "learning_rate" in row]
-    if not logged:
-        return ()
-    marks = next((panel.marks for panel in beside.panels if isinstance(panel, LinePanel)), ())
-    line = Line("learning rate", [step for step, _ in logged], [1e4 * rate for _, rate in logged])
-    return draw_lines([line], "learning rate", "step", "learning rate (10⁻⁴)", marks).panels

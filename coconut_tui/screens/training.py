@@ -15,8 +15,9 @@ from textual.widgets import Footer, Static
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.terminal.progress import lines
-from coconut_tui.run.training_log import TrainingLog, draw_training
+from coconut_tui.run.training_log import TrainingLog
 from coconut_tui.screens.dialog import ReadingDialog
+from coconut_tui.widgets.curves import draw_training
 from coconut_tui.widgets.text import TextView, plain_title
 from coconut_tui.widgets.tokens import error_line
 
@@ -113,4 +114,4 @@ def draw_log(log: TrainingLog, width: int, height: int) -> Text:
     if not parts:
         return Text("nothing logged yet", "dim")
     room = height - 2 - sum(len(part.wrap(Console(width=width), width)) for part in parts)
-    return Text("\n").join([*parts, Text(), Text(draw_training(log.rows, width, room))])
+    return Text("\n").join([*parts, Text(), draw_training(log.rows, width, room)])

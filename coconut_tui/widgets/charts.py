@@ -14,7 +14,7 @@ from coconut_core.common.text_plots import SIGNS, text_plot
 
 CURVE = "braille"  # plotext's name of its finest line
 _CODE = re.compile(r"\x1b\[(?:38;5;)?(\d+)m")
-_FIRST = 16  # the first of plotext's colours that stands for a style; 0 ends one
+FIRST_COLOUR = 16  # the first of plotext's colours that stands for a style; 0 ends one
 _GRID = "dim"
 
 
@@ -46,30 +46,30 @@ class Axes:
 def draw_chart(lines: Sequence[Series], axes: Axes, width: int, height: int) -> Text:
     """Lines in so many cells, the first one on top, without a legend."""
     styles = list(dict.fromkeys([_GRID, *_styles(lines)]))
-    colours = {style: _FIRST + number for number, style in enumerate(styles)}
+    colours = {style: FIRST_COLOUR + number for number, style in enumerate(styles)}
     ticks, texts = value_ticks(axes.low, axes.high, max(2, min(6, height // 3)))
     left = max(axes.left, max(map(cells, texts)) + 1)
-    plot = text_plot(width, height)
-    plot.xaxes(True, False)
-    plot.yaxes(True, False)
-    plot.xlim(axes.first - 0.5, axes.last + 0.5)
-    plot.ylim(min(axes.low, ticks[0]), max(axes.high, ticks[-1]))
-    plot.yticks(ticks, [text.rjust(left - 1) for text in texts])
-    labels = _labels(axes, width - left)
-    plot.xticks(list(labels), list(labels.values()))
-    if axes.level is not None:
-        plot.plot([axes.first - 0.5, axes.last + 0.5], [axes.level] * 2, marker="·", color=colours[_GRID])
-    if axes.cursor is not None and axes.first <= axes.cursor <= axes.last:
-        ends = [min(axes.low, ticks[0]), max(axes.high, ticks[-1])]
-        plot.plot([axes.cursor] * 2, ends, marker="│", color=colours[_GRID])
-    for line in reversed(lines):
-        for run in _runs(line.values, axes.first):
-            plot.plot(*zip(*run, strict=True), marker=CURVE, color=colours[line.style])
-    for line in reversed(lines):
-        for place, value in itertools.chain.from_iterable(_runs(line.values, axes.first)):
-            sign, style = (line.signs or {}).get(place, (line.sign, line.style))
-            plot.scatter([place], [value], marker=sign, color=colours[style])
-    return _coloured(str(plot.build()), {str(number): style for style, number in colours.items()})
+    with text_plot(width, height) as plot:
+        plot.xaxes(True, False)
+        plot.yaxes(True, False)
+        plot.xlim(axes.first - 0.5, axes.last + 0.5)
+        plot.ylim(min(axes.low, ticks[0]), max(axes.high, ticks[-1]))
+        plot.yticks(ticks, [text.rjust(left - 1) for text in texts])
+        labels = _labels(axes, width - left)
+        plot.xticks(list(labels), list(labels.values()))
+        if axes.level is not None:
+            plot.plot([axes.first - 0.5, axes.last + 0.5], [axes.level] * 2, marker="·", color=colours[_GRID])
+        if axes.cursor is not None and axes.first <= axes.cursor <= axes.last:
+            ends = [min(axes.low, ticks[0]), max(axes.high, ticks[-1])]
+            plot.plot([axes.cursor] * 2, ends, marker="│", color=colours[_GRID])
+        for line in reversed(lines):
+            for run in _runs(line.values, axes.first):
+                plot.plot(*zip(*run, strict=True), marker=CURVE, color=colours[line.style])
+        for line in reversed(lines):
+            for place, value in itertools.chain.from_iterable(_runs(line.values, axes.first)):
+                sign, style = (line.signs or {}).get(place, (line.sign, line.style))
+                plot.scatter([place], [value], marker=sign, color=colours[style])
+        return coloured(str(plot.build()), {str(number): style for style, number in colours.items()})
 
 
 def legend(lines: Sequence[Series], width: int) -> Text:
@@ -100,6 +100,21 @@ def value_ticks(low: float, high: float, most: int) -> tuple[list[float], list[s
     digits = max(0, -floor(log10(step) + 1e-9))
     values = [number * step for number in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]
     return values, [f"{value:.{digits}f}" for value in values]
+
+
+def coloured(drawn: str, styles: Mapping[str, str]) -> Text:
+    """plotext's escape codes as styles."""
+    text, style = Text(), ""
+    for number, piece in enumerate(_CODE.split(drawn)):
+        if number % 2:
+            style = styles.get(piece, "")
+        else:
+            text.append(piece, style)
+    text.rstrip()
+    lines = text.split("\n")
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
 
 
 # -- inside ------------------------------------------------------------------------------------------------
@@ -135,18 +150,3 @@ def _labels(axes: Axes, width: int) -> dict[int, str]:
         if all((to - place) * each >= cells(names[to]) + 1 for place, to in pairwise(places)):
             return {place: names[place] for place in places}
     raise AssertionError("there is room for one name")
-
-
-def _coloured(drawn: str, styles: Mapping[str, str]) -> Text:
-    """plotext's escape codes as styles."""
-    text, style = Text(), ""
-    for number, piece in enumerate(_CODE.split(drawn)):
-        if number % 2:
-            style = styles.get(piece, "")
-        else:
-            text.append(piece, style)
-    text.rstrip()
-    lines = text.split("\n")
-    for line in lines:
-        line.rstrip()
-    return Text("\n").join(lines)

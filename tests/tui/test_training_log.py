@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ from textual.widgets import Input, Static
 from coconut_core.common.errors import CoconutError
 from coconut_core.training.metrics import read_metrics
 from coconut_tui.app import Explorer
-from coconut_tui.run.training_log import TrainingLog, draw_training
+from coconut_tui.run.training_log import TrainingLog
 from coconut_tui.screens import training
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.training import TrainingScreen
+from coconut_tui.widgets.curves import STYLES, draw_training
 from tests.core.training_rows import NO_ROWS, evaluation_row, step_row, write
 from tests.tui.conftest import explorer, settled, shown, typed, until
 
@@ -96,7 +98,7 @@ def test_lines_that_are_no_rows_are_counted(tmp_path: Path) -> None:
 def test_how_a_run_stands(tmp_path: Path) -> None:
     path = write(tmp_path, [step_row(75)])
     os.utime(path, (1000, 1000))
-    assert opened(path).standing(1130) == "1 rows · last written 2 min 10 s ago"
+    assert opened(path).standing(1130) == "1 row · last written 2 min 10 s ago"
     write(tmp_path, [step_row(100), evaluation_row(100, 0.9)], at=75)
     assert opened(path).standing(1130) == "3 rows · finished"
 
@@ -112,8 +114,11 @@ def test_a_folder_without_a_log_is_named_and_a_checkpoint_leads_to_its_run(tmp_p
 @pytest.mark.parametrize(("width", "across"), [(76, 1), (110, 2), (190, 3)])
 def test_plots_stand_side_by_side_where_there_is_room(width: int, across: int) -> None:
     rows = [*(step_row(step) for step in range(0, 100, 25)), evaluation_row(100, 0.5)]
-    lines = draw_training(rows, width, 30).splitlines()
+    drawn = draw_training(rows, width, 30)
+    lines = drawn.plain.splitlines()
     assert max(map(len, lines)) <= width
+    assert len(lines) >= 29, "all the room that there is"
+    assert {str(span.style) for span in drawn.spans} >= set(STYLES[:2]), "a colour for each curve"
     titles = [line for line in lines if "loss by part" in line]
     assert len(titles) == 1
     assert ("held-out accuracy" in titles[0], "learning rate" in titles[0]) == (across > 1, across > 2)
@@ -122,7 +127,15 @@ def test_plots_stand_side_by_side_where_there_is_room(width: int, across: int) -
 
 def test_an_older_log_without_learning_rates_is_drawn(tmp_path: Path) -> None:
     rows = [{name: value for name, value in step_row(1).items() if name != "learning_rate"}]
-    assert "learning rate" not in draw_training(rows, 100, 30)
+    assert "learning rate" not in draw_training(rows, 100, 30).plain
+
+
+@pytest.mark.parametrize(("steps", "width"), [((0, 25, 50), 60), (tuple(range(0, 5000, 37)), 190), ((7,), 60)])
+def test_steps_are_whole_numbers(steps: tuple[int, ...], width: int) -> None:
+    drawn = draw_training([step_row(step) for step in steps], width, 40).plain
+    ticks = [line for line in drawn.splitlines() if re.fullmatch(r"[\s\d.]*\d[\s\d.]*", line)]
+    assert ticks
+    assert all(number.isdigit() for line in ticks for number in line.split())
 
 
 @pytest.mark.drives("training")
