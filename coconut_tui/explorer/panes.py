@@ -40,6 +40,7 @@ from coconut_tui.views.pane import ViewPane, pane_id
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.keys import KeysLine
+from coconut_tui.widgets.notes import lift_notes
 from coconut_tui.widgets.palettes import palette_theme
 from coconut_tui.widgets.prompt import PromptPane, question_line
 from coconut_tui.widgets.rows import RowsView
@@ -342,10 +343,12 @@ class PanedApp(App[None]):
 
     def tell(self, text: str) -> None:
         """Say something in passing."""
+        lift_notes(self.screen_stack[0], "#panes")
         self.notify(visible(text, "\n"), markup=False, timeout=self.NOTE_SECONDS)
 
     def tell_error(self, text: str) -> None:
         """Say what went wrong."""
+        lift_notes(self.screen_stack[0], "#panes")
         self.notify(visible(f"✗ {text}", "\n"), severity="error", markup=False, timeout=self.ERROR_SECONDS)
 
     # -- colours -------------------------------------------------------------------------------------------

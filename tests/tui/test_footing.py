@@ -108,6 +108,19 @@ async def test_a_theme_that_is_chosen_is_kept(trace: Trace, tmp_path: Path) -> N
     assert saved_theme(folder) is None
 
 
+@pytest.mark.drives("tour")
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_notes_cover_none_of_the_lines_at_the_bottom(trace: Trace, size: tuple[int, int]) -> None:
+    async with Explorer(trace=trace).run_test(size=size, notifications=True) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "H", "X", "X")
+        await until(pilot, lambda app: len(app.screen.query("Toast")) == 2)
+        await until(pilot, lambda app: app.screen.query("Toast").last().region.height > 0)
+        bottom = max(toast.region.bottom for toast in app.screen.query("Toast"))
+        for line in ("#tour", "#verdict", "#keys"):
+            assert bottom <= app.query_one(line).region.y
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 async def test_help_is_named_however_little_room_there_is(checkpoint: Path, width: int) -> None:
     async with explorer(checkpoint).run_test(size=(width, 24)) as pilot:

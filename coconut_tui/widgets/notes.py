@@ -1,0 +1,14 @@
+"""Where what is said in passing stands."""
+
+from textual.css.query import NoMatches
+from textual.screen import Screen
+
+
+def lift_notes(screen: Screen[object], above: str) -> None:
+    """Let notes end where a widget of the screen ends, so that they cover nothing below it."""
+    try:
+        bottom = screen.query_one(above).region.bottom
+    except NoMatches:  # the app is closing
+        return
+    for rack in screen.query("ToastRack"):
+        rack.styles.margin = (0, 0, max(1, screen.size.height - bottom), 0)
