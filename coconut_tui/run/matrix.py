@@ -1,8 +1,9 @@
 """The thoughts of a run as a matrix, plain data: tokens by thoughts, with the probability of each in each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from coconut_core.common.token_names import SPACE
@@ -43,19 +44,17 @@ class Matrix:
     """Rows by columns. hidden: nodes out of reach that have no row."""
 
     rows: tuple[TokenRow, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # those around the cursor, where there are more
     first_thought_hops: int = 1
     hidden: tuple[str, ...] = ()
     expected_rows: int = 0  # room to keep, so that nothing moves when a step adds a row
+    more: tuple[bool, bool] = (False, False)  # whether there are columns to the left, and to the right
 
     @cached_property
     def shares(self) -> tuple[tuple[float | None, ...], ...]:
         """By row and column: the probability, None where it is not recorded."""
         said = [_said(column.step) for column in self.columns]
-        return tuple(
-            tuple(_share(column.step, shares, row) for column, shares in zip(self.columns, said, strict=True))
-            for row in self.rows
-        )
+        return tuple(tuple(shares.get(row.typed or row.name) for shares in said) for row in self.rows)
 
     @cached_property
     def ranks(self) -> tuple[tuple[int | None, ...], ...]:
@@ -80,10 +79,29 @@ class Matrix:
             return None
         return sum(step.watched.get(name, 0.0) for name in self.hidden)
 
+    def column_of(self, number: int | None, kind: str) -> int | None:
+        """The column of a step, by its number and kind; all words have that of the answer."""
+        places = (
+            place
+            for place, column in enumerate(self.columns)
+            if number is not None and (column.number == number or (kind, column.kind) == ("token", "answer"))
+        )
+        return next(places, None)
 
-def matrix_of(run: RunView, pins: Mapping[str, int], first_thought_hops: int, room: int) -> Matrix:
+
+@dataclass(frozen=True)
+class Window:
+    """Which columns are made: so many around the selected step. Runs can have thousands."""
+
+    selected: int | None = None
+    most: int = 64
+
+
+def matrix_of(
+    run: RunView, pins: Mapping[str, int], first_thought_hops: int, room: int, window: Window = Window()
+) -> Matrix:
     """The matrix of a run. room: rows that can be shown, for tokens that nobody has named."""
-    columns = tuple(_columns(run))
+    columns, more = _columns(run, window)
     steps = [column.step for column in columns if column.step is not None]
     graph = run.graph
     named, hidden = _nodes(graph) if graph is not None else (_results(run), ())
@@ -103,24 +121,56 @@ def matrix_of(run: RunView, pins: Mapping[str, int], first_thought_hops: int, ro
         likely = _likeliest(steps, known, each=max(1, free // planned), least=0.01)[:free]
         expected = max(len(named) + len(likely), min(room, len(named) + planned))
     rows = (*named, *(TokenRow(item.name) for item in likely))
-    return Matrix(rows, columns, first_thought_hops, hidden, expected)
+    return Matrix(rows, columns, first_thought_hops, hidden, expected, more)
 
 
-def _columns(run: RunView) -> Iterator[Column]:
-    taken = [(number, step) for number, step in enumerate(run.steps) if step.kind != "token"]
-    for number, step in taken:
-        label = marker_name(step) if step.kind == "marker" else _thought_name(step)
-        yield Column(label, number, step, step.kind)
+def window_of(run: RunView, window: Window) -> range:
+    """The places of the columns that are made, among all that the run has and will have."""
+    taken, coming = _taken(run), _coming(run)
+    total = len(taken) + len(coming) + (run.mode == "thinking" and bool(run.around[1])) + bool(run.expected)
+    if window.selected is None:
+        place = 0
+    elif run.steps[window.selected].kind == "token":
+        place = total - 1
+    else:
+        place = bisect_left(taken, window.selected)
+    first = max(0, min(place - window.most // 2, total - window.most))
+    return range(first, min(total, first + window.most))
+
+
+def _taken(run: RunView) -> list[int]:
+    """Numbers of the steps that have columns."""
+    return [number for number, step in enumerate(run.steps) if step.kind != "token"]
+
+
+def _coming(run: RunView) -> range:
+    """Numbers of the thoughts that are still to come."""
+    if run.mode != "thinking":
+        return range(0)
     segment = run.segment
-    count = sum(step.kind == "thought" and step.segment == segment for _, step in taken)
-    if run.mode == "thinking":
-        for index in range(count + 1, run.thoughts + 1):
-            yield Column(f"{segment + 1}.{index}" if segment else str(index))
-        if run.around[1]:
-            yield Column(run.around[1], kind="marker")
-    if run.expected:
-        place = _deciding(run)
-        yield Column("»", place, None if place is None else run.steps[place], "answer")
+    count = sum(step.kind == "thought" and step.segment == segment for step in run.steps)
+    return range(count + 1, run.thoughts + 1)
+
+
+def _columns(run: RunView, window: Window) -> tuple[tuple[Column, ...], tuple[bool, bool]]:
+    taken, coming, places = _taken(run), _coming(run), window_of(run, window)
+    columns = []
+    for place in places:
+        later = place - len(taken)
+        if later < 0:
+            step = run.steps[taken[place]]
+            label = marker_name(step) if step.kind == "marker" else _thought_name(step)
+            columns.append(Column(label, taken[place], step, step.kind))
+        elif later < len(coming):
+            segment = run.segment
+            columns.append(Column(f"{segment + 1}.{coming[later]}" if segment else str(coming[later])))
+        elif later == len(coming) and run.mode == "thinking" and run.around[1]:
+            columns.append(Column(run.around[1], kind="marker"))
+        else:
+            number = _deciding(run)
+            columns.append(Column("»", number, None if number is None else run.steps[number], "answer"))
+    total = window_of(run, Window(None, 10**9))
+    return tuple(columns), (places.start > 0, places.stop < total.stop)
 
 
 def _deciding(run: RunView) -> int | None:
@@ -191,11 +241,28 @@ def _thought_name(step: StepRecord) -> str:
     return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
 
 
-def _said(step: StepRecord | None) -> dict[str, float]:
+class _Same:
+    """A step by its identity: steps never change, and telling whether two are equal takes long."""
+
+    def __init__(self, step: StepRecord) -> None:
+        self.step = step
+
+    def __hash__(self) -> int:
+        return id(self.step)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.step is self.step
+
+
+def _said(step: StepRecord | None) -> Mapping[str, float]:
     """All probabilities that a step's record has, by all names that a token goes by."""
-    if step is None:
-        return {}
-    return {**_by_alias(step.top, [item.probability for item in step.top]), **step.watched}
+    return {} if step is None or not step.readable else _recorded(_Same(step))
+
+
+@lru_cache(maxsize=512)  # more than are ever in sight
+def _recorded(same: _Same) -> Mapping[str, float]:
+    top = same.step.top
+    return {**_by_alias(top, [item.probability for item in top]), **same.step.watched}
 
 
 def _by_alias(top: Sequence[TokenRecord], values: Sequence[Value]) -> dict[str, Value]:
@@ -210,9 +277,3 @@ def _by_alias(top: Sequence[TokenRecord], values: Sequence[Value]) -> dict[str, 
 
 def _aliases(item: TokenRecord) -> tuple[str, ...]:
     return item.name, item.name.strip(SPACE), item.token.strip(" ")
-
-
-def _share(step: StepRecord | None, shares: dict[str, float], row: TokenRow) -> float | None:
-    if step is None or not step.readable:
-        return None
-    return shares.get(row.typed or row.name)

@@ -113,7 +113,7 @@ def role_sign(role: str) -> str:
 
 
 def _heading(matrix: Matrix, grid: Grid, cursor: int | None, stops: Sequence[bool], scale: str) -> Text:
-    left = "‹" if grid.first_column else " "
+    left = "‹" if grid.first_column or matrix.more[0] else " "
     text = Text(padded(f"{_HEADINGS.get(scale, 'p in %')}", grid.name - 1), "dim").append(left, "dim")
     for number, begin, end in zip(grid.columns, grid.edges[:-1], grid.edges[1:], strict=True):
         column = matrix.columns[number]
@@ -126,7 +126,8 @@ def _heading(matrix: Matrix, grid: Grid, cursor: int | None, stops: Sequence[boo
         if step is not None and step.edit:  # right in front of the number
             place = begin + (end - begin) - len(text.plain[begin:].lstrip()) - 1
             text = text[:place] + Text("✎", EDIT_STYLE) + text[place + 1 :]
-    return text.append("›" if grid.columns.stop < len(matrix.columns) else "", "dim")
+    right = grid.columns.stop < len(matrix.columns) or matrix.more[1]
+    return text.append("›" if right else "", "dim")
 
 
 def _line(matrix: Matrix, grid: Grid, cursor: int | None, place: int, line: int, scale: str) -> Text:

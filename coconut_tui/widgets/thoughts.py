@@ -12,10 +12,10 @@ from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord
 from coconut_tui.run.branches import Said
 from coconut_tui.run.breakpoints import Breakpoint, Moment, first_hit, stops_at
 from coconut_tui.run.lookups import AUTO, MATRIX, Dials
-from coconut_tui.run.matrix import Matrix, matrix_of
+from coconut_tui.run.matrix import Matrix, Window, matrix_of, window_of
 from coconut_tui.run.state import ModelFacts, RunView, marker_name
 from coconut_tui.widgets.candidates import LEAST_HEIGHT, MOST_HEIGHT, candidate_curve
-from coconut_tui.widgets.matrix import LEAST_SHARE, Grid, draw_matrix, grid_of
+from coconut_tui.widgets.matrix import LEAST_CELL, LEAST_SHARE, Grid, draw_matrix, grid_of
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.token_marks import TokenMarks, token_marks
 from coconut_tui.widgets.tokens import (
@@ -72,7 +72,8 @@ class ThoughtsPane(RowsView):
         self._marks = TokenMarks()
         self._first_hops = 1
         self._matrix: Matrix | None = None
-        self._made_of: tuple[object, ...] = ()  # what the matrix was made of
+        self._matrix_run: RunView | None = None  # that it was made of
+        self._made_of: tuple[object, ...] = ()  # and what besides
         self._grid: Grid | None = None  # where the matrix stands; None while there are rows
         self._lines = 1  # of a thought
 
@@ -184,18 +185,19 @@ class ThoughtsPane(RowsView):
             self.lay_out(self._rows_of(view), key)
 
     def _take_matrix(self, view: RunView, height: int) -> Matrix:
-        """The matrix of the run; it is made anew where the run or what is pinned has changed."""
-        made_of = view, self._dials.pins, self._first_hops, height
-        same = self._made_of[:1] == (view,) and self._made_of[1:] == made_of[1:]
-        if self._matrix is None or not same:
-            self._matrix = matrix_of(view, self._dials.pins, self._first_hops, height)
-            self._made_of = made_of
+        """The matrix of the run; it is made anew where the run, what is pinned, or what is in sight changes."""
+        most = max(8, self.scrollable_content_region.width // LEAST_CELL)
+        window = Window(self._selected, most)
+        made_of = self._dials.pins, self._first_hops, height, window_of(view, window)
+        if self._matrix is None or self._matrix_run is not view or self._made_of != made_of:
+            self._matrix = matrix_of(view, self._dials.pins, self._first_hops, height, window)
+            self._matrix_run, self._made_of = view, made_of
         return self._matrix
 
     def _rows_of_matrix(self, view: RunView) -> list[Row]:
         room = self.scrollable_content_region
         matrix = self._take_matrix(view, max(4, room.height - 6))
-        cursor = self._column_of(matrix, self._selected)
+        cursor = self._column_of(matrix)
         below = self._below_matrix(view, matrix)
         rows_needed = len(matrix.rows) + 2 + len(below)
         has_candidates = any(row.role == "right" for row in matrix.rows)
@@ -230,27 +232,20 @@ class ThoughtsPane(RowsView):
         text = candidate_curve(matrix, columns, left, width, min(MOST_HEIGHT, height), cursor)
         return [] if text is None else [Row(text=line) for line in (Text(), *text.split("\n"))]
 
-    def _column_of(self, matrix: Matrix, selected: int | None) -> int | None:
-        """The column of a step; all words have that of the answer."""
-        if selected is None or self._view is None:
-            return None
-        kind = self._view.steps[selected].kind
-        return next(
-            (
-                place
-                for place, column in enumerate(matrix.columns)
-                if column.number == selected or (kind == "token" and column.kind == "answer")
-            ),
-            None,
-        )
+    def _column_of(self, matrix: Matrix) -> int | None:
+        """The column of the selected step."""
+        number, view = self._selected, self._view
+        kind = "" if number is None or view is None else view.steps[number].kind
+        return matrix.column_of(number, kind)
 
     def _rows_of(self, view: RunView) -> list[Row]:
         room = self.scrollable_content_region
         count = max(view.thoughts, sum(step.kind == "thought" for step in view.steps))
         answer = self._answer_rows(view)
-        matrix = self._take_matrix(view, 4)
-        has_candidates = any(row.role == "right" for row in matrix.rows)
-        curve = LEAST_HEIGHT + 1 if has_candidates and room.height >= count + 5 + LEAST_HEIGHT + 1 else 0
+        fits = room.height >= count + 5 + LEAST_HEIGHT + 1
+        matrix = self._take_matrix(view, 4) if fits else None
+        has_candidates = matrix is not None and any(row.role == "right" for row in matrix.rows)
+        curve = LEAST_HEIGHT + 1 if has_candidates else 0
         free = room.height - max(2, len(answer)) - 2 - len(view.peeks) - curve
         self._lines = max(1, min(_MOST_LINES, free // max(1, count)))
         rows = [*self._rows_of_steps(view)]
@@ -269,9 +264,9 @@ class ThoughtsPane(RowsView):
                 rows.append(Row(text=Text("no thought is planned: s says the first word", "dim")))
             rows += [Row(text=Text())] * (curve > 0)  # the answer's, so that the curve stays where it is
         rows += answer
-        if not curve:
+        if matrix is None or not curve:
             return rows
-        columns, cursor = range(len(matrix.columns)), self._column_of(matrix, self._selected)
+        columns, cursor = range(len(matrix.columns)), self._column_of(matrix)
         return rows + self._curve(matrix, columns, 0, cursor, room.height - len(rows) - 1)
 
     def _answer_rows(self, view: RunView) -> list[Row]:

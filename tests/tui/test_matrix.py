@@ -10,7 +10,7 @@ from coconut_core.records.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.run.branches import Said
 from coconut_tui.run.lookups import LN_P, RANK
-from coconut_tui.run.matrix import Matrix, matrix_of
+from coconut_tui.run.matrix import Matrix, Window, matrix_of
 from coconut_tui.widgets.candidates import candidate_curve
 from coconut_tui.widgets.charts import Axes, Series, draw_chart, value_ticks
 from coconut_tui.widgets.matrix import Grid, draw_matrix, grid_of
@@ -154,9 +154,10 @@ def test_what_is_flat_or_no_number_is_said_to_be(trace: Trace) -> None:
 
 def test_many_thoughts_scroll_around_the_cursor(trace: Trace) -> None:
     run = replace(run_of(trace), steps=thoughts(100, Alex=0.9), thoughts=100, mode="thinking")
-    made = matrix_of(run, {}, 1, 20)
     for cursor, first, last in ((0, "1", "9"), (50, "47", "55"), (99, "94", "»")):
-        lines = drawn(made, 48, 20, cursor)
+        made = matrix_of(run, {}, 1, 20, Window(cursor, 20))
+        assert len(made.columns) == 20, "however many thoughts there are"
+        lines = drawn(made, 48, 20, made.column_of(cursor, "thought"))
         labels = [word for word in lines[0].plain.split()[3:] if word not in "‹›"]
         assert (labels[0], labels[-1].rstrip("›")) == (first, last), labels
         assert ("‹" in lines[0].plain, "›" in lines[0].plain) == (cursor > 0, cursor < 99)
