@@ -21,10 +21,11 @@ def keys_shown(
         return ("quit",)
     if view is None:
         return (*(_WITHOUT_RUN if loaded else _WITHOUT_RUN[2:]), *_LAST)
-    names = [*_moves(view), *_of_pane(view, focused, replayed=replayed)]
+    here = _of_pane(view, focused, replayed=replayed)
     if replayed:
-        return (*names, "export", *(("close",) if loaded else ()), "search", *_LAST)
-    return (*dict.fromkeys((*names, *_changes(view))), *_LAST)
+        closing = ("close",) if loaded else ()
+        return (*_moves(view), *here, "export", *closing, "search", *_LAST)
+    return (*dict.fromkeys((*_moves(view), *_tests(view), *here, *_changes(view))), "question", *_LAST)
 
 
 def _moves(view: RunView) -> Iterator[str]:
@@ -45,15 +46,20 @@ def _of_pane(view: RunView, focused: str, *, replayed: bool) -> tuple[str, ...]:
     return () if in_front is None else in_front.actions
 
 
-def _changes(view: RunView) -> Iterator[str]:
-    """What changes a thought, and what comes after."""
-    if any(step.kind == "thought" for step in view.steps):
-        yield from ("zero", "edit", "what-if")
-    elif view.without_thoughts:
-        yield "more-thoughts"
+def _tests(view: RunView) -> Iterator[str]:
+    """What says whether a thought matters: without it, and beside the run that had it."""
     if view.tree.here.parent is not None:
         yield "compare"
-    yield "question"
+    if any(step.kind == "thought" for step in view.steps):
+        yield "zero"
+    elif view.without_thoughts:
+        yield "more-thoughts"
+
+
+def _changes(view: RunView) -> Iterator[str]:
+    """What else changes the run, and what comes after."""
+    if any(step.kind == "thought" for step in view.steps):
+        yield from ("edit", "what-if")
     if view.steps or len(view.tree.branches) > 1:
         yield from ("undo", "fork")
     yield from ("next", "search")

@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
+from textual.widgets import Footer
 
 SEARCHING: list[BindingType] = [
     Binding("slash", "app.act('search')", "search"),
@@ -23,6 +24,11 @@ class ReadingDialog(ModalScreen[None]):
         Binding("pagedown,space", "scroll(10)", "page down", show=False),
         Binding("pageup", "scroll(-10)", "page up", show=False),
     ]
+
+    def on_mount(self) -> None:
+        """Name the keys of the dialog in the place of the explorer's."""
+        if not self.query(Footer):
+            self.mount(Footer())
 
     def action_scroll(self, by: int) -> None:
         """Move by lines."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -195,7 +195,7 @@ def card_of(entry: Beginning) -> RenderableType:
         return Text(entry.about, "dim")
     from rich.markdown import Markdown
 
-    return Markdown(written, hyperlinks=False)
+    return Group(Text(f"{entry.about}\n", "bold"), Markdown(written, hyperlinks=False))
 
 
 def _kind(typed: str) -> str:

@@ -10,11 +10,11 @@ from textual.widget import Widget
 from coconut_tui.run.action import AnyAction
 
 _PALETTE = "▏^p palette "
-_KEPT = 2  # actions that are named however little room there is
+_KEPT = 3  # actions that are named however little room there is
 
 
 class KeysLine(Widget):
-    """Keys with what they do, as many as there is room for, the last two always; a click presses one. It is
+    """Keys with what they do, as many as there is room for, the last three always; a click presses one. It is
     drawn as one line: Textual's footer is a widget for each key, laid out anew whenever the focus moves."""
 
     DEFAULT_CSS = """
@@ -59,7 +59,7 @@ def _key(action: AnyAction) -> str:
 
 
 def _fitting(actions: Sequence[AnyAction], room: int) -> list[AnyAction]:
-    """The last two, which leave and lead to all others, and as many of those in front as fit."""
+    """The last ones, which ask, leave and lead to all others, and as many of those in front as fit."""
     actions = [action for action in actions if action.keys]
     first, last = actions[:-_KEPT], actions[-_KEPT:]
     while first and _cells(first) + _cells(last) > room:

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
+from textual.widgets._footer import FooterKey
 
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.saved.keeper import Keeper, saved_theme
+from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.views import VIEWS
 from coconut_tui.widgets.keys import KeysLine
@@ -47,6 +49,30 @@ async def test_the_keys_follow_the_run_and_the_focus(checkpoint: Path) -> None:
         await press(pilot, "s")
         assert len(shown(pilot).view.steps) == count
         assert "the run is at its end" in notes(shown(pilot))
+
+
+@pytest.mark.drives("compare", "zero")
+async def test_each_step_of_a_newcomer_is_named(checkpoint: Path) -> None:
+    async with explorer(checkpoint, example=1).run_test(size=(120, 40)) as pilot:
+        app = await settled(pilot)
+        named = keys(pilot)
+        assert " s step " in named
+        assert " z zero " not in named, "there is no thought yet"
+        assert " b back " not in named
+        await press(pilot, "c")
+        assert " z zero " in keys(pilot)
+        assert " C compare " not in keys(pilot), "there is nothing to compare with yet"
+        await press(pilot, "z")
+        await until(pilot, lambda app: " C compare " in keys(pilot))
+        for key in "12456":  # whatever view has the focus
+            await press(pilot, key, "l")
+            for label in (" C compare ", " z zero ", " Q question ", " q quit ", " ? help "):
+                assert label in keys(pilot), (key, label)
+        await press(pilot, "C")
+        assert isinstance(app.screen, CompareScreen)
+        await until(pilot, lambda app: bool(app.screen.query(FooterKey)))
+        assert "close" in [key.description for key in app.screen.query(FooterKey)]
+        assert "fork" not in painted(app).splitlines()[-1], "these keys do nothing here"
 
 
 async def test_a_replay_names_no_key_that_it_refuses(trace: Trace) -> None:
