@@ -38,9 +38,11 @@ from coconut_tui.run.collection import Collection
 from coconut_tui.saved.format import SavedRun
 from coconut_tui.saved.keeper import Keeper
 from coconut_tui.screens.beside import BesideScreen
+from coconut_tui.screens.themes import ThemesScreen
 from coconut_tui.tour.bar import TourBar
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.keys import KeysLine
+from coconut_tui.widgets.own_themes import own_themes
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.status import VerdictView, status_line
 from coconut_tui.widgets.text import TextView
@@ -96,6 +98,8 @@ class Explorer(ExplorerBase):
         self.keeper = Keeper() if keeper is None else keeper
         engine = Engine(self.post_message, self.keeper.note_tree, look_ahead=config.look_ahead)
         super().__init__(engine, choice, trace, problems, config.branch_memory_mb * 2**20)
+        for theme in own_themes(config.themes):
+            self.register_theme(theme)
         self.theme = config.theme
         self.take_palette(config.palette)
         keys = keys_in_force(config.keys)
@@ -166,6 +170,10 @@ class Explorer(ExplorerBase):
             search_on(self, by)
         except CoconutError as error:
             self.tell_error(str(error))
+
+    def search_themes(self) -> None:
+        """Choose a theme, seen on the screen as it is."""
+        self.push_screen(ThemesScreen())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers."""

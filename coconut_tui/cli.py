@@ -173,7 +173,8 @@ def _with_last_choices(in_force: "LoadedConfig") -> "Config":
 
     settings = in_force.config
     if settings.remember and in_force.sources["theme"] == "default":
-        settings = replace(settings, theme=saved_theme(default_folder()) or settings.theme)
+        theme = saved_theme(default_folder(), settings.themes)
+        settings = replace(settings, theme=theme or settings.theme)
     if settings.remember and in_force.sources["paint"] == "default":
         painted = saved_painting(default_folder())
         settings = replace(settings, paint=settings.paint if painted is None else painted)

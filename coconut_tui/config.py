@@ -15,6 +15,7 @@ from typing import Any
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_tui.run.layouts import BUILT_IN
+from coconut_tui.widgets.own_themes import checked_themes
 from coconut_tui.widgets.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
@@ -64,12 +65,6 @@ def _device(value: Any) -> str:
     return value
 
 
-def _theme(value: Any) -> str:
-    from textual.theme import BUILTIN_THEMES
-
-    return str(_one_of(tuple(sorted(BUILTIN_THEMES)))(value))
-
-
 def _keys(value: Any) -> Mapping[str, str]:
     """Keys by action: a text such as "s,space", or a list of texts."""
     if not isinstance(value, Mapping):
@@ -102,7 +97,9 @@ class Config:
     dtype: str = _entry("auto", ", ".join(DTYPES), _one_of(DTYPES))
     thoughts: int | None = _entry(None, "number of thoughts; unset: as the checkpoint says", _whole(0))
     top_k: int = _entry(10, "tokens shown of a step", _whole(1))
-    theme: str = _entry("textual-dark", "a theme of Textual, such as textual-light or nord", _theme)
+    theme: str = _entry(
+        "textual-dark", "a theme of Textual, such as textual-light or nord, or an own one", _text
+    )
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
     paint: bool = _entry(True, "paint the prompt with the attention of the selected step", _switch)
     layout: str = _entry("auto", f"panes on screen: {', '.join(BUILT_IN)}, or one of layouts", _text)
@@ -111,12 +108,14 @@ class Config:
     remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)
     keys: Mapping[str, str] = _entry({}, "action = keys, by the names of the actions", _keys)
     layouts: Mapping[str, Any] = _entry({}, "name = columns, each a list of panes and views", _layouts)
+    themes: Mapping[str, Any] = _entry({}, "own themes: the fields of each, by its name", checked_themes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         return {item.name: getattr(self, item.name) for item in fields(self)} | {
             "keys": dict(self.keys),
             "layouts": dict(self.layouts),
+            "themes": {name: dict(fields) for name, fields in self.themes.items()},
         }
 
 
@@ -139,6 +138,8 @@ class LoadedConfig:
                 lines += ["[keys]", *(f"{name} = {_toml(keys)}" for name, keys in value.items())]
             elif item.name == "layouts":
                 lines += ["[layouts]", *(f"{name} = {_toml(columns)}" for name, columns in value.items())]
+            elif item.name == "themes":
+                lines += ["[themes]", *(f"{_toml(name)} = {_inline(theme)}" for name, theme in value.items())]
             elif value is None:
                 lines.append(f"# {item.name} =")
             else:
@@ -180,6 +181,7 @@ def load_config(
     path = default_path() if named is None else named
     table = _read_file(path, must_exist=named is not None)
     values: dict[str, Any] = {}
+    spellings: dict[str, str] = {}
     checks = {"keys": check_keys, "layouts": check_layouts}
     sources = {item.name: "default" for item in fields(Config)}
     for source, entries, spell in (
@@ -191,13 +193,21 @@ def load_config(
             if source == "command line" and value is None:
                 continue
             values[name], sources[name] = _checked(name, value, spell(name), checks), source
-            if name == "layout":
-                layout_spelling = spell(name)
+            spellings[name] = spell(name)
     loaded = LoadedConfig(Config(**values), path, table is not None, sources)
-    known = (*BUILT_IN, *loaded.config.layouts)
-    if loaded.config.layout not in known:
-        raise CoconutError(f"{layout_spelling} is '{loaded.config.layout}': known are {', '.join(known)}")
+    _check_name("layout", loaded, spellings, (*BUILT_IN, *loaded.config.layouts))
+    if "theme" in spellings:
+        from textual.theme import BUILTIN_THEMES
+
+        _check_name("theme", loaded, spellings, (*sorted(BUILTIN_THEMES), *loaded.config.themes))
     return loaded
+
+
+def _check_name(name: str, loaded: LoadedConfig, spellings: Mapping[str, str], known: tuple[str, ...]) -> None:
+    """Raises CoconutError for a setting that names what there is not."""
+    value = getattr(loaded.config, name)
+    if value not in known:
+        raise CoconutError(f"{spellings[name]} is '{value}': known are {', '.join(known)}")
 
 
 def _path_from(text: str | None) -> Path | None:
@@ -245,6 +255,8 @@ def _checked(name: str, value: Any, spelling: str, checks: Mapping[str, Callable
             checks[name](checked)
         return checked
     except ValueError as error:
+        if name == "themes":  # long, and the error says which field
+            raise CoconutError(f"{spelling}: {error}") from error
         text = json.dumps(value, ensure_ascii=False, default=str)
         raise CoconutError(f"{spelling} cannot be {text}: {error}") from error
 
@@ -252,3 +264,12 @@ def _checked(name: str, value: Any, spelling: str, checks: Mapping[str, Callable
 def _toml(value: Any) -> str:
     """A value as TOML writes it, which is as JSON does but for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+
+
+def _inline(theme: Mapping[str, Any]) -> str:
+    """A theme as an inline table."""
+    entries = (
+        f"{_toml(name)} = {_inline(value) if isinstance(value, Mapping) else _toml(value)}"
+        for name, value in theme.items()
+    )
+    return "{" + ", ".join(entries) + "}"

@@ -1,7 +1,7 @@
 """What the explorer remembers: the session, kept on every change, and the models and questions used lately."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -220,12 +220,13 @@ def _decided(tree: Tree | None) -> object:
     return tree and (tree.question, [(branch.number, branch.decisions) for branch in tree.branches])
 
 
-def saved_theme(folder: Path) -> str | None:
-    """The theme that was chosen last; folder: where sessions are saved."""
+def saved_theme(folder: Path, own: Container[str] = ()) -> str | None:
+    """The theme that was chosen last, where it is still there. folder: where sessions are saved; own: names of
+    a person's own themes."""
     from textual.theme import BUILTIN_THEMES
 
     name = _noted(folder, "theme")
-    return name if name in BUILTIN_THEMES else None
+    return name if name in BUILTIN_THEMES or name in own else None
 
 
 def saved_painting(folder: Path) -> bool | None:

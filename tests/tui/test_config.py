@@ -108,7 +108,7 @@ def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> 
         ("model = 3", "write a text"),
         ('device = "gpu"', "write auto, cpu, cuda, cuda:1 or mps"),
         ('dtype = "int8"', "write one of auto, float32, bfloat16, float16"),
-        ('theme = "purple"', "textual-dark, textual-light"),
+        ('theme = "purple"', "'theme' is 'purple': known are ansi-dark, "),
         ('palette = "x"', "standard, high-contrast"),
         ("keys = 3", "write a table such as"),
         ('[keys]\nstp = "x"', "no action 'stp': known are step"),
