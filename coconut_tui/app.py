@@ -105,6 +105,7 @@ class Explorer(ExplorerBase):
         keys = keys_in_force(config.keys)
         self.set_keymap(keys_moved(config.keys))
         self.actions = tuple(replace(action, keys=keys.get(action.name, "")) for action in all_actions())
+        self._actions_by_name = {action.name: action for action in self.actions}
         self.saved, self.begins_with_choice = None, begins_with_choice
         self.breakpoints: tuple[Breakpoint, ...] = ()
         if saved is not None:
@@ -258,13 +259,12 @@ class Explorer(ExplorerBase):
             focused=self.focused_view,
             opening=self.is_opening,
         )
-        by_name = {action.name: action for action in self.actions}
-        return [by_name[name] for name in names]
+        return [self._actions_by_name[name] for name in names]
 
     @property
     def _asking_for_thoughts(self) -> str:
         """How one asks for thoughts where a run takes none; a saved run is as it is."""
-        key = next(action.shown_keys for action in self.actions if action.name == "more-thoughts")
+        key = self._actions_by_name["more-thoughts"].shown_keys
         return "" if self.replay is not None else f"{key} plans one, :thoughts 6 six"
 
     @property

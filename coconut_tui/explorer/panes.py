@@ -36,7 +36,7 @@ from coconut_tui.run.layouts import (
 )
 from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.views import all_views, names_of_views
-from coconut_tui.views.pane import ViewPane, pane_id
+from coconut_tui.views.pane import ViewPane
 from coconut_tui.widgets.branches import BranchesPane
 from coconut_tui.widgets.framed import FramedPane
 from coconut_tui.widgets.keys import KeysLine
@@ -94,6 +94,14 @@ class PanedApp(App[None]):
         self.layout_name = AUTO
         self.front = "thoughts"  # the pane that is shown where there is room for one only
         self._recent: list[str] = []  # views that were chosen, the last one first
+        self._views = {name: ViewPane(view) for name, view in all_views().items()}
+        self._by_name: Mapping[str, Widget] = {
+            "prompt": PromptPane(id="prompt", classes="pane"),
+            "branches": BranchesPane(id="branches", classes="pane"),
+            "thoughts": ThoughtsPane(id="thoughts", classes="pane"),
+            **self._views,
+        }
+        self._all_panes = Panes(*self._by_name.values(), id="panes")
         self._arranged_for: object = None
         self._columns_for: object = None
         self._columns: Columns = ()
@@ -109,13 +117,7 @@ class PanedApp(App[None]):
         yield ViewTabs(
             [(name, f"{view.key} {view.title}".strip()) for name, view in all_views().items()], id="view-tabs"
         )
-        yield Panes(
-            PromptPane(id="prompt", classes="pane"),
-            BranchesPane(id="branches", classes="pane"),
-            ThoughtsPane(id="thoughts", classes="pane"),
-            *map(ViewPane, all_views().values()),
-            id="panes",
-        )
+        yield self._all_panes
 
     def actions_now(self) -> Sequence[AnyAction]:
         """What the line of keys names."""
@@ -141,7 +143,7 @@ class PanedApp(App[None]):
     def columns(self) -> Columns:
         """The layout in use, in a terminal that has room for more than one pane."""
         view = self.view
-        room = self.query_one(Panes).size or self.size
+        room = self._all_panes.size or self.size
         about = (
             self.layout_name,
             self.size,
@@ -196,18 +198,17 @@ class PanedApp(App[None]):
 
     def pane(self, name: str) -> Widget:
         """A pane, or the pane of a view."""
-        view = self.inspected if name == "inspect" else name
-        return self.query_one(f"#{view if view in PANES else pane_id(view)}")
+        return self._by_name[self.inspected if name == "inspect" else name]
 
     @property
     def views_in_sight(self) -> list[ViewPane]:
         """The panes of views that are on screen, the one chosen last first."""
-        shown = [pane for pane in self.query(ViewPane) if pane.display]
-        return sorted(shown, key=lambda pane: pane.view.name != self.shown_view)
+        shown, first = [pane for pane in self._views.values() if pane.display], self.shown_view
+        return sorted(shown, key=lambda pane: pane.view.name != first)
 
     def arrange_panes(self) -> None:
         """Put the panes where they belong."""
-        panes = self.query_one(Panes)
+        panes = self._all_panes
         self.query_one("#pane-tabs", ViewTabs).choose(self.front)
         tabs = self.query_one("#view-tabs", ViewTabs)
         tabs.display = not self.one_at_a_time or self.front == "inspect"

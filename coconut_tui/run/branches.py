@@ -42,7 +42,7 @@ class Decisions:
     def upto(self, position: int) -> "Decisions":
         """The same up to a step; edits of thoughts behind it are dropped."""
         moves = self.moves[:position]
-        places = set(thought_places(moves))
+        places = set(thought_places(moves)) if self.edits else set()  # views ask for this with every key
         return Decisions(
             self.thoughts,
             tuple(edit for edit in self.edits if (edit.segment, edit.thought) in places),

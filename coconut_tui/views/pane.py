@@ -1,5 +1,6 @@
 """The pane of one view: what it draws of the selected step, in the room there is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from rich.text import Text
@@ -74,11 +75,18 @@ class ViewPane(FramedPane):
         elif self.view.reads_one and sight.step is not None and not sight.step.readable:
             text.first().show(unreadable(sight.step))
         else:
-            text.first().show(self.view.draw(sight))
+            text.first().show(self._drawn(self.view.draw, sight))
             request = self.view.ask(sight)
             replayed = sight.facts is not None and sight.facts.replayed
             if request is not None and not replayed and sight.answer(request) is None:
                 self.post_message(self.Wants(request))
+
+    def _drawn(self, draw: Callable[[Sight], Text], sight: Sight) -> Text:
+        """What the view draws; before the first step, where it has only that to say, how it will be read."""
+        drawn, guide = draw(sight), self.view.guide
+        if sight.run is None or sight.run.steps or guide is None or drawn.plain.count("\n") > 1:
+            return drawn
+        return drawn.append(f"\n\n{guide.reading}", "dim")
 
 
 def pane_id(view: str) -> str:

@@ -90,12 +90,13 @@ class VerdictView(TextView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._about: tuple[ModelFacts | None, int | None, str] = None, None, ""
+        self._about: tuple[ModelFacts | None, int | None, str] = None, None, "?"
 
     def show_facts(self, facts: ModelFacts | None, thoughts: int | None, ask: str) -> None:
         """Draw what is known; see usage_text."""
-        self._about = facts, thoughts, ask
-        self._draw_verdict()
+        if self._about != (facts, thoughts, ask):
+            self._about = facts, thoughts, ask
+            self._draw_verdict()
 
     def on_resize(self, event: events.Resize) -> None:
         """Bars follow the room there is."""

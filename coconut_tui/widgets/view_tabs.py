@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 _BETWEEN = 2  # cells between two names, of which one has the mark of those on screen
+_LEGEND = "  • on screen besides"
 
 
 class ViewTabs(Widget):
@@ -73,6 +74,8 @@ class ViewTabs(Widget):
                 text.append("•" if shown else " ")
                 text.append(label, "bold reverse" if name == self._front else "bold" if shown else "")
                 text.append(" " * (_BETWEEN - 1))
+        if self._beside and self.size.width - text.cell_len > len(_LEGEND):  # where all are on one line
+            text.append(_LEGEND, "dim")
         return text
 
     def on_click(self, event: events.Click) -> None:
