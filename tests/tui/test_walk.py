@@ -13,11 +13,12 @@ from coconut_tui.actions.table import ACTIONS
 from coconut_tui.app import Explorer
 from coconut_tui.engine import ModelChoice
 from coconut_tui.screens.command import CommandScreen
+from coconut_tui.screens.welcome import WelcomeScreen
 from tests.tui.benches import brief_model, fresh_records, same_numbers
 from tests.tui.conftest import settled
 
 # They leave the run, or write files; stop would lose what is asked for.
-LEFT_OUT = {"quit", "cpu", "save", "export", "picture", "screenshot", "open", "stop"}
+LEFT_OUT = {"quit", "leave", "cpu", "save", "export", "picture", "screenshot", "open", "stop"}
 ARGUMENTS = {
     "run-to": ("1", "3", "9", "x"),
     "thoughts": ("0", "2", "4", "5"),
@@ -45,6 +46,9 @@ LINES = (
 
 async def random_action(pilot: Pilot[None], app: Explorer, rng: random.Random) -> str:
     """Do something; returns what."""
+    if isinstance(app.screen, WelcomeScreen):
+        await pilot.press("escape")  # enter would open another model
+        return "escape"
     if len(app.screen_stack) > 1:
         keys = ["enter", "j", "k", "down", "up", "space", "tab", "left", "right"]
         key = rng.choice(keys) if rng.random() < 0.5 else "escape"
