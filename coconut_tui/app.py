@@ -112,7 +112,7 @@ class Explorer(ExplorerBase):
             self.take_up(saved)
         self.activity = ""
         self.token_count = top_k
-        self.dials = replace(self.dials, painted=config.paint)
+        self.dials = replace(self.dials, painted=config.paint, form=config.form)
         self.take_layouts(config.layouts, config.layout)
         self.last_export: Path | None = None
         self.has_compared: bool = False

@@ -168,7 +168,7 @@ def explore(
 
 def _with_last_choices(in_force: "LoadedConfig") -> "Config":
     from coconut_tui.run.layouts import BUILT_IN
-    from coconut_tui.saved.keeper import saved_layout, saved_painting, saved_theme
+    from coconut_tui.saved.keeper import saved_form, saved_layout, saved_painting, saved_theme
     from coconut_tui.saved.store import default_folder
 
     settings = in_force.config
@@ -178,6 +178,8 @@ def _with_last_choices(in_force: "LoadedConfig") -> "Config":
     if settings.remember and in_force.sources["paint"] == "default":
         painted = saved_painting(default_folder())
         settings = replace(settings, paint=settings.paint if painted is None else painted)
+    if settings.remember and in_force.sources["form"] == "default":
+        settings = replace(settings, form=saved_form(default_folder()) or settings.form)
     if settings.remember and in_force.sources["layout"] == "default":
         layout = saved_layout(default_folder())
         settings = replace(settings, layout=layout) if layout in {**BUILT_IN, **settings.layouts} else settings

@@ -16,6 +16,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_tui.run.layouts import BUILT_IN
 from coconut_tui.widgets.own_themes import checked_themes
+from coconut_tui.run.lookups import FORMS
 from coconut_tui.widgets.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
@@ -102,6 +103,7 @@ class Config:
     )
     palette: str = _entry("standard", ", ".join(PALETTES), _one_of(PALETTES))
     paint: bool = _entry(True, "paint the prompt with the attention of the selected step", _switch)
+    form: str = _entry(FORMS[0], f"how thoughts are drawn: {', '.join(FORMS)}", _one_of(FORMS))
     layout: str = _entry("auto", f"panes on screen: {', '.join(BUILT_IN)}, or one of layouts", _text)
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
     look_ahead: bool = _entry(True, "work out the next step while you look at this one", _switch)

@@ -31,6 +31,7 @@ def switch_form(app: ExplorerBase, argument: str) -> None:
     """The thoughts as a matrix, or as rows."""
     form = ROWS if app.query_one(ThoughtsPane).is_matrix else MATRIX
     app.set_dials(replace(app.dials, form=form))
+    app.keeper.note_form(form)
 
 
 def turn_units(app: ExplorerBase, argument: str) -> None:

@@ -24,7 +24,7 @@ REMEMBERED = 64  # answers
 MOST_WEIGHTS = 4_000_000  # weights of attention in all of them together, 4 bytes each
 SHARE, LN_P, RANK = "p", "ln p", "rank"  # what stands for how likely a token is
 SCALES = (SHARE, LN_P, RANK)
-AUTO, MATRIX, ROWS = "", "matrix", "rows"  # forms of the thoughts; AUTO: as there is room
+AUTO, MATRIX, ROWS = FORMS = "auto", "matrix", "rows"  # of the thoughts; AUTO: as there is room
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from coconut_core.common.token_names import SPACE
 from coconut_core.problems.base import Graph
@@ -16,6 +16,19 @@ from coconut_tui.run.state import RunView, marker_name
 Value = TypeVar("Value")
 SPARE = 3  # rows kept free for what a thought says besides the nodes of a graph
 _LIKELY = 0.1  # least probability of a token that gets such a row
+
+
+class _Same(Generic[Value]):
+    """A value by its identity: it never changes, and telling whether two are equal takes long."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
 
 
 @dataclass(frozen=True)
@@ -126,51 +139,57 @@ def matrix_of(
 
 def window_of(run: RunView, window: Window) -> range:
     """The places of the columns that are made, among all that the run has and will have."""
-    taken, coming = _taken(run), _coming(run)
-    total = len(taken) + len(coming) + (run.mode == "thinking" and bool(run.around[1])) + bool(run.expected)
+    every = _every(_Same(run))
     if window.selected is None:
         place = 0
     elif run.steps[window.selected].kind == "token":
-        place = total - 1
+        place = every.total - 1
     else:
-        place = bisect_left(taken, window.selected)
-    first = max(0, min(place - window.most // 2, total - window.most))
-    return range(first, min(total, first + window.most))
+        place = bisect_left(every.taken, window.selected)
+    first = max(0, min(place - window.most // 2, every.total - window.most))
+    return range(first, min(every.total, first + window.most))
 
 
-def _taken(run: RunView) -> list[int]:
-    """Numbers of the steps that have columns."""
-    return [number for number, step in enumerate(run.steps) if step.kind != "token"]
+@dataclass(frozen=True)
+class _Every:
+    """All that has or will have a column."""
+
+    taken: list[int]  # numbers of steps
+    coming: range  # numbers of thoughts
+    total: int
 
 
-def _coming(run: RunView) -> range:
-    """Numbers of the thoughts that are still to come."""
-    if run.mode != "thinking":
-        return range(0)
-    segment = run.segment
-    count = sum(step.kind == "thought" and step.segment == segment for step in run.steps)
-    return range(count + 1, run.thoughts + 1)
+@lru_cache(maxsize=4)  # asked several times in a draw, and a run can have thousands of steps
+def _every(same: _Same[RunView]) -> _Every:
+    run = same.value
+    taken = [number for number, step in enumerate(run.steps) if step.kind != "token"]
+    thinking, coming = run.mode == "thinking", range(0)
+    if thinking:
+        segment = run.segment
+        count = sum(step.kind == "thought" and step.segment == segment for step in run.steps)
+        coming = range(count + 1, run.thoughts + 1)
+    behind = (thinking and bool(run.around[1])) + bool(run.expected)
+    return _Every(taken, coming, len(taken) + len(coming) + behind)
 
 
 def _columns(run: RunView, window: Window) -> tuple[tuple[Column, ...], tuple[bool, bool]]:
-    taken, coming, places = _taken(run), _coming(run), window_of(run, window)
+    every, places = _every(_Same(run)), window_of(run, window)
     columns = []
     for place in places:
-        later = place - len(taken)
+        later = place - len(every.taken)
         if later < 0:
-            step = run.steps[taken[place]]
+            step = run.steps[every.taken[place]]
             label = marker_name(step) if step.kind == "marker" else _thought_name(step)
-            columns.append(Column(label, taken[place], step, step.kind))
-        elif later < len(coming):
-            segment = run.segment
-            columns.append(Column(f"{segment + 1}.{coming[later]}" if segment else str(coming[later])))
-        elif later == len(coming) and run.mode == "thinking" and run.around[1]:
+            columns.append(Column(label, every.taken[place], step, step.kind))
+        elif later < len(every.coming):
+            index, segment = every.coming[later], run.segment
+            columns.append(Column(f"{segment + 1}.{index}" if segment else str(index)))
+        elif later == len(every.coming) and run.mode == "thinking" and run.around[1]:
             columns.append(Column(run.around[1], kind="marker"))
         else:
             number = _deciding(run)
             columns.append(Column("»", number, None if number is None else run.steps[number], "answer"))
-    total = window_of(run, Window(None, 10**9))
-    return tuple(columns), (places.start > 0, places.stop < total.stop)
+    return tuple(columns), (places.start > 0, places.stop < every.total)
 
 
 def _deciding(run: RunView) -> int | None:
@@ -241,28 +260,15 @@ def _thought_name(step: StepRecord) -> str:
     return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
 
 
-class _Same:
-    """A step by its identity: steps never change, and telling whether two are equal takes long."""
-
-    def __init__(self, step: StepRecord) -> None:
-        self.step = step
-
-    def __hash__(self) -> int:
-        return id(self.step)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.step is self.step
-
-
 def _said(step: StepRecord | None) -> Mapping[str, float]:
     """All probabilities that a step's record has, by all names that a token goes by."""
     return {} if step is None or not step.readable else _recorded(_Same(step))
 
 
 @lru_cache(maxsize=512)  # more than are ever in sight
-def _recorded(same: _Same) -> Mapping[str, float]:
-    top = same.step.top
-    return {**_by_alias(top, [item.probability for item in top]), **same.step.watched}
+def _recorded(same: _Same[StepRecord]) -> Mapping[str, float]:
+    top = same.value.top
+    return {**_by_alias(top, [item.probability for item in top]), **same.value.watched}
 
 
 def _by_alias(top: Sequence[TokenRecord], values: Sequence[Value]) -> dict[str, Value]:

@@ -14,6 +14,7 @@ from coconut_core.problems import Problem, read_some_problems
 from coconut_tui.run.branches import Tree
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Answered
+from coconut_tui.run.lookups import FORMS
 from coconut_tui.saved.format import SavedRun, SavedSession
 from coconut_tui.saved.store import SessionStore
 
@@ -155,6 +156,10 @@ class Keeper:
         """The prompt is to be painted with attention, or not."""
         self._note("painting", "on" if painted else "off")
 
+    def note_form(self, name: str) -> None:
+        """Another form of the thoughts has been chosen."""
+        self._note("form", name)
+
     def note_layout(self, name: str) -> None:
         """Another layout has been chosen."""
         self._note("layout", name)
@@ -232,6 +237,12 @@ def saved_theme(folder: Path, own: Container[str] = ()) -> str | None:
 def saved_painting(folder: Path) -> bool | None:
     """Whether the prompt was last to be painted with attention; None where nobody has said."""
     return {"on": True, "off": False}.get(_noted(folder, "painting"))
+
+
+def saved_form(folder: Path) -> str | None:
+    """The form of the thoughts that was chosen last; folder: where sessions are saved."""
+    name = _noted(folder, "form")
+    return name if name in FORMS else None
 
 
 def saved_layout(folder: Path) -> str:

@@ -188,10 +188,10 @@ VIEW = View(
     guide=Guide(
         "Lines",
         "The probability of the candidates (✓ right, ✗ wrong) and of pinned tokens at each thought, the last "
-        "place being ⟨eot⟩, each in the colour and with the sign that it has everywhere; below, their values "
-        "at the cursor. x pins the token in question, :pin rompus another one; $ turns to ln p, which tells "
-        "small ones apart. At the bottom entropy, norm and cosine to the thought before, from their least to "
-        "their largest.",
+        "place being ⟨eot⟩, each in the colour and with the sign that it has everywhere; with letters what "
+        "thoughts say most. Below, their values at the cursor. x pins the token in question, :pin rompus "
+        "another one; $ turns to ln p, which tells small ones apart. At the bottom entropy, norm and cosine "
+        "to the thought before, from their least to their largest.",
         "A row of bars fills its height however little changes: read the numbers beside it. Only thoughts are "
         "measured; the lines between them guide the eye. Where lines meet the first sign hides the others.",
     ),

@@ -10,7 +10,7 @@ from coconut_core.records.graph_reading import graph_mass
 from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord
 from coconut_tui.run.lookups import LN_P
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import Sight, View, step_name
+from coconut_tui.views.view import Sight, View, latest_thoughts, step_name
 from coconut_tui.widgets.rows import Row, RowsView
 from coconut_tui.widgets.tokens import EDIT_STYLE, FLAT, fitted, flat
 from coconut_tui.widgets.units import heading, ln_text, p_text
@@ -20,6 +20,7 @@ _FIGURES = 26  # cells of entropy, norm, cosine and frontier
 _AHEAD = 7  # cells of how far the right candidate is ahead
 _LEAST_TOKEN, _MOST_TOKEN = 6, 16  # cells of a token's name
 _MOST_TOKENS = 10
+_LOOKED_AT = 64  # steps that say how large norms are in this model
 _WIDE = 60  # with so many cells there is room for a second token and for the edit
 
 
@@ -106,7 +107,7 @@ def _tokens(sight: Sight) -> tuple[int, int]:
 
 def _norms_are_large(sight: Sight) -> bool:
     """Whether norms are written without a digit behind the point, all of them."""
-    return sight.run is not None and any(step.norm >= 1000 for step in sight.run.steps)
+    return sight.run is not None and any(step.norm >= 1000 for step in sight.run.steps[:_LOOKED_AT])
 
 
 def _shows_ahead(sight: Sight) -> bool:
@@ -124,7 +125,7 @@ def _ahead(sight: Sight, step: StepRecord) -> str:
 
 def _ranges(sight: Sight) -> list[Text]:
     """The least and the most of each figure over the thoughts, which say what is high or low here."""
-    steps = [] if sight.run is None else [step for step in sight.run.steps if step.kind == "thought"]
+    steps = [] if sight.run is None else latest_thoughts(sight.run)
     steps = [step for step in steps if step.readable]
     if len(steps) < 2:
         return []

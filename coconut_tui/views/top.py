@@ -10,7 +10,7 @@ from coconut_core.common.cells import cells
 from coconut_core.records.trace import StepRecord, TokenRecord
 from coconut_tui.run.lookups import LN_P, RANK, Ask, Heated
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import Sight, View, in_place_of
+from coconut_tui.views.view import Sight, View, in_place_of, latest_thoughts
 from coconut_tui.widgets.tokens import BAR_STYLE, EDIT_STYLE, FLAT, bar, fitted, flat
 from coconut_tui.widgets.units import heading, ln_text, log_floor, log_share, names_alike, p_text, rank_text
 
@@ -75,7 +75,7 @@ def _bars(sight: Sight, top: Sequence[TokenRecord]) -> Text:
 
 def _ranges(sight: Sight, step: StepRecord) -> Text:
     """Entropy, norm and cosine of the step, and between which values those of the run's thoughts lie."""
-    steps = [] if sight.run is None else [each for each in sight.run.steps if each.kind == "thought"]
+    steps = [] if sight.run is None else latest_thoughts(sight.run)
     width, text = max(4, sight.width - 34), Text()
     for name, value, values in (
         ("entropy", step.entropy, [each.entropy for each in steps]),

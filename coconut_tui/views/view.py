@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from rich.text import Text
 
@@ -14,6 +15,7 @@ from coconut_tui.widgets.token_marks import TokenMarks, token_marks
 from coconut_tui.widgets.tokens import EDIT_BOLD
 
 LEAST_SHARE = 0.005  # smaller probabilities are left blank
+_MEASURED = 400  # thoughts
 _MOST_THOUGHTS = 24  # in a table of thoughts
 
 
@@ -111,6 +113,12 @@ def last_thoughts(run: RunView, selected: StepRecord | None) -> list[StepRecord]
     before = next((number for number, step in enumerate(thoughts) if step is selected), len(thoughts) - 1)
     end = max(_MOST_THOUGHTS, before + 1)
     return thoughts[max(0, end - _MOST_THOUGHTS) : end]
+
+
+def latest_thoughts(run: RunView) -> list[StepRecord]:
+    """The last thoughts of a run, which say what is high or low in it."""
+    thoughts = (step for step in reversed(run.steps) if step.kind == "thought")
+    return list(islice(thoughts, _MEASURED))
 
 
 def step_name(step: StepRecord) -> str:

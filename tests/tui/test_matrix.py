@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from math import log, nan
+from pathlib import Path
 
 import pytest
 from rich.text import Text
 
 from coconut_core.records.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.app import Explorer
+from coconut_tui.config import Config
 from coconut_tui.run.branches import Said
 from coconut_tui.run.lookups import LN_P, RANK
 from coconut_tui.run.matrix import Matrix, Window, matrix_of
+from coconut_tui.saved.keeper import Keeper, saved_form
 from coconut_tui.widgets.candidates import candidate_curve
 from coconut_tui.widgets.charts import Axes, Series, draw_chart, value_ticks
 from coconut_tui.widgets.matrix import Grid, draw_matrix, grid_of
@@ -242,6 +245,20 @@ async def test_a_graph_problem_begins_with_the_matrix_and_a_key_switches(
         assert pane.texts()[1].plain.startswith("● 1")
         await pilot.press("0")
         assert pane.is_matrix
+
+
+async def test_the_form_that_was_chosen_is_kept(trace: Trace, tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "sessions"
+    assert saved_form(folder) is None
+    app = Explorer(trace=trace, keeper=Keeper(folder))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        await pilot.press("0")
+        await until(pilot, lambda app: saved_form(folder) == "rows")
+    again = Explorer(trace=trace, config=Config(form="rows"))
+    async with again.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda app: app.view is not None)
+        assert not again.query_one(ThoughtsPane).is_matrix
 
 
 async def test_rows_open_to_several_lines_of_bars_where_there_is_height(trace: Trace) -> None:
