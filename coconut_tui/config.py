@@ -15,8 +15,8 @@ from typing import Any
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_tui.run.layouts import BUILT_IN
-from coconut_tui.widgets.own_themes import checked_themes
 from coconut_tui.run.lookups import FORMS
+from coconut_tui.widgets.own_themes import checked_themes
 from coconut_tui.widgets.palettes import PALETTES
 
 PREFIX = "COCONUT_TUI_"
