@@ -270,7 +270,7 @@ class Explorer(ExplorerBase):
     @property
     def up_to_date(self) -> bool:
         """Whether what is on screen is the newest state of the run."""
-        return self._draw_timer is None
+        return self._draw_timer is None and not self.rest_waits
 
     def _draw_soon(self) -> None:
         """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""

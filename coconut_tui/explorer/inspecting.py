@@ -42,6 +42,7 @@ class InspectingApp(PanedApp):
         self.looked_at: int | None = None  # the step that was last selected by hand
         self._answers = Answers()
         self._questions = Questions()
+        self.rest_waits = False  # views that stand beside are still to be drawn
         self._pause: Timer | None = None
         self._film: Timer | None = None
 
@@ -66,18 +67,33 @@ class InspectingApp(PanedApp):
         )
 
     def draw_views(self) -> None:
-        """Draw the views that are on screen, paint the prompt with the attention, and tell on frames."""
+        """Draw the view that was chosen last, and, once that has been painted, all that stands beside it: a key
+        that moves the cursor is answered before it has been drawn everywhere."""
         if not self.query(PromptPane):  # the app is closing, and an answer has come in
             return
-        sight, inspected = self.sight, self.inspected
-        self._paint(self.query_one(PromptPane), sight)
+        sight = self.sight
         retitle(self.query_one(ThoughtsPane), thoughts_title(sight))
-        for pane in self.views_in_sight:
-            view, is_inspected = pane.view, pane.view.name == inspected
-            caption = self._caption if view.name == "graph" else ""
-            facts = caption or view_facts(sight, view, is_inspected)
-            retitle(pane, view_title(sight, view, is_inspected), facts)
-            pane.show(sight)
+        for pane in self.views_in_sight[:1]:
+            if pane.view.name == "attention":  # it draws less where the prompt is painted
+                self._paint(self.query_one(PromptPane), sight)
+            self._draw_view(pane, sight)
+        self.rest_waits = True
+        self.call_after_refresh(self._draw_rest)
+
+    def _draw_rest(self) -> None:
+        """Paint the prompt with the attention, and draw the views that stand beside."""
+        if self.rest_waits and self.query(PromptPane):
+            self.rest_waits, sight = False, self.sight
+            self._paint(self.query_one(PromptPane), sight)
+            for pane in self.views_in_sight[1:]:
+                self._draw_view(pane, sight)
+
+    def _draw_view(self, pane: ViewPane, sight: Sight) -> None:
+        view, is_inspected = pane.view, pane.view.name == self.inspected
+        caption = self._caption if view.name == "graph" else ""
+        facts = caption or view_facts(sight, view, is_inspected)
+        retitle(pane, view_title(sight, view, is_inspected), facts)
+        pane.show(sight)
 
     def _paint(self, prompt: PromptPane, sight: Sight) -> None:
         """Until the attention of another step is known, the prompt stays painted with that of the last one,

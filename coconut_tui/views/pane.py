@@ -18,6 +18,7 @@ from coconut_tui.widgets.text import TextView
 
 LEAST_WIDTH, LEAST_HEIGHT = 24, 6  # cells that views are drawn for
 _BAR = 1  # cells of the scrollbar
+_SHORT = 200  # characters of a view that has nothing to show yet
 
 
 class ViewPane(FramedPane):
@@ -84,9 +85,16 @@ class ViewPane(FramedPane):
     def _drawn(self, draw: Callable[[Sight], Text], sight: Sight) -> Text:
         """What the view draws; before the first step, where it has only that to say, how it will be read."""
         drawn, guide = draw(sight), self.view.guide
-        if sight.run is None or sight.run.steps or guide is None or drawn.plain.count("\n") > 1:
+        lines = len(drawn.wrap(self.app.console, sight.width)) if len(drawn) < _SHORT else _SHORT
+        if sight.run is None or sight.run.steps or guide is None or lines > 2:
             return drawn
-        return drawn.append(f"\n\n{guide.reading}", "dim")
+        sentences = guide.reading.split(". ")
+        while sentences:  # as many as there is room for
+            about = Text(". ".join(sentences).removesuffix(".") + ".", "dim")
+            if lines + 1 + len(about.wrap(self.app.console, sight.width)) <= sight.height:
+                return Text("\n\n").join([drawn, about])
+            sentences.pop()
+        return drawn
 
 
 def pane_id(view: str) -> str:
