@@ -44,6 +44,29 @@ def test_the_tour_is_walked_in_a_real_terminal(terminal: Terminal, tmp_path: Pat
 
 
 @pytest.mark.terminal
+def test_a_question_is_written_in_an_editor_that_gets_the_terminal(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho IN THE EDITOR\nread answer\necho "Is Alex a $answer?" > "$1"\n')
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    terminal.start(f"--model {FOLDER} --device cpu --example 1")
+    terminal.see("s step")
+    terminal.press("Q")
+    terminal.see("ctrl+s asks")
+    terminal.press("C-g")
+    terminal.see("IN THE EDITOR")
+    terminal.type("lempus or rompus")
+    terminal.press("Enter")
+    terminal.see("Is Alex a lempus or rompus?")
+    terminal.press("C-s")
+    terminal.see("s step")
+    terminal.press("q")
+    terminal.ended()
+
+
+@pytest.mark.terminal
 def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: Path) -> None:
     pasted = tmp_path / "pasted.txt"
     pasted.write_text("Every lempus is a rompus. " * 4_000, encoding="utf-8")  # 104 kB
