@@ -49,7 +49,7 @@ _CLASSIC = _columns(("prompt", "branches"), ("thoughts",), ("inspect",))
 _STACK = _columns(("prompt", "branches"), ("thoughts",), ("inspect", "graph 2"))
 _SIDE_BY_SIDE = _columns(("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 3", "inspect 2"))
 _ALL = _columns(
-    ("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 2", "inspect"), ("attention 3", "answer 2")
+    ("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 2", "inspect"), ("attention 3", "answer")
 )
 BUILT_IN: Mapping[str, Columns] = {
     AUTO: (),  # see fitting
