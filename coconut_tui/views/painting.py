@@ -46,7 +46,7 @@ def _short(name: str) -> str:
     return shortened(name, 10)
 
 
-def _behind(attention: Attention, shares: list[float]) -> Text:
+def _behind(attention: Attention, shares: list[float]) -> tuple[Text, ...]:
     """What went to what is no word of the question: template and markers in front, thoughts behind."""
     outside = [entry for entry in range(attention.words) if attention.spans[entry] is None]
     marks = [entry for entry in outside if attention.entries[entry].startswith("<bot")]
@@ -56,13 +56,11 @@ def _behind(attention: Attention, shares: list[float]) -> Text:
     parts += [
         (attention.entries[entry], shares[entry]) for entry in (*marks, *range(attention.words, len(shares)))
     ]
-    text = Text()
-    for name, share in parts:
-        if share < LEAST_SHARE:
-            continue
-        plain = "⏎" if name == "\n" else plain_name(name)
-        text.append(f"{plain} {share_text(share)}", ground(share, shares)).append("  ")
-    return text
+    return tuple(
+        Text("⏎" if name == "\n" else plain_name(name), style).append(f" {share_text(share)}")
+        for name, share in parts
+        if (style := ground(share, shares)) or share >= LEAST_SHARE
+    )
 
 
 def ground(share: float, shares: Sequence[float]) -> str:

@@ -1,13 +1,14 @@
 """A question with words on coloured grounds, in lines that stay where they are whatever is painted."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
 
 RANKS = "¹²³⁴⁵⁶⁷⁸⁹"
+_GAP = 2  # cells
 _STOPS = (".", ",", ";", ":", "?", "!")
 
 Span = tuple[int, int]  # from a character of the question up to another
@@ -19,7 +20,7 @@ class Painting:
 
     styles: Mapping[Span, str]  # of its words
     ranks: Mapping[Span, str]  # of the words that got most, the first one most
-    behind: Text  # the rest, which is no word of the question
+    behind: tuple[Text, ...]  # the rest, which is no word of the question
     caption: str  # what it is
 
 
@@ -64,6 +65,17 @@ def paint(question: Text, painting: Painting | None, width: int) -> tuple[Text, 
         )
         ranks[next((place for place in free if place not in ranks), -1)] = rank
     return _joined(painted, spans, ranks), lines
+
+
+def lines_of(parts: Sequence[Text], width: int) -> list[Text]:
+    """Texts beside each other, in lines of at most so many cells where each of them fits."""
+    lines: list[Text] = []
+    for part in parts:
+        if not lines or lines[-1].cell_len + _GAP + part.cell_len > width:
+            lines.append(Text().append_text(part))
+        else:
+            lines[-1].append(" " * _GAP).append_text(part)
+    return lines
 
 
 def _is_free(text: str, place: int, line: Span, width: int) -> bool:

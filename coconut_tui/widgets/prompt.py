@@ -10,8 +10,9 @@ from textual.geometry import Region
 
 from coconut_core.records.untrained import untrained_label
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.widgets.painted import Painting, paint
-from coconut_tui.widgets.text import TextView, plain_title
+from coconut_tui.widgets.framed import retitle
+from coconut_tui.widgets.painted import Painting, lines_of, paint
+from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.tokens import BAR_BOLD
 
 
@@ -25,6 +26,7 @@ class PromptPane(VerticalScroll):
         super().__init__(id=id, classes=classes)
         self._question = Text()
         self._painting: Painting | None = None
+        self._behind = 0  # lines below the question: as many as were needed once, so that nothing moves
 
     def compose(self) -> ComposeResult:
         yield TextView(id="question")
@@ -37,7 +39,7 @@ class PromptPane(VerticalScroll):
         if view is not None:
             question = _marked(view.question, view)
         if question != self._question:
-            self._question, self._painting = question, None
+            self._question, self._painting, self._behind = question, None, 0
         self._draw_question()
         self.query_one("#model-facts", TextView).show(_facts(facts, None if view is None else view.thoughts))
 
@@ -63,9 +65,11 @@ class PromptPane(VerticalScroll):
         painting, width = self._painting, self.scrollable_content_region.width
         text, lines = paint(self._question, painting, width or 80)
         self.query_one("#question", TextView).show(text)
-        self.query_one("#behind", TextView).show(Text() if painting is None else painting.behind)
-        self.query_one("#behind").display = painting is not None
-        self.border_subtitle = "" if painting is None else plain_title(painting.caption)
+        behind = [] if painting is None else lines_of(painting.behind, width or 80)
+        self._behind = max(self._behind, len(behind))
+        padded = [*behind, *[Text()] * (self._behind - len(behind))]
+        self.query_one("#behind", TextView).show(Text("\n").join(padded))
+        retitle(self, self.BORDER_TITLE, "" if painting is None else painting.caption)
         return lines
 
     def _bring_into_sight(self, lines: list[int]) -> None:

@@ -21,7 +21,7 @@ from coconut_tui.views import attention
 from coconut_tui.views.along import along, compared
 from coconut_tui.views.heads import measured, strip
 from coconut_tui.views.painting import painting
-from coconut_tui.widgets.painted import RANKS, Painting, line_spans, paint
+from coconut_tui.widgets.painted import RANKS, Painting, line_spans, lines_of, paint
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.text import TextView
 from tests.tui.conftest import WIDE, explorer, press, settled, shown, until
@@ -59,6 +59,17 @@ def test_lines_break_between_words_and_lose_nothing(width: int) -> None:
     assert list(line_spans("ab cd", 3)) == [(0, 3), (3, 5)]
 
 
+def test_what_is_no_word_stands_in_lines_with_nothing_broken() -> None:
+    parts = [Text(f"thought {number} .1{number}") for number in range(1, 6)]
+    assert [line.plain for line in lines_of(parts, 30)] == [
+        "thought 1 .11  thought 2 .12",
+        "thought 3 .13  thought 4 .14",
+        "thought 5 .15",
+    ]
+    assert lines_of([], 30) == []
+    assert len(lines_of(parts, 5)) == 5
+
+
 @pytest.mark.parametrize("width", [18, 28, 60])
 def test_paint_moves_nothing_and_says_ranks(width: int) -> None:
     words = [match.span() for match in re.finditer(r"\w+", QUESTION)]
@@ -66,7 +77,7 @@ def test_paint_moves_nothing_and_says_ranks(width: int) -> None:
     assert none == []
     styles = {words[3]: "coconut.shade.4", words[8]: "coconut.shade.2"}
     ranks = dict(zip((words[3], words[8], words[0]), RANKS, strict=False))
-    painted, lines = paint(Text(QUESTION), Painting(styles, ranks, Text(), ""), width)
+    painted, lines = paint(Text(QUESTION), Painting(styles, ranks, (), ""), width)
     without = re.sub(f"[{RANKS}]", " ", painted.plain)
     assert [line.rstrip() for line in without.split("\n")] == plain.plain.split("\n")
     assert all(Text(line).cell_len <= width for line in painted.plain.split("\n"))
@@ -178,7 +189,7 @@ def test_where_it_is_not_known_where_words_stand_nothing_is_painted() -> None:
     found = painting(known, Dials())
     assert found is not None
     assert found.styles[0, 4] == "coconut.shade.4"
-    shares = [float(share) for share in re.findall(r"\.\d\d", found.behind.plain)]
+    shares = [float(part.plain.split()[-1]) for part in found.behind]
     assert sum(shares) + sum(known.row(None, None)[:2]) == pytest.approx(1, abs=0.02)
 
 
