@@ -52,7 +52,7 @@ def paint(question: Text, painting: Painting | None, width: int) -> tuple[Text, 
     Their ranks stand in place of the space behind or in front of a word, so that nothing moves."""
     spans = list(line_spans(question.plain, width))
     if painting is None:
-        return _joined(question, spans, {}), []
+        return _joined(question.copy(), spans, {}), []
     painted = question.copy()
     for (start, end), style in painting.styles.items():
         painted.stylize(style, start, end)
@@ -86,16 +86,20 @@ def _is_free(text: str, place: int, line: Span, width: int) -> bool:
 
 
 def _joined(text: Text, spans: list[Span], ranks: Mapping[int, str]) -> Text:
-    lines = []
-    for start, end in spans:
-        line = text[start:end]
+    """The lines, below each other; cut at once, as each cut looks at all styles."""
+    letters, ends = list(text.plain), {}
+    for place, rank in ranks.items():
+        if text.plain[place : place + 1] in ("", "\n"):
+            ends[place] = rank
+        elif place >= 0:
+            letters[place] = rank
+            text.stylize("bold", place, place + 1)
+    text.plain = "".join(letters)
+    lines = text.divide([start for start, _ in spans[1:]])
+    for line, (_, end) in zip(lines, spans, strict=True):
         line.rstrip()
-        for place, rank in ranks.items():
-            if start <= place <= end and not (place == end and text.plain[place : place + 1].strip()):
-                at = place - start
-                line.pad_right(max(0, at + 1 - len(line)))
-                line = line[:at].append(rank, "bold").append_text(line[at + 1 :])
-        lines.append(line)
+        if end in ends:
+            line.append(ends[end], "bold")
     return Text("\n").join(lines)
 
 

@@ -265,7 +265,7 @@ async def test_the_prompt_is_painted_with_what_the_model_attends_to(tmp_path: Pa
         await press(pilot, "percent_sign")
         assert not painted_letters(app)
         assert saved_painting(folder) is False
-        assert app.query_one(PromptPane).border_subtitle == ""
+        assert not app.query_one(PromptPane).border_subtitle
         await press(pilot, "percent_sign")
         assert painted_letters(app)
         app.action_look_with(2, 3)
