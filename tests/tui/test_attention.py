@@ -22,6 +22,7 @@ from coconut_tui.views.along import along, compared
 from coconut_tui.views.heads import measured, strip
 from coconut_tui.views.painting import painting
 from coconut_tui.widgets.painted import RANKS, Painting, line_spans, lines_of, paint
+from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.text import TextView
 from tests.tui.conftest import WIDE, explorer, press, settled, shown, until
@@ -188,7 +189,7 @@ def test_where_it_is_not_known_where_words_stand_nothing_is_painted() -> None:
     )
     found = painting(known, Dials())
     assert found is not None
-    assert found.styles[0, 4] == "coconut.shade.4"
+    assert found.styles[0, 4] == f"coconut.shade.{SHADES - 1}"
     shares = [float(part.plain.split()[-1]) for part in found.behind]
     assert sum(shares) + sum(known.row(None, None)[:2]) == pytest.approx(1, abs=0.02)
 
@@ -216,7 +217,10 @@ def painted_letters(app: Explorer) -> list[tuple[str, str]]:
 def painted_by(words: Sequence[Word], row: list[float], question: str) -> list[tuple[str, str]]:
     """How letters have to be painted where words get these shares, the largest in full; none that got less than
     twice an even share."""
-    levels = [min(4, int(5 * (share / max(row)) ** 0.5)) if share * len(row) >= 2 else 0 for share in row]
+    most = SHADES - 1
+    levels = [
+        min(most, int(SHADES * (share / max(row)) ** 0.5)) if share * len(row) >= 2 else 0 for share in row
+    ]
     return [
         (letter, f"coconut.shade.{level}")
         for word, level in zip(words, levels, strict=False)
