@@ -16,6 +16,7 @@ SYNONYMS = {  # of actions and interventions, by their names: what researchers a
     "edit": "intervene, intervention, ablation, steering, activation patching",
     "zero": "zero ablation, ablate, knock out, remove",
     "what-if": "ablations side by side, causal tracing, importance",
+    "grid": "what if of all thoughts, ablations side by side, causal tracing, importance, heat map",
     "sweep": "dose response, strength, steering coefficient",
     "controls": "ablation, faithfulness, baseline, placebo, are the thoughts used",
     "beside": "two models side by side, checkpoints, model diff, baseline",

@@ -30,6 +30,7 @@ class GridScreen(ModalScreen[str | None]):
     BINDINGS = [
         Binding("question_mark,f1", "app.explain('grid')", "help"),
         Binding("escape,q", "dismiss", "close"),
+        Binding("ctrl+s", "confirm", "make a branch"),
         Binding("j", "cursor(1, 0)", "down", show=False),
         Binding("k", "cursor(-1, 0)", "up", show=False),
         Binding("h", "cursor(0, -1)", "left", show=False),
@@ -78,6 +79,10 @@ class GridScreen(ModalScreen[str | None]):
         name, thought = self._names[event.coordinate.row], self._thoughts[event.coordinate.column]
         if not self._by_text.get(self._texts[name, thought], Variant("")).error:
             self.dismiss(self._texts[name, thought])
+
+    def action_confirm(self) -> None:
+        """Take the cell under the cursor, as enter does."""
+        self.query_one(DataTable).action_select_cursor()
 
     def action_cursor(self, down: int, right: int) -> None:
         """Move the cursor."""

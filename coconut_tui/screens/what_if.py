@@ -42,6 +42,7 @@ class WhatIfScreen(ModalScreen[str | None]):
         Binding("escape,q", "dismiss", "close"),
         Binding("o", "order", "sort by effect"),
         Binding("ctrl+s", "confirm", "make a branch"),
+        Binding("at", "grid", "every thought", key_display="@"),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
     ]
@@ -98,6 +99,11 @@ class WhatIfScreen(ModalScreen[str | None]):
         """Move the cursor."""
         rows = self.query_one(DataTable)
         rows.move_cursor(row=rows.cursor_row + by)
+
+    def action_grid(self) -> None:
+        """The same for all thoughts at once, in place of this table."""
+        self.dismiss(None)
+        self.app.call_later(self.app.run_action, "act('grid')")
 
     def action_order(self) -> None:
         """The rows by what they do to the logit difference, and back."""

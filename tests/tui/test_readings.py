@@ -1,6 +1,7 @@
 """What is found out about a run: it changes nothing, and it is what then happens."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,7 @@ from coconut_core.runs.generate import generate
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
 from coconut_tui.run.branches import Said
 from coconut_tui.run.state import DecidingPlace, WhatIf
-from coconut_tui.run.what_if import sweep_of
+from coconut_tui.run.what_if import grid_of, sweep_of
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
 
 
@@ -218,3 +219,22 @@ def test_what_if_answers_and_its_change_are_those_of_coconut_ask() -> None:
         (record["answer"], record["right"], record["changed"]) for record in asked
     ]
     assert {row.changed for row in rows} == {True, False}
+
+
+def test_the_grid_tells_thoughts_that_decide_from_those_that_do_not() -> None:
+    """The bundled model on its first problem: the twin's first thought turns the answer, its sixth does not."""
+    grid = grid_of(6)
+    texts = [grid[name, thought] for name in ("replace twin", "drop") for thought in (1, 6)]
+    bench = opened(CoconutModel.from_pretrained("models/prosqa"))
+    tables: list[WhatIf] = []
+    what_if(bench, "every thought", texts, go_on, tables.append)
+    table = tables[-1]
+    assert [table.flip(each) for each in table.variants[1:]] == [False, None, None, None]
+    shifts = [table.shift(each) for each in table.variants[1:]]
+    first, sixth, without_first, without_sixth = [shift for shift in shifts if shift is not None]
+    assert first < -8 < sixth
+    assert abs(without_first) < 2
+    assert abs(without_sixth) < 2
+    for variant in table.variants:
+        right, wrong = variant.probabilities
+        assert variant.logit_difference == pytest.approx(math.log(right) - math.log(wrong), abs=1e-6)

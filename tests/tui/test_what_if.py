@@ -18,7 +18,7 @@ from coconut_tui.screens.grid import GridScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from coconut_tui.widgets.tokens import RIGHT_STYLE, WRONG_STYLE
 from coconut_tui.widgets.variants import centred_bar, sentence, signed
-from tests.tui.conftest import WIDE, explorer, press, settled, typed, until
+from tests.tui.conftest import WIDE, explorer, press, settled, until
 from tests.tui.screens import PLACE, RIGHT, SIZES, WRONG, opened, painted, said, with_branches
 
 OWN = Variant("nothing changed", said(RIGHT), probabilities=(0.98, 0.01), logit_difference=4.5)
@@ -208,7 +208,10 @@ async def test_a_cell_of_the_grid_becomes_a_branch_and_escape_ends_it(checkpoint
         await pilot.press("j", "h", "enter")
         await settled(pilot)
         assert app.view.tree.here.done == "pause@3"
-        await typed(pilot, "grid")
+        await press(pilot, "i")
+        assert isinstance(app.screen, WhatIfScreen)
+        await pilot.press("at")
+        await until(pilot, lambda app: isinstance(app.screen, GridScreen))
         await pilot.press("escape")
         await settled(pilot)
         assert not isinstance(app.screen, GridScreen)
