@@ -19,12 +19,13 @@ from coconut_tui.run.lookups import Dials
 from coconut_tui.run.state import RunView
 from coconut_tui.views import graph
 from coconut_tui.views.canvas import Canvas, line_cells
+from coconut_tui.views.course import draw_course
 from coconut_tui.views.diagram import Form, Forms, plan, short_names
 from coconut_tui.views.layered import crossings, layered
 from coconut_tui.views.view import Sight
 from tests.tui.sights import sight_of
 
-SIZES = [(24, 8), (33, 20), (34, 26), (48, 12), (62, 46), (78, 14), (110, 30), (160, 40), (200, 60)]
+SIZES = [(24, 6), (24, 8), (33, 20), (34, 26), (48, 12), (62, 46), (78, 14), (110, 30), (160, 40), (200, 60)]
 FORMS: Forms = (
     ((Form(4, 2, 0, 3), True), (Form(8, 1, 0, 3), False)),
     ((Form(9, 2, 1, 8), True), (Form(13, 1, 0, 8), False)),
@@ -219,6 +220,15 @@ def test_lines_that_meet_in_a_cell_are_joined_and_words_lie_on_top() -> None:
     assert canvas.lines()[0].plain == "⠉⡏東"
 
 
+def test_courses_are_columns_of_as_many_lines_as_there_is_room() -> None:
+    canvas = Canvas(9, 2)
+    draw_course(canvas, (0, 0), (9, 2), [0.0, 0.5, 1.0], [("",)] * 3)
+    assert [line.plain for line in canvas.lines()] == ["      ██", "▁▁ ██ ██"]
+    canvas = Canvas(3, 1)
+    draw_course(canvas, (0, 0), (3, 1), [1.0, 0.01, 0.9, 0.75], [("",)] * 4)
+    assert canvas.lines()[0].plain == "▁▇▆", "the last ones"
+
+
 def test_the_tree_of_sums_leads_from_what_is_used_to_what_it_makes(trace: Trace) -> None:
     problem = recognise(
         "Ann has 8 pens. On Monday Ann buys 5 more pens. On Tuesday Ben has twice as many pens as Ann. "
@@ -238,5 +248,5 @@ def test_the_tree_of_sums_leads_from_what_is_used_to_what_it_makes(trace: Trace)
         assert ".90" in tree
         if width >= 33:
             assert "13 = 8+5" in tree
-            assert "▁▇▆" in tree or "▁▁▁ ███ ███" in tree, "the course of 26 over the thoughts"
+            assert "▁▇▆" in tree or "╭" in tree, "the course of 26 over the thoughts"
         assert len({spot(text, "✓26") for text in texts}) == 1
