@@ -46,10 +46,10 @@ def _slot(text: str) -> Slot:
 
 
 _CLASSIC = _columns(("prompt", "branches"), ("thoughts",), ("inspect",))
-_STACK = _columns(("prompt", "branches"), ("thoughts",), ("inspect", "graph 2"))
+_STACK = _columns(("prompt", "branches"), ("thoughts",), ("graph 2", "inspect"))
 _SIDE_BY_SIDE = _columns(("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 3", "inspect 2"))
 _ALL = _columns(
-    ("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 2", "inspect"), ("attention 3", "answer")
+    ("prompt", "branches"), ("thoughts 3", "lens 2"), ("graph 2", "inspect"), ("attention 3", "lines 2")
 )
 BUILT_IN: Mapping[str, Columns] = {
     AUTO: (),  # see fitting

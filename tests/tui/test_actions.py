@@ -393,14 +393,14 @@ async def test_moving_by_keys_and_mouse(checkpoint: Path) -> None:
         await press(pilot, "left", "left")
         assert (app.selected, app.focused_pane) == (1, "thoughts"), "by the columns of the matrix"
         await press(pilot, "right", "right", "right", "right")
-        assert (app.selected, app.focused_pane) == (4, "inspect"), "behind the last column is the next pane"
+        assert (app.selected, app.focused_pane) == (4, "graph"), "behind the last column is the next pane"
         await pilot.press("h")
         assert app.focused_pane == "thoughts"
         await pilot.press("h")
         assert app.focused_pane == "branches"
         await pilot.press("left")
         assert app.focused_pane == "prompt"
-        await pilot.press("l", "l", "l")
+        await pilot.press("l", "l", "l", "l")
         assert app.focused_pane == "inspect"
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)

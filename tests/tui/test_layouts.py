@@ -39,7 +39,7 @@ def in_sight(app: Explorer) -> set[str]:
         ((120, 29), set()),
         (MIDDLE, {"graph", "answer"}),
         (WIDE, {"graph", "lens", "answer"}),
-        (HUGE, {"graph", "lens", "attention", "answer", "nearest"}),
+        (HUGE, {"graph", "lens", "attention", "lines", "answer"}),
     ],
 )
 async def test_a_wide_terminal_shows_several_views(
@@ -86,9 +86,9 @@ async def test_the_key_of_a_view_beside_gives_it_the_focus(trace: Trace) -> None
         await pilot.press("8")
         await pilot.pause()
         assert (app.focused_pane, app.inspected) == ("inspect", "trajectory")
-        assert in_sight(app) == {*PANES, "graph", "lens", "attention", "answer", "nearest"}
+        assert in_sight(app) == {*PANES, "graph", "lens", "attention", "lines", "answer"}
         tabs = str(app.query_one("#view-tabs").render())
-        assert " 1 Top-k •2 Graph •3 Answer •4 Lens •5 Attention  6 Lines •7 Nearest" in tabs
+        assert " 1 Top-k •2 Graph •3 Answer •4 Lens •5 Attention •6 Lines  7 Nearest" in tabs
 
 
 async def test_the_focus_stays_on_a_view_when_the_terminal_shrinks_and_grows(trace: Trace) -> None:

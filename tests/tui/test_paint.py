@@ -76,7 +76,7 @@ async def test_the_focus_moves_without_a_paint_of_the_whole_screen(trace: Trace,
         counted.clear()
         await pilot.press("l")
         await pilot.pause()
-        assert explorer.focused_pane == "inspect"
+        assert explorer.focused_pane == "graph"
         assert not counted["render_full_update"] + counted["reflow"] + counted["compose"]
         assert counted["apply"] <= 12  # and not all that is in the two panes
         await pilot.press("h")

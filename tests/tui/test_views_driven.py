@@ -260,7 +260,7 @@ async def test_the_focus_stays_in_the_inspect_pane_when_another_view_comes_to_th
     app = Explorer(trace=trace)
     async with app.run_test(size=WIDE) as pilot:
         await until(pilot, lambda app: app.view is not None)
-        for keys in (("l",), ("5",), ("9",), ("h", "l", "4")):  # the last as fast as somebody types
+        for keys in (("l", "l"), ("5",), ("9",), ("h", "l", "4")):  # the last as fast as somebody types
             await pilot.press(*keys)
             await pilot.pause()
             assert app.focused_pane == "inspect", keys
