@@ -18,7 +18,7 @@ from pictures.walks import NAMES, WALKS, Stop, go
 
 SIZES = ("80x24", "120x40", "200x60")
 THEMES = ("textual-dark", "textual-light", "ansi-dark")
-SHEET_SCALE = 0.25  # of a picture on the sheet
+SHEET_SCALE = 0.15  # of a picture on the sheet
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

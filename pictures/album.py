@@ -17,7 +17,7 @@ Size = tuple[int, int]  # columns and lines
 _ABOUT = "explorer"  # what a file of a picture says of itself
 _GAP, _CAPTION = 10, 18  # pixels
 _PAPER, _INK = (90, 90, 90), (255, 255, 255)
-_SHEET_COLOURS = 64
+_SHEET_COLOURS = 32
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual._doc import take_svg_screenshot
-from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -102,45 +100,6 @@ def trace() -> Trace:
         settings={"thoughts": 3, "trained": True, "first_thought_hops": 0, "answer_prefix": "###"},
         problem=PROBLEM,
     )
-
-
-class Taken(App[str]):
-    """An app of which there is a picture already."""
-
-    def __init__(self, picture: str) -> None:
-        super().__init__()
-        self._picture = picture
-
-    def run(self, **how: object) -> str:
-        return self._picture
-
-
-@pytest.fixture
-def snap_both(snap_compare: Snap) -> Snap:
-    """snap_compare, twice: with the app as it is, and, in a picture `.1.svg`, once it is switched to the light
-    theme. One app shows both, as most of the time goes into its start."""
-
-    def compare(
-        app: Explorer, terminal_size: tuple[int, int], run_before: Callable[[Pilot[None]], Awaitable[object]]
-    ) -> bool:
-        pictures = []
-
-        async def drive(pilot: Pilot[None]) -> None:
-            await run_before(pilot)
-            for field in app.screen.query(Input):
-                field.cursor_blink = False  # or the picture depends on how long all this takes
-            for _ in range(2):  # as long as is waited for the other picture
-                await pilot.pause()
-                await pilot.wait_for_scheduled_animations()
-                await pilot.pause()
-            pictures.append(app.export_screenshot(title=app.title, simplify=True))
-            app.theme = "textual-light"
-            await pilot.pause()
-
-        pictures.append(take_svg_screenshot(app, terminal_size=terminal_size, run_before=drive))
-        return all(snap_compare(Taken(each)) for each in pictures)
-
-    return compare
 
 
 def shown(pilot: Pilot[None]) -> Explorer:

@@ -1,209 +1,54 @@
-"""Pictures of the views, from numbers made by hand, so that no picture depends on a machine's rounding."""
+"""One picture of each pane, screen, theme and width, from numbers made by hand. What the words say at the other
+sizes is in test_seen.py; what colours have to do in test_legible.py."""
 
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from coconut_core.records.trace import StepRecord, TokenRecord, Trace
-from coconut_tui.app import Explorer
-from coconut_tui.config import Config
-from coconut_tui.run.breakpoints import Breakpoint
-from coconut_tui.run.collection import Collection
-from coconut_tui.run.drafts import Workshop
-from coconut_tui.run.state import (
-    ComparedStep,
-    Comparison,
-    Preview,
-    Variant,
-    WhatIf,
-)
-from coconut_tui.screens.breakpoints import BreakpointsScreen
-from coconut_tui.screens.compare import CompareScreen
-from coconut_tui.screens.edit import EditScreen
-from coconut_tui.screens.problems import ProblemsScreen
-from coconut_tui.screens.what_if import WhatIfScreen
-from tests.tui.conftest import PROBLEM, Snap, shown, steps_taken, until
-from tests.tui.screens import (
-    FACTS,
-    LOOKED_AT,
-    MIDDLE,
-    PLACE,
-    RIGHT,
-    SIZES,
-    SMALL,
-    WRONG,
-    look_at,
-    opened,
-    said,
-    view,
-    with_branches,
+from coconut_core.records.trace import Trace
+from tests.tui.conftest import Snap
+from tests.tui.scenes import SCENES, VIEW_NAMES
+from tests.tui.screens import LARGE, MIDDLE, SMALL, opened
+
+PICTURES = (
+    *(("finished", size, "textual-dark") for size in (SMALL, MIDDLE, LARGE)),
+    *(("finished", MIDDLE, theme) for theme in ("textual-light", "ansi-dark")),
+    ("opened", MIDDLE, "textual-dark"),
+    ("running", SMALL, "nord"),
+    *((f"view-{name}", MIDDLE, "textual-dark") for name in VIEW_NAMES),
+    ("view-lens", LARGE, "textual-light"),
+    ("zoomed", MIDDLE, "textual-dark"),
+    *((name, MIDDLE, "textual-dark") for name in ("edit", "compare", "controls", "problems", "training")),
+    *((name, LARGE, "textual-dark") for name in ("what-if", "beside")),
+    *((name, SMALL, "textual-dark") for name in ("help", "command", "jump", "error", "loading")),
+    *((name, SMALL, "textual-light") for name in ("breakpoints", "question")),
+    *((name, SMALL, "ansi-dark") for name in ("palette", "recent")),
 )
 
 
-@SIZES
-@pytest.mark.parametrize(
-    ("keys", "steps"),
-    [
-        pytest.param([], 0, id="opened"),
-        pytest.param(["s", "s", "2"], 2, id="graph"),
-        pytest.param(["c", "3"], 10, id="answer"),
-    ],
-)
-def test_replay(snap_both: Snap, trace: Trace, size: tuple[int, int], keys: list[str], steps: int) -> None:
-    async def drive(pilot: Pilot[None]) -> None:
-        await until(pilot, steps_taken(0))
-        await pilot.press(*keys)
-        await until(pilot, steps_taken(steps))
-
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
+def _id(picture: tuple[str, tuple[int, int], str]) -> str:
+    name, size, theme = picture
+    return f"{name}-{size[0]}x{size[1]}-{theme}"
 
 
-@SIZES
-def test_branches(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
-    async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        app.focus_pane("branches")
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
-
-
-def _likely(step: StepRecord, *shares: tuple[str, float]) -> StepRecord:
-    return replace(step, top=tuple(TokenRecord(token, share) for token, share in shares))
-
-
-@SIZES
-def test_edit(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
-    before = trace.steps[:3]
-    after = (
-        before[0],
-        _likely(before[1], ("bompus", 0.61), ("lempus", 0.2)),
-        _likely(before[2], ("bompus", 0.9), ("gorpus", 0.04)),
-    )
+@pytest.mark.parametrize("picture", PICTURES, ids=_id)
+def test_picture(
+    snap_compare: Snap,
+    trace: Trace,
+    picture: tuple[str, tuple[int, int], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the log of a training run is written
+    name, size, theme = picture
 
     async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        asked: list[str] = []
-        screen = EditScreen(Workshop(FACTS, view(trace), before[1]), "steer lempus 4@2", asked.append)
-        app.push_screen(screen)
-        await until(pilot, lambda app: asked == ["steer lempus 4@2"])
-        screen.show(Preview(asked[0], "", before, after, said(RIGHT), said(WRONG)))
+        await SCENES[name](pilot, trace)
+        for field in pilot.app.screen.query(Input):
+            field.cursor_blink = False  # or the picture depends on how long all this takes
+        await pilot.wait_for_scheduled_animations()
         await pilot.pause()
 
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
-
-
-@SIZES
-def test_what_if(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
-    variants = (
-        Variant("nothing changed", said(RIGHT), probabilities=(0.98, 0.0000412)),
-        Variant("zero@2", said(WRONG), changed=True, probabilities=(0.29, 0.7083)),
-        Variant("noise@2", said(RIGHT), aloud=6, probabilities=(0.55, 0.44)),
-        Variant("replace twin@2", None),
-        Variant("mean@2", error="this model names no problem family to draw donors from"),
-    )
-
-    async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        screen = WhatIfScreen("thought 2")
-        app.push_screen(screen)
-        await pilot.pause()
-        screen.show(WhatIf("thought 2", variants, PLACE, complete=True))
-        await pilot.press("j")
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
-
-
-@SIZES
-def test_compare(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
-    other = _likely(trace.steps[1], ("rompus", 0.5), ("bompus", 0.3), ("lempus", 0.1))
-    comparison = Comparison(
-        "main",
-        "zero@2",
-        1,
-        (
-            ComparedStep(0, 1, trace.steps[0], trace.steps[0], 0.0, 1.0),
-            ComparedStep(0, 2, trace.steps[1], replace(other, edit="zero"), 1.24, 0.31),
-            ComparedStep(0, 3, trace.steps[2], None),
-        ),
-        said(RIGHT),
-        said(WRONG),
-    )
-
-    async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        app.push_screen(CompareScreen(comparison))
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        pytest.param(["question_mark"], id="help"),
-        pytest.param(["colon", "s", "t"], id="command"),
-        pytest.param(["ctrl+o"], id="jump"),
-        pytest.param(["z"], id="error"),
-    ],
-)
-def test_small_screens(snap_both: Snap, trace: Trace, keys: list[str]) -> None:
-    async def drive(pilot: Pilot[None]) -> None:
-        await with_branches(pilot, trace)
-        await pilot.press(*keys)
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=SMALL, run_before=drive)
-
-
-def test_breakpoints(snap_both: Snap, trace: Trace) -> None:
-    listed = (
-        Breakpoint(thought=3),
-        Breakpoint(measure="entropy", limit=0.5, enabled=False),
-        Breakpoint(token="gorpus", top=3),
-    )
-
-    async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        app.set_breakpoints(listed)
-        app.push_screen(BreakpointsScreen(listed, app.set_breakpoints))
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=SMALL, run_before=drive)
-
-
-@SIZES
-def test_problems(snap_both: Snap, trace: Trace, size: tuple[int, int]) -> None:
-    problems = Collection([PROBLEM, replace(PROBLEM, steps=("one",)), PROBLEM], None)
-    problems.note({1: said(RIGHT), 3: said(WRONG)})
-
-    async def drive(pilot: Pilot[None]) -> None:
-        app = await with_branches(pilot, trace)
-        app.push_screen(ProblemsScreen(problems, 2, lambda chosen: None, lambda chosen: None))
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=size, run_before=drive)
-
-
-@SIZES
-@pytest.mark.parametrize("name", LOOKED_AT)
-def test_views(snap_both: Snap, trace: Trace, size: tuple[int, int], name: str) -> None:
-    assert snap_both(opened(trace), terminal_size=size, run_before=lambda pilot: look_at(pilot, trace, name))
-
-
-def test_begun_in_the_light(snap_compare: Snap, trace: Trace) -> None:
-    app = Explorer(trace=trace, config=Config(theme="textual-light"))
-    app.animation_level = "none"
-    assert snap_compare(app, terminal_size=MIDDLE, run_before=lambda pilot: look_at(pilot, trace, "lens"))
-
-
-def test_a_zoomed_pane(snap_both: Snap, trace: Trace) -> None:
-    async def drive(pilot: Pilot[None]) -> None:
-        await look_at(pilot, trace, "lens")
-        shown(pilot).focus_pane("inspect")
-        await pilot.press("O")
-        await pilot.pause()
-
-    assert snap_both(opened(trace), terminal_size=MIDDLE, run_before=drive)
+    assert snap_compare(opened(trace, theme), terminal_size=size, run_before=drive)
