@@ -18,6 +18,7 @@ from coconut_tui.views.numbers import NumbersTable
 from coconut_tui.views.pane import ViewPane
 from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.token_marks import PIN_SIGNS
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, typed, until
 from tests.tui.sights import same
 
@@ -44,6 +45,7 @@ async def view_of(pilot: Pilot[None], key: str, name: str) -> str:
 async def test_layers_and_heads_are_looked_into_by_keys(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
+        app.choose_layout("classic")  # there is room for all columns
         assert "Take a step" in await view_of(pilot, "4", "lens")
         await press(pilot, "t")
         await until(pilot, told("lens"))
@@ -105,10 +107,11 @@ def weights_in(app: Explorer) -> Attention:
 async def test_pins_neighbours_trajectory_and_numbers(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
+        app.choose_layout("classic")  # there is room for all columns
         await press(pilot, "t")
         graph_of_it = app.view.graph
         assert graph_of_it is not None
-        assert f"o {graph_of_it.names[graph_of_it.target]} ✓" in await view_of(pilot, "6", "lines")
+        assert f"✓ {graph_of_it.names[graph_of_it.target]}" in await view_of(pilot, "6", "lines")
         likeliest = app.view.steps[4].top[0].token.strip()
         await pilot.press("x")
         await until(pilot, told("lines"))
@@ -119,7 +122,7 @@ async def test_pins_neighbours_trajectory_and_numbers(checkpoint: Path) -> None:
         await typed(pilot, "pin or")
         await until(pilot, told("lines"))
         assert "no single token of this model: every" in front(app)
-        assert "+ or" in front(app)
+        assert f"{PIN_SIGNS[1]} or" in front(app), "behind every, which is no token"
         await typed(pilot, f"pin {graph_of_it.names[graph_of_it.wrong]}")
         assert "is a candidate" in str(app.screen.query_one("#command-error").render())
         await pilot.press("escape")
@@ -131,7 +134,7 @@ async def test_pins_neighbours_trajectory_and_numbers(checkpoint: Path) -> None:
         assert "b zero@4" in front(app)
         await press(pilot, "9")
         table = app.query_one(numbers.NumbersTable)
-        assert len(table.texts()) == 1 + len(app.view.steps)
+        assert sum(row.key is not None for row in table._rows) == len(app.view.steps)
         app.focus_pane("inspect")
         await pilot.press("g", "j")
         await until(pilot, lambda app: (app.selected, app.query_one(ThoughtsPane).key) == (1, 1))
