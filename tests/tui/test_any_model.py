@@ -72,8 +72,8 @@ async def test_where_no_thought_is_taken_it_says_how_to_ask_for_some(ordinary: P
         assert "this run takes no thoughts, so there is none to change: ] plans one" in notes(app)
         await press(pilot, "]")
         assert "unless asked for" not in drawn(pilot, "#verdict")
-        assert "zero" in drawn(pilot, "KeysLine")
         await press(pilot, "s")
         await until(pilot, steps_taken(1))
+        assert "zero" in drawn(pilot, "KeysLine")
         assert app.view is not None
         assert [step.kind for step in app.view.steps] == ["thought"]
