@@ -12,7 +12,7 @@ from textual.color import Color, ColorParseError
 from textual.constants import DIM_FACTOR
 from textual.theme import Theme
 
-from coconut_tui.widgets.colours import Colour, contrast, letters_on, mixed, parsed, rounded, written
+from coconut_tui.widgets.colours import Colour, contrast, distance, letters_on, mixed, parsed, rounded, written
 from coconut_tui.widgets.palettes import CONTRAST, Ground
 
 FRAME = 3.0  # least contrast of what is no text, as WCAG asks for
@@ -49,6 +49,7 @@ _ANSI = {
     "accent-text": "ansi_blue",
     "cursor-ground": "ansi_default",
     "cursor-blurred-ground": "ansi_default",
+    "list-cursor-ground": "ansi_default",
 }
 
 
@@ -84,6 +85,7 @@ def legible(variables: Mapping[str, str], *, ansi: bool) -> dict[str, str]:
         "frame-focus": written(_readable(accent, frames, FRAME)),
         "accent-text": written(_readable(accent, grounds, CONTRAST)),
         "cursor-ground": written(grounds[2]),
+        "list-cursor-ground": written(max(pane, grounds[2], key=lambda each: distance(each, grounds[1]))),
         "cursor-blurred-ground": written(mixed(pane, grounds[2], 0.5)),
     }
     bar = _solid(variables["scrollbar-background"], pane)

@@ -14,7 +14,7 @@ from textual.theme import BUILTIN_THEMES
 from coconut_tui.widgets import palettes
 from coconut_tui.widgets.colours import SIGHTS, apart, contrast, distance, lightness, parsed
 from coconut_tui.widgets.palettes import CONTRAST, PALETTES, ROLES, SHADES, palette_theme, role_colours
-from coconut_tui.widgets.theme_colours import ground_of
+from coconut_tui.widgets.theme_colours import ground_of, legible
 
 COLOURED = [name for name, theme in BUILTIN_THEMES.items() if not theme.ansi]
 # Least distances, of right and wrong and of any two roles. Where more contrast is asked for there is less room.
@@ -112,3 +112,11 @@ def _luminance(name: str) -> float:
         for part in TextualColor.parse(name).normalized
     ]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+@pytest.mark.parametrize("theme", COLOURED)
+def test_the_line_under_the_cursor_has_a_ground_that_is_seen(theme: str) -> None:
+    given = BUILTIN_THEMES[theme].to_color_system().generate()
+    mended = legible(given, ansi=False)
+    for cursor, around in (("cursor-ground", "background"), ("list-cursor-ground", "surface")):
+        assert distance(parsed(mended[cursor]), parsed(given[around][:7])) >= 3.0, cursor

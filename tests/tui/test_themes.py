@@ -91,15 +91,24 @@ def test_an_own_theme_that_was_chosen_counts_while_it_is_there(tmp_path: Path) -
     assert saved_theme(folder) is None
 
 
-async def test_the_list_begins_with_the_theme_in_use(trace: Trace) -> None:
+@pytest.mark.parametrize("theme", ["nord", "ansi-dark", "ansi-light"])
+async def test_the_list_begins_with_the_theme_in_use_and_its_line_is_seen(trace: Trace, theme: str) -> None:
     app = Explorer(trace=trace)
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        app.theme = "nord"
+        app.theme = theme
         app.search_themes()
         await pilot.pause()
         await pilot.pause()
         themes = app.screen.query_one(OptionList)
         assert themes.highlighted is not None
-        assert themes.get_option_at_index(themes.highlighted).prompt == "nord"
-        assert app.theme == "nord"
+        assert themes.get_option_at_index(themes.highlighted).prompt == theme
+        assert app.theme == theme
+        strips = app.screen._compositor.render_strips()
+        grounds = {
+            piece.text.strip(): piece.style.bgcolor
+            for strip in strips
+            for piece in strip
+            if piece.style is not None
+        }
+        assert grounds[theme] != grounds["dracula"]
