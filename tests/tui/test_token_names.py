@@ -128,7 +128,7 @@ def test_nor_a_column_of_the_lens_or_of_the_table(trace: Trace) -> None:
     assert len(rows) == len(NAMES)
     assert len(starts(rows, lambda char: char == ".")) == 1
     lines = [numbers.step_line(sight_of(trace, 80), step).plain for step in trace.steps if step.top]
-    assert {cell_len(line[: line.index(".")]) for line in lines} == {17}
+    assert {cell_len(line[: line.index(".")]) for line in lines} == {22}
 
 
 def test_nor_a_cell_of_a_map_in_text() -> None:
