@@ -167,7 +167,7 @@ ACTIONS = (
     Action(
         "units",
         "dollar_sign",
-        "p, ln p, rank",
+        "units",
         "Show how likely tokens are as p, as ln p or by rank",
         "View",
         turn_units,
