@@ -115,10 +115,10 @@ async def test_the_app_steps_it_from_question_to_answer() -> None:
 @pytest.mark.terminal
 def test_a_person_steps_it_in_a_real_terminal(terminal: Terminal) -> None:
     terminal.start(f"--model {FOLDER} --device cpu")
-    terminal.see("○ 6")
+    terminal.see("Thoughts 0/6")
     for number in range(1, 7):
         terminal.press("s")
-        terminal.see(f"◉ {number}")
+        terminal.see(f"Thoughts {number}/6")
     terminal.press("2")
     terminal.see("frontier")
     terminal.press("c")

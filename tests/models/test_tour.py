@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "models" / "prosqa"
 def test_the_tour_is_walked_in_a_real_terminal(terminal: Terminal, tmp_path: Path) -> None:
     page = tmp_path / "run.html"
     terminal.start(f"--model {FOLDER} --device cpu --example 1")
-    terminal.see("○ 6")
+    terminal.see("Thoughts 0/6")
     terminal.press("H")
     terminal.see("1/6 open")
     terminal.press("s")
@@ -23,7 +23,7 @@ def test_the_tour_is_walked_in_a_real_terminal(terminal: Terminal, tmp_path: Pat
     terminal.see("Polly is a jelpus.  ✓ right")
     terminal.press("g", "2")
     terminal.see("4/6 change a thought")
-    terminal.see("▸1 hop")
+    terminal.see("Graph · thought 1/6")
     terminal.press(*"..", "z")
     terminal.see("5/6 see what follows")
     terminal.see("worpus ✗")  # the answer has changed
@@ -71,7 +71,7 @@ def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: 
     pasted = tmp_path / "pasted.txt"
     pasted.write_text("Every lempus is a rompus. " * 4_000, encoding="utf-8")  # 104 kB
     terminal.start(f"--model {FOLDER} --device cpu --example 1")
-    terminal.see("○ 6")
+    terminal.see("Thoughts 0/6")
     terminal.press("Q")
     terminal.see("Question")
     terminal.paste(pasted)
@@ -94,14 +94,14 @@ def test_100_kb_are_pasted_and_the_window_resized(terminal: Terminal, tmp_path: 
 def test_it_is_suspended_and_goes_on_and_draws_beside_a_log(terminal: Terminal, tmp_path: Path) -> None:
     log = tmp_path / "log"
     terminal.start(f"--model {FOLDER} --device cpu --example 1 2>{log}", in_shell=True)
-    terminal.see("○ 6")
+    terminal.see("Thoughts 0/6")
     terminal.press("s", "C-z")
     terminal.see("Stopped")
     terminal.type("fg")
     terminal.press("Enter")
-    terminal.see("thought 1 of 6")
+    terminal.see("thought 1/6")
     terminal.press("s")
-    terminal.see("thought 2 of 6")
+    terminal.see("thought 2/6")
     terminal.press("C-q")
     terminal.left_alone()
     assert log.read_text() == ""
