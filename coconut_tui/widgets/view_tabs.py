@@ -75,7 +75,7 @@ class ViewTabs(Widget):
                 text.append(label, "bold reverse" if name == self._front else "bold" if shown else "")
                 text.append(" " * (_BETWEEN - 1))
         if self._beside and self.size.width - text.cell_len > len(_LEGEND):  # where all are on one line
-            text.append(_LEGEND, "dim")
+            text.append(_LEGEND)
         return text
 
     def on_click(self, event: events.Click) -> None:

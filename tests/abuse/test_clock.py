@@ -218,6 +218,7 @@ LOOKS = {  # which files look at a clock that can be set, or at times that it ga
     "coconut_core/training/events.py": "names in order, and times that TensorBoard shows",
     "coconut_tui/screens/training.py": "how long ago a log was written that has not grown yet",
     "coconut_tui/saved/store.py": "the order of sessions",
+    "coconut_tui/screens/welcome.py": "the order of what was open",
     "coconut_tui/run/training_log.py": "whether a log has changed; how long ago it was written",
     "coconut_tui/actions/filing.py": "the name of a picture",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input, OptionList
 
 from coconut_core.coconut import CoconutModel
@@ -27,6 +28,7 @@ from coconut_tui.screens.controls import ControlsScreen, draw_controls
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.widgets.palettes import palette_theme
+from coconut_tui.widgets.theme_colours import ground_of
 from tests.core.tiny_models import tiny_model
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened
 from tests.tui.conftest import WIDE, explorer, settled, typed, until
@@ -242,7 +244,7 @@ TABLE = table_of({"zero": -1.0, "noise": -4.0, "mean": None, "random": -6.0, "tw
 def test_every_control_has_the_logit_difference_and_a_bar_beside_its_probabilities(
     width: int, height: int
 ) -> None:
-    console = Console(width=width, theme=palette_theme("standard", dark=True))
+    console = Console(width=width, theme=palette_theme("standard", ground_of(BUILTIN_THEMES["textual-dark"])))
     with console.capture() as written:
         console.print(draw_controls(TABLE, "USED", width, height))
     lines = written.get().splitlines()
@@ -263,7 +265,7 @@ def test_every_control_has_the_logit_difference_and_a_bar_beside_its_probabiliti
 
 
 def test_controls_are_sorted_by_effect_within_their_groups() -> None:
-    console = Console(width=114, theme=palette_theme("standard", dark=True))
+    console = Console(width=114, theme=palette_theme("standard", ground_of(BUILTIN_THEMES["textual-dark"])))
     with console.capture() as written:
         console.print(draw_controls(TABLE, "USED", 114, by_effect=True))
     starts = [line.split()[0] for line in written.get().splitlines() if line.split()]

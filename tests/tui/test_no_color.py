@@ -114,6 +114,8 @@ async def test_a_cursor_is_seen(trace: Trace, pane: str) -> None:
     async with opened(trace).run_test(size=WIDE) as pilot:
         app = await with_branches(pilot, trace)
         app.focus_pane(pane)
+        if pane == "thoughts":
+            await pilot.press("0")  # as rows
         await pilot.press("down")
         rows = app.query_one("#branch-tree" if pane == "branches" else "#thoughts", RowsView)
         await until(pilot, lambda app: rows.key is not None and _cursor_is_marked(app, rows))
@@ -127,10 +129,9 @@ async def test_the_pane_with_the_focus_and_the_view_in_front_are_seen(trace: Tra
             await pilot.pause()
             assert [line for line in shape(app) if ("┏",) in line], "a heavy border"
             assert marked(app, f" {pane.capitalize()} ", "bold")
-        for name, tab in (("graph", "Graph"), ("lens", "Lens")):
+        for name, tab in (("attention", "Attention"), ("lens", "Lens")):
             app.show_view(name)
-            await pilot.pause()
-            assert marked(app, tab, "reverse")
+            await until(pilot, lambda app, tab=tab: marked(app, tab, "reverse"))  # type: ignore[misc]
 
 
 Opened = Callable[[Pilot[None], Trace], Screen[Any]]

@@ -30,8 +30,8 @@ def test_an_official_checkpoint_is_stepped_in_a_terminal(tmp_path: Path) -> None
     if pid == 0:
         os.environ.update({"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40", **homes})
         os.execv(command, [command, *given])
-    # The caches' line is there once the model is; ctrl+q leaves.
-    awaited = [(b"1/1 held", b"s"), (b"thought 1 of 6", b"s"), (b"thought 2 of 6", b"\x11")]
+    # The views say that there is no step yet once the model is there; ctrl+q leaves.
+    awaited = [(b"no step yet", b"s"), (b"thought 1/6", b"s"), (b"thought 2/6", b"\x11")]
     seen, deadline = b"", time.monotonic() + 120
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:

@@ -22,7 +22,7 @@ async def test_a_thought_is_found_by_what_it_says(trace: Trace) -> None:
     async with Explorer(trace=trace).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
         await press(pilot, "c")
-        await press(pilot, "g")
+        await press(pilot, "g", "0")  # as rows, which are the lines that are searched
         assert app.selected == 0
         await pilot.press("slash", *"ROMPUS")
         await until(pilot, lambda app: app.selected == 1)

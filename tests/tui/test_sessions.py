@@ -355,7 +355,7 @@ def test_the_command_goes_on_after_a_crash_and_leaves_in_good_order(checkpoint: 
     (default_folder() / "1-a.json").write_text(json.dumps(record), encoding="utf-8")
     terminal = Terminal("--model", checkpoint)
     terminal.shows("--fresh")
-    terminal.shows("◉ 2")
+    terminal.shows("Thoughts 2/")
     terminal.press("s")
     terminal.wait(lambda: taken() == 3)
     terminal.press("\x11")  # ctrl+q

@@ -22,6 +22,7 @@ from coconut_tui.run.lookups import (
     Attention,
     Courses,
     Heated,
+    LensColumn,
     LensGrid,
     Neighbours,
     Trajectory,
@@ -51,6 +52,11 @@ def asked(bench: Workbench, kind: str, steps: int, **more: object) -> Ask:
     return Ask(kind, bench.tree.question, as_asked(bench.decisions, steps), **more)  # type: ignore[arg-type]
 
 
+def steps_of(grid: LensGrid) -> list[LensColumn]:
+    """The columns of steps; in front of them stand the prompt's last places."""
+    return [column for column in grid.columns if column.step >= 0]
+
+
 def test_lens_columns_are_those_of_look_inside(model: CoconutModel) -> None:
     bench = bench_with(model)
     looker, before = Looker(bench), bench.view()
@@ -58,13 +64,13 @@ def test_lens_columns_are_those_of_look_inside(model: CoconutModel) -> None:
     for _ in ("computed", "remembered"):
         found = looker.find(asked(bench, "lens", 5), go_on)
         assert isinstance(found, LensGrid)
-        assert [column.name for column in found.columns] == ["1", "2", "3", "4", "⟨eot⟩"]
-        for column in found.columns:
-            for layer, readout in zip(column.layers, inside.places[column.step].lens, strict=True):
+        assert [column.name for column in steps_of(found)] == ["1", "2", "3", "4", "⟨eot⟩"]
+        for column in steps_of(found):
+            for layer, readout in zip(column.layers[1:], inside.places[column.step].lens, strict=True):
                 same(layer, readout.top(10))
     part = looker.find(asked(bench, "lens", 4, first=2), go_on)
     assert isinstance(part, LensGrid)
-    assert part.columns == found.columns[2:4]
+    assert steps_of(part) == steps_of(found)[2:4]
     assert bench.view() == before
 
 
@@ -82,8 +88,8 @@ def test_the_tuned_lens_is_used_where_the_checkpoint_has_one(checkpoint: Path, t
     assert isinstance(found, LensGrid)
     assert found.calibration == tuple(zip(distances, distances, strict=True))
     inside = look_inside(bench.run.session, lens=Lens(model, translators))
-    for column in found.columns:
-        for layer, readout in zip(column.layers, inside.places[column.step].lens, strict=True):
+    for column in steps_of(found):
+        for layer, readout in zip(column.layers[1:], inside.places[column.step].lens, strict=True):
             same(layer, readout.top(10))
 
 

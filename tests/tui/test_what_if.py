@@ -16,6 +16,7 @@ from coconut_tui.run.state import Variant, WhatIf
 from coconut_tui.run.what_if import grid_of, strengths_of, sweep_of
 from coconut_tui.screens.grid import GridScreen
 from coconut_tui.screens.what_if import WhatIfScreen
+from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.tokens import RIGHT_STYLE, WRONG_STYLE
 from coconut_tui.widgets.variants import centred_bar, sentence, signed
 from tests.tui.conftest import WIDE, explorer, press, settled, until
@@ -177,7 +178,7 @@ async def test_the_grid_fills_the_room_and_marks_what_flips(trace: Trace, size: 
         assert state(screen).startswith("pause@3: ")
         strongest = drawn.get_cell_at(Coordinate(7, 2))
         assert isinstance(strongest, Text)
-        assert "coconut.loss.4" in {str(span.style) for span in strongest.spans}
+        assert f"coconut.loss.{SHADES - 1}" in {str(span.style) for span in strongest.spans}
 
 
 async def test_a_grid_says_what_is_not_known_and_takes_no_cell_that_cannot_be_done(trace: Trace) -> None:
