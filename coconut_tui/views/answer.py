@@ -27,7 +27,7 @@ def draw(sight: Sight) -> Text:
     for step in words:
         probability = next((item.probability for item in step.top if item.key == step.key), 0.0)
         alternatives = [item for item in step.top if item.key != step.key][: columns - 1]
-        line = Text(f"{fitted(step.name, width)} {number(probability)}", sight.marks.style(step.name))
+        line = Text().append(f"{fitted(step.name, width)} {number(probability)}", sight.marks.style(step.name))
         for item in alternatives:
             style = sight.marks.style(item.name) or "dim"
             line.append(f"{'':{_GAP}}{fitted(item.name, width)} {number(item.probability)}", style)

@@ -69,6 +69,7 @@ def test_lens_columns_are_those_of_look_inside(model: CoconutModel) -> None:
             for layer, readout in zip(column.layers[1:], inside.places[column.step].lens, strict=True):
                 same(layer, readout.top(10))
     part = looker.find(asked(bench, "lens", 4, first=2), go_on)
+    assert isinstance(found, LensGrid)
     assert isinstance(part, LensGrid)
     assert steps_of(part) == steps_of(found)[2:4]
     assert bench.view() == before
