@@ -189,12 +189,12 @@ def _with_last_choices(in_force: "LoadedConfig") -> "Config":
 def _model_choice(settings: "Config", base: str | None, untrained: Untrained) -> ModelChoice:
     return ModelChoice(
         settings.model,
-        settings.device,
-        settings.dtype,
-        untrained.feedback,
-        untrained.chat_choice,
-        untrained.system,
-        untrained.markers,
+        device=settings.device,
+        dtype=settings.dtype,
+        feedback=untrained.feedback,
+        chat=untrained.chat_choice,
+        system=untrained.system,
+        markers=untrained.markers,
         base=base,
     )
 

@@ -3,9 +3,6 @@
 import re
 from pathlib import Path
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
-
 from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
 
@@ -36,6 +33,10 @@ def reach_hub(source: str) -> str:
     One question without retries, so that being offline costs no waiting. Raises CoconutError where the model is
     neither there nor here.
     """
+    # A tenth of a second to import, and an explorer that opens a folder starts without it.
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
+
     try:
         here = try_to_load_from_cache(source, "config.json")
     except HFValidationError as error:

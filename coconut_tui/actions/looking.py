@@ -12,7 +12,7 @@ from coconut_tui.views import lens as lens_view
 from coconut_tui.views import lines as lines_view
 from coconut_tui.views.view import View
 from coconut_tui.widgets.thoughts import ThoughtsPane
-from coconut_tui.widgets.token_marks import PIN_SIGNS
+from coconut_tui.widgets.token_marks import pin_sign
 
 
 def showing(view: View) -> Action[ExplorerBase]:
@@ -65,7 +65,7 @@ def pin(app: ExplorerBase, argument: str) -> None:
     else:
         dials = dials.with_pin(token)
     app.set_dials(dials)
-    signs = [f"{PIN_SIGNS[number - 1]} {name}" for name, number in dials.pins.items()]
+    signs = [f"{pin_sign(number)} {name}" for name, number in dials.pins.items()]
     app.tell(f"pinned: {', '.join(signs) or 'nothing but the candidates'}")
 
 

@@ -35,7 +35,7 @@ from coconut_tui.run.lookups import (
     Point,
     Trajectory,
 )
-from coconut_tui.run.state import BOT, RECORDED_TOKENS, marker_name
+from coconut_tui.run.state import BOT, RECORDED_TOKENS, marker_name, thought_name
 
 MOST_COLUMNS = 512  # columns of the lens that are not computed again
 TOGETHER = 64  # states read by the LM head at once; it can be stopped between two
@@ -301,7 +301,7 @@ def as_asked(decisions: Decisions, steps: int) -> Decisions:
 def name_of(step: Step, *, short: bool = False) -> str:
     """A step in a few letters."""
     if step.kind == "thought":
-        number = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
+        number = thought_name(step.segment, step.index)
         return number if short else f"thought {number}"
     return (
         marker_name(step)

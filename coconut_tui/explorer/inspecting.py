@@ -81,11 +81,12 @@ class InspectingApp(PanedApp):
         self.call_after_refresh(self._draw_rest)
 
     def _draw_rest(self) -> None:
-        """Paint the prompt with the attention, and draw the views that stand beside."""
+        """Paint the prompt with the attention where that waited, and draw the views that stand beside."""
         if self.rest_waits and self.query(PromptPane):
-            self.rest_waits, sight = False, self.sight
-            self._paint(self.query_one(PromptPane), sight)
-            for pane in self.views_in_sight[1:]:
+            self.rest_waits, sight, shown = False, self.sight, self.views_in_sight
+            if not shown or shown[0].view.name != "attention":
+                self._paint(self.query_one(PromptPane), sight)
+            for pane in shown[1:]:
                 self._draw_view(pane, sight)
 
     def _draw_view(self, pane: ViewPane, sight: Sight) -> None:

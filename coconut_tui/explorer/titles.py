@@ -1,7 +1,6 @@
 """What the frames of panes say: where the run is, and what is seen of the selected step."""
 
 from coconut_core.records.graph_reading import graph_mass
-from coconut_core.records.trace import StepRecord
 from coconut_tui.run.state import marker_name
 from coconut_tui.views.view import Sight, View
 from coconut_tui.widgets.tokens import share_text
@@ -12,7 +11,7 @@ def thoughts_title(sight: Sight) -> str:
     run, step = sight.run, sight.step
     if run is None:
         return "Thoughts"
-    thought = _thought(sight)
+    thought = sight.thought
     parts = [f"Thoughts {0 if thought is None else thought.index}/{run.thoughts}"]
     if thought is not None and thought.readable:
         if run.graph is not None:
@@ -53,12 +52,6 @@ def _step(sight: Sight) -> str:
     else:
         name = marker_name(step) if step.kind == "marker" else f"word {step.index} {step.name}"
     return f"{name} ✎ {step.edit}" if step.edit else name
-
-
-def _thought(sight: Sight) -> StepRecord | None:
-    """The selected thought, or the last one in front of the selected step."""
-    steps = () if sight.run is None or sight.number is None else sight.run.steps[: sight.number + 1]
-    return next((step for step in reversed(steps) if step.kind == "thought"), None)
 
 
 def _short(nats: float) -> str:

@@ -5,6 +5,7 @@ import re
 from coconut_core.common.markdown import markdown_table
 from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
 from coconut_tui.export.reading import MEANING, edits, settings_line, verdict_line, visible
+from coconut_tui.run.state import thought_name
 
 TOKENS = 5  # likeliest tokens shown of a thought
 
@@ -39,7 +40,7 @@ def _table(trace: Trace) -> str:
 
 
 def _row(trace: Trace, step: StepRecord, with_graph: bool) -> list[str]:
-    name = f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
+    name = thought_name(step.segment, step.index)
     likeliest = ", ".join(f"{_plain(item.name)} {item.probability:.2f}" for item in step.top[:TOKENS])
     likeliest = likeliest if step.readable else UNREADABLE
     cosine = "" if step.cosine is None else f"{step.cosine:.2f}"

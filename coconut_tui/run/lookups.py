@@ -98,6 +98,14 @@ class Attention:
         rows = (self.weights[start : start + size] for start in range(0, len(self.weights), size))
         return tuple(1 - _entropy(row) / log(size) if size > 1 else 1.0 for row in rows)
 
+    def head_of(self, dials: "Dials") -> tuple[int | None, int | None]:
+        """The layer and the head that are looked at, None for a mean; a model before may have had more."""
+        layer, head = (
+            None if number is None else min(number, count)
+            for number, count in ((dials.layer, self.layers), (dials.head, self.heads))
+        )
+        return layer, head
+
     def place(self, layer: int | None, head: int | None) -> int:
         """The number of a head's row (both counted from 1), or of a mean."""
         return (layer or 0) * (self.heads + 1) + (head or 0)

@@ -11,7 +11,7 @@ from coconut_core.problems.base import Graph
 from coconut_core.records.answers import conclusion
 from coconut_core.records.graph_reading import graph_layers
 from coconut_core.records.trace import StepRecord, TokenRecord
-from coconut_tui.run.state import RunView, marker_name
+from coconut_tui.run.state import RunView, marker_name, thought_name
 
 Value = TypeVar("Value")
 SPARE = 3  # rows kept free for what a thought says besides the nodes of a graph
@@ -179,11 +179,11 @@ def _columns(run: RunView, window: Window) -> tuple[tuple[Column, ...], tuple[bo
         later = place - len(every.taken)
         if later < 0:
             step = run.steps[every.taken[place]]
-            label = marker_name(step) if step.kind == "marker" else _thought_name(step)
+            label = marker_name(step) if step.kind == "marker" else thought_name(step.segment, step.index)
             columns.append(Column(label, every.taken[place], step, step.kind))
         elif later < len(every.coming):
             index, segment = every.coming[later], run.segment
-            columns.append(Column(f"{segment + 1}.{index}" if segment else str(index)))
+            columns.append(Column(thought_name(segment, index)))
         elif later == len(every.coming) and run.mode == "thinking" and run.around[1]:
             columns.append(Column(run.around[1], kind="marker"))
         else:
@@ -254,10 +254,6 @@ def _likeliest(steps: Sequence[StepRecord], known: set[str], each: int, least: f
 
 def _known_name(pin: str, steps: Iterable[StepRecord]) -> str:
     return next((item.name for step in steps for item in step.top if item.means(pin)), pin)
-
-
-def _thought_name(step: StepRecord) -> str:
-    return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
 
 
 def _said(step: StepRecord | None) -> Mapping[str, float]:

@@ -129,6 +129,11 @@ class RunView:
         return [step for step in self.steps if step.kind == "token"]
 
 
+def thought_name(segment: int, index: int) -> str:
+    """A thought in a few letters: 3, or 2.3 behind the words of another segment."""
+    return f"{segment + 1}.{index}" if segment else str(index)
+
+
 def marker_name(step: "StepRecord | Step") -> str:
     """What is shown of a step behind the thoughts: ⟨eot⟩, or the token of the text that stands in its place."""
     return f"⟨{visible(step.token)}⟩" if step.index else EOT

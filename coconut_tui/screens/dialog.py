@@ -1,17 +1,64 @@
-"""What the dialogs that are only read have in common."""
+"""What dialogs have in common: those that are only read, those with a list that is filtered, and what-if."""
 
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer
+from textual.widgets import DataTable, Footer
+
+from coconut_tui.run.state import WhatIf
 
 SEARCHING: list[BindingType] = [
     Binding("slash", "app.act('search')", "search"),
     Binding("n", "app.search_on(1)", "next", show=False),
     Binding("N", "app.search_on(-1)", "previous", show=False),
 ]
+
+
+# Of a list below a field, which has the focus.
+LIST_CURSOR: list[BindingType] = [
+    Binding("down", "cursor(1)", "down", show=False, priority=True),
+    Binding("up", "cursor(-1)", "up", show=False, priority=True),
+    Binding("pagedown", "cursor(10)", "down", show=False, priority=True),
+    Binding("pageup", "cursor(-10)", "up", show=False, priority=True),
+]
+
+
+class WhatIfDialog(ModalScreen[str | None]):
+    """A table of interventions that is filled as they come in; gives the one that is to become a branch."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._table = WhatIf(title, ())
+        self._stale = False  # whether there is more than what is drawn
+
+    def on_mount(self) -> None:
+        """Draw, once it is known how much room there is."""
+        self.call_after_refresh(self._draw_newest)
+
+    def on_resize(self) -> None:
+        """What is drawn follows the size."""
+        self.call_after_refresh(self._draw_newest)
+
+    def show(self, table: WhatIf) -> None:
+        """Show what is known. Of tables that come in fast the newest is drawn."""
+        self._table = table
+        if not self._stale:
+            self._stale = True
+            self.call_later(self._draw_newest)
+
+    def action_confirm(self) -> None:
+        """Take what is under the cursor, as enter does."""
+        self.query_one(DataTable).action_select_cursor()
+
+    def _draw_newest(self) -> None:
+        self._stale = False
+        if self.query("#what-if-state"):  # else it is not there yet, or not any more
+            self._draw()
+
+    def _draw(self) -> None:
+        raise NotImplementedError
 
 
 class ReadingDialog(ModalScreen[None]):

@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.coordinate import Coordinate
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from coconut_core.common.cells import cells
-from coconut_tui.run.state import Variant, WhatIf
+from coconut_tui.run.state import Variant
+from coconut_tui.screens.dialog import WhatIfDialog
 from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import place_note, with_marks
@@ -24,7 +24,7 @@ _NARROW = 96  # columns below which it is not said where the numbers are read
 _LEGEND = "Shade and number: Δ logit difference, in nats. ✗ a right answer becomes wrong, ✓ a wrong one right."
 
 
-class GridScreen(ModalScreen[str | None]):
+class GridScreen(WhatIfDialog):
     """Shows every ablation at every thought as they come in; gives the one that is to become a branch."""
 
     BINDINGS = [
@@ -39,13 +39,11 @@ class GridScreen(ModalScreen[str | None]):
 
     def __init__(self, texts: Mapping[tuple[str, int], str], thought: int = 1) -> None:
         """texts: the interventions by name and thought, row by row; thought: on which the cursor begins."""
-        super().__init__()
+        super().__init__("")
         self._texts = texts
         self._names = list(dict.fromkeys(name for name, _ in texts))
         self._thoughts = sorted({thought for _, thought in texts})
-        self._table = WhatIf("", ())
         self._begin = thought
-        self._stale = False  # whether there is more than what is drawn
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog full what-if") as dialog:
@@ -54,21 +52,6 @@ class GridScreen(ModalScreen[str | None]):
             yield DataTable(cursor_type="cell", header_height=2, cell_padding=0)
             yield Static(id="what-if-state")
         yield Footer()
-
-    def on_mount(self) -> None:
-        """Draw, once it is known how much room there is."""
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self) -> None:
-        """The cells follow the size."""
-        self.call_after_refresh(self._draw)
-
-    def show(self, table: WhatIf) -> None:
-        """Show what is known. Of tables that come in fast the newest is drawn."""
-        self._table = table
-        if not self._stale:
-            self._stale = True
-            self.call_later(self._draw)
 
     def on_data_table_cell_highlighted(self, event: DataTable.CellHighlighted) -> None:
         """Say a cell in words."""
@@ -79,10 +62,6 @@ class GridScreen(ModalScreen[str | None]):
         name, thought = self._names[event.coordinate.row], self._thoughts[event.coordinate.column]
         if not self._by_text.get(self._texts[name, thought], Variant("")).error:
             self.dismiss(self._texts[name, thought])
-
-    def action_confirm(self) -> None:
-        """Take the cell under the cursor, as enter does."""
-        self.query_one(DataTable).action_select_cursor()
 
     def action_cursor(self, down: int, right: int) -> None:
         """Move the cursor."""
@@ -97,9 +76,6 @@ class GridScreen(ModalScreen[str | None]):
         return {variant.text: variant for variant in self._table.variants}
 
     def _draw(self) -> None:
-        self._stale = False
-        if not self.query("#what-if-state"):  # it is not there yet, or not any more
-            return
         grid = self.query_one(DataTable)
         at = grid.cursor_coordinate if grid.columns else Coordinate(0, self._thoughts.index(self._begin))
         room = self.query_one(".dialog").scrollable_content_region

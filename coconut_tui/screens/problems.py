@@ -15,6 +15,7 @@ from coconut_core.common.errors import visible
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.collection import ORDERS, Collection, Tally
+from coconut_tui.screens.dialog import LIST_CURSOR
 from coconut_tui.widgets.tokens import (
     BAR_STYLE,
     RIGHT_STYLE,
@@ -47,10 +48,7 @@ class ProblemsScreen(ModalScreen[int | None]):
     """Lists problems that fit a filter; gives the number of the one that is picked."""
 
     BINDINGS = [
-        Binding("down", "cursor(1)", "down", show=False, priority=True),
-        Binding("up", "cursor(-1)", "up", show=False, priority=True),
-        Binding("pagedown", "cursor(10)", "down", show=False, priority=True),
-        Binding("pageup", "cursor(-10)", "up", show=False, priority=True),
+        *LIST_CURSOR,
         Binding("ctrl+s", "confirm", "open", priority=True),
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
         Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),

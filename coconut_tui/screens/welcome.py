@@ -19,6 +19,7 @@ from coconut_core.common.errors import CoconutError, visible
 from coconut_core.common.paths import user_path
 from coconut_core.records.trace import FORMAT
 from coconut_tui.saved.format import SavedRun
+from coconut_tui.screens.dialog import LIST_CURSOR
 from coconut_tui.widgets.tokens import error_line, shortened
 
 _ABOUT = (
@@ -73,10 +74,7 @@ class WelcomeScreen(ModalScreen[Beginning | None]):
     """Lists what can be opened, and filters it; what is typed can be opened as well. None where it is left."""
 
     BINDINGS = [
-        Binding("down", "cursor(1)", "down", show=False, priority=True),
-        Binding("up", "cursor(-1)", "up", show=False, priority=True),
-        Binding("pagedown", "cursor(10)", "down", show=False, priority=True),
-        Binding("pageup", "cursor(-10)", "up", show=False, priority=True),
+        *LIST_CURSOR,
         Binding("enter,ctrl+s", "confirm", "open", priority=True),
         Binding("escape", "dismiss", "quit", priority=True),
     ]

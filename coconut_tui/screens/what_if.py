@@ -6,12 +6,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from coconut_core.common.cells import cells
 from coconut_tui.run.state import Variant, WhatIf
-from coconut_tui.screens.dialog import SEARCHING
+from coconut_tui.screens.dialog import SEARCHING, WhatIfDialog
 from coconut_tui.widgets.charts import Axes, Series, draw_chart, legend
 from coconut_tui.widgets.text import plain_title
 from coconut_tui.widgets.tokens import BAR_STYLE, WRONG_BOLD, chance_text, place_note, with_marks
@@ -33,7 +32,7 @@ _LEAST_CURVE, _BESIDE_CURVE = 8, 7  # lines of a sweep's curve, and those around
 _ALOUD = " +5: so many words were said in front."
 
 
-class WhatIfScreen(ModalScreen[str | None]):
+class WhatIfScreen(WhatIfDialog):
     """Shows interventions side by side as they come in; gives the one that is to become a branch."""
 
     BINDINGS = [
@@ -49,12 +48,10 @@ class WhatIfScreen(ModalScreen[str | None]):
 
     def __init__(self, title: str, strengths: Sequence[float] = ()) -> None:
         """strengths: of a sweep, by row behind the first: what its curve is drawn over."""
-        super().__init__()
+        super().__init__(title)
         self._title, self._strengths = title, tuple(strengths)
-        self._table = WhatIf(title, ())
         self._order: list[int] = []  # numbers of the variants, as they stand one below the other
         self._by_effect = False
-        self._stale = False  # whether there is more than what is drawn
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog full what-if") as dialog:
@@ -66,24 +63,8 @@ class WhatIfScreen(ModalScreen[str | None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Draw, once it is known how much room there is."""
+        """Say that nothing has come in yet."""
         self.query_one("#what-if-state", Static).update("trying …")
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self) -> None:
-        """Columns and bars follow the size."""
-        self.call_after_refresh(self._draw)
-
-    def show(self, table: WhatIf) -> None:
-        """Show what is known. Of tables that come in fast the newest is drawn."""
-        self._table = table
-        if not self._stale:
-            self._stale = True
-            self.call_later(self._draw)
-
-    def action_confirm(self) -> None:
-        """Take the row under the cursor, as enter does."""
-        self.query_one(DataTable).action_select_cursor()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Say a row in words."""
@@ -113,9 +94,6 @@ class WhatIfScreen(ModalScreen[str | None]):
     # -- inside --------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        self._stale = False
-        if not self.query("#what-if-state"):  # it is not there yet, or not any more
-            return
         rows, table = self.query_one(DataTable), self._table
         under = self._order[rows.cursor_row] if rows.cursor_row < len(self._order) else 0
         self._order = self._ordered()

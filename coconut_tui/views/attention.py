@@ -1,7 +1,6 @@
 """Where the model looked when it made the selected step: all heads at a glance, and what one of them, or their
 mean, looked at most."""
 
-from rich.style import Style
 from rich.text import Text
 
 from coconut_core.common.token_names import plain_name
@@ -10,7 +9,7 @@ from coconut_tui.views.along import FRAME, HEIGHT, along, compared
 from coconut_tui.views.guides import Guide
 from coconut_tui.views.heads import chosen_place, strip, strip_lines, strip_width
 from coconut_tui.views.painting import ground
-from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, click, in_place_of, shade
 from coconut_tui.widgets.painted import RANKS
 from coconut_tui.widgets.tokens import BAR_STYLE, bar, end_of, fitted, share_text
 
@@ -35,7 +34,7 @@ def draw(sight: Sight) -> Text:
     attention = sight.answer(request)
     if not isinstance(attention, Attention):
         return in_place_of(sight, attention)
-    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
+    layer, head = attention.head_of(sight.dials)
     reads = f"reads {plain_name(attention.reads)}, makes {plain_name(attention.gives)}"
     which = which_head(attention, layer, head)
     one_line = len(reads) + len(which) + 3 <= sight.width
@@ -68,11 +67,6 @@ def _order(attention: Attention, shares: list[float]) -> list[int]:
     return sorted(range(len(shares)), key=keys.__getitem__, reverse=True)
 
 
-def within(number: int | None, count: int) -> int | None:
-    """The number of a layer or head that a model has; another may have had more."""
-    return None if number is None else min(number, count)
-
-
 def which_head(attention: Attention, layer: int | None, head: int | None) -> str:
     """Which head's attention it is, or the mean over which."""
     return f"{_which('layer', layer, attention.layers)}, {_which('head', head, attention.heads)}"
@@ -86,7 +80,7 @@ def _which(what: str, number: int | None, count: int) -> str:
 
 def _parts(sight: Sight, attention: Attention, order: list[int], lines: int) -> list[Text]:
     """Strip and list, beside each other where there is room, and below them where along the text heads look."""
-    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
+    layer, head = attention.head_of(sight.dials)
     chosen, wide = attention.place(layer, head), max(_CAPTION, strip_width(attention))
     beside = sight.width >= _BESIDE and wide <= sight.width // 2
     many = strip_lines(attention, wide if beside else sight.width, max(4, 2 * lines // 3))
@@ -128,7 +122,7 @@ def _list(sight: Sight, attention: Attention, order: list[int], room: tuple[int,
     """The places that got most: a bar on one scale, the number, and what other heads gave them; the others in
     sum. room: width and lines."""
     width, most = room
-    layer, head = within(sight.dials.layer, attention.layers), within(sight.dials.head, attention.heads)
+    layer, head = attention.head_of(sight.dials)
     shares = attention.row(layer, head)
     chosen = chosen_place(attention, sight.dials) if sight.dials.strip == "place" else None
     whole = min(size for size in _WHOLES if size >= min(1.0, shares[order[0]]))
@@ -150,7 +144,7 @@ def _list(sight: Sight, attention: Attention, order: list[int], room: tuple[int,
         for _, row in others:
             share = attention.weights[row * len(attention.entries) + entry]
             line.append(" ").append(share_text(share) if share >= LEAST_SHARE else "  ·", shade(share))
-        line.stylize(Style(meta={"@click": f"app.choose_place({entry})"}))
+        line.stylize(click(f"choose_place({entry})"))
         lines.append(line)
     if others_count := len(shares) - len(listed):
         rest = 1 - sum(shares[entry] for entry in listed)

@@ -82,12 +82,13 @@ def draw(sight: Sight) -> Text:
 
     Nodes keep their places whatever the thought says. At a word or a marker it is the last thought before it.
     """
+    thought = sight.thought
     if sight.run is not None and sight.run.graph is None and sight.run.sums:
-        return expression.draw(sight, _thought(sight))
+        return expression.draw(sight, thought)
     if sight.run is None or sight.run.graph is None:
         return Text("No graph is known for this question.\nProsQA's wording is recognised.", "dim")
-    scene = _scene(sight, sight.run.graph, _thought(sight))
-    head = figures(sight, scene.graph, _thought(sight))
+    scene = _scene(sight, sight.run.graph, thought)
+    head = figures(sight, scene.graph, thought)
     beyond = _beyond(scene, sight.width, whole=sight.height >= _MANY_LINES)
     legend = _legend(sight.width, sight.height)
     room = sight.height - sum(len(part) for part in (head, beyond, legend))
@@ -96,12 +97,6 @@ def draw(sight: Sight) -> Text:
         drawn = graph_list.lines(scene.graph, scene.shares, scene.frontier, sight.width)
         legend = _legend(sight.width, sight.height, edges=False)
     return Text("\n", no_wrap=True).join([*head, *drawn, *beyond, *legend])
-
-
-def _thought(sight: Sight) -> StepRecord | None:
-    """The selected thought, or the last one in front of the selected step."""
-    steps = () if sight.run is None or sight.number is None else sight.run.steps[: sight.number + 1]
-    return next((step for step in reversed(steps) if step.kind == "thought"), None)
 
 
 def _scene(sight: Sight, graph: Graph, thought: StepRecord | None) -> _Scene:

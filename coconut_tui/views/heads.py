@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from rich.style import Style
 from rich.text import Text
 
 from coconut_core.common.token_names import plain_name
 from coconut_tui.run.lookups import STRIPS, Attention, Dials
-from coconut_tui.views.view import shade
+from coconut_tui.views.view import click, shade
 from coconut_tui.widgets.tokens import share_text, shortened
 
 WIDEST = 8  # cells of one head
@@ -60,7 +59,7 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
     values, (width, lines) = measured(attention, dials), room
     top = max(values) or 1.0
     scale = meaning(attention, dials, dials.strip, width - 18)
-    layer, head = (min(number or 0, most) for number, most in zip(*_chosen(attention, dials), strict=True))
+    layer, head = (number or 0 for number in attention.head_of(dials))
     lying = _plan(attention, width, lines)[0]
     rows, columns = (
         (_Axis("h", attention.heads, head), _Axis("L", attention.layers, layer))
@@ -79,17 +78,12 @@ def strip(attention: Attention, dials: Dials, room: tuple[int, int]) -> list[Tex
             at = (column, row) if lying else (row, column)
             value = values[attention.place(*at)]
             here = row == rows.chosen and column == columns.chosen
-            style = Style(meta={"@click": f"app.look_with({at[0]}, {at[1]})"})
             piece = Text(_cell(value, cell, here), shade(value / top))
             piece.stylize("bold reverse" if here else "")
-            piece.stylize(style)
+            piece.stylize(click(f"look_with({at[0]}, {at[1]})"))
             line.append_text(piece)
         text.append(line)
     return text
-
-
-def _chosen(attention: Attention, dials: Dials) -> tuple[tuple[int | None, int | None], tuple[int, int]]:
-    return (dials.layer, dials.head), (attention.layers, attention.heads)
 
 
 def strip_lines(attention: Attention, width: int, most: int) -> int:

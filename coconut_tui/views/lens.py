@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from rich.style import Style
 from rich.text import Text
 
 from coconut_core.common.cells import padded
 from coconut_core.records.trace import TokenRecord
 from coconut_tui.run.lookups import LENS_PROMPT, LENS_STEPS, Ask, LensColumn, LensGrid
 from coconut_tui.views.guides import Guide
-from coconut_tui.views.view import LEAST_SHARE, Sight, View, in_place_of, shade
+from coconut_tui.views.view import LEAST_SHARE, Sight, View, click, in_place_of, shade
 from coconut_tui.widgets.tokens import fitted, share_text, shortened, token_bar, token_share
 
 _LABEL = 3  # cells of a layer's number
@@ -210,7 +209,7 @@ def _cell(plan: _Plan, column: LensColumn, number: int, line: int, under: bool) 
         words = fitted(item.name, plan.name) if part == 0 else f"{share:<{plan.name}}"
     text = Text(words, shade(item.probability) or ("dim" if item.probability < LEAST_SHARE else ""))
     text.stylize("bold" if under else "")
-    text.stylize(Style(meta={"@click": f"app.look_at({column.step}, {number})"}))
+    text.stylize(click(f"look_at({column.step}, {number})"))
     return text.append("◂" if under and token == 0 and plan.beside else " ")
 
 

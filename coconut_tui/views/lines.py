@@ -14,7 +14,7 @@ from coconut_tui.run.lookups import LN_P, MOST_PINS, Ask, Courses
 from coconut_tui.views.guides import Guide
 from coconut_tui.views.view import Sight, View, in_place_of, step_name
 from coconut_tui.widgets.charts import Axes, Series, draw_chart, legend
-from coconut_tui.widgets.token_marks import PIN_SIGNS, pin_style
+from coconut_tui.widgets.token_marks import pin_sign, pin_style
 from coconut_tui.widgets.tokens import BAR_STYLE, PATH_STYLE
 from coconut_tui.widgets.units import ln_text, p_text
 
@@ -94,7 +94,7 @@ def _series(sight: Sight, pin: str, name: str, course: Sequence[float], here: in
     marks = sight.marks
     number = marks.pins.get(pin)
     style = marks.style(pin) if number is None else pin_style(number)
-    sign = marks.sign(pin) if number is None else PIN_SIGNS[(number - 1) % len(PIN_SIGNS)]
+    sign = marks.sign(pin) if number is None else pin_sign(number)
     value = "" if here is None or not 0 <= here < len(course) else (ln_text if logs else p_text)(course[here])
     values = [log(share) if share > 0 else None for share in course] if logs else course
     return Series(values, sign, style or BAR_STYLE, f"{name}{value and ' '}{value.strip()}")

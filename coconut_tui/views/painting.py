@@ -17,10 +17,7 @@ def painting(attention: Attention, dials: Dials) -> Painting | None:
     """The selected head's attention, or the mean's; None where it is not known where words stand."""
     if not any(attention.spans):
         return None
-    layer, head = (
-        number if number is None else min(number, most)
-        for number, most in ((dials.layer, attention.layers), (dials.head, attention.heads))
-    )
+    layer, head = attention.head_of(dials)
     shares = attention.row(layer, head)
     styles = {
         span: style

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 
+from rich.style import Style
 from rich.text import Text
 
 from coconut_core.records.trace import UNREADABLE, StepRecord
 from coconut_tui.run.lookups import Ask, Dials, Failed, Found
-from coconut_tui.run.state import ModelFacts, RunView, marker_name
+from coconut_tui.run.state import ModelFacts, RunView, marker_name, thought_name
 from coconut_tui.views.guides import Guide
 from coconut_tui.widgets.palettes import SHADES
 from coconut_tui.widgets.token_marks import TokenMarks, token_marks
@@ -45,6 +47,12 @@ class Sight:
     def step(self) -> StepRecord | None:
         """The selected step."""
         return None if self.run is None or self.number is None else self.run.steps[self.number]
+
+    @property
+    def thought(self) -> StepRecord | None:
+        """The selected thought, or the last one in front of the selected step."""
+        steps = () if self.run is None or self.number is None else self.run.steps[: self.number + 1]
+        return next((step for step in reversed(steps) if step.kind == "thought"), None)
 
     @property
     def first_thought_hops(self) -> int:
@@ -101,6 +109,12 @@ def in_place_of(sight: Sight, answer: Found | None) -> Text:
     return Text("reading the model …", "dim")
 
 
+@lru_cache(4096)  # it is made of each cell of a strip with every key
+def click(action: str) -> Style:
+    """What makes a click on a text do something."""
+    return Style(meta={"@click": f"app.{action}"})
+
+
 def shade(share: float) -> str:
     """The style of a cell: the larger the share, the more of the bars' colour in its ground."""
     level = min(SHADES - 1, int(max(0.0, share) * SHADES))  # 0 for what is no number
@@ -124,5 +138,5 @@ def latest_thoughts(run: RunView) -> list[StepRecord]:
 def step_name(step: StepRecord) -> str:
     """A step in a few letters."""
     if step.kind == "thought":
-        return f"{step.segment + 1}.{step.index}" if step.segment else str(step.index)
+        return thought_name(step.segment, step.index)
     return marker_name(step) if step.kind == "marker" else step.name

@@ -28,6 +28,10 @@ class Series:
     label: str = ""
     signs: Mapping[int, tuple[str, str]] | None = None  # by place, where one has a sign and a style of its own
 
+    def look_of(self, point: tuple[int, float]) -> tuple[str, str]:
+        """Sign and style of a place with its value."""
+        return (self.signs or {}).get(point[0], (self.sign, self.style))
+
 
 @dataclass(frozen=True)
 class Axes:
@@ -66,9 +70,9 @@ def draw_chart(lines: Sequence[Series], axes: Axes, width: int, height: int) -> 
             for run in _runs(line.values, axes.first):
                 plot.plot(*zip(*run, strict=True), marker=CURVE, color=colours[line.style])
         for line in reversed(lines):
-            for place, value in itertools.chain.from_iterable(_runs(line.values, axes.first)):
-                sign, style = (line.signs or {}).get(place, (line.sign, line.style))
-                plot.scatter([place], [value], marker=sign, color=colours[style])
+            points = itertools.chain.from_iterable(_runs(line.values, axes.first))
+            for (sign, style), alike in itertools.groupby(points, line.look_of):
+                plot.scatter(*zip(*alike, strict=True), marker=sign, color=colours[style])
         return coloured(str(plot.build()), {str(number): style for style, number in colours.items()})
 
 

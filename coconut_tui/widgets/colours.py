@@ -83,12 +83,12 @@ def apart(first: Colour, second: Colour) -> float:
 
 def lightness(colour: Colour) -> float:
     """How light a colour looks, from 0 to 1."""
-    return _oklab(colour)[0]
+    return _seen(colour, "")[0]
 
 
 def chroma(colour: Colour) -> float:
     """How far a colour is from grey: 0 for grey, about 0.3 for the purest that a screen has."""
-    _, green_red, blue_yellow = _oklab(colour)
+    _, green_red, blue_yellow = _seen(colour, "")
     return float((green_red**2 + blue_yellow**2) ** 0.5)
 
 
@@ -121,6 +121,7 @@ def _encoded(part: float) -> float:
     return 255 * (part * 12.92 if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055)
 
 
+@lru_cache(4096)
 def _luminance(colour: Colour) -> float:
     red, green, blue = _linear(colour)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -11,7 +11,7 @@ from coconut_core.records.trace import StepRecord
 from coconut_tui.run.lookups import LN_P, RANK
 from coconut_tui.run.matrix import Column, Matrix
 from coconut_tui.widgets.palettes import SHADES
-from coconut_tui.widgets.token_marks import PIN_SIGNS, pin_style
+from coconut_tui.widgets.token_marks import pin_sign, pin_style
 from coconut_tui.widgets.tokens import EDIT_STYLE, FRONTIER_BOLD, FRONTIER_STYLE, fitted, flat
 
 LEAST_CELL = 4  # columns of the screen: what parts two thoughts, and three for a number
@@ -105,7 +105,7 @@ def role_style(role: str) -> str:
 def role_sign(role: str) -> str:
     """The sign that says the same as the colour."""
     if role.startswith("pin."):
-        return PIN_SIGNS[(int(role[4:]) - 1) % len(PIN_SIGNS)]
+        return pin_sign(int(role[4:]))
     return {"right": "✓", "wrong": "✗", "path": "★"}.get(role, " ")
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from coconut_core.common.cells import cells
 from coconut_core.common.errors import visible
 from coconut_core.records.trace import StepRecord, TokenRecord
-from coconut_tui.run.state import ComparedStep
+from coconut_tui.run.state import ComparedStep, thought_name
 from coconut_tui.widgets.tokens import (
     BAR_STYLE,
     EDIT_BOLD,
@@ -142,7 +142,7 @@ class Mirrored:
 
 def _figures(step: ComparedStep) -> list[Text]:
     """The number of a thought, how far the two lie apart, and whether they do."""
-    number = f"{step.segment + 1}.{step.thought}" if step.segment else f"{step.thought}"
+    number = thought_name(step.segment, step.thought)
     unequal = differs(step)
     lines = [Text().append(f"{'≠' if unequal else '='} thought {number}", "bold" if unequal else "")]
     if step.first is None or step.second is None:

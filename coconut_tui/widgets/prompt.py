@@ -40,7 +40,7 @@ class PromptPane(VerticalScroll):
             question = _marked(view.question, view)
         if question != self._question:
             self._question, self._painting, self._behind = question, None, 0
-        self._draw_question()
+            self._draw_question()
         self.query_one("#model-facts", TextView).show(_facts(facts, None if view is None else view.thoughts))
 
     def paint(self, painting: Painting | None) -> None:

@@ -74,6 +74,7 @@ class ThoughtsPane(RowsView):
         self._matrix: Matrix | None = None
         self._matrix_run: RunView | None = None  # that it was made of
         self._made_of: tuple[object, ...] = ()  # and what besides
+        self._curves: dict[object, list[Row]] = {}  # of the matrix, by the room and the cursor
         self._grid: Grid | None = None  # where the matrix stands; None while there are rows
         self._lines = 1  # of a thought
 
@@ -191,7 +192,7 @@ class ThoughtsPane(RowsView):
         made_of = self._dials.pins, self._first_hops, height, window_of(view, window)
         if self._matrix is None or self._matrix_run is not view or self._made_of != made_of:
             self._matrix = matrix_of(view, self._dials.pins, self._first_hops, height, window)
-            self._matrix_run, self._made_of = view, made_of
+            self._matrix_run, self._made_of, self._curves = view, made_of, {}
         return self._matrix
 
     def _rows_of_matrix(self, view: RunView) -> list[Row]:
@@ -228,9 +229,14 @@ class ThoughtsPane(RowsView):
         """The candidate curve where there is room for it."""
         if height < LEAST_HEIGHT:
             return []
-        width = self.scrollable_content_region.width
-        text = candidate_curve(matrix, columns, left, width, min(MOST_HEIGHT, height), cursor)
-        return [] if text is None else [Row(text=line) for line in (Text(), *text.split("\n"))]
+        room = self.scrollable_content_region.width, min(MOST_HEIGHT, height)
+        about = columns, left, room, cursor
+        if about not in self._curves:
+            text = candidate_curve(matrix, columns, left, *room, cursor)
+            self._curves[about] = (
+                [] if text is None else [Row(text=line) for line in (Text(), *text.split("\n"))]
+            )
+        return self._curves[about]
 
     def _column_of(self, matrix: Matrix) -> int | None:
         """The column of the selected step."""

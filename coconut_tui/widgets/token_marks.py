@@ -44,7 +44,7 @@ class TokenMarks:
         if name and name in (self.right, self.wrong):
             return "✓" if name == self.right else "✗"
         number = self.number(name)
-        return " " if number is None else PIN_SIGNS[(number - 1) % len(PIN_SIGNS)]
+        return " " if number is None else pin_sign(number)
 
     def number(self, name: str) -> int | None:
         """The pin's number of a token; None where it is not pinned. A bare word means the token with a space in
@@ -69,6 +69,11 @@ class TokenMarks:
 def pin_style(number: int) -> str:
     """The name of a pin's style; number: of the pin, from 1."""
     return f"coconut.pin.{(number - 1) % PINS + 1}"
+
+
+def pin_sign(number: int) -> str:
+    """The sign of a pin by its number, from 1."""
+    return PIN_SIGNS[(number - 1) % len(PIN_SIGNS)]
 
 
 def token_marks(graph: Graph | None, dials: Dials, *, spaces_shown: bool = False) -> TokenMarks:

@@ -4,24 +4,15 @@ import re
 import subprocess
 import sys
 import tomllib
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coconut_core.common.errors import CoconutError
-from coconut_tui import config
 from coconut_tui.actions.table import ACTIONS, check_keys, keys_anywhere, keys_in_force
 from coconut_tui.config import Config, default_path
-
-load_config = partial(config.load_config, check_keys=check_keys)
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "config.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
+from tests.tui.settings_files import assert_named_in_one_line, load_config, written
 
 
 @pytest.fixture(autouse=True)
@@ -120,12 +111,7 @@ def test_what_is_printed_is_a_config_file_that_says_the_same(tmp_path: Path) -> 
     ],
 )
 def test_a_wrong_entry_is_named_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    path = written(tmp_path, text)
-    with pytest.raises(CoconutError) as raised:
-        load_config(path, environment={})
-    assert said in str(raised.value)
-    assert str(path) in str(raised.value)
-    assert "\n" not in str(raised.value)
+    assert_named_in_one_line(written(tmp_path, text), said)
 
 
 def test_wrong_entries_are_spelt_as_they_were_given(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
-from coconut_core.common.errors import CoconutError
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
-from coconut_tui.config import load_config
 from coconut_tui.saved.keeper import Keeper, saved_theme
 from tests.tui.conftest import WIDE, settled, until
+from tests.tui.settings_files import assert_named_in_one_line, load_config, written
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "SETTINGS.md"
 
@@ -19,12 +18,6 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "SETTINGS.md"
 def example() -> str:
     """The theme that the document shows."""
     return str(re.findall(r"```toml\n(theme = .*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[0])
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "config.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 async def test_the_theme_in_the_document_is_drawn(trace: Trace, tmp_path: Path) -> None:
@@ -57,12 +50,7 @@ async def test_the_theme_in_the_document_is_drawn(trace: Trace, tmp_path: Path) 
     ],
 )
 def test_a_wrong_theme_is_named_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    path = written(tmp_path, text)
-    with pytest.raises(CoconutError) as raised:
-        load_config(path, environment={})
-    assert said in str(raised.value)
-    assert str(path) in str(raised.value)
-    assert "\n" not in str(raised.value)
+    assert_named_in_one_line(written(tmp_path, text), said)
 
 
 async def test_a_theme_is_seen_while_it_is_chosen_and_kept_once_it_is(trace: Trace, tmp_path: Path) -> None:
