@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from coconut_core.common.errors import CoconutError
 from coconut_core.training.encoding import Example
 
 
@@ -24,6 +25,16 @@ def micro_batches(
     size = most or share
     own = examples[process::processes]
     return [list(own[start : start + size]) or [examples[0].blank] for start in range(0, share, size)]
+
+
+def make_accelerator(precision: str, device: str) -> Accelerator:
+    """The accelerator of a training. Raises CoconutError for a precision that the device does not have."""
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
+    accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu")
+    if precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
+        raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
+    return accelerator
 
 
 class Processes:

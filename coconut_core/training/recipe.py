@@ -101,6 +101,10 @@ class Recipe:
     label_thoughts: Annotated[str, OneOf("no", "path", "frontier", "last")] = "no"
     checkpoint_every: AtLeast1 = 250
     keep: AtLeast1 = 2  # newest checkpoints that are kept, besides the best
+    # For study, see training.keeping: the weights alone, each so many steps (0: none) and where a stage ends.
+    keep_every: AtLeast0 = 0
+    keep_stages: bool = False
+    keep_dtype: Annotated[str, OneOf("float32", "bfloat16", "float16")] = "float16"
     publish: Annotated[str, OneOf("last", "best")] = "last"  # which checkpoint becomes RUN/checkpoint
     evaluate_every: AtLeast1 = 500
     evaluate_unit: Annotated[str, OneOf("steps", "epochs")] = "steps"  # what evaluate_every counts

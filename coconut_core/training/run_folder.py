@@ -3,6 +3,7 @@
 recipe.json                  the recipe, with every default
 metrics.jsonl                what was logged
 step-000250/                 a checkpoint: opens like any model, and training_state.pt goes on from it
+kept/step-000250/            a model kept for study: opens like any, see training.keeping
 tokens/                      the problems of data.train as tokens, and the hash of the file they are of
 held-out.json                the problems of data.validation that it is evaluated on
 best.json                    the best checkpoint of the last stage, on held-out problems
@@ -56,13 +57,15 @@ class RunFolder:
         self.best = self.path / "best.json"
         self.held_out = self.path / "held-out.json"
         self.tokens = self.path / "tokens"
+        self.kept = self.path / "kept"
 
     def check_new(self) -> None:
         """Raise CoconutError where no run can begin: one is here, or files by the names of a run's that are
         somebody's own."""
         if self.steps():
             raise CoconutError(f"{self.path} already holds a run: go on with --resume, or choose another --out")
-        ours = (self.recipe, self.best, self.held_out, self.checkpoint, self.tokens, self.path / METRICS)
+        ours = [self.recipe, self.best, self.held_out, self.checkpoint, self.tokens, self.kept]
+        ours += [self.path / METRICS]
         foreign = [path.name for path in ours if os.path.lexists(path)]
         if foreign and not self._has_recipe():
             raise CoconutError(f"{self.path} holds {foreign[0]}, which is of no run: choose another --out")
@@ -132,10 +135,11 @@ class RunFolder:
 
     def steps(self) -> list[int]:
         """Steps of which there is a whole checkpoint, oldest first."""
-        matches = [(_NAME.match(item.name), item) for item in self.path.glob("step-*")]
-        return sorted(
-            int(match[1]) for match, item in matches if match is not None and (item / STATE).is_file()
-        )
+        return [step for step, folder in _step_folders(self.path) if (folder / STATE).is_file()]
+
+    def kept_steps(self) -> list[int]:
+        """Steps of which there is a model that is kept for study, oldest first."""
+        return [step for step, _ in _step_folders(self.kept)]
 
     @property
     def last_good(self) -> str:
@@ -149,6 +153,10 @@ class RunFolder:
         """The folder of a step's checkpoint."""
         return self.path / f"step-{step:06d}"
 
+    def kept_folder_of(self, step: int) -> Path:
+        """The folder of a step's model that is kept for study."""
+        return self.kept / f"step-{step:06d}"
+
     def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
         """Write a checkpoint, then drop older ones but the best. Raises CoconutError where the disk refuses."""
         with self._refusals("save the checkpoint", f"; {self.last_good}; make room and use --resume"):
@@ -161,6 +169,21 @@ class RunFolder:
             steps_to_keep = {*self.steps()[-keep:], *([best[0]] if best else [])}
             for old in set(self.steps()) - steps_to_keep:
                 remove_folder(self.folder_of(old))
+
+    def keep_for_study(self, step: int, write_model: Callable[[Path], None]) -> None:
+        """Keep a step's model beside the checkpoints. Raises CoconutError where the disk refuses."""
+        with self._refusals("keep the model", f"; {self.last_good}; make room and use --resume"):
+            self.kept.mkdir(exist_ok=True)
+            remove_leftovers(self.kept)
+            with folder_written_aside(self.kept_folder_of(step)) as aside:
+                write_model(aside)
+
+    def forget_kept(self, step: int) -> None:
+        """Remove the models kept for study that a run which goes on from this step has yet to keep: at step 0
+        all of them."""
+        with self._refusals("remove what was kept beyond the checkpoint"):
+            for later in (kept for kept in self.kept_steps() if kept > step or step == 0):
+                remove_folder(self.kept_folder_of(later))
 
     def publish(self, step: int) -> None:
         """Make a step's checkpoint, without its training state, the run's `checkpoint`."""
@@ -188,3 +211,9 @@ class RunFolder:
 
     def _refusals(self, action: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
         return refusals_as_errors(f"{action} in {self.path}", comfort)
+
+
+def _step_folders(path: Path) -> list[tuple[int, Path]]:
+    """The folders that are named by a step, in order."""
+    matches = [(_NAME.match(item.name), item) for item in path.glob("step-*")]
+    return sorted((int(match[1]), item) for match, item in matches if match is not None)

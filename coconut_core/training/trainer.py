@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from coconut_core.coconut import CoconutModel
@@ -19,8 +18,9 @@ from coconut_core.training.data import Batches, seed_of
 from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
+from coconut_core.training.keeping import is_kept, keep_model
 from coconut_core.training.optimizer import build_optimizer, learning_rate
-from coconut_core.training.processes import Processes, micro_batches
+from coconut_core.training.processes import Processes, make_accelerator, micro_batches
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.sharding import (
@@ -45,7 +45,7 @@ class Trainer:
         """Raises CoconutError where recipe, model and machine do not go together."""
         self.recipe, self.folder = recipe, folder
         self.report: Report = lambda row: None
-        self.accelerator = _accelerator(recipe, device)
+        self.accelerator = make_accelerator(recipe.precision, device)
         self.processes = Processes(self.accelerator)
         if self.accelerator.device.type == "cpu":  # where the fused kernel's backward is the slower one
             model.base_lm.set_attn_implementation("eager")
@@ -112,11 +112,15 @@ class Trainer:
         """
         self.report = report
         self._window = (self.step, time.perf_counter())
+        if self.accelerator.is_main_process:
+            self.folder.forget_kept(self.step)
         with Interruption() as interruption:
             if self.owes_evaluation:
                 self._note_accuracy(self._evaluate())
                 self._end_stage_if_learned()
                 self.owes_evaluation = False
+            if self.step == 0:
+                self._keep_where_due()
             while self.step < (end := self._end(until)):
                 self._train_step()
                 stopping = self.processes.any(interruption.requested) and self.step < end
@@ -152,6 +156,7 @@ class Trainer:
             self._end_stage_if_learned()
         improved = evaluating and self.recipe.publish == "best" and self.processes.any(self._is_best(accuracy))
         self.owes_evaluation = due and (stopping or failed)
+        self._keep_where_due()
         if self.step % self.recipe.checkpoint_every == 0 or at_end or stopping or failed or improved:
             self.save()
             self._note_accuracy(accuracy)
@@ -179,6 +184,17 @@ class Trainer:
             "optimizer": optimizer,
         }
         self.folder.save(self.step, model.save_pretrained, state, self.recipe.keep)
+
+    def _keep_where_due(self) -> None:
+        """Keep the model for study where the recipe says so; every process must ask. It comes in front of the
+        checkpoint: a run that goes on from that has all that was kept up to it."""
+        ends, total = self.batches.stage_at(self.step) != self._stage, self.batches.total_steps
+        if is_kept(self.recipe, self.step, stage_ends=ends, at_end=self.step == total):
+            if self.step:
+                self._check_loss()
+            model = self.plain_model
+            if self.accelerator.is_main_process:
+                keep_model(self.folder, self.step, model, self.recipe.keep_dtype)
 
     def resume(self) -> None:
         """Go on from the newest checkpoint of the run folder."""
@@ -368,15 +384,6 @@ class Trainer:
     def _tell(self, row: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:
             self.report(row)
-
-
-def _accelerator(recipe: Recipe, device: str) -> Accelerator:
-    if device.startswith("cuda:"):
-        torch.cuda.set_device(device)
-    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
-    if recipe.precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
-        raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
-    return accelerator
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
