@@ -25,7 +25,7 @@ from coconut_tui.run.lookups import (
     Trajectory,
 )
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.views import VIEWS, attention, graph, lens, lines, nearest, numbers, top, trajectory
+from coconut_tui.views import VIEWS, answer, attention, graph, lens, lines, nearest, numbers, top, trajectory
 from coconut_tui.views.view import Sight
 from tests.tui.sights import run_of, sight_of
 
@@ -292,3 +292,31 @@ def test_a_sum_that_is_wrong_and_a_result_that_nothing_was_made_of_are_shown(tra
     assert "✗5 = 2+2" in drawn
     assert "✓14 = 7*2" in drawn
     assert drawn.split("\n")[-1] == "✗ 2+2 is 4, not 5"
+
+
+def test_the_words_of_an_answer_have_bars_where_there_is_height(trace: Trace) -> None:
+    others = records(a=0.02, b=0.01, c=0.01, d=0.005, e=0.005)
+    run = run_of(trace)
+    run = replace(run, steps=tuple(replace(step, top=(*step.top, *others)) for step in run.steps))
+    words = run.words()
+    low = answer.draw(Sight(run, width=40, height=len(words))).plain.splitlines()
+    assert len(low) == len(words)
+    high = answer.draw(Sight(run, width=40, height=5 * len(words))).plain
+    blocks = [block.splitlines() for block in high.split("\n\n")]
+    assert [len(block) for block in blocks] == [4] * len(words)
+    for block, word in zip(blocks, words, strict=True):
+        assert block[0].startswith(f"▸ {word.name[:12]}")
+        assert all(line.startswith("  ") for line in block[1:])
+        chance = next(item.probability for item in word.top if item.key == word.key)
+        assert block[0].count("█") == pytest.approx(chance * (40 - len(block[0].split("█")[0]) - 5), abs=1)
+
+
+def test_a_word_that_was_not_recorded_has_a_dash_for_its_probability(trace: Trace) -> None:
+    run = run_of(trace)
+    word = replace(run.words()[-1], token_id=10**6, name="unlikely", token="unlikely")
+    rare = replace(run, steps=(*run.steps[:-1], word))
+    for height in (1, 60):
+        line = next(
+            line for line in answer.draw(Sight(rare, height=height)).plain.splitlines() if "unlikely" in line
+        )
+        assert "–" in line
