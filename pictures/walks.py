@@ -26,7 +26,9 @@ class Stop:
 
     name: str
     go: Deed
-    finished: bool = False  # whether a finished run is on the panes: enough of their room has to be used
+    # Whether a finished run is on the panes: enough of their room has to be used. A pane that was let take the
+    # whole screen is no such place: its blank cells are probabilities of nothing, and room between nodes.
+    finished: bool = False
     settles: bool = True  # whether one waits until nothing is under way
 
 
@@ -185,9 +187,9 @@ WALKS = (
             Stop("opened", _wait),
             Stop("running", _pressing("step", "step", "step")),
             Stop("finished", _pressing("continue"), finished=True),
-            Stop("matrix-zoomed", _zoom("thoughts"), finished=True),
+            Stop("matrix-zoomed", _zoom("thoughts")),
             *(Stop(f"view-{view.name}", _view(view.name), finished=True) for view in VIEWS),
-            Stop("zoomed", _zoom("inspect"), finished=True),
+            Stop("zoomed", _zoom("inspect")),
             Stop("zeroed", _zero, finished=True),
             Stop("help", _pressing("help")),
             Stop("palette", _palette),

@@ -134,6 +134,19 @@ async def test_breakpoints(checkpoint: Path) -> None:
         assert isinstance(app.screen, CommandScreen)
 
 
+async def test_a_run_says_that_it_stopped_at_a_wrong_answer() -> None:
+    async with explorer(Path("models/prosqa"), example=1).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await typed(pilot, "break wrong")
+        await press(pilot, "c")
+        assert app.view.said.right
+        assert "stopped at" not in notes(app)
+        await typed(pilot, "zero@3")
+        await press(pilot, "enter", "c")
+        assert app.view.said.right is False
+        assert "stopped at: wrong" in notes(app)
+
+
 @pytest.mark.drives("zero", "own", "undo", "redo")
 async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path) -> None:
     async with explorer(checkpoint).run_test(size=WIDE) as pilot:

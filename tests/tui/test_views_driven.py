@@ -13,7 +13,7 @@ from coconut_core.records.trace import UNREADABLE, Trace
 from coconut_tui.app import Explorer
 from coconut_tui.run.layouts import PANES
 from coconut_tui.run.lookups import Ask, Attention
-from coconut_tui.views import VIEWS, attention, lens, numbers
+from coconut_tui.views import VIEWS, attention, graph, lens, numbers
 from coconut_tui.views.numbers import NumbersTable
 from coconut_tui.views.pane import ViewPane
 from coconut_tui.widgets.text import TextView
@@ -190,6 +190,25 @@ async def test_a_pane_takes_the_whole_screen_and_gives_it_back(checkpoint: Path)
         assert app.query_one("#thoughts").size.width > 130, "what has the focus is shown"
         await press(pilot, "O")
         assert all(app.pane(name).display for name in PANES)
+
+
+@pytest.mark.drives("more-tokens", "fewer-tokens")
+async def test_the_graph_is_enlarged_where_it_has_the_focus() -> None:
+    async with explorer(Path("models/prosqa"), example=1).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "s", "2")
+        app.focus_pane("graph")
+        pane, tokens = app.query_one("#pane-graph", ViewPane), app.token_count
+
+        drawn, sizes = graph.draw(pane.sight).plain, []
+        for key in ("plus", "plus", "minus", "minus", "minus"):
+            await press(pilot, key)
+            sizes.append(app.dials.graph_zoom)
+        assert sizes == [1, 2, 1, 0, -1]
+        assert graph.draw(pane.sight).plain != drawn
+        assert app.token_count == tokens, "the same keys would change it in another view"
+        await press(pilot, "plus")
+        assert graph.draw(pane.sight).plain == drawn
 
 
 async def test_nothing_is_asked_for_a_view_that_is_not_seen(checkpoint: Path) -> None:
