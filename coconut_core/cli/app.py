@@ -6,6 +6,7 @@ from coconut_core import __version__
 from coconut_core.cli import (
     analyze,
     ask,
+    atlas,
     controls,
     convert,
     data,
@@ -35,6 +36,7 @@ app.command("recipes")(train.recipes)
 app.add_typer(data.app, name="data")
 app.command("analyze")(analyze.analyze)
 app.add_typer(lens.app, name="lens")
+app.add_typer(atlas.app, name="atlas")
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("serve")(serve.serve_command)

@@ -6,7 +6,7 @@ the same places. The prompt is read once for all controls of a problem, which ri
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -273,7 +273,7 @@ def answers_to(
         progress(len(rows))
 
 
-def hash_problems(problems: Sequence[Problem]) -> str:
+def hash_problems(problems: Iterable[Problem]) -> str:
     """SHA-256 of the questions and answers, in order."""
     digest = hashlib.sha256()
     for problem in problems:

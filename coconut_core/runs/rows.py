@@ -188,9 +188,11 @@ def run_rows(
     speak: bool = True,
     passes: int | None = None,
     interrupt: Callable[[], None] | None = None,
+    look: Callable[[Sequence[Row], Decision], None] | None = None,
 ) -> None:
     """Run all rows to their ends; their entries tell what came of them, their errors included. The context is
-    used up. interrupt is called before each step: what it raises ends all of them.
+    used up. interrupt is called before each step: what it raises ends all of them; look behind each step, with
+    the rows that took part and what they were fed.
 
     Without speak a run ends once its first latent segment has. passes: in how many parallel passes the thoughts
     of the first latent segment are found (None: as the checkpoint says; 0: one after the other).
@@ -202,7 +204,9 @@ def run_rows(
         while going_on := end_rows(going, speak):
             if interrupt is not None:
                 interrupt()
-            going = _step_and_keep(model, context, going, going_on, keep, inside)
+            going, decision = _step_and_keep(model, context, going, going_on, keep, inside)
+            if look is not None:
+                look(going, decision)
 
 
 def _step_and_keep(
@@ -212,15 +216,15 @@ def _step_and_keep(
     going_on: list[int],
     keep: Keep,
     inside: list[Activations],
-) -> list[Row]:
-    """One step of all rows; which of them are still in the context."""
+) -> tuple[list[Row], Decision]:
+    """One step of all rows; which of them are still in the context, and what they were fed."""
     if 2 * len(going_on) <= len(rows):  # copying the cache pays once half of it is of no use
         context.select(torch.tensor(going_on, device=context.mask.device))
         rows = [rows[index] for index in going_on]
     decision = step_rows(model, context, rows)
     if keep != "nothing":
         _keep_thoughts(rows, decision, inside.pop() if inside else None)
-    return rows
+    return rows, decision
 
 
 def end_rows(rows: Sequence[Row], speak: bool = True) -> list[int]:

@@ -1,0 +1,159 @@
+"""An atlas is made: problems are read part by part, and what is complete survives a kill."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coconut_core.atlas.columns import COLUMNS, Column, Kind
+from coconut_core.atlas.folder import (
+    VECTORS_KEY,
+    DataMark,
+    Manifest,
+    ModelMark,
+    Part,
+    Settings,
+    write_manifest,
+    write_part,
+)
+from coconut_core.atlas.planning import hash_model, plan_atlas
+from coconut_core.atlas.query import Table
+from coconut_core.atlas.reading import POOL, Cells, Reader
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
+from coconut_core.evaluation.controls import hash_problems
+from coconut_core.latent.feedback import feedback_text
+from coconut_core.latent.model import LatentModel
+from coconut_core.problems.base import Problem, stream_problems
+
+if TYPE_CHECKING:
+    import pyarrow
+
+PART_ROWS = 512  # so many runs are lost at most when it is killed
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ProblemFile:
+    """The problems of a file, or the first of them, read again each time they are gone through."""
+
+    path: Path
+    count: int | None = None
+
+    def __iter__(self) -> Iterator[Problem]:
+        return islice(stream_problems(self.path), self.count)
+
+
+def build(
+    model: LatentModel,
+    problems: Iterable[Problem],
+    folder: str | Path,
+    *,
+    source: str,
+    data: str = "",
+    settings: Settings | None = None,
+    append: bool = False,
+    batch_size: int = 64,
+    progress: Progress = lambda done, planned: None,
+    interrupt: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Run all problems and write what was thought and said into a folder; of one that was begun the rest.
+    Returns the manifest.
+
+    problems are gone through twice: a list, or a ProblemFile, of which no more than a part is held. source is
+    what the model was opened from, whose weights are hashed, data where the problems come from. progress is
+    told how many runs are done and planned; interrupt is called before each part: what it raises ends it.
+    Raises CoconutError where the folder holds runs of another model, or of other problems without append.
+    """
+    folder = user_path(folder)
+    settings = settings or Settings()
+    mark = _mark(problems, data)
+    manifest = plan_atlas(
+        folder,
+        ModelMark(source, hash_model(source), model.shape.hidden_size, feedback_text(model.config)),
+        settings,
+        mark,
+        append=append,
+    )
+    done = manifest.rows - (manifest.planned - mark.count)  # of these problems
+    pool = _pool(folder, manifest, problems)
+    write_manifest(folder, manifest)
+    progress(manifest.rows, manifest.planned)
+    reader = Reader.over(model, settings, pool, batch_size)
+    left = islice(problems, done, None)
+    while some := [*islice(left, PART_ROWS)]:
+        interrupt()
+        manifest = _add_part(folder, manifest, reader, some)
+        progress(manifest.rows, manifest.planned)
+    return manifest
+
+
+def _mark(problems: Iterable[Problem], source: str) -> DataMark:
+    """What tells these problems from others. Raises CoconutError where there are none."""
+    number = 0
+
+    def counted() -> Iterator[Problem]:
+        nonlocal number
+        for problem in problems:
+            number += 1
+            yield problem
+
+    digest = hash_problems(counted())
+    if not number:
+        raise CoconutError(f"{source or 'the data set'} holds no problems")
+    return DataMark(source, digest, number)
+
+
+def _pool(folder: Path, manifest: Manifest, problems: Iterable[Problem]) -> list[Problem]:
+    """The first problems of the atlas, whose thoughts are fed to others: the same when it is gone on with."""
+    if not manifest.rows:
+        return [*islice(problems, POOL)]
+    first = Table(folder).rows(limit=min(POOL, manifest.data[0].count), columns=["question", "expected"])
+    return [Problem(row["question"], (), row["expected"] or "") for row in first]
+
+
+def _add_part(folder: Path, manifest: Manifest, reader: Reader, problems: Sequence[Problem]) -> Manifest:
+    cells, thoughts = reader.read(problems)
+    rows = [{"run": manifest.rows + number, **row} for number, row in enumerate(cells)]
+    part = Part(
+        rows=len(rows),
+        bytes=(0, 0),
+        hashes=("", ""),
+        graphs=sum(row.get("frontier") is not None for row in rows),
+        most_thoughts=thoughts.shape[1],
+    )
+
+    def write_vectors(path: Path) -> None:
+        from safetensors.torch import save_file
+
+        save_file({VECTORS_KEY: thoughts}, path)
+
+    return write_part(folder, manifest, (partial(_write_table, rows), write_vectors), part)
+
+
+def _write_table(rows: Sequence[Cells], path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
+    pyarrow.parquet.write_table(pyarrow.table(columns, schema=schema()), path, compression="zstd")
+
+
+def schema() -> "pyarrow.Schema":
+    """The table's types."""
+    import pyarrow
+
+    kinds = {
+        Kind.NUMBER: pyarrow.float32(),
+        Kind.COUNT: pyarrow.int64(),
+        Kind.TEXT: pyarrow.string(),
+        Kind.TRUTH: pyarrow.bool_(),
+    }
+
+    def type_of(column: Column) -> Any:
+        inner = pyarrow.list_(kinds[column.kind]) if column.several else kinds[column.kind]
+        return pyarrow.list_(inner) if column.per_thought else inner
+
+    return pyarrow.schema([(column.name, type_of(column)) for column in COLUMNS.values()])
