@@ -142,8 +142,11 @@ async def test_a_run_says_that_it_stopped_at_a_wrong_answer() -> None:
         assert app.view.said.right
         assert "stopped at" not in notes(app)
         await typed(pilot, "zero@3")
-        await press(pilot, "enter", "c")
+        await press(pilot, "enter")
         assert app.view.said.right is False
+        assert "stopped at" not in notes(app), "an edit takes no step by itself"
+        await press(pilot, "b")
+        await press(pilot, "c")
         assert "stopped at: wrong" in notes(app)
 
 
