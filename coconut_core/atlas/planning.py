@@ -38,7 +38,11 @@ def plan_atlas(
             folder.mkdir(parents=True, exist_ok=True)
         return Manifest(model, settings, (data,), made=datetime.now(UTC).date().isoformat())
     before = read_manifest(folder)
-    check_model(before, model, folder)
+    check_weights(before, model.source, folder)
+    if before.model.feedback != model.feedback:
+        raise CoconutError(
+            f"{folder} holds runs with feedback '{before.model.feedback}', not '{model.feedback}'"
+        )
     _check_settings(before, settings, folder)
     check_parts(folder, before)
     done = before.data if before.complete else before.data[:-1]
@@ -56,16 +60,13 @@ def plan_atlas(
     return replace(before, data=(*before.data, data))
 
 
-def check_model(manifest: Manifest, model: ModelMark, folder: str | Path) -> None:
-    """Raise CoconutError where an atlas is of another model, as the hash of its weights says."""
-    before = manifest.model
-    if (before.weights, before.hidden) != (model.weights, model.hidden):
+def check_weights(manifest: Manifest, source: str, folder: str | Path) -> None:
+    """Raise CoconutError where the weights at source are not those whose runs an atlas holds."""
+    if manifest.model.weights != hash_model(source):
         raise CoconutError(
-            f"{folder} holds runs of another model ({before.source}): its weights are not those of "
-            f"{model.source}"
+            f"{folder} holds runs of another model ({manifest.model.source}): its weights are not those of "
+            f"{source}"
         )
-    if before.feedback != model.feedback:
-        raise CoconutError(f"{folder} holds runs with the feedback {before.feedback}, not {model.feedback}")
 
 
 def _check_settings(manifest: Manifest, settings: Settings, folder: Path) -> None:

@@ -1,16 +1,21 @@
 """The atlas: what stands in it is what the model's own runs say, and wrong questions get one line."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from coconut_core import CoconutModel
+from coconut_core.analysis.pca import Pca
 from coconut_core.atlas import Atlas, FilterError
 from coconut_core.atlas.building import build
 from coconut_core.atlas.columns import COLUMNS
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems import generate_problems
 from coconut_core.problems.base import Problem
 from coconut_core.records.graph_reading import graph_mass
@@ -144,3 +149,47 @@ def test_the_summary_is_that_of_its_rows(atlas: Atlas) -> None:
     assert runs == sum(row["token"][0] == commonest for row in rows)
     wrong = atlas.summary("wrong")
     assert wrong.right is None or wrong.right.right == 0
+
+
+def test_the_nearest_thoughts_are_those_of_the_largest_cosine(atlas: Atlas, folder: Path) -> None:
+    parts = [load_file(path)["thoughts"] for path in sorted((folder / "vectors").iterdir())]
+    every = torch.cat(parts)
+    cosines = torch.nn.functional.cosine_similarity(every, every[17, 2], dim=-1)
+    cosines[17, 2] = -1
+    values, places = cosines.flatten().topk(5)
+    found = atlas.nearest(17, 3, count=5)
+    assert [(near.run, near.thought - 1) for near in found] == [divmod(int(place), 6) for place in places]
+    assert [near.cosine for near in found] == pytest.approx(values.tolist(), abs=1e-5)
+    wrong = {row["run"] for row in atlas.rows("hops = 4", columns=["run"])}
+    assert {near.run for near in atlas.nearest(17, 3, count=50, where="hops = 4")} <= wrong
+    with pytest.raises(CoconutError, match="run 17 has no thought 9"):
+        atlas.nearest(17, 9)
+    with pytest.raises(CoconutError, match="there is no run 99: the atlas has 24, numbered from 0"):
+        atlas.nearest(99, 1)
+
+
+def test_the_map_is_that_of_the_principal_components(atlas: Atlas, folder: Path) -> None:
+    every = torch.cat([load_file(path)["thoughts"] for path in sorted((folder / "vectors").iterdir())])
+    pca = Pca.fit(every.flatten(0, 1), 2)
+    found = atlas.projection()
+    assert found.of == len(found.points) == COUNT * 6
+    last = found.points[-1]
+    assert (last.run, last.thought) == (COUNT - 1, 6)
+    assert [last.x, last.y] == pytest.approx(pca.project(every[-1, -1]).tolist(), abs=1e-3)
+    assert found.explained == pytest.approx(tuple(pca.explained.tolist()), abs=1e-5)
+    third = atlas.projection(thought=3, where="hops = 4", most=4)
+    assert {point.thought for point in third.points} == {3}
+    assert third.of == atlas.count("hops = 4")
+    assert 2 <= len(third.points) <= 4
+
+
+def test_no_torch_is_needed_to_open_and_ask(folder: Path) -> None:
+    code = f"""
+import sys
+from coconut_core.atlas import Atlas
+atlas = Atlas.open({str(folder)!r})
+atlas.rows("wrong", limit=1), atlas.summary(), atlas.nearest(0, 1)
+print("torch" in sys.modules, "pyarrow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
