@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
+from coconut_tui.actions.atlas import ask_for_folder
 from coconut_tui.actions.running import whole_number
 from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
@@ -66,7 +68,7 @@ def problems(app: ExplorerBase, argument: str) -> None:
         app.problems.note_swaps(swaps)
         screen.show()
 
-    screen = ProblemsScreen(app.problems, app.problem_number, answer, test)
+    screen = ProblemsScreen(app.problems, app.problem_number, answer, test, partial(ask_for_folder, app))
     app.push_screen(screen, closed)
 
 

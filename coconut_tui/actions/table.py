@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from coconut_tui.actions import (
     arranging,
     asking,
+    atlas,
     branching,
     editing,
     filing,
@@ -24,6 +25,7 @@ ACTIONS = (
     *editing.ACTIONS,
     *branching.ACTIONS,
     *asking.ACTIONS,
+    *atlas.ACTIONS,
     *measuring.ACTIONS,
     *looking.ACTIONS,
     *arranging.ACTIONS,

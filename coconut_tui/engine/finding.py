@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from coconut_core.problems.base import Problem
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.worker import Job
+from coconut_tui.run.atlas import AtlasPlan
 from coconut_tui.run.beside import Measured
 from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, Swaps
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Kinds of jobs of which only the newest counts.
 PREVIEW, WHAT_IF, CONTROLS, SWAPS, MEASURE = "preview", "what if", "controls", "swaps", "measure"
+ATLAS = "atlas"
 
 
 def preview(engine: Engine, text: str, segment: int, show: Callable[[Preview], object]) -> None:
@@ -116,6 +118,48 @@ def swap(
         swap_thoughts(bench.model, problems, others, lambda: job.stopped, tell)
 
     engine.find_out("swapping thoughts", find, SWAPS)
+
+
+def build_atlas(
+    engine: Engine, problems: Sequence[Problem], plan: AtlasPlan, show: Callable[[int, bool], object]
+) -> None:
+    """Run problems and write what comes of them into an atlas; show gets how many runs are in it, and whether
+    all are. What was stopped goes on where it was when it is asked for again."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_core.atlas.building import build
+        from coconut_core.atlas.folder import Settings
+        from coconut_core.common.errors import Interrupted
+
+        done = 0
+
+        def tell(count: int, planned: int) -> None:
+            nonlocal done
+            done = count
+            job.progress(count, planned)
+
+        def interrupt() -> None:
+            if job.stopped:
+                raise Interrupted
+
+        settings = Settings(thoughts=plan.thoughts)
+        try:
+            build(
+                bench.model,
+                problems,
+                plan.folder,
+                source=plan.source,
+                data=plan.data,
+                settings=settings,
+                progress=tell,
+                interrupt=interrupt,
+            )
+        except Interrupted:
+            engine.tell(lambda count: show(count, False), done)
+        else:
+            engine.tell(lambda count: show(count, True), done)
+
+    engine.find_out("building the atlas", find, ATLAS)
 
 
 def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -> None:

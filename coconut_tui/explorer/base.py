@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from coconut_core.problems.base import Problem
 from coconut_tui import views
 from coconut_tui.explorer.opening import OpeningApp
 from coconut_tui.run.action import Action
+from coconut_tui.run.atlas import Browsing
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Collection
 from coconut_tui.saved.format import SavedRun
@@ -25,6 +27,8 @@ class ExplorerBase(OpeningApp):
     last_export: Path | None
     has_compared: bool
     searched: str = ""  # what was searched last
+    browsing: Browsing | None = None  # the atlas that was looked at last
+    listed: tuple[Problem, ...] = ()  # problems of which an atlas was asked for last
 
     def action_explain(self, view: str) -> None:
         """Show how to read a view."""

@@ -148,6 +148,12 @@ class OpeningApp(InspectingApp):
         self.selected = self.looked_at = None
         self.engine.ask(text, problem, example, self.thoughts)
 
+    def open_run(self, problem: Problem, thoughts: int | None) -> None:
+        """Make a run anew that was made before, with as many thoughts as then, and go to its end."""
+        self.selected = self.looked_at = None
+        self.engine.ask(problem.question, problem, None, thoughts)
+        self.engine.finish()
+
     def write_question(self, text: str, error: str = "") -> None:
         """Open the editor with a question, and with what was wrong with it."""
         self.end_start()

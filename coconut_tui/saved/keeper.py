@@ -35,7 +35,7 @@ class Keeper:
         self._selected: int | None = None
         self._breakpoints: tuple[Breakpoint, ...] = ()
         self._answered: tuple[Answered, ...] = ()
-        self._problem_file = None if problem_file is None else str(problem_file.resolve())
+        self.problem_file = None if problem_file is None else str(problem_file.resolve())
         self._store: SessionStore | None = None
         if folder is not None:
             self._store = SessionStore(folder, self.say)
@@ -79,17 +79,17 @@ class Keeper:
         with self._lock:
             self._session = replace(self._session, run=session.run)
             self._awaited = session.run.tree
-            self._problem_file = session.run.problem_file
+            self.problem_file = session.run.problem_file
         if not session.in_order:
             self.say("going on with the session that broke off; coconut-tui --fresh begins anew")
         return session.run
 
     def problems(self) -> list[Problem] | None:
         """The problems of the file that the session had; None where it had none or it cannot be read."""
-        if self._problem_file is None:
+        if self.problem_file is None:
             return None
         try:
-            return read_some_problems(self._problem_file)
+            return read_some_problems(self.problem_file)
         except CoconutError as error:
             self.say(str(error))
             return None
@@ -128,7 +128,7 @@ class Keeper:
                     tree,
                     self._selected,
                     self._breakpoints,
-                    self._problem_file,
+                    self.problem_file,
                     self._answered,
                 )
                 questions = [tree.question] if touched else []

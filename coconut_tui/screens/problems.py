@@ -1,6 +1,6 @@
 """Picking a problem."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import set_cell_size
 from rich.text import Text
@@ -53,6 +53,7 @@ class ProblemsScreen(ModalScreen[int | None]):
         Binding("ctrl+a", "answer_all", "answer these", priority=True),
         Binding("ctrl+t", "swap", "test these: thoughts used?", priority=True),
         Binding("f3", "sort", "sort", priority=True),
+        Binding("f4", "build", "atlas of these", priority=True),
         Binding("f1", "app.explain('problems')", "help", priority=True),
         Binding("escape", "dismiss", "close", priority=True),
     ]
@@ -63,11 +64,13 @@ class ProblemsScreen(ModalScreen[int | None]):
         current: int | None,
         answer: Callable[[Mapping[int, Problem]], None],
         swap: Callable[[Mapping[int, Problem]], None],
+        build: Callable[[Sequence[Problem]], None] = lambda problems: None,
     ) -> None:
         """answer: answers and judges problems. swap: tests whether the thoughts of problems are used. Both note
-        what comes of it in `problems`, and show() then lists anew."""
+        what comes of it in `problems`, and show() then lists anew. build: builds an atlas of problems."""
         super().__init__()
         self._problems, self._current, self._answer, self._swap = problems, current, answer, swap
+        self._build = build
         self._numbers: list[int] = []
         self._order = ORDERS[0]
 
@@ -167,6 +170,11 @@ class ProblemsScreen(ModalScreen[int | None]):
     def action_swap(self) -> None:
         """Answer what is listed with other problems' thoughts."""
         self._swap({number: self._problems.problem(number) for number in self._numbers[:MOST_LISTED]})
+
+    def action_build(self) -> None:
+        """Build an atlas of all that fit the filter."""
+        if self._numbers:
+            self._build([self._problems.problem(number) for number in self._numbers])
 
     @property
     def _columns(self) -> dict[str, int]:

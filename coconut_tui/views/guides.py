@@ -114,6 +114,22 @@ GUIDES = {  # of panes and screens; a view has its own
         "none of six changed, the share that would change may still be a third. Picking the used ones and "
         "then measuring how much thoughts matter on them is measuring what was picked.",
     ),
+    "atlas": Guide(
+        "Atlas",
+        "The runs of a data set, a row each. / filters: wrong and top(3) = 'yumpus' and frontier(4) < .5. "
+        "Names with a value for each thought take its number in brackets, tab completes names, and the rest "
+        "is SQL as DuckDB reads it. < and > choose the column to sort by, r turns the order, c the columns, "
+        "left and right the thought in question. The small columns are the course of a measure over the "
+        "thoughts; v chooses which. Above, of the runs that fit the filter: right answers by hops with 95 % "
+        "intervals, the mean share on the frontier (without graphs: the entropy) of each thought by hops, and "
+        "what each thought says most. Tab goes there, and enter then shows the runs of a cell only. Enter on a "
+        "row opens the run live; the same key comes back to the row. n lists the thoughts nearest to the one "
+        "in question, m draws the map.",
+        "A filter that is tried until something odd is left finds something odd: look whether it holds on "
+        "other problems. used says only that more than half of the swaps changed the answer. Intervals are of "
+        "one number at a time. The map shows two directions of many, and a cosine of two thoughts says nothing "
+        "of what follows from them: an edit does.",
+    ),
     "beside": Guide(
         "Two models",
         "The run on screen and another model's run of the same question; s, b, c and r move both. Thoughts "
