@@ -65,6 +65,7 @@ class CoconutModel(LatentModel):
         *,
         return_logits: bool = False,
         halt_targets: Tensor | None = None,
+        layers_at: Tensor | None = None,
     ) -> CoconutOutput:
         """Loss over sequences in the official layout: … <bot> <latent>·n <eot> …, (batch, time) each.
 
@@ -78,10 +79,11 @@ class CoconutModel(LatentModel):
         loss is 0, and so are its gradients.
 
         halt_targets (batch, time) ask for halting_loss: 1 at a latent after which thinking should end, 0 at
-        one after which it should go on, -100 everywhere else.
+        one after which it should go on, -100 everywhere else. layers_at (batch, places) are columns at which
+        the states of all layers are wanted, as `layers`; see sequences.Places.
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        return read_and_score(self, input_ids, mask, labels, halt_targets, return_logits=return_logits)
+        return read_and_score(self, input_ids, mask, labels, halt_targets, return_logits, layers_at)
 
     def start(self, question: str, thoughts: int | None = None, **options: Any) -> Session:
         """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session."""

@@ -19,7 +19,8 @@ from coconut_core.common.errors import CoconutError, visible
 from coconut_core.common.whole_files import written_aside
 from coconut_core.problems import Problem, generate_problems, write_problems
 from coconut_core.problems.prosqa import ProsqaSize
-from coconut_core.training.curriculum import ALL, METHODS
+from coconut_core.training.curriculum import ALL
+from coconut_core.training.methods.table import PAPER_METHODS
 from coconut_core.training.recipe import Recipe, load_recipe, recipe_from_table
 from coconut_core.training.run_folder import RunFolder
 
@@ -81,7 +82,7 @@ class Plan:
         The next step is asked in front of <eot> where a stage leaves one in words; a frontier where there are
         thoughts.
         """
-        rows = [Row(method, labels) for labels in LABELS for method in METHODS]
+        rows = [Row(method, labels) for labels in LABELS for method in PAPER_METHODS]
         return [row for row in rows if row.labels == "last" or self._is_another(row)]
 
     def _is_another(self, row: Row) -> bool:

@@ -13,7 +13,7 @@ TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tab
 
 
 def plugins(as_json: options.Json = False) -> None:
-    """List feedback rules, formats, problem families and views, with the package that each comes from.
+    """List feedback rules, formats, families, methods of training and views, with the package of each.
 
     Plugins are tried out: one that does not work is listed with the reason. See docs/EXTENDING.md.
     """
@@ -42,8 +42,9 @@ def _tables() -> list[Table[Any]]:
     from coconut_core.checkpoints.importers import TABLE as FORMATS
     from coconut_core.latent.feedback import TABLE as FEEDBACK
     from coconut_core.problems.families import TABLE as FAMILIES
+    from coconut_core.training.methods.table import TABLE as METHODS
 
-    own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES)}
+    own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES, METHODS)}
     return list(Table("table", TABLES_GROUP, Table, own).values().values())
 
 

@@ -30,8 +30,8 @@ def _recipes_beginning(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Drawing:
-    """The figure of a run, in place of training."""
+class _Showing:
+    """What is shown in place of training."""
 
     plot: Annotated[
         Path | None,
@@ -43,6 +43,9 @@ class _Drawing:
     svg: Annotated[
         Path | None, typer.Option(help="With --plot: write the figure there, too.", callback=options.expanded)
     ] = None
+    methods: Annotated[
+        bool, typer.Option("--list", help="List the methods of training, and train nothing.")
+    ] = False
 
 
 @options.grouped
@@ -73,7 +76,7 @@ def train(
         ),
     ] = None,
     device: options.Device = "auto",
-    drawing: _Drawing,
+    showing: _Showing,
 ) -> None:
     """Train a Coconut model by a recipe. The checkpoint is written to RUN/checkpoint.
 
@@ -81,13 +84,8 @@ def train(
     At the end of --seeds stdout has the accuracies on held-out problems, their mean, deviation and range.
     On several processes: torchrun --nproc_per_node N -m coconut_core train RECIPE --out RUN
     """
-    if drawing.plot is not None:
-        from coconut_core.training.metrics import plot_run
-
-        say(plot_run(drawing.plot, drawing.svg, int(os.environ.get("COLUMNS", "100"))))
+    if _shown(showing):
         return
-    if drawing.svg is not None:
-        raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
     from coconut_core.checkpoints.loading import choose_device
 
     choose_device(device)
@@ -102,6 +100,33 @@ def train(
         raise CoconutError("name a recipe, like: coconut train prosqa (coconut recipes lists them)")
     else:
         _begin(recipe, settings or [], out, seed_list, device)
+
+
+def _shown(showing: _Showing) -> bool:
+    """Show what was asked for in place of training, if anything was."""
+    if showing.methods:
+        _list_methods()
+    elif showing.plot is not None:
+        from coconut_core.training.metrics import plot_run
+
+        say(plot_run(showing.plot, showing.svg, int(os.environ.get("COLUMNS", "100"))))
+    elif showing.svg is not None:
+        raise CoconutError("--svg is where --plot writes its figure: name the run, like --plot runs/prosqa")
+    return showing.methods or showing.plot is not None
+
+
+def _list_methods() -> None:
+    """The methods in a line each, with the package of those of plugins, and below a method its options."""
+    from coconut_core.common.plugins import package_of, plugins_of
+    from coconut_core.training.methods.table import TABLE
+
+    packages = {plugin.name: f" ({package_of(plugin)})" for plugin in plugins_of(TABLE.group)}
+    methods = TABLE.values()
+    width = max(map(len, methods))
+    for name, method in methods.items():
+        say(f"{name:<{width}}  {method.description}{packages.get(name, '')}")
+        for option, entry in method.options.items():
+            say(f"{'':<{width}}    options.{option} = {json.dumps(entry.default)}: {entry.description}")
 
 
 def _resume(out: Path, seeds: list[int] | None, device: str) -> None:
@@ -226,7 +251,7 @@ def recipes(
     as_json: options.Json = False,
 ) -> None:
     """List the recipes that come with coconut, or print one."""
-    from coconut_core.training.curriculum import METHODS
+    from coconut_core.training.methods.table import TABLE as METHODS
     from coconut_core.training.recipe import available_recipes, load_recipe
 
     if name is not None:
@@ -242,4 +267,4 @@ def recipes(
             f"{name:<18} {recipe.method:<9} {len(recipe.stages)} stages, "
             f"{recipe.curriculum.total} {recipe.curriculum.unit} of {recipe.batch_size}"
         )
-    say("methods: " + ", ".join(METHODS))
+    say("methods: " + ", ".join(METHODS.names()) + " (coconut train --list says what they are)")

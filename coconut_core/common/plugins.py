@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FEEDBACK_GROUP = "coconut.feedback"
+METHODS_GROUP = "coconut.methods"
 OWN_PACKAGE = "coconut-tui"  # where what is built in comes from
 
 _logger = logging.getLogger(__name__)

@@ -117,23 +117,49 @@ def watching_stream(model: LatentModel, positions: int = 1) -> Iterator[list[Ten
     fewer: (batch, positions, layers + 1, hidden), in front what is fed to the first layer, then the stream
     after each layer, before the final norm. Raises CoconutError where the layers cannot be told."""
     passes: list[Tensor] = []
+
+    def ended(stream: list[Tensor]) -> None:
+        ends = [part[:, -positions:].detach().to(stream[-1].device) for part in stream]
+        passes.append(torch.stack(ends, dim=2))
+
+    with _streaming(model, ended):
+        yield passes
+
+
+@contextmanager
+def keeping_stream(model: LatentModel) -> Iterator[list[Tensor]]:
+    """Within the context the list holds the residual stream of the newest pass, with gradients: what is fed to
+    the first layer, then the stream after each layer, before the final norm, (batch, time, hidden) each. Raises
+    CoconutError where the layers cannot be told."""
+    newest: list[Tensor] = []
+
+    def ended(stream: list[Tensor]) -> None:
+        newest[:] = stream
+
+    with _streaming(model, ended):
+        yield newest
+
+
+@contextmanager
+def _streaming(model: LatentModel, ended: Callable[[list[Tensor]], None]) -> Iterator[None]:
+    """Call `ended` at the end of each pass within the context, see keeping_stream for what it is given."""
     stream: list[Tensor] = []
     layers = decoder_layers(model)
 
     def fed(module: nn.Module, inputs: Any, options: dict[str, Any]) -> None:
-        hidden = inputs[0] if inputs else options["hidden_states"]
-        stream[:] = [hidden[:, -positions:].detach()]
+        stream[:] = [inputs[0] if inputs else options["hidden_states"]]
 
     def put_out(module: nn.Module, inputs: Any, output: Any) -> None:
-        stream.append(_tensor(output)[:, -positions:].detach())
+        stream.append(_tensor(output))
         if len(stream) > len(layers):
-            passes.append(torch.stack([part.to(stream[-1].device) for part in stream], dim=2))
+            ended(stream)
+            stream.clear()
 
     with ExitStack() as stack:
         stack.enter_context(_hook(layers[0].register_forward_pre_hook(fed, with_kwargs=True)))
         for layer in layers:
             stack.enter_context(_hook(layer.register_forward_hook(put_out)))
-        yield passes
+        yield
 
 
 @dataclass(frozen=True)

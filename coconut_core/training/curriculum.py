@@ -1,10 +1,9 @@
 """The curriculum: which steps of the chain of thought are gone at which stage, and what stands in their place.
 
-Every method of arXiv 2412.06769's comparison is the same training loop with another list of stages, and for
-two of them another thing that is fed at a thought. So a method is one row of the table at the end.
+A method of training says which stages a curriculum has, see coconut_core.training.methods.table; the functions
+at the end are for its rows. Needs no torch.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -68,31 +67,7 @@ class Stage:
         return ", ".join(filter(None, parts)) or "full chain of thought"
 
 
-@dataclass(frozen=True)
-class Method:
-    """A row of the paper's comparison."""
-
-    description: str
-    stages: Callable[[Curriculum], list[Stage]]
-    feedback: str = "hidden"
-
-
-def expand(method: str, curriculum: Curriculum) -> tuple[Stage, ...]:
-    """The stages of a method, in order, without those skipped. Raises CoconutError where none is left, or where
-    the lengths do not fit into the total."""
-    if method not in METHODS:
-        raise CoconutError(f"unknown method '{method}': known are {', '.join(METHODS)}")
-    warmup = [Stage(curriculum.lookup, kind="lookup")] if curriculum.lookup else []
-    stages = [*warmup, *METHODS[method].stages(curriculum)]
-    if any(stage.length < 1 for stage in stages):
-        raise CoconutError(
-            f"the stages of '{method}' need more than the {curriculum.total} {curriculum.unit} of "
-            "curriculum.total: raise it, or lower per_stage or stages"
-        )
-    return tuple(stages)
-
-
-def _gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
+def gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
     """Stage 0, then one step more gone at each stage; the last one goes on to the end."""
     stages = [Stage(curriculum.first or curriculum.per_stage)]
     for step in range(1, curriculum.stages + 1):
@@ -103,7 +78,7 @@ def _gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
     return _to_the_end(_not_skipped(stages, curriculum), curriculum)
 
 
-def _by_tokens(curriculum: Curriculum) -> list[Stage]:
+def by_tokens(curriculum: Curriculum) -> list[Stage]:
     """iCoT (arXiv 2405.14838): some tokens more gone at each stage, and all of them at the last."""
     stages = [Stage(curriculum.first or curriculum.per_stage)]
     for number in range(1, curriculum.stages):
@@ -112,7 +87,8 @@ def _by_tokens(curriculum: Curriculum) -> list[Stage]:
     return _to_the_end(_not_skipped(stages, curriculum), curriculum)
 
 
-def _at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Stage]:
+def at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Stage]:
+    """One stage from the first step to the last."""
     return _to_the_end([Stage(0, removed=removed, thoughts=thoughts)], curriculum)
 
 
@@ -128,38 +104,6 @@ def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
     return [*before, replace(last, length=length)]
 
 
-def _thoughts_at_once(curriculum: Curriculum) -> list[Stage]:
-    return _at_once(curriculum, removed=ALL, thoughts=curriculum.stages * curriculum.thoughts_per_step)
-
-
-METHODS = {
-    "coconut": Method(
-        "steps replaced by continuous thoughts, one more at each stage",
-        lambda curriculum: _gradual(curriculum, curriculum.thoughts_per_step),
-    ),
-    "cot": Method(
-        "chain of thought in words throughout", lambda curriculum: _at_once(curriculum, removed=0, thoughts=0)
-    ),
-    "no-cot": Method(
-        "the answer alone, no steps", lambda curriculum: _at_once(curriculum, removed=ALL, thoughts=0)
-    ),
-    "pause": Method(
-        "the answer alone, after learned pause tokens (arXiv 2310.02226)",
-        _thoughts_at_once,
-        feedback="pause",
-    ),
-    "icot": Method("steps removed token by token, nothing in their place (arXiv 2405.14838)", _by_tokens),
-    "coconut-no-curriculum": Method(
-        "all thoughts from the first step on, never a step in words",
-        _thoughts_at_once,
-    ),
-    "coconut-no-thoughts": Method(
-        "the curriculum of coconut with nothing in place of the steps",
-        lambda curriculum: _gradual(curriculum, 0),
-    ),
-    "coconut-pause": Method(
-        "the curriculum of coconut with a learned pause token as thought",
-        lambda curriculum: _gradual(curriculum, curriculum.thoughts_per_step),
-        feedback="pause",
-    ),
-}
+def thoughts_at_once(curriculum: Curriculum) -> list[Stage]:
+    """One stage with all steps gone and all thoughts in their place."""
+    return at_once(curriculum, removed=ALL, thoughts=curriculum.stages * curriculum.thoughts_per_step)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_core.problems import Problem, draw_in_split, read_problems, read_some_problems, write_problems
@@ -21,6 +22,7 @@ from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
 from coconut_core.training.limits import check_lengths
 from coconut_core.training.lookup import lookup_example
+from coconut_core.training.methods.table import method_named
 from coconut_core.training.recipe import DataChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.token_store import TokenStore, open_store
@@ -163,6 +165,20 @@ def _generated(choice: DataChoice, rng: random.Random, count: int, split: str) -
     family = family_named(choice.family)
     size = size_in(family, asdict(choice))
     return [draw_in_split(family, rng, split or None, size) for _ in range(count)]
+
+
+def encoder_of(model: CoconutModel, recipe: Recipe) -> Encoder:
+    """What lays out problems as the recipe's method says."""
+    lay_out = method_named(recipe.method).lay_out
+    return Encoder(
+        model.tokenizer,
+        model.config,
+        recipe.step_style,
+        recipe.label_thoughts,
+        recipe.curriculum.thoughts_per_step,
+        recipe.curriculum.pad_to_longest,
+        lay_out and (lambda encoder, problem, stage: lay_out(encoder, problem, stage, recipe.options)),
+    )
 
 
 @dataclass(frozen=True)

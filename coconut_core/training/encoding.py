@@ -1,6 +1,6 @@
 """From a problem and a curriculum stage to token ids and labels, in the official sequence layout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from coconut_core.common.errors import CoconutError
 from coconut_core.latent.config import CoconutConfig
 from coconut_core.latent.losses import IGNORE, has_label
 from coconut_core.latent.prompt import encode_text, question_ids
@@ -40,12 +41,21 @@ class Example:
     parts: list[int]
     halts: list[int]  # at a latent: 1 where thinking should end after it, 0 where not; IGNORE elsewhere
     prompt_length: int  # up to and including <bot>: the column in front of the first latent
+    marks: tuple[int, ...] = ()  # positions whose states in all layers the loss wants; as many in each example
+    beside: "Mapping[str, Example]" = field(default_factory=dict)  # the same problem as other passes read it
 
     @property
     def blank(self) -> "Example":
         """The same to read, but nothing is asked: it adds to no loss and no gradient."""
         nothing = [IGNORE] * len(self.ids)
-        return replace(self, labels=list(nothing), parts=[int(Part.NONE)] * len(self.ids), halts=list(nothing))
+        beside = {name: example.blank for name, example in self.beside.items()}
+        parts = [int(Part.NONE)] * len(self.ids)
+        return replace(self, labels=list(nothing), parts=parts, halts=list(nothing), beside=beside)
+
+    @property
+    def longest(self) -> int:
+        """Positions of the longest sequence that some pass reads."""
+        return max(len(self.ids), *(example.longest for example in self.beside.values()), 0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Batch:
     labels: Tensor
     parts: Tensor
     halts: Tensor
+    marks: Tensor  # (batch, marks), columns
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
@@ -109,6 +120,8 @@ class Encoder:
     label_thoughts: str = "no"
     thoughts_per_step: int = 1
     pad_to_longest: bool = True
+    # The sequences of a problem at a stage by names of passes, "main" among them; None: `sequence` alone.
+    lay_out: "Callable[[Encoder, TokenizedProblem, Stage], Mapping[str, Example]] | None" = None
     _cache: dict[str, list[int]] = field(
         default_factory=dict, repr=False, compare=False
     )  # steps and answers recur
@@ -184,7 +197,19 @@ class Encoder:
         return _without(problem.steps[stage.removed :], stage.removed_tokens)
 
     def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
-        """The sequence of a problem at a stage of the curriculum."""
+        """What is read of a problem at a stage of the curriculum: the sequence of the main pass, and beside it
+        those of others."""
+        if self.lay_out is None:
+            return self.sequence(problem, stage)
+        beside = dict(self.lay_out(self, problem, stage))
+        if "main" not in beside:
+            raise CoconutError(
+                f"the method of training lays out {', '.join(beside)}, and no pass called 'main'"
+            )
+        return replace(beside.pop("main"), beside=beside)
+
+    def sequence(self, problem: TokenizedProblem, stage: Stage) -> Example:
+        """The sequence of a problem at a stage: prompt, thoughts, the steps that are left, answer."""
         thoughts, remaining = self.thoughts(problem, stage), self.in_words(problem, stage)
         start = len(problem.prompt)
         ids = [*problem.prompt, *[self.config.latent_id] * thoughts, *self.config.fed_behind]
@@ -239,6 +264,9 @@ def collate(examples: Sequence[Example], pad_id: int) -> Batch:
     input_ids, mask = torch.full(size, pad_id), torch.zeros(size, dtype=torch.long)
     labels, halts = torch.full(size, IGNORE), torch.full(size, IGNORE)
     parts = torch.full(size, int(Part.NONE))
+    marks = torch.tensor(
+        [[left - each.prompt_length + mark for mark in each.marks] for each in examples], dtype=torch.long
+    )
     for row, example in enumerate(examples):
         start = left - example.prompt_length
         place = slice(start, start + len(example.ids))
@@ -247,7 +275,7 @@ def collate(examples: Sequence[Example], pad_id: int) -> Batch:
         labels[row, place] = torch.tensor([_first(label) for label in example.labels])
         parts[row, place] = torch.tensor(example.parts)
         halts[row, place] = torch.tensor(example.halts)
-    return Batch(input_ids, mask, _with_choices(labels, examples, left), parts, halts)
+    return Batch(input_ids, mask, _with_choices(labels, examples, left), parts, halts, marks)
 
 
 def _first(label: Label) -> int:

@@ -67,5 +67,5 @@ def check_lengths(
 def _longest(problem: TokenizedProblem, encoder: Encoder, stages: Sequence[Stage]) -> int:
     """Positions of a problem at the stage at which they are most."""
     return max(
-        (len(encoder.encode(problem, stage).ids) for stage in stages if stage.kind == "thoughts"), default=0
+        (encoder.encode(problem, stage).longest for stage in stages if stage.kind == "thoughts"), default=0
     )

@@ -19,7 +19,7 @@ def lookup_example(encoder: Encoder, problems: Sequence[Problem]) -> Example:
     parts: list[int] = []
     halts: list[int] = []
     for problem in problems:
-        example = encoder.encode(encoder.tokenize(problem), Stage(0))
+        example = encoder.sequence(encoder.tokenize(problem), Stage(0))
         ids += example.ids
         labels += example.labels
         parts += example.parts

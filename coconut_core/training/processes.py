@@ -42,6 +42,7 @@ class Processes:
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._group = None
+        self.count = accelerator.num_processes
         if accelerator.num_processes > 1:
             self._group = torch.distributed.new_group(backend="gloo")
 

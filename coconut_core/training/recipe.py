@@ -11,7 +11,8 @@ from coconut_core.common.records import AtLeast0, AtLeast1, OneOf, Range, read_r
 from coconut_core.common.seeds import LARGEST_SEED
 from coconut_core.latent.config import ENDINGS, LAYOUTS
 from coconut_core.latent.feedback import RULES, rule_named
-from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
+from coconut_core.training.curriculum import ALL, Curriculum, Stage
+from coconut_core.training.methods.table import expand, method_named, with_defaults
 
 # The rules that a recipe can name.
 FED_STATES = tuple(name for name, rule in RULES.items() if rule.trainable and not rule.trained)
@@ -89,7 +90,7 @@ class Recipe:
     """A whole training run."""
 
     name: str
-    method: Annotated[str, OneOf(*METHODS)] = "coconut"
+    method: str = "coconut"  # see training.methods.table
     seed: Annotated[int, SEED] = 1
     batch_size: Annotated[int, Range(1, 100_000)] = 64  # examples of one optimizer step, all processes together
     # Examples that go through the model at once in a process; 0: all of its share.
@@ -114,6 +115,7 @@ class Recipe:
     curriculum: Curriculum = field(default_factory=Curriculum)
     thinking: Thinking = field(default_factory=Thinking)
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
+    options: dict[str, Any] = field(default_factory=dict)  # of the method, see Method.options
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -133,6 +135,8 @@ class Recipe:
         values, tables = [], []
         for name, value in asdict(self).items():
             if isinstance(value, dict):
+                if name == "options" and not value:
+                    continue
                 tables.append(f"\n[{name}]\n" + "\n".join(_toml_line(*item) for item in value.items()))
             else:
                 values.append(_toml_line(name, value))
@@ -180,6 +184,7 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
 def recipe_from_table(table: dict[str, Any]) -> Recipe:
     """Build a recipe, naming any entry that is unknown, of the wrong type or out of range."""
     recipe = read_record(Recipe, {"name": "unnamed", **table}, "recipe", closed=True)
+    recipe = replace(recipe, options=with_defaults(recipe.method, recipe.options))
     _check_together(recipe)
     expand(recipe.method, recipe.curriculum)
     return recipe
@@ -188,10 +193,15 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
     curriculum, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
-    if not rule_named(METHODS[recipe.method].feedback).reads_state:
+    if not rule_named(method_named(recipe.method).feedback).reads_state:
         for name, entry in (("projection", thinking.projection), ("feedback", thinking.feedback)):
             if entry:
                 raise CoconutError(f"thinking.{name}: method '{recipe.method}' feeds no state back")
+    if curriculum.lookup and method_named(recipe.method).lay_out is not None:
+        raise CoconutError(
+            f"curriculum.lookup: method '{recipe.method}' lays out problems in its own way, and the warm-up "
+            "has none: set it to 0"
+        )
     if thinking.projection and thinking.feedback:
         raise CoconutError(
             f"thinking.projection is fed in place of thinking.feedback '{thinking.feedback}': leave out one"

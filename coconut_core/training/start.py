@@ -16,7 +16,7 @@ from coconut_core.latent.feedback import rule_named
 from coconut_core.latent.markers import with_layout
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
-from coconut_core.training.curriculum import METHODS
+from coconut_core.training.methods.table import method_named
 from coconut_core.training.recipe import Recipe, available_recipes
 from coconut_core.training.run_folder import RunFolder
 
@@ -188,7 +188,7 @@ def _entries(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any
 
 def _feedback(recipe: Recipe, base: CoconutConfig | None) -> tuple[str, dict[str, Any]]:
     """Kind and options of what is fed back; where the recipe leaves it open, those of the base."""
-    by_method, width = METHODS[recipe.method].feedback, recipe.thinking.projection
+    by_method, width = method_named(recipe.method).feedback, recipe.thinking.projection
     if not rule_named(by_method).reads_state:
         return by_method, {}
     kind = "projection" if width else recipe.thinking.feedback

@@ -1,7 +1,7 @@
 """What a step came to, in all processes together."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,12 +20,18 @@ class StepSummary:
     loss_by_part: dict[str, float]
     tokens: int  # without padding
     padding: float  # share of the positions read
+    terms: dict[str, float] = field(default_factory=dict)  # parts of the loss that training minimises
 
     @classmethod
     def of(
-        cls, batches: Sequence[Batch], losses: Sequence[Tensor], processes: Processes | None = None
+        cls,
+        batches: Sequence[Batch],
+        losses: Sequence[Tensor],
+        processes: Processes | None = None,
+        terms: Sequence[Mapping[str, Tensor]] = (),
     ) -> "StepSummary":
-        """The summary of a step's micro-batches, where losses holds a tensor (labelled positions,) for each.
+        """The summary of a step's micro-batches, where losses holds a tensor (labelled positions,) for each,
+        and terms the parts of what it adds to the loss.
 
         Waits for the device. Each of the processes must call it, and all get the same; None: this one alone.
         """
@@ -36,8 +42,12 @@ class StepSummary:
             totals[0] += loss.new_zeros(len(Part)).index_add_(0, part, loss).cpu()
             totals[1] += torch.bincount(part, minlength=len(Part)).cpu()
             positions += torch.tensor([int(batch.attention_mask.sum()), batch.attention_mask.numel()])
+        names = list(terms[0]) if terms else []
+        parts = torch.tensor([[float(each[name]) for name in names] for each in terms], dtype=torch.float64)
+        parts = parts.reshape(len(terms), len(names)).sum(dim=0)
         if processes is not None:
             totals, positions = processes.sum(totals), processes.sum(positions)
+            parts = processes.sum(parts) / processes.count
         of_part = {part: totals[:, part].tolist() for part in LOGGED_PARTS}
         total, count = totals.sum(dim=1).tolist()
         return cls(
@@ -45,4 +55,5 @@ class StepSummary:
             {part.name.lower(): loss / labels for part, (loss, labels) in of_part.items() if labels},
             int(positions[0]),
             1 - float(positions[0]) / max(1.0, float(positions[1])),
+            dict(zip(names, parts.tolist(), strict=True)),
         )

@@ -2,23 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
-from coconut_core.latent.losses import IGNORE
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
-from coconut_core.training.data import Batches, seed_of
-from coconut_core.training.encoding import Batch, Encoder, Example, Label, collate
+from coconut_core.training.data import Batches, encoder_of, seed_of
+from coconut_core.training.encoding import Example
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
 from coconut_core.training.keeping import is_kept, keep_model
+from coconut_core.training.methods.objective import MicroLoss, Objective
+from coconut_core.training.methods.passes import StepSize
+from coconut_core.training.methods.table import method_named
 from coconut_core.training.optimizer import build_optimizer, learning_rate
 from coconut_core.training.processes import Processes, make_accelerator, micro_batches
 from coconut_core.training.recipe import Recipe
@@ -51,21 +52,15 @@ class Trainer:
             model.base_lm.set_attn_implementation("eager")
         if recipe.gradient_checkpointing:
             check_checkpointing(model)
-        curriculum = recipe.curriculum
-        encoder = Encoder(
-            model.tokenizer,
-            model.config,
-            recipe.step_style,
-            recipe.label_thoughts,
-            curriculum.thoughts_per_step,
-            curriculum.pad_to_longest,
-        )
-        assert isinstance(model.tokenizer.pad_token_id, int)
-        self.pad_id = model.tokenizer.pad_token_id
+        encoder = encoder_of(model, recipe)
         self.most_positions = model.max_positions
         self.validation = Validation(recipe, model, encoder, folder)
         with self.accelerator.main_process_first():  # it makes the token store, the others read it
             self.batches = Batches(recipe, encoder, folder.path, self.most_positions)
+        method = method_named(recipe.method)
+        if method.module is not None:
+            beside: Any = method.module(model, recipe.options).to(model.device)
+            model.companion = beside
         optimizer = build_optimizer(model, recipe.optimizer)
         self._whole: WholeModel | None = None
         if prepare_sharding(self.accelerator):
@@ -74,11 +69,13 @@ class Trainer:
         self.step = 0
         self.owes_evaluation = False  # of the step taken last: it was asked to stop in front of it
         self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
-        self._halting = recipe.thinking.ends == "halting"
+        plain = self.accelerator.unwrap_model(self.model)
+        self._objective = Objective(plain, method, recipe.options, self.model, plain.tokenizer.pad_token_id)
+        if recipe.thinking.ends == "halting":
+            self._objective = replace(self._objective, halting=True)
         self._window = (0, 0.0)  # step and time of the last log line
-        self._batch: list[Batch] = []  # of the step taken last
-        self._losses: list[Tensor] = []
-        self._step_summary: StepSummary | None = None  # of both, once it is needed
+        self._micro_losses: list[MicroLoss] = []  # of the step taken last
+        self._step_summary: StepSummary | None = None  # of them, once it is needed
 
     @property
     def sharded(self) -> bool:
@@ -224,17 +221,12 @@ class Trainer:
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         own_batches = micro_batches(batch.examples, process, processes, self.recipe.micro_batch)
         torch.manual_seed(seed_of(self.recipe, self.step, process))
-        # The mean over all labels of the step, however it is cut into processes and micro-batches; gradients
-        # of processes are averaged, hence their number.
-        labels = _count(example.labels for example in batch.examples)
-        halts = _count(example.halts for example in batch.examples) if self._halting else 0
-        scale = processes / labels, processes / max(1, halts)
-        self._batch.clear()
-        self._losses.clear()
+        size = StepSize.of(batch.examples, processes)
+        self._micro_losses.clear()
         self._step_summary = None
         try:
             for number, examples in enumerate(own_batches, start=1):
-                self._accumulate(examples, scale, last=number == len(own_batches))
+                self._accumulate(examples, size, last=number == len(own_batches))
             if self.recipe.optimizer.clip:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
             self.optimizer.step()
@@ -258,7 +250,7 @@ class Trainer:
 
     def _check_length(self, examples: Sequence[Example]) -> None:
         """Raise CoconutError, what has been trained being saved, for a sequence that the model cannot read."""
-        longest, most = max(len(example.ids) for example in examples), self.most_positions
+        longest, most = max(example.longest for example in examples), self.most_positions
         if most is None or longest <= most:
             return
         if self.step:
@@ -268,25 +260,15 @@ class Trainer:
             f"smaller problems, or another model.base; {self.folder.last_good}"
         )
 
-    def _accumulate(self, examples: list[Example], scale: tuple[float, float], last: bool) -> None:
-        batch = collate(examples, self.pad_id).to(self.accelerator.device)
+    def _accumulate(self, examples: list[Example], size: StepSize, last: bool) -> None:
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
         plain = self.accelerator.unwrap_model(self.model)
         sparing = gradient_checkpointing(plain) if self.recipe.gradient_checkpointing else nullcontext()
         with sparing, prompt_shortcut(plain), waiting:
-            output = self.model(
-                batch.input_ids,
-                batch.attention_mask,
-                batch.labels,
-                halt_targets=batch.halts if self._halting else None,
-            )
-            loss = output.loss * (output.label_losses.shape[0] * scale[0])
-            if output.halting_loss is not None:
-                halts = _count(example.halts for example in examples)
-                loss = loss + output.halting_loss * (halts * scale[1])
-            self.accelerator.backward(loss)
-        self._batch.append(batch)
-        self._losses.append(output.label_losses)
+            with self.accelerator.autocast():
+                loss = self._objective(examples, size)
+            self.accelerator.backward(loss.total)
+        self._micro_losses.append(loss.detached)
 
     def _reset_optimizer_where_due(self) -> None:
         """Forget the optimizer's averages at the start of a stage (arXiv 2412.06769) or epoch (its code)."""
@@ -301,12 +283,19 @@ class Trainer:
     def _summary(self) -> StepSummary:
         """The summary of the step taken last; every process must ask."""
         if self._step_summary is None:
-            self._step_summary = StepSummary.of(self._batch, self._losses, self.processes)
+            parts = self._micro_losses
+            self._step_summary = StepSummary.of(
+                [part.batch for part in parts],
+                [part.label_losses for part in parts],
+                self.processes,
+                [part.terms for part in parts],
+            )
         return self._step_summary
 
     def _check_loss(self) -> None:
         """Raise CoconutError, in every process, if the loss of the step taken last is no number."""
-        loss = self._summary().loss
+        summary = self._summary()
+        loss = summary.loss if len(summary.terms) < 2 else sum(summary.terms.values())
         if not math.isfinite(loss):
             raise CoconutError(
                 f"the loss is {loss} at step {self.step}: lower optimizer.learning_rate; "
@@ -321,6 +310,7 @@ class Trainer:
         pace = (now - began) / max(1, self.step - last_step)  # seconds a step
         self._window = (self.step, now)
         total, stage = self.batches.total_steps, self._stage
+        terms = {name: round(term, 4) for name, term in summary.terms.items()}
         self._tell(
             {
                 "step": self.step,
@@ -332,6 +322,7 @@ class Trainer:
                 "thoughts": self.batches.stages[batch_stage].thoughts,
                 "loss": round(summary.loss, 4),
                 "loss_by_part": {name: round(loss, 4) for name, loss in summary.loss_by_part.items()},
+                **({"terms": terms} if len(terms) > 1 else {}),
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
                 "tokens_per_second": round(summary.tokens / max(pace, 1e-9)),
                 "padding": round(summary.padding, 3),
@@ -389,8 +380,3 @@ class Trainer:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """On a GPU it has a class of its own; on a CPU only a text."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _count(rows: Iterable[Sequence[Label]]) -> int:
-    """How many labels there are."""
-    return sum(label != IGNORE for row in rows for label in row)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.training.curriculum import ALL, METHODS, Curriculum, Stage, expand
+from coconut_core.training.curriculum import ALL, Curriculum, Stage
+from coconut_core.training.methods.table import METHODS, expand
 from coconut_core.training.recipe import available_recipes, load_recipe
 
 PAPER = Curriculum("epochs", per_stage=3, stages=3, total=25, final_stage=True, thoughts_per_step=2)

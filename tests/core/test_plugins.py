@@ -25,9 +25,10 @@ from coconut_core.problems.twins import twin_of
 from coconut_core.problems.wording import build_tokenizer
 from coconut_core.runs.session import Session
 from tests.abuse.warm import Done, Warm
-from tests.core.plugin_sites import install_example, seen, write_package
+from tests.core.plugin_sites import EXAMPLE, install_example, seen, write_package
 from tests.core.reference import states_of, word_embeddings
 from tests.core.tiny_official import official_run, write_base
+from tests.core.tiny_recipes import tiny_recipe, train
 
 Run = Callable[..., Done]
 
@@ -86,6 +87,7 @@ def test_the_installed_command_lists_what_is_registered_and_from_where(site: Pat
         ("feedback", "rounded"),
         ("format", "bundle"),
         ("problem family", "heights"),
+        ("method", "two-ways"),
         ("view", "norms"),
     ]
     assert found["feedback", "hidden"]["package"] == found["view", "numbers"]["package"] == "coconut-tui"
@@ -133,6 +135,26 @@ def test_a_family_of_a_plugin_is_one_like_the_others(site: Path) -> None:
             assert tokenizer.unk_token_id not in tokenizer(told).input_ids
             assert twin_of(problem, random.Random(0)) is None  # which knows the project's wordings only
         assert example_problem("heights", 2) == example_problem("heights", 2)
+
+
+def test_a_method_of_a_plugin_is_a_small_file_and_trains(site: Path, coconut: Run, tmp_path: Path) -> None:
+    assert len((EXAMPLE / "coconut_example" / "method.py").read_text().splitlines()) < 80
+    listed = coconut("train", "--list", site=site).stdout.splitlines()
+    assert any(line.startswith("two-ways ") and "(coconut-example 0.1.0)" in line for line in listed)
+    assert any("options.words_weight = 1.0" in line for line in listed)
+    with seen(site):
+        recipe = tiny_recipe(method="two-ways", curriculum={"lookup": 0}, options={"words_weight": 0.5})
+        rows = [row for row in train(recipe, tmp_path / "run") if "terms" in row]
+        assert all(set(row["terms"]) == {"thoughts", "words"} for row in rows)
+        assert rows[0]["terms"]["words"] == pytest.approx(rows[0]["loss"] / 2, rel=1e-3)  # stage 0 is in words
+        assert rows[-1]["terms"]["words"] != pytest.approx(rows[-1]["loss"] / 2, rel=1e-3)
+        with pytest.raises(CoconutError, match="which is an option of two-ways: leave it out"):
+            tiny_recipe(method="cot", options={"words_weight": 0.5})
+        with pytest.raises(CoconutError, match="the warm-up has none: set it to 0"):
+            tiny_recipe(method="two-ways")
+    model = CoconutModel.from_pretrained(tmp_path / "run" / "checkpoint", device="cpu")  # without the plugin
+    assert model.config.recipe["method"] == "two-ways"
+    assert len(model.run(example_problem("prosqa", 1)).answers) == 1
 
 
 def test_a_checkpoint_of_a_plugin_is_converted_and_asked(

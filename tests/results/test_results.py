@@ -12,8 +12,8 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.significance import Spread
 from coconut_core.problems import generate_problems
 from coconut_core.problems.prosqa import ProsqaSize
-from coconut_core.training.curriculum import METHODS
 from coconut_core.training.encoding import Encoder
+from coconut_core.training.methods.table import PAPER_METHODS as METHODS
 from coconut_core.training.recipe import load_recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.start import build_model

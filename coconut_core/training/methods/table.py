@@ -1,0 +1,149 @@
+"""The methods of training: the table of them, to which plugins add. Needs no torch.
+
+A method is a list of stages, and where it is more than ordinary training: how a problem is laid out as the
+sequences of several passes through the model, a loss over what those passes come to, and a module that is
+trained and saved beside the model. All else (data, optimizer, checkpoints, logs) is the same for all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.common.plugins import METHODS_GROUP, Table
+from coconut_core.common.records import Limit, check_limits
+from coconut_core.training.curriculum import (
+    ALL,
+    Curriculum,
+    Stage,
+    at_once,
+    by_tokens,
+    gradual,
+    thoughts_at_once,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
+    from coconut_core.training.methods.passes import Pass
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An entry of a recipe's [options]; a value has to be of the default's type."""
+
+    default: bool | int | float | str
+    description: str
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of training. What is None is as in ordinary training: one pass, called "main", and the mean
+    cross entropy over its labels."""
+
+    description: str
+    stages: Callable[[Curriculum], list[Stage]]
+    feedback: str = "hidden"  # what is fed at a thought where the recipe does not say it
+    options: Mapping[str, Option] = field(default_factory=dict)
+    # The sequences of a problem at a stage, by the names of the passes; "main" is what a run reads and says.
+    lay_out: "Callable[[Encoder, TokenizedProblem, Stage, Options], Mapping[str, Example]] | None" = None
+    # Parts of the loss by name, which are added up; each is the part of a mean over the step, see Pass.
+    loss: "Callable[[CoconutModel, Mapping[str, Pass], Options], Mapping[str, Tensor]] | None" = None
+    # What is trained beside the model; its save(folder) writes what a checkpoint's folder is to keep of it.
+    module: "Callable[[CoconutModel, Options], nn.Module] | None" = None
+
+
+PAPER_METHODS = {  # the comparison of arXiv 2412.06769: other stages, or another feedback
+    "coconut": Method(
+        "steps replaced by continuous thoughts, one more at each stage",
+        lambda curriculum: gradual(curriculum, curriculum.thoughts_per_step),
+    ),
+    "cot": Method(
+        "chain of thought in words throughout", lambda curriculum: at_once(curriculum, removed=0, thoughts=0)
+    ),
+    "no-cot": Method(
+        "the answer alone, no steps", lambda curriculum: at_once(curriculum, removed=ALL, thoughts=0)
+    ),
+    "pause": Method(
+        "the answer alone, after learned pause tokens (arXiv 2310.02226)",
+        thoughts_at_once,
+        feedback="pause",
+    ),
+    "icot": Method("steps removed token by token, nothing in their place (arXiv 2405.14838)", by_tokens),
+    "coconut-no-curriculum": Method(
+        "all thoughts from the first step on, never a step in words",
+        thoughts_at_once,
+    ),
+    "coconut-no-thoughts": Method(
+        "the curriculum of coconut with nothing in place of the steps",
+        lambda curriculum: gradual(curriculum, 0),
+    ),
+    "coconut-pause": Method(
+        "the curriculum of coconut with a learned pause token as thought",
+        lambda curriculum: gradual(curriculum, curriculum.thoughts_per_step),
+        feedback="pause",
+    ),
+}
+METHODS = {**PAPER_METHODS}
+TABLE = Table("method", METHODS_GROUP, Method, METHODS)
+
+
+def method_named(name: str) -> Method:
+    """The method of a name. Raises CoconutError, which names the nearest one, for an unknown one, and for a
+    plugin that does not work."""
+    method = TABLE.get(name)
+    if method is None:
+        known = TABLE.names()
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'? known are" if near else "known are"
+        raise CoconutError(f"unknown method '{name}': {hint} {', '.join(known)}")
+    return method
+
+
+def expand(name: str, curriculum: Curriculum) -> tuple[Stage, ...]:
+    """The stages of a method, in order, without those skipped. Raises CoconutError where none is left, or where
+    the lengths do not fit into the total."""
+    method = method_named(name)
+    warmup = [Stage(curriculum.lookup, kind="lookup")] if curriculum.lookup else []
+    stages = [*warmup, *method.stages(curriculum)]
+    if any(stage.length < 1 for stage in stages):
+        raise CoconutError(
+            f"the stages of '{name}' need more than the {curriculum.total} {curriculum.unit} of "
+            "curriculum.total: raise it, or lower per_stage or stages"
+        )
+    return tuple(stages)
+
+
+def with_defaults(name: str, options: Options) -> dict[str, Any]:
+    """All options of a method, those given and the defaults of the others. Raises CoconutError for one that the
+    method does not have, naming the methods that have it, and for a value that it cannot be."""
+    known = method_named(name).options
+    for option, value in options.items():
+        if option not in known:
+            raise CoconutError(f"options.{option}: method '{name}' {_lacks(option, known)}")
+        _check_value(f"options.{option}", value, known[option])
+    return {option: options.get(option, known[option].default) for option in known}
+
+
+def _lacks(option: str, known: Mapping[str, Option]) -> str:
+    owners = [name for name, method in TABLE.values().items() if option in method.options]
+    if owners:
+        return f"does not have that, which is an option of {', '.join(owners)}: leave it out"
+    near = get_close_matches(option, known, n=1)
+    has = f"has {', '.join(known)}" if known else "has no options"
+    return has + (f": did you mean '{near[0]}'?" if near else ": leave it out")
+
+
+def _check_value(entry: str, value: Any, option: Option) -> None:
+    kind = type(option.default)
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits:
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise CoconutError(f"the entry '{entry}' must be {words[kind]}, not {value!r:.60}")
+    check_limits(entry, value, *option.limits)
