@@ -6,13 +6,14 @@ from coconut_core.common.errors import CoconutError
 
 if TYPE_CHECKING:
     from coconut_core.coconut import CoconutModel
+    from coconut_core.evaluation.evaluate import evaluate
     from coconut_core.latent.config import CoconutConfig
     from coconut_core.records.trace import Trace
     from coconut_core.runs.generate import Runs
     from coconut_core.runs.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["CoconutConfig", "CoconutError", "CoconutModel", "Runs", "Session", "Trace"]
+__all__ = ["CoconutConfig", "CoconutError", "CoconutModel", "Runs", "Session", "Trace", "evaluate"]
 
 _PLACES = {
     "CoconutConfig": "latent.config",
@@ -20,6 +21,7 @@ _PLACES = {
     "Runs": "runs.generate",
     "Session": "runs.session",
     "Trace": "records.trace",
+    "evaluate": "evaluation.evaluate",
 }
 
 

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from coconut_core.checkpoints.loading import load
+from coconut_core.interventions.plans import Do, plans_for
 from coconut_core.latent.layers import At, Hook, hooked
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.sequences import CoconutOutput, read_and_score
 from coconut_core.problems.base import Problem
-from coconut_core.runs.generate import Runs, generate, run
+from coconut_core.runs.generate import Runs, as_problem, as_problems, generate, run
+from coconut_core.runs.halting import StopRule
 from coconut_core.runs.session import Session
 
 
@@ -85,21 +87,60 @@ class CoconutModel(LatentModel):
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         return read_and_score(self, input_ids, mask, labels, halt_targets, return_logits, layers_at)
 
-    def start(self, question: str, thoughts: int | None = None, **options: Any) -> Session:
-        """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session."""
-        return Session(self, question, thoughts=thoughts, **options)
+    def start(
+        self,
+        question: str | Problem,
+        thoughts: int | None = None,
+        *,
+        do: Do | None = None,
+        stop: StopRule | None = None,
+        **options: Any,
+    ) -> Session:
+        """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session for the options.
 
-    def run(self, questions: "str | Problem | Sequence[str | Problem]", **options: Any) -> Runs:
-        """What it thinks and says over one question or many; options: see coconut_core.runs.generate."""
-        return run(self, questions, **options)
+        do: what is done to its thoughts, as in run.
+        """
+        problem = as_problem(question)
+        session = Session(self, problem.question, thoughts=thoughts, stop=stop, **options)
+        if do is not None:
+            session.apply(plans_for(self, [problem], do, thoughts=thoughts, stop=stop)[0])
+        return session
+
+    def run(
+        self, questions: str | Problem | Sequence[str | Problem], *, do: Do | None = None, **options: Any
+    ) -> Runs:
+        """What it thinks and says over one question or many; with problems it is known which answers are right.
+
+        do: what is done to the thoughts: a text ("zero@2; steer rompus 4@1", as `coconut ask --do` takes it),
+        an intervention or a function (hidden,) -> (hidden,) for every thought, or for some by number from 1
+        ({2: Zero(), 3: lambda thought: -thought}). A text's donors are drawn among the problems, see plans_for.
+        Options: thoughts (how many), keep ("thoughts" or "inside"), max_new_tokens, answer_only, temperature,
+        seed, stop, passes, speak, batch_size, progress; see coconut_core.runs.generate.generate.
+        Raises CoconutError for a question or an intervention that is none.
+        """
+        problems = as_problems(questions)
+        return run(self, problems, **self._plans(problems, do, options))
+
+    def generate(
+        self,
+        questions: str | Problem | Sequence[str | Problem],
+        thoughts: int | None = None,
+        *,
+        do: Do | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """Answers of one question or many at once, as text, in order; do and options: see run."""
+        problems = as_problems(questions)
+        options = self._plans(problems, do, options | {"thoughts": thoughts})
+        return [answer.text for answer in generate(self, [problem.question for problem in problems], **options)]
 
     def hooks(self, functions: Mapping[int, Hook], at: At = "thoughts") -> AbstractContextManager[None]:
         """Run functions on the residual stream of layers where thoughts are read; see layers.hooked."""
         return hooked(self, functions, at)
 
-    def generate(
-        self, questions: str | Sequence[str], thoughts: int | None = None, **options: Any
-    ) -> list[str]:
-        """Answers of one question or many at once, as text, in order; options: see runs.generate."""
-        questions = [questions] if isinstance(questions, str) else questions
-        return [answer.text for answer in generate(self, questions, thoughts=thoughts, **options)]
+    def _plans(self, problems: Sequence[Problem], do: Do | None, options: dict[str, Any]) -> dict[str, Any]:
+        """Options of generate with the plans that a caller asks for."""
+        if do is None:
+            return options
+        asked = {name: options[name] for name in ("thoughts", "stop") if name in options}
+        return options | {"plans": plans_for(self, problems, do, **asked)}

@@ -15,23 +15,22 @@ import torch
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.ablations import CONTROLS, Control, one_by_one
+from coconut_core.evaluation.sweep import answers_by_plan
 from coconut_core.evaluation.verdict import ControlResult, Controls, with_adjusted
 from coconut_core.interventions.donors import DONORS, Sources, mean_thoughts
 from coconut_core.interventions.text import bind, read_commands
 from coconut_core.latent.feedback import feedback_text
 from coconut_core.latent.model import LatentModel
-from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Problem
 from coconut_core.problems.twins import twin_of
 from coconut_core.records.answers import conclusion, final_answer, is_right
-from coconut_core.runs.generate import Answer, answer_of, run, telling
-from coconut_core.runs.halting import choose_ending
+from coconut_core.runs.generate import Answer, run
+from coconut_core.runs.halting import choose_ending, endings_of
 from coconut_core.runs.passes import in_passes
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import Recording, in_batches, new_row, read_prompts, repeated, run_rows
+from coconut_core.runs.rows import Recording
 
 BATCH = 64  # problems that are read at a time when they are answered with their own thoughts
-ROWS = 128  # runs side by side with something else in place of the thoughts
 Progress = Callable[[int], None]
 
 
@@ -234,43 +233,21 @@ def answers_to(
 ) -> Iterator[tuple[Case, str, Answer]]:
     """Answer each problem with each of its plans, by name; its prompt is read once for all of them.
     raising, interrupt, ended: see generate; its number is that of the problem with the name of the plan."""
-    model = study.model
-    ending = choose_ending(model)
-    forced = encode_text(model.tokenizer, model.config.answer_prefix) if study.answer_only else []
-    prompts = [model.encode_prompt(case.problem.question) for case in study.cases]
-    most = max((sum(plan is not None for plan in by_name.values()) for by_name in plans), default=1)
-    for batch in in_batches(prompts, max(1, ROWS // max(1, most))):
-        base = read_prompts(model, [prompts[index] for index in batch], shortcut=True)
-        named = [
-            (place, index, name, plan)
-            for place, index in enumerate(batch)
-            for name, plan in plans[index].items()
-            if plan is not None
-        ]
-        rows = [
-            new_row(
-                model,
-                len(prompts[index]),
-                ending,
-                plan=plan,
-                forced=forced,
-                max_new_tokens=study.max_new_tokens,
-            )
-            for _, index, _, plan in named
-        ]
-        context = repeated(base, [place for place, *_ in named])
-        look = interrupt
-        if ended is not None:
-            names = [(index, name) for _, index, name, _ in named]
-            look = telling(model, dict(zip(names, rows, strict=True)), ended, interrupt)
-        run_rows(model, context, rows, interrupt=look)
-        if ended is not None and look is not None:
-            look()
-        for (_, index, name, _), row in zip(named, rows, strict=True):
-            if raising and row.error is not None:
-                raise row.error
-            yield study.cases[index], name, answer_of(model, row)
-        progress(len(rows))
+    questions = [case.problem.question for case in study.cases]
+    answers = answers_by_plan(
+        study.model,
+        questions,
+        plans,
+        endings_of(study.model, len(questions), None),
+        answer_only=study.answer_only,
+        max_new_tokens=study.max_new_tokens,
+        progress=progress,
+        raising=raising,
+        interrupt=interrupt,
+        ended=ended,
+    )
+    for number, name, answer in answers:
+        yield study.cases[number], name, answer
 
 
 def hash_problems(problems: Iterable[Problem]) -> str:

@@ -3,18 +3,23 @@
 import copy
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar, overload
 
+from coconut_core.common.errors import CoconutError
 from coconut_core.common.plots import Figure, Line, Stack, draw_lines, draw_stacks
 from coconut_core.evaluation.outcomes import Outcome, classify, has_classes
 from coconut_core.evaluation.significance import Share
+from coconut_core.evaluation.sweep import answers_by_plan
+from coconut_core.interventions.plans import Do, plans_for
 from coconut_core.latent.model import LatentModel, Work
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import has_answer, is_right, is_right_officially
-from coconut_core.runs.generate import Answer, generate
-from coconut_core.runs.halting import StopRule
+from coconut_core.runs.generate import Answer
+from coconut_core.runs.halting import StopRule, endings_of
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,13 @@ class Evaluation:
     seconds: float  # wall time
     work: Work  # forward passes and positions, all problems together
     no_answer: int = 0  # in how many texts nothing could be taken for an answer
+
+    def __repr__(self) -> str:
+        low, high = (100 * bound for bound in self.interval)
+        shares = {hops: f"{share.right}/{share.count}" for hops, share in self.shares_by_hops.items()}
+        by_hops = ", ".join(f"{hops}: {share}" for hops, share in shares.items())
+        score = f"{self.share.right} of {self.count} right, {100 * self.accuracy:.1f} % ({low:.1f}–{high:.1f})"
+        return f"Evaluation({score}; by steps {by_hops})"
 
     @property
     def share(self) -> Share:
@@ -104,10 +116,45 @@ class Evaluation:
         }
 
 
+@overload
 def evaluate(
     model: LatentModel,
     problems: Sequence[Problem],
     *,
+    do: Do | None = ...,
+    plans: None = ...,
+    thoughts: int | Sequence[int] | None = ...,
+    answer_only: bool = ...,
+    max_new_tokens: int = ...,
+    batch_size: int = ...,
+    stop: StopRule | None = ...,
+    progress: Callable[[int], None] | None = ...,
+    official: bool = ...,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    model: LatentModel,
+    problems: Sequence[Problem],
+    *,
+    plans: Mapping[Name, Do | None],
+    thoughts: int | Sequence[int] | None = ...,
+    answer_only: bool = ...,
+    max_new_tokens: int = ...,
+    batch_size: int = ...,
+    stop: StopRule | None = ...,
+    progress: Callable[[int], None] | None = ...,
+    official: bool = ...,
+) -> dict[Name, Evaluation]: ...
+
+
+def evaluate(
+    model: LatentModel,
+    problems: Sequence[Problem],
+    *,
+    do: Do | None = None,
+    plans: Mapping[Name, Do | None] | None = None,
     thoughts: int | Sequence[int] | None = None,
     answer_only: bool = True,
     max_new_tokens: int = 128,
@@ -115,32 +162,52 @@ def evaluate(
     stop: StopRule | None = None,
     progress: Callable[[int], None] | None = None,
     official: bool = False,
-) -> Evaluation:
+) -> Evaluation | dict[Name, Evaluation]:
     """Greedy answers to all problems; see is_right for which of them are right, and generate for thoughts and
     stop. A problem at which something goes wrong, as numbers that overflow, has no answer and is not right.
 
+    do: what is done to the thoughts of each problem, see CoconutModel.run; plans: several such by name (None
+    does nothing), for a sweep with an Evaluation for each. A problem's prompt is read once for all of them, so
+    that seconds and work are those of the whole sweep; batch_size and progress count runs.
     answer_only lets nothing but thoughts do the reasoning: the answer prefix follows <eot> at once, with
     and without thoughts alike. Otherwise the model may go on to reason in words.
     official decodes and scores as the official evaluation does: the model goes on in words, does not think
     again where it says <bot>, and is_right_officially says which answers are right.
+    Raises CoconutError for an intervention that cannot be done.
     """
-    if official:
-        model = without_reopening(model)
+    if do is not None and plans is not None:
+        raise CoconutError("do= is one intervention and plans= are several by name: give one of the two")
+    model = without_reopening(model) if official else model
     began, before = time.perf_counter(), replace(model.work)
-    answers = generate(
+    asked: Mapping[Any, Do | None] = {None: do} if plans is None else plans
+    bound = {
+        name: plans_for(model, problems, what, thoughts=thoughts, stop=stop) for name, what in asked.items()
+    }
+    answers: dict[Hashable, dict[int, Answer]] = {name: {} for name in asked}
+    for number, name, answer in answers_by_plan(
         model,
         [problem.question for problem in problems],
-        thoughts=thoughts,
+        [{name: each[number] for name, each in bound.items()} for number in range(len(problems))],
+        endings_of(model, len(problems), thoughts, stop),
         answer_only=answer_only and not official,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
-        stop=stop,
         progress=progress,
         raising=False,
-    )
+    ):
+        answers[name][number] = answer
     seconds = time.perf_counter() - began
     work = Work(model.work.passes - before.passes, model.work.positions - before.positions)
-    return judge(problems, answers, model.config.answer_prefix, seconds, work, official=official)
+    results: dict[Any, Evaluation] = {
+        name: judge(problems, in_order(said), model.config.answer_prefix, seconds, work, official=official)
+        for name, said in answers.items()
+    }
+    return results if plans is not None else results[None]
+
+
+def in_order(answers: Mapping[int, Answer]) -> list[Answer]:
+    """Answers by number of the problem, in order."""
+    return [answers[number] for number in sorted(answers)]
 
 
 def without_reopening(model: LatentModel) -> LatentModel:

@@ -122,6 +122,8 @@ class CoconutConfig:
 
 def check_thoughts(thoughts: int) -> int:
     """Return thoughts, or raise CoconutError where no run can have so many."""
+    if not isinstance(thoughts, int):
+        raise CoconutError(f"thoughts must be a whole number, not {thoughts!r}")
     if thoughts < 0:
         raise CoconutError(f"thoughts must be 0 or more, not {thoughts}")
     return thoughts

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import read_record
+from coconut_core.common.reprs import record_repr
 from coconut_core.common.whole_files import written_aside
 from coconut_core.problems.arithmetic import numbers_in, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
@@ -24,6 +25,8 @@ class Graph:
     target: int
     wrong: int
 
+    __repr__ = record_repr
+
 
 Shape = Graph | tuple[str, ...]
 
@@ -36,6 +39,8 @@ class Problem:
     steps: tuple[str, ...]
     answer: str
     graph: Graph | None = None
+
+    __repr__ = record_repr
 
     @property
     def shape(self) -> Shape:

@@ -201,23 +201,49 @@ class Chain(Intervention):
 
 @dataclass(frozen=True)
 class Apply(Intervention):
-    """A function of the thought, (hidden,) -> (hidden,): what it returns is fed."""
+    """A function of the thought, (hidden,) -> (hidden,): what it returns is fed. It is given a copy.
+
+    Raises CoconutError where it returns no tensor, another shape or numbers that are not finite.
+    """
 
     function: Callable[[Tensor], Tensor]
 
     def __call__(self, thought: Tensor) -> Tensor:
-        return _fitting(self.function(thought), thought)
+        changed = self.function(thought.clone())
+        if not isinstance(changed, Tensor):
+            what = "nothing" if changed is None else f"a {type(changed).__name__}"
+            raise CoconutError(f"{self.name} returns {what}, a thought is a tensor {tuple(thought.shape)}")
+        if changed.shape != thought.shape:
+            raise CoconutError(
+                f"{self.name} returns shape {tuple(changed.shape)}, a thought here has {tuple(thought.shape)}"
+            )
+        if thought.isfinite().all() and not changed.isfinite().all():
+            raise CoconutError(f"{self.name} returns numbers that are not finite")
+        return changed.to(thought)
+
+    @property
+    def name(self) -> str:
+        """What the function is called."""
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def __str__(self) -> str:
-        return f"apply {getattr(self.function, '__name__', type(self.function).__name__)}"
+        return f"apply {self.name}"
 
 
 Edit = Intervention | Callable[[Tensor], Tensor]  # what a run takes
 
 
 def as_intervention(edit: Edit) -> Intervention:
-    """The same edit; a plain function is done to the vector that is fed."""
-    return edit if isinstance(edit, Intervention) else Apply(edit)
+    """The same edit; a plain function is done to the vector that is fed. Raises CoconutError for neither."""
+    if isinstance(edit, Intervention):
+        return edit
+    if isinstance(edit, type):
+        raise CoconutError(f"{edit.__name__} is a class, no intervention: write {edit.__name__}(…) for one")
+    if not callable(edit):
+        raise CoconutError(
+            f"{edit!r} is no intervention: give one such as Zero(), or a function of the thought"
+        )
+    return Apply(edit)
 
 
 def chain(first: Intervention | None, second: Intervention) -> Intervention:

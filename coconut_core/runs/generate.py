@@ -1,14 +1,16 @@
 """Answers for many questions at once, as they are (generate) or with the thoughts behind them (run)."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.common.parquet import write_parquet
 from coconut_core.common.reprs import brief
 from coconut_core.common.text_stream import spoken_text
 from coconut_core.latent.model import LatentModel
@@ -18,12 +20,20 @@ from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
 from coconut_core.records.stopping import END
 from coconut_core.runs.decoding import check_temperature
-from coconut_core.runs.halting import StopRule, choose_ending
+from coconut_core.runs.halting import StopRule, endings_of, one_each
 from coconut_core.runs.machine import Mode
 from coconut_core.runs.plan import Plan
 from coconut_core.runs.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
 
 Name = TypeVar("Name", bound=Hashable)
+By = Literal["run", "thought"]  # what has a row of a table
+COLUMNS = {
+    "run": {"run": "int64", "question": "string", "right": "bool", "answer": "string", "expected": "string"}
+    | {"text": "string", "thoughts": "int64", "tokens": "int64", "stopped_by": "string", "ended": "string"}
+    | {"error": "string"},
+    "thought": {"run": "int64", "question": "string", "right": "bool", "thought": "int64", "token": "string"}
+    | {"probability": "float64", "entropy": "float64", "norm": "float64"},
+}
 
 
 @dataclass
@@ -84,12 +94,13 @@ def generate(
     question, from 0, and its answer as soon as that has ended, in whatever order they do.
     """
     check_temperature(temperature)
-    counts = [thoughts] * len(questions) if thoughts is None or isinstance(thoughts, int) else thoughts
-    endings = [choose_ending(model, count, stop) for count in counts]
+    if keep not in get_args(Keep):
+        raise CoconutError(f"keep is one of {', '.join(get_args(Keep))}, not {keep!r}")
+    endings = endings_of(model, len(questions), thoughts, stop)
     prompts = [model.encode_prompt(question) for question in questions]
-    plans = [None] * len(prompts) if plans is None else plans
+    plans = one_each("plans", len(prompts), [None] * len(prompts) if plans is None else plans)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
-    seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+    seeds = one_each("seeds", len(prompts), [seed] * len(prompts) if isinstance(seed, int) else seed)
     begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
     answers: dict[int, Answer] = {}
     for numbers in in_batches(prompts, batch_size):
@@ -175,8 +186,10 @@ class Runs:
         """The likeliest tokens of each thought of each run, likeliest first."""
         return [[readout.top(top) for readout in row] for row in self._readouts]
 
-    def rows(self, by: Literal["run", "thought"] = "run") -> list[dict[str, Any]]:
-        """A flat dict for each run, or for each thought, as pandas.DataFrame takes them."""
+    def rows(self, by: By = "run") -> list[dict[str, Any]]:
+        """A flat dict for each run, or for each thought, as pandas.DataFrame takes them; see COLUMNS."""
+        if by not in COLUMNS:
+            raise CoconutError(f"rows go by {' or by '.join(COLUMNS)}, not by {by!r}")
         begun = [
             {"run": number, "question": question, "right": right}
             for number, (question, right) in enumerate(zip(self.questions, self.right, strict=True))
@@ -198,6 +211,11 @@ class Runs:
             for row, of_run in zip(begun, self._readouts, strict=True)
             for place, readout in enumerate(of_run, start=1)
         ]
+
+    def to_parquet(self, path: str | Path, by: By = "run") -> None:
+        """Write rows() as a Parquet file, which pandas, polars and DuckDB read. Raises CoconutError where it
+        cannot be written."""
+        write_parquet(path, self.rows(by), COLUMNS[by])
 
     @property
     def _readouts(self) -> list[tuple[Readout, ...]]:
@@ -230,12 +248,27 @@ def run(
 ) -> Runs:
     """Let the model think and answer, and keep its thoughts: of one question or many, of problems where the
     expected answers are known. keep="inside" keeps what layers and heads put out too; options: see generate."""
-    questions = [questions] if isinstance(questions, str | Problem) else questions
-    problems = tuple(
-        question if isinstance(question, Problem) else Problem(question, (), "") for question in questions
-    )
+    problems = as_problems(questions)
     answers = generate(model, [problem.question for problem in problems], keep=keep, **options)
     return Runs(model, problems, tuple(answers))
+
+
+def as_problems(questions: str | Problem | Iterable[str | Problem]) -> tuple[Problem, ...]:
+    """One question or many as problems; the answer of a text is not known. Raises CoconutError for others."""
+    if isinstance(questions, str | Problem):
+        return (as_problem(questions),)
+    if not isinstance(questions, Iterable):
+        raise CoconutError(f"a question is a text or a Problem, not {brief(questions)}")
+    return tuple(map(as_problem, questions))
+
+
+def as_problem(question: str | Problem) -> Problem:
+    """A question as a problem; see as_problems."""
+    if isinstance(question, Problem):
+        return question
+    if not isinstance(question, str):
+        raise CoconutError(f"a question is a text or a Problem, not {brief(question)}")
+    return Problem(question, (), "")
 
 
 def _answers_of(model: LatentModel, rows: Mapping[int, Row], keep: Keep, raising: bool) -> dict[int, Answer]:

@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from coconut_core.common.errors import CoconutError
 from coconut_core.latent.config import DEFAULT_THOUGHTS, check_thoughts
 from coconut_core.latent.halting_head import HaltingHead
 from coconut_core.runs.machine import Machine, Move
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from coconut_core.latent.model import LatentModel
     from coconut_core.latent.readout import Readout
 
+T = TypeVar("T")
 BY_HAND = "by hand"  # why thinking ended where somebody ended it
 
 
@@ -145,6 +147,25 @@ def choose_ending(model: "LatentModel", thoughts: int | None = None, stop: StopR
     rule = checkpoint_rule(model) if thoughts is None and stop is None else stop
     limit = model.config.thoughts or (0 if stop is None else DEFAULT_THOUGHTS)
     return Ending(limit if thoughts is None else check_thoughts(thoughts), rule)
+
+
+def endings_of(
+    model: "LatentModel", count: int, thoughts: int | Sequence[int] | None, stop: StopRule | None = None
+) -> list[Ending]:
+    """How thinking ends in each of so many runs; thoughts is the number of all, or of each. Raises CoconutError
+    where there is not one for each, and as choose_ending."""
+    each: Sequence[int | None]
+    each = [thoughts] * count if not isinstance(thoughts, Sequence) or isinstance(thoughts, str) else thoughts
+    return [choose_ending(model, number, stop) for number in one_each("thoughts", count, each)]
+
+
+def one_each(what: str, count: int, values: Sequence[T]) -> Sequence[T]:
+    """The values, one for each question. Raises CoconutError where there are more or fewer."""
+    if len(values) != count:
+        raise CoconutError(
+            f"{what}: {len(values)} are given for {count} question{'s' * (count != 1)}, one for each is needed"
+        )
+    return values
 
 
 def checkpoint_rule(model: "LatentModel") -> StopRule | None:

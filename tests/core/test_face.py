@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from pyarrow.parquet import read_table
 
 from coconut_core.analysis.insight import look_inside
 from coconut_core.coconut import CoconutModel
@@ -23,7 +25,8 @@ def test_the_package_shows_what_there_is_and_imports_it_when_it_is_used() -> Non
     code = (
         "import sys, coconut_core\n"
         "names = [name for name in dir(coconut_core) if not name.startswith('_')]\n"
-        "assert names == ['CoconutConfig', 'CoconutError', 'CoconutModel', 'Runs', 'Session', 'Trace'], names\n"
+        "classes = ['CoconutConfig', 'CoconutError', 'CoconutModel', 'Runs', 'Session', 'Trace']\n"
+        "assert names == [*classes, 'evaluate'], names\n"
         "assert 'torch' not in sys.modules\n"
         "assert all(getattr(coconut_core, name).__name__ == name for name in names)\n"
     )
@@ -131,6 +134,28 @@ def test_which_runs_are_right_is_known_of_problems(llama: CoconutModel) -> None:
     assert runs.right == [True, False, None]
     assert [row["expected"] for row in runs.rows()] == [said, "nothing like it", None]
     assert ", 1 of 2 right" in repr(runs)
+
+
+@pytest.mark.parametrize("by", ["run", "thought"])
+def test_the_rows_of_runs_go_into_a_parquet_file(llama: CoconutModel, tmp_path: Path, by: Any) -> None:
+    runs = llama.run(QUESTIONS, thoughts=[0, 1, 3, 2], max_new_tokens=4)
+    runs.to_parquet(tmp_path / "new" / "runs.parquet", by=by)
+    assert read_table(tmp_path / "new" / "runs.parquet").to_pylist() == runs.rows(by)
+    llama.run([]).to_parquet(tmp_path / "none.parquet", by=by)
+    first, none = (
+        read_table(path).schema for path in (tmp_path / "new" / "runs.parquet", tmp_path / "none.parquet")
+    )
+    assert first == none, "files of other runs go together, whatever is not known of them"
+
+
+def test_a_parquet_file_that_cannot_be_written_and_rows_of_something_else(
+    llama: CoconutModel, tmp_path: Path
+) -> None:
+    runs = llama.run(QUESTIONS[0], max_new_tokens=1)
+    with pytest.raises(CoconutError, match=r"cannot write .*: Is a directory"):
+        runs.to_parquet(tmp_path)
+    with pytest.raises(CoconutError, match="rows go by run or by thought, not by 'token'"):
+        runs.rows(by="token")  # type: ignore[arg-type]
 
 
 def test_runs_of_nothing_and_what_was_not_kept(llama: CoconutModel) -> None:

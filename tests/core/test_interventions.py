@@ -337,5 +337,9 @@ def test_a_function_is_an_intervention() -> None:
     assert str(by_hand.steps[1].edit) == "apply <lambda>"
     answers = generate(model, [QUESTIONS[0]], plans=[Plan({2: Apply(torch.zeros_like)})], keep="thoughts")
     assert float(answers[0].recording.thoughts[1].abs().max()) == 0
-    with pytest.raises(CoconutError, match="the vector has shape"):
+    with pytest.raises(CoconutError, match=r"<lambda> returns shape \(5,\), a thought here has \(32,\)"):
         run(model, Plan({1: Apply(lambda thought: thought[:5])}))
+    with pytest.raises(CoconutError, match=r"<lambda> returns nothing, a thought is a tensor \(32,\)"):
+        run(model, Plan({1: Apply(lambda thought: None)}))  # type: ignore[arg-type,return-value]
+    with pytest.raises(CoconutError, match="<lambda> returns numbers that are not finite"):
+        run(model, Plan({1: Apply(lambda thought: thought / 0)}))
