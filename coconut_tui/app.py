@@ -32,6 +32,7 @@ from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.explorer.footing import keys_shown
 from coconut_tui.explorer.keys_first import KeysFirst
 from coconut_tui.explorer.pace import Pace
+from coconut_tui.findings import Finding
 from coconut_tui.run.action import AnyAction
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Collection
@@ -87,12 +88,14 @@ class Explorer(ExplorerBase):
         saved: SavedRun | None = None,
         keeper: Keeper | None = None,
         begins_with_choice: bool = False,
+        finding: Finding | None = None,
     ) -> None:
         """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
 
         problems: those of a file; example is then the number of one of them, from 1. Of config the theme, the
         keys, the memory for branches and look_ahead count here. tour: begin with the tour. saved: a run to go
         on with in place of a question; keeper: keeps what is done. begins_with_choice: ask first what to open.
+        finding: one to reopen, with choice as its model.
         """
         config = Config() if config is None else config
         self.keeper = Keeper() if keeper is None else keeper
@@ -110,6 +113,7 @@ class Explorer(ExplorerBase):
         self.breakpoints: tuple[Breakpoint, ...] = ()
         if saved is not None:
             self.take_up(saved)
+        self.findings_folder, self.reopened = Path(config.findings).expanduser(), finding
         self.activity = ""
         self.token_count = top_k
         self.dials = replace(self.dials, painted=config.paint, form=config.form)

@@ -31,6 +31,7 @@ from coconut_core.terminal.options import (
 
 if TYPE_CHECKING:
     from coconut_tui.config import Config, LoadedConfig
+    from coconut_tui.findings import Finding
     from coconut_tui.saved.keeper import Keeper
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -52,6 +53,9 @@ class _Begin:
     data: Annotated[
         Path | None, typer.Option(help="A problem file to choose questions from.", callback=expanded)
     ] = None
+    finding: Annotated[
+        str | None, typer.Option(help="Reopen a finding, by its file or link.", metavar="FILE")
+    ] = None
 
     def check(self) -> None:
         """Raises CoconutError for what cannot be opened."""
@@ -59,12 +63,20 @@ class _Begin:
             raise CoconutError(f"examples are numbered from 1, not {self.example}")
         if self.question is not None and self.example is not None:
             raise CoconutError("give --question or --example, not both")
+        if self.finding is not None and (self.question, self.example) != (None, None):
+            raise CoconutError("a finding has its question: leave out --question and --example")
 
-    def problems(self) -> dict[str, Any]:
-        """The problems of the file, for the explorer; nothing where there is no file."""
+    def opened(self) -> dict[str, Any]:
+        """The same for the explorer, files read. Raises CoconutError where that is not possible."""
         from coconut_core.problems import read_some_problems
+        from coconut_tui.findings import finding_of
 
-        return {} if self.data is None else {"problems": read_some_problems(self.data)}
+        return {
+            "question": self.question,
+            "example": self.example,
+            "finding": None if self.finding is None else finding_of(self.finding),
+            **({} if self.data is None else {"problems": read_some_problems(self.data)}),
+        }
 
 
 @dataclass(frozen=True)
@@ -143,8 +155,8 @@ def explore(
     if restore and begins:
         raise CoconutError("--restore goes on with a session: leave out what else to open")
     loaded = None if trace is None else Trace.load(trace)
-    more = {"trace": loaded, "question": begin.question, "example": begin.example, **begin.problems()}
-    choice = _model_choice(settings, base, untrained)
+    more = {"trace": loaded, **begin.opened()}
+    choice = _noted_with(more["finding"], _model_choice(settings, base, untrained), model, overrides)
     if loaded is None:
         choice = _resolved(choice)
     _check_terminal()
@@ -164,6 +176,20 @@ def explore(
 
         more |= {"begins_with_choice": True, "tour": settings.remember and first_time(default_folder().parent)}
     _run(choice if loaded is None else None, settings, keeper, more)
+
+
+def explore_finding(named: str, model: str | None) -> None:
+    """Open the explorer where a finding was noted; model: where its model lies here, None: as it says."""
+    explore(finding=named, model=model)
+
+
+def _noted_with(
+    finding: "Finding | None", choice: ModelChoice, model: str | None, overrides: _Overrides
+) -> ModelChoice:
+    """The model of a finding, opened as the command line says where it says something."""
+    if finding is None:
+        return choice
+    return _laid_over(finding.model.choice(model, choice.device), choice, overrides)
 
 
 def _with_last_choices(in_force: "LoadedConfig") -> "Config":
@@ -273,6 +299,7 @@ FOR_THE_APP = (
     "layout",
     "layouts",
     "keys",
+    "findings",
 )  # settings that only the app itself acts on
 
 

@@ -107,6 +107,7 @@ class Config:
     layout: str = _entry("auto", f"panes on screen: {', '.join(BUILT_IN)}, or one of layouts", _text)
     branch_memory_mb: int = _entry(512, "memory for the caches of branches, in MB", _whole(1))
     look_ahead: bool = _entry(True, "work out the next step while you look at this one", _switch)
+    findings: str = _entry("findings", "folder that findings are noted in", _text)
     remember: bool = _entry(True, "save sessions, and the models and questions used lately", _switch)
     keys: Mapping[str, str] = _entry({}, "action = keys, by the names of the actions", _keys)
     layouts: Mapping[str, Any] = _entry({}, "name = columns, each a list of panes and views", _layouts)

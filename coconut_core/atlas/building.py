@@ -23,10 +23,9 @@ from coconut_core.atlas.query import Table
 from coconut_core.atlas.reading import POOL, Cells, Reader
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
-from coconut_core.evaluation.controls import hash_problems
 from coconut_core.latent.feedback import feedback_text
 from coconut_core.latent.model import LatentModel
-from coconut_core.problems.base import Problem, stream_problems
+from coconut_core.problems.base import Problem, hash_problems, stream_problems
 
 if TYPE_CHECKING:
     import pyarrow

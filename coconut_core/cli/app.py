@@ -18,10 +18,12 @@ from coconut_core.cli import (
     serve,
     train,
 )
+from coconut_core.cli.contributed import Commands
 from coconut_core.terminal.guard import run_guarded
 
 app = typer.Typer(
     name="coconut",
+    cls=Commands,
     help="Run, look inside and train models that reason in continuous thoughts (Coconut).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

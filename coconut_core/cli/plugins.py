@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from coconut_core.cli.contributed import COMMANDS
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plugins import OWN_PACKAGE, Table, package_of, plugins_of
 from coconut_core.terminal import options
@@ -13,7 +14,7 @@ TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tab
 
 
 def plugins(as_json: options.Json = False) -> None:
-    """List feedback rules, formats, families, methods of training and views, with the package of each.
+    """List feedback rules, formats, families, methods of training, views and commands, with their packages.
 
     Plugins are tried out: one that does not work is listed with the reason. See docs/EXTENDING.md.
     """
@@ -44,7 +45,7 @@ def _tables() -> list[Table[Any]]:
     from coconut_core.problems.families import TABLE as FAMILIES
     from coconut_core.training.methods.table import TABLE as METHODS
 
-    own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES, METHODS)}
+    own = {table.what: table for table in (FEEDBACK, FORMATS, FAMILIES, METHODS, COMMANDS)}
     return list(Table("table", TABLES_GROUP, Table, own).values().values())
 
 

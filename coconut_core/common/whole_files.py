@@ -27,25 +27,27 @@ WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # what a full disk beco
 
 
 @contextmanager
-def written_aside(path: Path, mode: int | None = None) -> Iterator[TextIO]:
+def written_aside(path: Path, mode: int | None = None, *, fresh: bool = False) -> Iterator[TextIO]:
     """Open a file beside path to write text into; at the end it is synced and takes path's place.
 
     Where the block is left by an exception, path stays as it was; where path is a link, so does the link. A
-    pipe or /dev/stdout has no place to take and is written to. mode: who may read it, see file_written_aside.
-    Raises OSError where the disk refuses, or the file at path is read-only.
+    pipe or /dev/stdout has no place to take and is written to. mode: who may read it, fresh: whether there must
+    be none yet, see file_written_aside. Raises OSError where the disk refuses, or the file is read-only.
     """
-    if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
+    if not fresh and path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
         with path.open("a", encoding="utf-8") as file:
             yield file
         return
-    with file_written_aside(path.resolve(), mode) as aside, aside.open("w", encoding="utf-8") as file:
+    place = path.absolute() if fresh else path.resolve()
+    with file_written_aside(place, mode, fresh=fresh) as aside, aside.open("w", encoding="utf-8") as file:
         yield file
 
 
 @contextmanager
-def file_written_aside(path: Path, mode: int | None = None) -> Iterator[Path]:
+def file_written_aside(path: Path, mode: int | None = None, *, fresh: bool = False) -> Iterator[Path]:
     """The same for what is written by its name: gives the path to write to. Without a mode the new file may be
-    read by whom the old one could be read, or else any new file, whatever mode a library gives it."""
+    read by whom the old one could be read, or else any new file, whatever mode a library gives it. fresh:
+    raises FileExistsError where something is at path already, even if it has come meanwhile."""
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     with _workspace(path) as place:
@@ -57,7 +59,7 @@ def file_written_aside(path: Path, mode: int | None = None) -> Iterator[Path]:
         yield aside
         aside.chmod(mode)
         _sync(aside)
-        aside.replace(path)
+        _put_fresh(aside, path) if fresh else aside.replace(path)
         _sync(path.parent)
 
 
@@ -112,6 +114,17 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             if name is None or place.name.rpartition(".coconut-")[0] == _shortened(name):
                 with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
                     _remove_leftover(place, name)
+
+
+def _put_fresh(aside: Path, path: Path) -> None:
+    """Give a file the name path, which nothing may have yet."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links
+        path.touch(exist_ok=False)
+        aside.replace(path)
 
 
 # -- workspaces ----------------------------------------------------------------------------------------------

@@ -4,9 +4,8 @@ Each problem is answered with its own thoughts, which are recorded; then every c
 the same places. The prompt is read once for all controls of a problem, which ride side by side in one batch.
 """
 
-import hashlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,7 +20,7 @@ from coconut_core.interventions.donors import DONORS, Sources, mean_thoughts
 from coconut_core.interventions.text import bind, read_commands
 from coconut_core.latent.feedback import feedback_text
 from coconut_core.latent.model import LatentModel
-from coconut_core.problems.base import Problem
+from coconut_core.problems.base import Problem, hash_problems
 from coconut_core.problems.twins import twin_of
 from coconut_core.records.answers import conclusion, final_answer, is_right
 from coconut_core.runs.generate import Answer, run
@@ -248,14 +247,6 @@ def answers_to(
     )
     for number, name, answer in answers:
         yield study.cases[number], name, answer
-
-
-def hash_problems(problems: Iterable[Problem]) -> str:
-    """SHA-256 of the questions and answers, in order."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        digest.update(f"{problem.question}\0{problem.answer}\0".encode())
-    return digest.hexdigest()
 
 
 # -- inside ------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The one shape in which every reasoning problem is held, read and written."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -89,6 +90,14 @@ def _graph_from_json(record: dict[str, Any]) -> Graph | None:
     if not all(0 <= node < len(graph.names) for node in used):
         raise CoconutError("a problem's graph names a node that 'idx_to_symbol' does not have")
     return graph
+
+
+def hash_problems(problems: Iterable[Problem]) -> str:
+    """SHA-256 of the questions and answers, in order."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(f"{problem.question}\0{problem.answer}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def names_in_steps(steps: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
 from coconut_tui.actions.atlas import ask_for_folder
+from coconut_tui.actions.reopening import show_finding
 from coconut_tui.actions.running import whole_number
 from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
@@ -109,7 +110,9 @@ def open_first(app: ExplorerBase) -> None:
     started with, or a first one."""
     saved, app.saved = app.saved, None
     try:
-        if saved is not None:
+        if app.reopened is not None:
+            show_finding(app)
+        elif saved is not None:
             app.problems.take_up(saved.answered)
             app.engine.reopen(saved.tree)
         elif app.view is not None and app.replay is None:

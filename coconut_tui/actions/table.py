@@ -14,6 +14,7 @@ from coconut_tui.actions import (
     looking,
     measuring,
     moving,
+    noting,
     running,
 )
 from coconut_tui.explorer.base import ExplorerBase
@@ -32,6 +33,7 @@ ACTIONS = (
     *inside.ACTIONS,
     *moving.ACTIONS,
     *filing.ACTIONS,
+    *noting.ACTIONS,
     *helping.ACTIONS,
 )
 

@@ -143,7 +143,8 @@ class Workbench:
             self.live.put(tree.current, run)
 
     def reopen(self, tree: Tree) -> None:
-        """Take up a tree that was saved. Its numbers are computed again; what was done before is not undone."""
+        """Take up a tree that was saved. Its numbers are computed again; what was done in it before is not
+        undone, but undo goes back to the tree that was open."""
         before = self._tree
         self._open(tree)
         try:
@@ -151,7 +152,10 @@ class Workbench:
         except Exception as error:
             self._open(before)
             raise CoconutError(f"the session cannot go on, and is kept as it is: {error}") from error
-        self.history = History()
+        if before is None:
+            self.history = History()
+        else:
+            self.history.note(before)
 
     def take(
         self,

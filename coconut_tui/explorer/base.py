@@ -5,6 +5,7 @@ from pathlib import Path
 from coconut_core.problems.base import Problem
 from coconut_tui import views
 from coconut_tui.explorer.opening import OpeningApp
+from coconut_tui.findings import Finding
 from coconut_tui.run.action import Action
 from coconut_tui.run.atlas import Browsing
 from coconut_tui.run.breakpoints import Breakpoint
@@ -25,6 +26,8 @@ class ExplorerBase(OpeningApp):
     first_question: str | None  # that the app was started with
     first_example: int | None
     last_export: Path | None
+    findings_folder: Path
+    reopened: Finding | None  # a finding to show once its model is there
     has_compared: bool
     searched: str = ""  # what was searched last
     browsing: Browsing | None = None  # the atlas that was looked at last

@@ -209,6 +209,11 @@ class OpeningApp(InspectingApp):
         """What takes steps."""
         return self.engine if self.replay is None else self.replay
 
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is there, perhaps behind a saved run."""
+        return self._model_facts is not None
+
     def require_model(self) -> None:
         """Raises CoconutError where there is no model to work with."""
         if self.replay is not None:

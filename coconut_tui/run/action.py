@@ -63,6 +63,8 @@ _SHOWN = {
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "question_mark": "?",
+    "exclamation_mark": "!",
+    "backslash": "\\",
     "colon": ":",
     "semicolon": ";",
     "percent_sign": "%",

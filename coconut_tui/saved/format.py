@@ -73,7 +73,7 @@ class SavedSession:
         entries = {**_needed("models", "questions"), "in_order": record.get("owner") is None, **record}
         session = read_record(cls, entries | {"run": reshaped(record.get("run"), _run_entries)})
         if session.run is not None:
-            _check_tree(session.run.tree)
+            check_tree(session.run.tree)
         return session
 
 
@@ -85,20 +85,26 @@ def _in_front(new: Sequence[str], old: Sequence[str]) -> tuple[str, ...]:
 
 
 def _run_record(run: SavedRun) -> dict[str, Any]:
-    tree = run.tree
     return {
         **{name: getattr(run.choice, name) for name in CHOICE},
-        "question": tree.question,
-        "problem": None if tree.problem is None else tree.problem.to_json(),
-        "example": tree.example,
-        "branches": [_branch_record(branch) for branch in tree.branches],
-        "current": tree.current,
+        **tree_record(run.tree),
         "selected": run.selected,
         "breakpoints": [
             {"text": str(breakpoint), "enabled": breakpoint.enabled} for breakpoint in run.breakpoints
         ],
         "problem_file": run.problem_file,
         "answered": [_answered_record(problem) for problem in run.answered],
+    }
+
+
+def tree_record(tree: Tree) -> dict[str, Any]:
+    """A tree of branches as plain JSON data."""
+    return {
+        "question": tree.question,
+        "problem": None if tree.problem is None else tree.problem.to_json(),
+        "example": tree.example,
+        "branches": [_branch_record(branch) for branch in tree.branches],
+        "current": tree.current,
     }
 
 
@@ -142,16 +148,21 @@ def _needed(*names: str) -> dict[str, None]:
 
 def _run_entries(record: dict[str, Any]) -> dict[str, Any]:
     """A run's record in the shape of a SavedRun."""
-    run = {**_needed("device", "dtype", "current", "breakpoints"), "answered": [], **record}
-    problem = reshaped(run.get("problem"), Problem.from_json)
-    tree = {**run, "problem": problem, "branches": reshaped(run.get("branches"), _branch_entries)}
+    run = {**_needed("device", "dtype", "breakpoints"), "answered": [], **record}
     return {
         **run,
         "choice": run,
-        "tree": tree,
+        "tree": tree_entries(run),
         "answered": reshaped(run["answered"], _with_said),
         "breakpoints": reshaped(run["breakpoints"], _breakpoint_from),
     }
+
+
+def tree_entries(record: dict[str, Any]) -> dict[str, Any]:
+    """What tree_record gave in the shape of a Tree, for read_record; check_tree says whether it is one."""
+    tree = {**_needed("current"), **record}
+    problem = reshaped(tree.get("problem"), Problem.from_json)
+    return {**tree, "problem": problem, "branches": reshaped(tree.get("branches"), _branch_entries)}
 
 
 def _branch_entries(record: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +184,7 @@ def _breakpoint_from(record: dict[str, Any]) -> Breakpoint:
     return replace(read_breakpoint(saved.text, RECORDED_TOKENS), enabled=saved.enabled)
 
 
-def _check_tree(tree: Tree) -> None:
+def check_tree(tree: Tree) -> None:
     """Raise CoconutError where the branches are no tree, or have steps that there are not."""
     numbers: list[int] = []
     for branch in tree.branches:  # parents stand before their children, in the order in which they were made
