@@ -10,26 +10,16 @@ from math import exp
 
 import torch
 
+from coconut_core.evaluation.side_by_side import batches
 from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right, wrong_answer
 from coconut_core.runs.generate import Answer
-from coconut_core.runs.halting import choose_ending
 from coconut_core.runs.machine import Move
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import (
-    Row,
-    end_rows,
-    new_row,
-    read_prompts,
-    repeated,
-    step_rows,
-    think_in_parallel,
-)
-
-ROWS = 32  # runs of one question side by side
+from coconut_core.runs.rows import Row, end_rows, step_rows, think_in_parallel
 
 
 @dataclass(frozen=True)
@@ -137,15 +127,9 @@ def _log_probabilities(
 ) -> Iterator[list[list[float]]]:
     """Log probabilities with each plan: of asked[k], as the next word behind the first k of the words that are
     put behind the thoughts. The prompt is read once for all."""
-    prompt, ending = model.encode_prompt(question), choose_ending(model, thoughts)
-    base = read_prompts(model, [prompt], shortcut=True)
-    for start in range(0, len(plans), ROWS):
-        some = plans[start : start + ROWS]
-        rows = [
-            new_row(model, len(prompt), ending, plan=plan, forced=words, max_new_tokens=len(words) + 1)
-            for plan in some
-        ]
-        yield from _read_rows(model, repeated(base, [0] * len(some)), rows, asked, interrupt)
+    length = len(words) + 1
+    for context, rows in batches(model, question, plans, thoughts, forced=words, max_new_tokens=length):
+        yield from _read_rows(model, context, [*rows.values()], asked, interrupt)
 
 
 @torch.inference_mode()

@@ -4,14 +4,14 @@ model from the right answer to the wrong one. What-if tables, sweeps and grids a
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coconut_core.evaluation.deciding import ROWS, NextWords, Parting, least_sure, next_words, parting
+from coconut_core.evaluation.deciding import NextWords, Parting, least_sure, next_words, parting
+from coconut_core.evaluation.side_by_side import batches
 from coconut_core.latent.model import LatentModel
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import wrong_answer
 from coconut_core.runs.generate import Answer, answer_of, telling
-from coconut_core.runs.halting import choose_ending
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import new_row, read_prompts, repeated, run_rows
+from coconut_core.runs.rows import run_rows
 
 Interrupt = Callable[[], None]
 
@@ -29,22 +29,26 @@ class Variants:
     problem: Problem | None
     plans: Mapping[int, Plan]
     thoughts: int | None = None
+    max_new_tokens: int = 64
     answers: dict[int, Answer] = field(default_factory=dict)
-    parting: Parting | None = None  # None until it is known, and where nothing is said
+    parting: Parting | None = None  # given, or None until it is known, and where nothing is said
     next_words: dict[int, NextWords] = field(default_factory=dict)
 
     def find(self, changed: Callable[[], None], interrupt: Interrupt) -> None:
         """Find out everything; changed is called whenever there is more. What interrupt raises ends it.
 
-        The probabilities come first where the question alone says at which words answers part.
+        The probabilities come first where it is given at which words answers part, or the question says it.
         """
         others = [number for number in self.plans if number]
         self._answer([0], changed, interrupt)
-        known = self.problem is not None and wrong_answer(self.problem) is not None
+        if self.parting is None and self.problem is not None and wrong_answer(self.problem) is not None:
+            self._part(interrupt)
+        known = self.parting is not None
         if known:
             self._read(changed, interrupt)
         self._answer(others, changed, interrupt)
         if not known:
+            self._part(interrupt)
             self._read(changed, interrupt)
 
     def _answer(self, numbers: Sequence[int], changed: Callable[[], None], interrupt: Interrupt) -> None:
@@ -54,12 +58,18 @@ class Variants:
 
         plans = [self.plans[number] for number in numbers]
         every = answers_with(
-            self.model, self.question, plans, thoughts=self.thoughts, interrupt=interrupt, ended=ended
+            self.model,
+            self.question,
+            plans,
+            thoughts=self.thoughts,
+            max_new_tokens=self.max_new_tokens,
+            interrupt=interrupt,
+            ended=ended,
         )
         for _ in every:
             pass
 
-    def _read(self, changed: Callable[[], None], interrupt: Interrupt) -> None:
+    def _part(self, interrupt: Interrupt) -> None:
         own, others = self.answers[0], [answer for number, answer in self.answers.items() if number]
 
         def find_unsure(answer: tuple[int, ...]) -> int:
@@ -68,6 +78,8 @@ class Variants:
             )
 
         self.parting = parting(self.model, self.problem, own, others, find_unsure)
+
+    def _read(self, changed: Callable[[], None], interrupt: Interrupt) -> None:
         if self.parting is None:
             return
         read = next_words(
@@ -97,16 +109,9 @@ def answers_with(
 
     interrupt, ended: see generate. Raises what goes wrong in a run, such as numbers that overflow.
     """
-    prompt, ending = model.encode_prompt(question), choose_ending(model, thoughts)
-    base = read_prompts(model, [prompt], shortcut=True)
-    for start in range(0, len(plans), ROWS):
-        some = dict(enumerate(plans[start : start + ROWS], start=start))
-        rows = {
-            number: new_row(model, len(prompt), ending, plan=plan, max_new_tokens=max_new_tokens)
-            for number, plan in some.items()
-        }
+    for context, rows in batches(model, question, plans, thoughts, max_new_tokens=max_new_tokens):
         look = interrupt if ended is None else telling(model, rows, ended, interrupt)
-        run_rows(model, repeated(base, [0] * len(rows)), [*rows.values()], interrupt=look)
+        run_rows(model, context, [*rows.values()], interrupt=look)
         if ended is not None and look is not None:
             look()
         for row in rows.values():

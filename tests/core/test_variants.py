@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from coconut_core.coconut import CoconutModel
-from coconut_core.evaluation.deciding import ROWS, Parting, least_sure, next_words
+from coconut_core.evaluation.deciding import Parting, least_sure, next_words
+from coconut_core.evaluation.side_by_side import ROWS
 from coconut_core.evaluation.variants import Variants, answers_with
 from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
