@@ -98,7 +98,7 @@ def look_inside(session: Session, *, lens: Lens | None = None, attention: bool =
 def _replay(session: Session, *, attention: bool) -> list[Activations]:
     """What was seen at the end of the prompt and at each step; every pass is fed what the session fed."""
     with watching(session.model, attention=attention) as watch:
-        read_again(session.model, session.prompt_ids, session.steps)
+        read_again(session.model, session.prompt_ids, session.steps, session.in_prompt)
     return watch.passes
 
 

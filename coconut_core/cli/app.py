@@ -12,6 +12,7 @@ from coconut_core.cli import (
     data,
     evaluate,
     export,
+    grid,
     info,
     lens,
     plugins,
@@ -33,6 +34,7 @@ app.command("ask")(ask.ask)
 app.command("info")(info.info)
 app.command("eval")(evaluate.evaluate_command)
 app.command("controls")(controls.controls_command)
+app.command("grid")(grid.grid_command)
 app.command("train")(train.train)
 app.command("recipes")(train.recipes)
 app.add_typer(data.app, name="data")

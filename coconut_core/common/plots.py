@@ -13,8 +13,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from coconut_core.common.cells import cells, padded, shortened
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.grid_panel import GridPanel, label_axes
 from coconut_core.common.text_plots import FILLS, SIGNS, finished_text, text_plot, whole_ticks
 from coconut_core.common.whole_files import written_aside
 
@@ -28,7 +28,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "///", "---", "\\\\\\", "xxx", "|||", "+++")
 PANEL_SIZE = (6.4, 4.6)  # inches
-SHADES = "Blues"  # matplotlib's name for the colours of a grid; light is low
 STYLE = {"svg.hashsalt": "coconut", "font.family": "DejaVu Sans", "font.size": 10, "hatch.linewidth": 0.6}
 
 
@@ -88,6 +87,7 @@ class Figure:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         width, height = PANEL_SIZE
+        height = max([height, *(panel.height for panel in self.panels if isinstance(panel, GridPanel))])
         with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # its keys are literals there
             layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
             canvas = Canvas(figsize=(width * len(self.panels), height), layout=layout)
@@ -145,10 +145,15 @@ def draw_grid(
     x_label: str,
     y_label: str,
     top: float | None = None,
+    *,
+    signed: bool = False,
+    marks: Sequence[Sequence[str]] = (),
 ) -> Figure:
-    """A grid of numbers, shaded from 0 to top (by default the largest); a NaN leaves its cell empty."""
-    cells = tuple(tuple(row) for row in values)
-    return Figure((GridPanel(cells, tuple(rows), tuple(columns), title, x_label, y_label, top),))
+    """A grid of numbers, shaded from 0 to top (by default the largest); a NaN leaves its cell empty. signed:
+    from -top to top in two colours, numbers with their signs; marks stand beside the numbers, row by row."""
+    cells, notes = tuple(map(tuple, values)), tuple(map(tuple, marks))
+    labels = tuple(rows), tuple(columns), title, x_label, y_label
+    return Figure((GridPanel(cells, *labels, top, signed, notes),))
 
 
 def draw_clouds(clouds: Sequence[Cloud], title: str, x_label: str, y_label: str) -> Figure:
@@ -286,51 +291,6 @@ class StackPanel:
 
 
 @dataclass(frozen=True)
-class GridPanel:
-    """See draw_grid."""
-
-    values: tuple[tuple[float, ...], ...]
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    title: str
-    x_label: str
-    y_label: str
-    top: float | None
-
-    def draw(self, axes: "Axes") -> None:
-        top = self.top or max((value for row in self.values for value in row if isfinite(value)), default=1)
-        axes.imshow(self.values, cmap=SHADES, vmin=0, vmax=top or 1, aspect="auto")
-        size = 8 if len(self.columns) <= 10 else 6
-        for y, row in enumerate(self.values):
-            for x, value in enumerate(row):
-                if isfinite(value):
-                    colour = "white" if value > 0.6 * top else "0.2"
-                    axes.text(x, y, _cell(value), ha="center", va="center", fontsize=size, color=colour)
-        slanted = max(map(len, self.columns), default=0) * len(self.columns) > 60
-        axes.set_xticks(range(len(self.columns)), self.columns)
-        if slanted:
-            axes.tick_params(axis="x", labelrotation=30)
-        axes.set_yticks(range(len(self.rows)), self.rows)
-        _label(axes, self.title, self.x_label, self.y_label, 0)
-
-    def to_text(self, width: int, height: int) -> str:
-        if not any(isfinite(value) for row in self.values for value in row):
-            return f"{self.title}: nothing to draw yet"
-        texts = [[_cell(value) if isfinite(value) else "" for value in row] for row in self.values]
-        table = [
-            ["", *self.columns],
-            *([name, *row] for name, row in zip(self.rows, texts, strict=True)),
-        ]
-        widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(padded(cell, size, right=True) for cell, size in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        ]
-        about = f"{self.y_label} against {self.x_label}"
-        return "\n".join([self.title, about, *(shortened(line, width) for line in lines)])
-
-
-@dataclass(frozen=True)
 class CloudPanel:
     """See draw_clouds."""
 
@@ -366,10 +326,6 @@ class CloudPanel:
             return finished_text(plot, self.title, f"{self.y_label} against {self.x_label}", keys, width)
 
 
-def _cell(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-
-
 def _middle(cloud: Cloud) -> tuple[float, float]:
     return sum(cloud.x) / len(cloud.x), sum(cloud.y) / len(cloud.y)
 
@@ -380,10 +336,7 @@ def _on_top(floor: list[float], stack: Stack) -> list[float]:
 
 def _label(axes: "Axes", title: str, x_label: str, y_label: str, entries: int) -> None:
     """Title, axes and, below the plot where it hides nothing, the legend."""
-    axes.set_title(title)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.spines[["top", "right"]].set_visible(False)
+    label_axes(axes, title, x_label, y_label)
     if entries:
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=min(3, entries), frameon=False, fontsize=9

@@ -8,7 +8,7 @@ from coconut_core.latent.prompt import encode_text
 from coconut_core.runs.generate import Answer, answer_of, telling
 from coconut_core.runs.halting import Ending
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import in_batches, new_row, read_prompts, repeated, run_rows
+from coconut_core.runs.rows import in_batches, new_row, prompt_edits, read_prompts, repeated, run_rows
 
 Name = TypeVar("Name", bound=Hashable)
 ROWS = 128  # runs side by side
@@ -60,6 +60,8 @@ def answers_by_plan(
             continue
         places = [place for place, *_ in named]
         context = base if places == [*range(len(batch))] else repeated(base, places)
+        if edits := prompt_edits(rows.values()):
+            context = read_prompts(model, [prompts[index] for index, _ in rows], edits=edits)
         look = interrupt if ended is None else telling(model, rows, ended, interrupt)
         run_rows(model, context, [*rows.values()], interrupt=look)
         if ended is not None and look is not None:

@@ -15,6 +15,7 @@ from coconut_core.common.paths import user_path
 from coconut_core.common.quoting import partition
 from coconut_core.common.token_names import typed_name
 from coconut_core.latent.feedback import rule_named
+from coconut_core.latent.layers import watching_stream
 from coconut_core.problems.base import Problem
 from coconut_core.runs.generate import run
 from coconut_core.runs.plan import check_numbers
@@ -62,6 +63,7 @@ DONORS = {
         "the mean over other problems, thought by thought", "there are no other problems to take a mean over"
     ),
 }
+ZERO = "zero"  # in place of a donor, where something inside is patched: the zero vector
 POOL = 64  # problems drawn for donors and means where a caller gives none
 
 
@@ -100,6 +102,7 @@ class Sources:
     draw: int = 0
     notes: dict[str, None] = field(default_factory=dict)  # what a word was taken for, in order
     runs: dict[str, Recording] = field(default_factory=dict)  # those that are known, by the donor's name
+    streams: dict[str, Tensor] = field(default_factory=dict)  # of prompts, likewise; see prompt_stream
 
     @property
     def own(self) -> Recording:
@@ -122,8 +125,27 @@ class Sources:
         question = self.question if name == "own" else self.donor_problem(name).question
         return self._record([question], inside=True)[0]
 
+    def prompt_stream(self, name: str) -> Tensor:
+        """The residual stream of a donor's prompt, (positions, layers, hidden). Raises CoconutError where the
+        donor is no run, or its prompt has not as many positions as this one."""
+        if name not in DONORS or name == "mean":
+            self.donor(name)  # refused where it is unknown
+            raise CoconutError(f"the donor '{name}' is no run, so that nothing inside can be taken from it")
+        if name not in self.streams:
+            question = self.question if name == "own" else self.donor_problem(name).question
+            self.streams[name] = stream_of(self.model, question)
+        stream = self.streams[name]
+        if len(stream) != len(self.prompt):
+            raise CoconutError(
+                f"the prompt of the donor '{name}' has {len(stream)} positions, this one {len(self.prompt)}: "
+                "only prompts of one length can be patched position by position"
+            )
+        return stream
+
     def donor_problem(self, name: str) -> Problem:
         """The problem whose thoughts a donor gives that is drawn, or is a twin."""
+        if name not in DONORS:
+            raise CoconutError(f"unknown donor '{name}': choose one of {', '.join(DONORS)}")
         rng = random.Random(f"{name} {self.seed} {self.question}")
         if name == "twin":
             from coconut_core.problems.twins import twin_of
@@ -244,6 +266,15 @@ class Sources:
             )
         token = torch.tensor([token_id], device=self.model.device)
         return self.model.embed(token)[0].detach()
+
+
+@torch.inference_mode()
+def stream_of(model: "LatentModel", question: str) -> Tensor:
+    """The residual stream after each layer along a question's prompt, (positions, layers, hidden)."""
+    prompt = model.encode_prompt(question)
+    with watching_stream(model, len(prompt)) as passes:
+        model.start_context(torch.tensor([prompt], device=model.device))
+    return passes[0][0, :, 1:]
 
 
 def thought_of(run: Recording, number: int) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.quoting import partition, parts, words
-from coconut_core.interventions.donors import DONORS, Sources, thought_of
+from coconut_core.interventions.donors import DONORS, ZERO, Sources, thought_of
+from coconut_core.latent.layers import head_size
 from coconut_core.runs.edits import (
     Add,
     HiddenPositions,
@@ -33,6 +34,7 @@ from coconut_core.runs.plan import Plan, shuffled, without
 from coconut_core.runs.rows import Recording
 
 Build = Callable[[Sources, Sequence[str], int], Intervention]
+IN_PROMPT = "prompt:"  # in front of positions of the prompt, where thoughts are named else
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Form:
     description: str
     example: str
     build: Build | None = None
+    in_prompt: Build | None = None  # the same at a position of the prompt, where it can be done there
 
     @property
     def name(self) -> str:
@@ -62,16 +65,20 @@ class Form:
 
 @dataclass(frozen=True)
 class Command:
-    """An intervention as it was written; `places` is None for all thoughts."""
+    """An intervention as it was written; `places` is None for all thoughts. `prompt` is what it says of places
+    in the prompt, if anything."""
 
     form: Form
     arguments: tuple[str, ...]
     places: tuple[int, ...] | None
+    prompt: str = ""
 
     def __str__(self) -> str:
         words = " ".join((self.form.name, *self.arguments))
         if not self.form.takes_places:
             return words
+        if self.prompt:
+            return f"{words}@{IN_PROMPT}{self.prompt}"
         return f"{words}@{'all' if self.places is None else ','.join(map(str, self.places))}"
 
 
@@ -88,7 +95,10 @@ def _donor(sources: Sources, words: str, place: int) -> tuple[Recording, int]:
 
 
 def _inside(sources: Sources, words: str, place: int, layer: int, head: int | None) -> Tensor:
-    """What a layer, or one of its heads, put out in the donor's run."""
+    """What a layer, or one of its heads, put out in the donor's run; zeros of their size for ZERO."""
+    if words == ZERO:
+        model = sources.model
+        return torch.zeros(model.shape.hidden_size if head is None else head_size(model))
     run, number = _donor(sources, words, place)
     thought_of(run, number)  # refused where it is not there
     outputs = run.layers if head is None else run.heads
@@ -118,12 +128,28 @@ def _patch_layer(sources: Sources, words: Sequence[str], place: int) -> Interven
     return PatchLayer(layer, _inside(sources, words[1], place, layer, None), words[1])
 
 
+def _patch_prompt(sources: Sources, words: Sequence[str], position: int) -> Intervention:
+    layer = _whole(words[0], "a layer")
+    if words[1] == ZERO:
+        return PatchLayer(layer, torch.zeros(sources.model.shape.hidden_size), ZERO, position)
+    stream = sources.prompt_stream(words[1])
+    if not 0 <= layer < stream.shape[1]:
+        raise CoconutError(f"there is no layer {layer}: layers are 0 to {stream.shape[1] - 1}")
+    if not 0 <= position < len(stream):
+        raise CoconutError(f"there is no position {position} in the prompt: it has {len(stream)}")
+    return PatchLayer(layer, stream[position, layer], words[1], position)
+
+
 def _knockout(sources: Sources, words: Sequence[str], place: int) -> Intervention:
     prompt = sources.prompt
     if words[0] == "prompt":
         positions: Sequence[int] = range(len(prompt))
     elif words[0] == "thoughts":
         positions = range(len(prompt), len(prompt) + place - 1)
+    elif match := re.fullmatch(r"thought:(\d{1,9})", words[0]):
+        if not 1 <= int(match[1]) < place:
+            raise CoconutError(f"thought {place} does not see thought {match[1]}: name one in front of it")
+        positions = [len(prompt) + int(match[1]) - 1]
     elif re.fullmatch(r"[\d,-]+", words[0]):
         positions = _numbers(words[0], "a position")
     else:
@@ -187,17 +213,21 @@ FORMS = (
         lambda sources, words, place: ProjectOut(sources.direction(words[0]), words[0]),
     ),
     Form(
-        "patch LAYER DONOR@THOUGHTS", "a donor's residual stream after a layer", "patch 0 twin@2", _patch_layer
+        "patch LAYER DONOR@THOUGHTS",
+        f"a donor's residual stream after a layer, or {ZERO}; @{IN_PROMPT}3-9 at positions of the prompt",
+        "patch 0 twin@2",
+        _patch_layer,
+        _patch_prompt,
     ),
     Form(
         "patch-head LAYER.HEAD DONOR@THOUGHTS",
-        "a donor's output of one head",
+        f"a donor's output of one head, or {ZERO}",
         "patch-head 1.0 twin@2",
         _patch_head,
     ),
     Form(
         "knockout WHAT@THOUGHTS",
-        "no attention to positions (3-9), to a word wherever it stands, to the prompt or to earlier thoughts",
+        "no attention to positions (3-9), a word wherever it stands, the prompt, thoughts before, or thought:2",
         "knockout thoughts@3",
         _knockout,
     ),
@@ -226,7 +256,11 @@ def bind(commands: Sequence[Command], sources: Sources) -> Plan:
     commands = [_exact(command, sources) for command in commands]
     planned = sources.model.config.thoughts if sources.thoughts is None else sources.thoughts
     slots: list[Intervention | None] = [None] * planned
+    in_prompt: Intervention | None = None
     for command in commands:
+        if command.prompt:
+            in_prompt = _in_prompt(command, in_prompt, sources)
+            continue
         if command.form.build is None:
             slots = _rearrange(command, slots, sources)
             continue
@@ -236,9 +270,22 @@ def bind(commands: Sequence[Command], sources: Sources) -> Plan:
             if not 1 <= place <= len(slots):
                 raise CoconutError(f"'{command}': there is no thought {place}, the run takes {len(slots)}")
             slots[place - 1] = chain(slots[place - 1], command.form.build(sources, command.arguments, place))
-    edits = {place: edit for place, edit in enumerate(slots, start=1) if edit is not None}
+    edits = {place: edit for place, edit in enumerate([in_prompt, *slots]) if edit is not None}
     thoughts = len(slots) if len(slots) != planned else None
     return Plan(edits, thoughts, "; ".join(map(str, commands)), tuple(sources.notes))
+
+
+def _in_prompt(command: Command, before: Intervention | None, sources: Sources) -> Intervention:
+    """What a command does in the prompt, behind what is done there already."""
+    build = command.form.in_prompt
+    if build is None:
+        able = ", ".join(form.name for form in FORMS if form.in_prompt is not None)
+        raise CoconutError(f"'{command}' cannot be done in the prompt, only {able}: name thoughts behind @")
+    for position in _numbers(command.prompt, "a position"):
+        sources.interrupt()
+        before = chain(before, build(sources, command.arguments, position))
+    assert before is not None  # as there is a position at least
+    return before
 
 
 def parse_plan(text: str, sources: Sources) -> Plan:
@@ -305,7 +352,10 @@ def _read_command(text: str) -> Command:
             _number(word)
         elif argument.strip("[]") in ("SEED", "COUNT", "LAYER"):
             _whole(word, argument.strip("[]").lower())
-    numbers = None if not at or places.strip() == "all" else _numbers(places.strip(), "a thought")
+    if (where := places.strip()).startswith(IN_PROMPT):
+        _numbers(where.removeprefix(IN_PROMPT), "a position")
+        return Command(form, tuple(arguments), (), where.removeprefix(IN_PROMPT))
+    numbers = None if not at or where == "all" else _numbers(where, "a thought")
     return Command(form, tuple(arguments), numbers)
 
 

@@ -164,12 +164,13 @@ def _streaming(model: LatentModel, ended: Callable[[list[Tensor]], None]) -> Ite
 
 @dataclass(frozen=True)
 class Patch:
-    """A vector put in place of what one layer, or one head of it, gives at the last position of one row."""
+    """A vector put in place of what one layer, or one head of it, gives at a position of one row."""
 
     row: int
     layer: int
     vector: Tensor  # (hidden,), or (head size,) for a head
     head: int | None = None
+    position: int = -1  # of the positions of a pass; by default the last
 
     __repr__ = record_repr
 
@@ -325,7 +326,7 @@ def _replace_output(patches: Sequence[Patch]) -> Callable[..., Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         hidden = _tensor(output).clone()
         for patch in patches:
-            hidden[patch.row, -1] = patch.vector.to(hidden)
+            hidden[patch.row, patch.position] = patch.vector.to(hidden)
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
     return hook
@@ -336,7 +337,7 @@ def _replace_heads(patches: Sequence[Patch], heads: int) -> Callable[..., Any]:
         joined = inputs[0].clone()
         parts = joined.unflatten(-1, (heads, -1))  # a view
         for patch in patches:
-            parts[patch.row, -1, patch.head] = patch.vector.to(parts)
+            parts[patch.row, patch.position, patch.head] = patch.vector.to(parts)
         return (joined, *inputs[1:])
 
     return hook

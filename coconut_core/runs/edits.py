@@ -134,11 +134,12 @@ class ProjectOut(Intervention):
 @dataclass(frozen=True, eq=False, repr=False)
 class PatchLayer(Intervention):
     """A donor's residual stream (hidden,) in place of what a layer gives while the thought is read (activation
-    patching)."""
+    patching), or at a position of the prompt, the first being 0."""
 
     layer: int
     vector: Tensor
     label: str = "donor"
+    position: int | None = None  # of the prompt; None: where the thought is read
 
     @property
     def inside(self) -> "Sequence[PatchLayer]":

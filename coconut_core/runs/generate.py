@@ -23,7 +23,16 @@ from coconut_core.runs.decoding import check_temperature
 from coconut_core.runs.halting import StopRule, endings_of, one_each
 from coconut_core.runs.machine import Mode
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import Keep, Recording, Row, in_batches, new_row, read_prompts, run_rows
+from coconut_core.runs.rows import (
+    Keep,
+    Recording,
+    Row,
+    in_batches,
+    new_row,
+    prompt_edits,
+    read_prompts,
+    run_rows,
+)
 
 Name = TypeVar("Name", bound=Hashable)
 By = Literal["run", "thought"]  # what has a row of a table
@@ -108,7 +117,8 @@ def generate(
             number: begin(len(prompts[number]), endings[number], plan=plans[number], seed=seeds[number])
             for number in numbers
         }
-        context = read_prompts(model, [prompts[number] for number in numbers], shortcut=keep == "nothing")
+        batch = [prompts[number] for number in numbers]
+        context = read_prompts(model, batch, shortcut=keep == "nothing", edits=prompt_edits(rows.values()))
         look = interrupt if ended is None else telling(model, rows, ended, interrupt, keep)
         run_rows(model, context, [*rows.values()], keep=keep, speak=speak, passes=passes, interrupt=look)
         if ended is not None and look is not None:

@@ -1,6 +1,6 @@
-"""Doing what interventions do inside the model, while rows of a batch read a thought each."""
+"""Doing what interventions do inside the model, while rows of a batch read a thought each, or their prompts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.layers import Patch, check_patches, patching
 from coconut_core.latent.model import LatentModel
-from coconut_core.runs.edits import HiddenPositions, Intervention, PatchHead
+from coconut_core.runs.edits import HiddenPositions, Intervention, PatchHead, PatchLayer
 
 
 @contextmanager
@@ -33,7 +33,38 @@ def acting(model: LatentModel, context: Context, by_row: Mapping[int, Interventi
         yield visible
 
 
+@contextmanager
+def acting_in_prompts(
+    model: LatentModel, lengths: Sequence[int], by_row: Mapping[int, Intervention], skipped: int = 0
+) -> Iterator[None]:
+    """Apply what interventions do in prompts of these lengths, which are read side by side, left-padded, within
+    the context; the first `skipped` columns have been read before. Raises CoconutError as check_in_prompt."""
+    width, patches = max(lengths), list[Patch]()
+    for row, intervention in by_row.items():
+        for effect in check_in_prompt(model, intervention, lengths[row]):
+            column = width - lengths[row] + (effect.position or 0) - skipped
+            patches.append(Patch(row, effect.layer, effect.vector, position=column))
+    with patching(model, patches):
+        yield
+
+
+def check_in_prompt(model: LatentModel, intervention: Intervention, length: int) -> list[PatchLayer]:
+    """What an intervention does in a prompt of so many positions. Raises CoconutError where it does nothing
+    there, something else than to patch layers, or anything at a position or layer that is not there."""
+    patches = [effect for effect in intervention.inside if isinstance(effect, PatchLayer)]
+    if not patches or len(patches) < len(intervention.inside) or None in [each.position for each in patches]:
+        raise CoconutError(f"'{intervention}' cannot be done in a prompt: only layers can be patched there")
+    for patch in patches:
+        if not 0 <= (patch.position or 0) < length:
+            raise CoconutError(f"there is no position {patch.position} in the prompt: it has {length}")
+    check_patches(model, [Patch(0, patch.layer, patch.vector) for patch in patches])
+    return patches
+
+
 def _patches(row: int, intervention: Intervention) -> list[Patch]:
+    for effect in intervention.inside:
+        if isinstance(effect, PatchLayer) and effect.position is not None:
+            raise CoconutError(f"'{effect}' is for the prompt, not for a thought: write patch LAYER DONOR@2")
     return [
         Patch(row, effect.layer, effect.vector, effect.head if isinstance(effect, PatchHead) else None)
         for effect in intervention.inside

@@ -14,8 +14,8 @@ from coconut_core.runs.edits import Intervention, Replace
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Interventions by number of the thought (from 1) in the first latent segment; thoughts is how many are
-    taken, None for as many as the run would take anyway."""
+    """Interventions by number of the thought (from 1) in the first latent segment, that in the prompt under 0;
+    thoughts is how many are taken, None for as many as the run would take anyway."""
 
     edits: Mapping[int, Intervention] = field(default_factory=lambda: MappingProxyType({}))
     thoughts: int | None = None
@@ -23,13 +23,23 @@ class Plan:
     notes: tuple[str, ...] = ()  # what a word in the text was taken for, where it may mean several tokens
 
     def __post_init__(self) -> None:
-        if any(number < 1 for number in self.edits):
+        if any(number < 0 for number in self.edits):
             raise CoconutError(f"thoughts are numbered from 1, not {min(self.edits)}")
         if self.thoughts is not None and self.thoughts < 0:
             raise CoconutError(f"a run cannot have {self.thoughts} thoughts")
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def prompt(self) -> Intervention | None:
+        """What is done while the prompt is read; None for nothing."""
+        return self.edits.get(0)
+
+    @property
+    def at_thoughts(self) -> dict[int, Intervention]:
+        """What is done at thoughts, by their numbers."""
+        return {number: edit for number, edit in self.edits.items() if number}
 
     @property
     def first(self) -> int | None:

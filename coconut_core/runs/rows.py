@@ -5,7 +5,7 @@ What goes wrong in one ends that row, which keeps the error; an error that belon
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -28,7 +28,7 @@ from coconut_core.latent.readout import Readout
 from coconut_core.runs.decoding import pick_token
 from coconut_core.runs.edits import Intervention
 from coconut_core.runs.halting import Ending, next_step
-from coconut_core.runs.inside import acting, check_fits
+from coconut_core.runs.inside import acting, acting_in_prompts, check_fits
 from coconut_core.runs.machine import Machine, Mode, Move
 from coconut_core.runs.passes import changing, check_edit, choose_passes
 from coconut_core.runs.plan import Plan
@@ -157,17 +157,31 @@ def in_batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def read_prompts(model: LatentModel, prompts: Sequence[Sequence[int]], *, shortcut: bool = False) -> Context:
+def read_prompts(
+    model: LatentModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    shortcut: bool = False,
+    edits: Mapping[int, Intervention] | None = None,
+) -> Context:
     """A context that has read prompts of any lengths, a row each; with the shortcut of prompt_shortcut its
-    numbers are the same up to rounding, and without it to the bit."""
+    numbers are the same up to rounding, and without it to the bit. edits: what is done while they are read, by
+    row."""
+    shortcut = shortcut and not edits
     width = max(map(len, prompts))
     pad = model.config.latent_id  # masked out, so any id will do
     ids = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    with prompt_shortcut(model) if shortcut else nullcontext(), reading_prompt(model, shortcut):
+    acts = acting_in_prompts(model, [*map(len, prompts)], edits or {})
+    with prompt_shortcut(model) if shortcut else nullcontext(), reading_prompt(model, shortcut), acts:
         return model.start_context(
             torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
         )
+
+
+def prompt_edits(rows: Iterable[Row]) -> dict[int, Intervention]:
+    """What the plans of rows do while prompts are read, by the row's number."""
+    return {number: edit for number, row in enumerate(rows) if (edit := row.plan.prompt) is not None}
 
 
 @torch.inference_mode()
@@ -278,7 +292,7 @@ def think_in_parallel(
         return
     ends = torch.tensor(counts, device=model.device)
     mask = (torch.arange(max(counts), device=model.device) < ends[:, None]).long()
-    change = changing([row.plan.edits if fit else {} for row, fit in zip(rows, fits, strict=True)])
+    change = changing([row.plan.at_thoughts if fit else {} for row, fit in zip(rows, fits, strict=True)])
     thoughts, hidden = find_thoughts(model, context, max(counts), passes, mask=mask, change=change)
     if keep == "inside":
         context.take_back(context.length - length, before)
@@ -298,7 +312,7 @@ def think_in_parallel(
 def _check_edits(row: Row, state: Tensor, passes: int) -> None:
     """End a row whose interventions cannot be done in parallel passes, or not to a thought such as state."""
     try:
-        for edit in row.plan.edits.values():
+        for edit in row.plan.at_thoughts.values():
             check_edit(edit, passes)
             edit(state)
     except Exception as error:

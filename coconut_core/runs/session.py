@@ -28,7 +28,7 @@ from coconut_core.records.trace import Trace
 from coconut_core.runs.decoding import check_temperature, pick_token
 from coconut_core.runs.edits import Edit, Intervention
 from coconut_core.runs.halting import BY_HAND, Ending, StopRule, choose_ending, next_step
-from coconut_core.runs.inside import acting, check_fits
+from coconut_core.runs.inside import acting, check_fits, check_in_prompt
 from coconut_core.runs.machine import Machine, Mode, Move
 from coconut_core.runs.passes import allow_edit, changing, choose_passes
 from coconut_core.runs.plan import Plan
@@ -81,10 +81,10 @@ class Session:
         self._generators: list[Tensor] = []  # the sampler's state before each step, likewise
         self._generator = new_generator(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
+        self.in_prompt: Intervention | None = None  # what was done while the prompt was read; see edit_prompt
         self._parallel: _ParallelThoughts | None = None  # None before any pass was made
         self._next: tuple[Tensor, Readout] | None = None  # the context's last states, and their readout
-        with torch.inference_mode():
-            self._context: Context = model.start_context(torch.tensor([self.prompt_ids], device=model.device))
+        self._context: Context = read_again(model, self.prompt_ids, [])
 
     # -- looking -------------------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class Session:
         if self._context.croppable:
             self._context.take_back(taken_back, self.steps[position].state[None])
         else:
-            self._context = read_again(self.model, self.prompt_ids, self.steps[:position])
+            self._context = read_again(self.model, self.prompt_ids, self.steps[:position], self.in_prompt)
         self._machine = replace(self._machines[position])
         self._generator.set_state(self._generators[position])
         del self.steps[position:], self._machines[position:], self._generators[position:]
@@ -284,16 +284,27 @@ class Session:
         for _ in range(again):
             self.think()
 
+    def edit_prompt(self, intervention: Intervention | None) -> None:
+        """Read the prompt again with an intervention, or with None as it is; all steps are taken back. Raises
+        CoconutError for one that cannot be done in a prompt."""
+        if intervention is not None:
+            check_in_prompt(self.model, intervention, len(self.prompt_ids))
+        context = read_again(self.model, self.prompt_ids, [], intervention)
+        self.rewind(0)
+        self._context, self.in_prompt, self._parallel = context, intervention, None
+
     def apply(self, plan: Plan) -> None:
         """Do a plan to the first latent segment: go back to before the first thought that it touches, or to the
-        question where it changes their number; steps from there on follow it."""
-        for intervention in plan.edits.values():
+        question where it changes their number or the prompt; steps from there on follow it."""
+        for intervention in plan.at_thoughts.values():
             allow_edit(self.model, intervention, self.passes)
+        if plan.prompt is not None:
+            self.edit_prompt(plan.prompt)
         unchanged = takewhile(lambda step: step.kind == "thought" and step.index not in plan.edits, self.steps)
         self.rewind(0 if plan.thoughts is not None else sum(1 for _ in unchanged))
         if plan.thoughts is not None:
             self.ending = Ending(plan.thoughts)
-        self._edits |= {(0, number): intervention for number, intervention in plan.edits.items()}
+        self._edits |= {(0, number): intervention for number, intervention in plan.at_thoughts.items()}
 
     def clear_edits(self) -> None:
         """Forget edits of thoughts that have not been taken yet (those taken keep theirs)."""

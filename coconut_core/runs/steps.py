@@ -12,7 +12,7 @@ from coconut_core.latent.finite import check_finite
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.readout import Readout
 from coconut_core.runs.edits import Intervention
-from coconut_core.runs.inside import acting
+from coconut_core.runs.inside import acting, acting_in_prompts
 from coconut_core.runs.machine import Machine, Move
 
 Kind = Literal["thought", "marker", "token"]
@@ -62,9 +62,13 @@ def new_step(
 
 
 @torch.inference_mode()
-def read_again(model: LatentModel, prompt_ids: Sequence[int], steps: Sequence[Step]) -> Context:
-    """A fresh context that has read a prompt and what these steps fed, edits included."""
-    context = model.start_context(torch.tensor([list(prompt_ids)], device=model.device))
+def read_again(
+    model: LatentModel, prompt_ids: Sequence[int], steps: Sequence[Step], in_prompt: Intervention | None = None
+) -> Context:
+    """A fresh context that has read a prompt and what these steps fed, edits included; in_prompt is that of the
+    prompt."""
+    with acting_in_prompts(model, [len(prompt_ids)], {} if in_prompt is None else {0: in_prompt}):
+        context = model.start_context(torch.tensor([list(prompt_ids)], device=model.device))
     for step in steps:
         if step.token_id is not None:
             model.feed(context, model.embed(torch.tensor([[step.token_id]], device=model.device)))

@@ -165,6 +165,8 @@ class Job:
             raise CoconutError("a server opens no files for those who ask it: leave out file:…")
         plan = bind(commands, sources)
         self.done = str(plan)
+        if plan.prompt is not None:
+            raise CoconutError("a server reads questions as they are: leave out what is to be done @prompt:…")
         if (plan.thoughts or 0) > limits.steps:
             raise CoconutError(
                 f"'{self.done:.60}': this server takes at most {limits.steps} thoughts: ask for fewer"

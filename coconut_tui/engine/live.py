@@ -13,7 +13,7 @@ from coconut_core.runs.machine import Mode, Move
 from coconut_core.runs.recording import record_step
 from coconut_core.runs.session import Session
 from coconut_core.runs.steps import Step
-from coconut_tui.run.branches import MARKER, THOUGHT, WORD, Decisions
+from coconut_tui.run.branches import MARKER, PROMPT, THOUGHT, WORD, Decisions
 from coconut_tui.run.state import RECORDED_TOKENS
 
 LETTERS = {"thought": THOUGHT, "marker": MARKER, "token": WORD}
@@ -150,6 +150,9 @@ class LiveRun:
             self.rewind(0)
             self.session.apply(Plan(thoughts=decisions.thoughts))
             self.planned = decisions.thoughts
+        if edits.get(PROMPT) is not self.session.in_prompt:
+            self.rewind(0)
+            self.session.edit_prompt(edits.get(PROMPT))
         self.rewind(self._shared(decisions.moves, edits))
         self.session.clear_edits()
         self.edits = edits  # rewind has forgotten what was looked ahead with others

@@ -17,10 +17,10 @@ from coconut_core.latent.layers import watching, watching_stream
 from coconut_core.latent.readout import Readout, readouts
 from coconut_core.records.trace import TokenRecord
 from coconut_core.runs.recording import recorded
-from coconut_core.runs.steps import Step
+from coconut_core.runs.steps import Step, read_again
 from coconut_tui.engine.live import LiveRun, Stop
 from coconut_tui.engine.workbench import Workbench
-from coconut_tui.run.branches import THOUGHT, WORD, Decisions
+from coconut_tui.run.branches import PROMPT, THOUGHT, WORD, Decisions
 from coconut_tui.run.lookups import (
     LENS_TOKENS,
     Ask,
@@ -275,8 +275,7 @@ class Looker:
             if place:
                 run.take(moves[place - 1])
             else:
-                prompt = torch.tensor([run.session.prompt_ids], device=self._model.device)
-                self._model.start_context(prompt)
+                read_again(self._model, run.session.prompt_ids, [], run.session.in_prompt)
             yield place
 
     def _run_of(self, number: int, decisions: Decisions) -> LiveRun | None:
@@ -330,4 +329,7 @@ def in_two_dimensions(states: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 def _edits_in(run: LiveRun, moves: str) -> dict[tuple[int, int], object]:
     steps: Sequence[Step] = run.session.steps[: len(moves)]
-    return {(step.segment, step.index): step.edit for step in steps if step.edit is not None}
+    edits: dict[tuple[int, int], object] = {
+        (step.segment, step.index): step.edit for step in steps if step.edit is not None
+    }
+    return edits if run.session.in_prompt is None else {PROMPT: run.session.in_prompt} | edits

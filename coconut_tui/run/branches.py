@@ -14,6 +14,7 @@ from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
 from coconut_core.records.stopping import END
 
+PROMPT = (0, 0)  # the place of what is done in the prompt, in front of the first thought
 THOUGHT, MARKER, WORD = "t", "m", "w"  # a letter for each kind of step
 _WORD = re.compile(r"\w+")
 MOST_BRANCHES = 5000  # one whose run is not held takes about half a kilobyte
@@ -22,13 +23,18 @@ MOST_UNDONE = 1000  # changes that can be undone
 
 @dataclass(frozen=True)
 class Edit:
-    """What is done at one thought. `text` is the intervention as it was written, for a run of `thoughts`
-    thoughts (None: as many as the checkpoint says); it may do something at other thoughts too."""
+    """What is done at one thought, or as thought 0 in the prompt. `text` is the intervention as it was written,
+    for a run of `thoughts` thoughts (None: as many as the checkpoint says); it may do more elsewhere."""
 
     segment: AtLeast0
     thought: AtLeast0
     text: str
     thoughts: AtLeast0 | None
+
+    @property
+    def in_prompt(self) -> bool:
+        """Whether it is done while the prompt is read."""
+        return self.thought == 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Decisions:
         places = set(thought_places(moves)) if self.edits else set()  # views ask for this with every key
         return Decisions(
             self.thoughts,
-            tuple(edit for edit in self.edits if (edit.segment, edit.thought) in places),
+            tuple(edit for edit in self.edits if edit.in_prompt or (edit.segment, edit.thought) in places),
             moves,
         )
 
@@ -64,6 +70,8 @@ class Decisions:
         mine = {(edit.segment, edit.thought): edit for edit in self.edits}
         theirs = {(edit.segment, edit.thought): edit for edit in other.edits}
         places = thought_places(self.moves)
+        if mine.get(PROMPT) != theirs.get(PROMPT):
+            return 0
         for position, (move, same) in enumerate(zip(self.moves, other.moves, strict=False)):
             if move != same:
                 return position

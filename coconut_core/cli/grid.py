@@ -1,0 +1,220 @@
+"""coconut grid: which ablation or patch, at which thought, layer, head or position, moves the answer."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coconut_core.common.errors import CoconutError
+from coconut_core.grid.layouts import ABOUT, Direction, Kind
+from coconut_core.terminal import options
+from coconut_core.terminal.guard import say
+
+if TYPE_CHECKING:
+    from coconut_core.coconut import CoconutModel
+    from coconut_core.grid.measuring import Grid, MeanGrid
+    from coconut_core.grid.setting import Choice
+    from coconut_core.problems import Problem
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """One question, or many."""
+
+    example: Annotated[
+        int | None, typer.Option(help="Example question number N of the model's problem family.", metavar="N")
+    ] = None
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="Problem file: means over its problems with 95 % intervals. With a question: what donors are "
+            "drawn from.",
+            metavar="FILE",
+            callback=options.expanded,
+        ),
+    ] = None
+    count: options.Count = None
+    only_right: Annotated[
+        bool, typer.Option("--only-right", help="Of many, only those that the model answers right by itself.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which grid."""
+
+    kind: Annotated[
+        Kind, typer.Option(help="; ".join(f"{kind}: {about}" for kind, about in ABOUT.items()) + ".")
+    ] = Kind.ABLATIONS
+    direction: Annotated[
+        Direction,
+        typer.Option(
+            help="noising: the donor's activations in the question's run; denoising: the other way round."
+        ),
+    ] = Direction.NOISING
+    donor: Annotated[
+        str,
+        typer.Option(help="twin, random, same-hop; zero puts zeros in place of activations.", metavar="DONOR"),
+    ] = "twin"
+    thought: Annotated[
+        int | None, typer.Option(help="Of heads: at which thought. Default: at all of them.", metavar="K")
+    ] = None
+    thoughts: options.Thoughts = None
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64
+    seed: Annotated[int, options.seed("Of donors that are drawn, noise and orders.")] = 0
+
+    def choice(self, others: "list[Problem] | None") -> "Choice":
+        """The same for the engine."""
+        from coconut_core.grid.setting import Choice
+
+        return Choice(
+            self.kind,
+            self.direction,
+            self.donor,
+            self.thought,
+            others,
+            self.thoughts,
+            self.seed,
+            self.max_new_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class _Printing:
+    """In which form."""
+
+    as_json: options.Json = False
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV row for each cell.")] = False
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", help="Write the grid as a figure.", metavar="FILE", callback=options.expanded),
+    ] = None
+
+
+@options.grouped
+def grid_command(
+    *,
+    question: Annotated[str | None, typer.Argument(help="The question, or - to read it from stdin.")] = None,
+    source: options.Source,
+    questions: _Questions,
+    asked: _Asked,
+    printing: _Printing,
+    placement: options.Placement,
+    untrained: options.Untrained,
+) -> None:
+    """Try every ablation or patch at every place, and print how far each moves the answer.
+
+    A cell is the change of logit(right) - logit(wrong), in nats, where the two answers part; ✗ marks a right
+    answer that becomes wrong, ✓ a wrong one that becomes right. The text of a cell can be typed after ask --do.
+
+    docs/GRID.md says what the kinds and the two directions show, and how they can mislead.
+    """
+    from coconut_core.common.paths import check_outputs
+    from coconut_core.problems import read_some_problems
+
+    choice = options.model_choice(source, placement, untrained)
+    _check(question, questions, printing)
+    check_outputs([printing.svg], [questions.data])
+    choice = choice.resolved(options.report)
+    many = question is None and questions.example is None
+    problems = (
+        None if questions.data is None else read_some_problems(questions.data, questions.count, answered=many)
+    )
+    opened = options.open_model(choice, asked.thoughts)
+    about: dict[str, Any] = {"model": choice.source, "direction": str(asked.direction), "donor": asked.donor}
+    grid: Grid | MeanGrid
+    if many:
+        assert problems is not None  # else it has been refused
+        about |= {"data": str(questions.data)}
+        grid = _of_many(opened, problems, asked.choice(problems), questions.only_right)
+    else:
+        text = sys.stdin.read() if question == "-" else question
+        grid = _of_one(opened, _problem(opened, text, questions.example), asked.choice(problems))
+    _print(grid, printing, about)
+
+
+def _check(question: str | None, questions: _Questions, printing: _Printing) -> None:
+    """What can be known to be wrong before a model is loaded."""
+    if question is not None and questions.example is not None:
+        raise CoconutError("give a question or --example, not both")
+    if question is None and questions.example is None and questions.data is None:
+        raise CoconutError(
+            "there is no question: give one, --example N, or --data FILE for the means over many"
+        )
+    if questions.count is not None and (questions.count < 1 or questions.data is None):
+        raise CoconutError("--count is 1 or more problems of --data FILE")
+    if printing.as_json and printing.as_csv:
+        raise CoconutError("choose --json or --csv")
+
+
+def _problem(model: "CoconutModel", text: str | None, example: int | None) -> "Problem":
+    from coconut_core.problems import Problem, example_problem, recognise, trained_size
+
+    if text is None:
+        assert example is not None  # else it has been refused
+        return example_problem(
+            model.config.family, example, trained_size(model.config.family, model.config.recipe)
+        )
+    return recognise(text.strip()) or Problem(text.strip(), (), "")
+
+
+def _of_one(model: "CoconutModel", problem: "Problem", choice: "Choice") -> "Grid":
+    from coconut_core.grid.measuring import measure
+    from coconut_core.grid.setting import setting_of
+
+    with _progress() as bar:
+        task = bar.add_task("cells", total=None)
+
+        def changed(grid: "Grid") -> None:
+            known = sum(cell.answer is not None for cell in grid.cells.values())
+            bar.update(task, completed=known, total=len(grid.cells))
+
+        return measure(setting_of(model, problem, choice), changed)
+
+
+def _of_many(
+    model: "CoconutModel", problems: "list[Problem]", choice: "Choice", only_right: bool
+) -> "MeanGrid":
+    from coconut_core.grid.measuring import measure_many
+
+    with _progress() as bar:
+        task = bar.add_task("questions", total=len(problems))
+        grid = measure_many(
+            model,
+            problems,
+            choice,
+            only_right=only_right,
+            progress=lambda done: bar.advance(task, done),
+        )
+    for why, count in grid.left_out.items():
+        say(f"note: questions left out: {count}: {why}", err=True)
+    return grid
+
+
+def _progress() -> Any:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+
+
+def _print(grid: "Grid | MeanGrid", printing: _Printing, about: dict[str, Any]) -> None:
+    from coconut_core.grid.tables import grid_csv, grid_figure, grid_record
+
+    if printing.svg is not None:
+        grid_figure(grid).save_svg(printing.svg)
+        say(f"wrote {printing.svg}", err=True)
+    if printing.as_json:
+        say(json.dumps(grid_record(grid, about), ensure_ascii=False))
+    elif printing.as_csv:
+        say(grid_csv(grid).rstrip("\n"))
+    else:
+        from coconut_core.terminal.grid import print_grid
+
+        print_grid(grid, about)
