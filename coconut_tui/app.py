@@ -294,7 +294,7 @@ class Explorer(ExplorerBase):
         self._pace.begin()
         view = self.view
         self.arrange_for(*(() if view is None else (view.question, len(view.tree.branches))))
-        self.draw_question(self.view, self.facts)
+        self.draw_question(self.view, self.facts, self.sight.marks)
         self.query_one(BranchesPane).show(self.view)
         self._draw_selected()
         self._draw_status()

@@ -48,6 +48,7 @@ from coconut_tui.widgets.status import QuestionView
 from coconut_tui.widgets.text import NOTHING_OBEYED, TextView
 from coconut_tui.widgets.theme_colours import ground_of, legible
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.token_marks import TokenMarks
 from coconut_tui.widgets.view_tabs import ViewTabs
 
 _IN_SPARE_ROOM = ("answer", "nearest")  # below a prompt that is short
@@ -132,10 +133,10 @@ class PanedApp(App[None]):
         """Draw the views that are on screen."""
         raise NotImplementedError
 
-    def draw_question(self, view: RunView | None, facts: ModelFacts | None) -> None:
-        """Draw the question: what it asks in the line on top, all of it in its pane."""
-        self.query_one(QuestionView).ask(question_line(view))
-        self.query_one(PromptPane).show(view, facts)
+    def draw_question(self, view: RunView | None, facts: ModelFacts | None, marks: TokenMarks) -> None:
+        """Draw the question: what it asks in the line on top, all of it in its pane; marks: what stands out."""
+        self.query_one(QuestionView).ask(question_line(view, marks))
+        self.query_one(PromptPane).show(view, facts, marks)
 
     # -- where panes are -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.widgets.framed import retitle
 from coconut_tui.widgets.painted import Painting, lines_of, paint
 from coconut_tui.widgets.text import TextView
-from coconut_tui.widgets.tokens import BAR_BOLD
+from coconut_tui.widgets.token_marks import TokenMarks
 
 
 class PromptPane(VerticalScroll):
@@ -33,11 +33,11 @@ class PromptPane(VerticalScroll):
         yield TextView(id="behind")
         yield TextView(id="model-facts")
 
-    def show(self, view: RunView | None, facts: ModelFacts | None) -> None:
-        """Draw a run's question and its model."""
+    def show(self, view: RunView | None, facts: ModelFacts | None, marks: TokenMarks) -> None:
+        """Draw a run's question, with the words that stand out, and its model."""
         question = Text("" if facts is None else "No question is open: press Q to write one.", "dim")
         if view is not None:
-            question = _marked(view.question, view)
+            question = _marked(view.question, view, marks)
         if question != self._question:
             self._question, self._painting, self._behind = question, None, 0
             self._draw_question()
@@ -81,22 +81,23 @@ class PromptPane(VerticalScroll):
         self.scroll_to_region(region, animate=False, force=True)
 
 
-def question_line(view: RunView | None) -> Text:
-    """What the question asks: its last sentence that is a question, or else its end."""
+def question_line(view: RunView | None, marks: TokenMarks) -> Text:
+    """What the question asks: its last sentence that is a question, or else its end. marks: what stands out."""
     if view is None:
         return Text()
     sentences = re.split(r"(?<=[.!?])\s+|\n+|(?=\[Q\])", view.question.strip())
     question = next((sentence for sentence in reversed(sentences) if sentence.endswith("?")), sentences[-1])
-    return _marked(question, view)
+    return _marked(question, view, marks)
 
 
-def _marked(text: str, view: RunView) -> Text:
-    """A text with the asked name and both candidates made visible, where the graph is known."""
+def _marked(text: str, view: RunView, marks: TokenMarks) -> Text:
+    """A text with the name that is asked about underlined, where the graph is known, and with candidates and
+    pinned tokens in their colours; the candidates are bold."""
     marked, graph = Text(text), view.graph
     if graph is not None:
-        nodes = (graph.root, "bold underline"), (graph.target, BAR_BOLD), (graph.wrong, BAR_BOLD)
-        for node, style in nodes:
+        for node, style in ((graph.root, "bold underline"), (graph.target, "bold"), (graph.wrong, "bold")):
             marked.highlight_regex(rf"\b{re.escape(graph.names[node])}\b", style)
+    marks.paint(marked)
     return marked
 
 

@@ -24,6 +24,7 @@ from coconut_tui.views import all_views, graph, graph_list, numbers, top
 from coconut_tui.views.view import Sight
 from coconut_tui.widgets.prompt import question_line
 from coconut_tui.widgets.thoughts import ThoughtsPane
+from coconut_tui.widgets.token_marks import TokenMarks
 from coconut_tui.widgets.tokens import verdict_mark
 from tests.tui.conftest import GRAPH, PROBLEM, shown, until
 from tests.tui.screens import RIGHT, WRONG, opened, said, with_branches
@@ -238,7 +239,7 @@ async def test_what_is_asked_stands_on_screen_at_every_size(trace: Trace, size: 
 )
 def test_what_a_question_asks(trace: Trace, question: str, asked: str) -> None:
     run = RunView(Tree(question, None, None, (Branch(1, "main"),)), (), 6, "thinking", said(""))
-    assert question_line(run).plain == asked
+    assert question_line(run, TokenMarks()).plain == asked
 
 
 async def test_breakpoints_are_marked_where_they_stop(trace: Trace) -> None:

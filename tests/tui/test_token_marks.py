@@ -7,6 +7,7 @@ from coconut_core.records.trace import Trace
 from coconut_tui.run.branches import Said
 from coconut_tui.run.lookups import MOST_PINS, Dials
 from coconut_tui.widgets.palettes import PINS
+from coconut_tui.widgets.prompt import question_line
 from coconut_tui.widgets.token_marks import PIN_SIGNS, TokenMarks, pin_style
 from coconut_tui.widgets.tokens import (
     RIGHT_BOLD,
@@ -81,3 +82,13 @@ def test_marks_of_right_and_wrong_have_their_colours() -> None:
         [("✗", WRONG_BOLD)],
         [("✓", RIGHT_BOLD), ("✗", WRONG_BOLD)],
     ]
+
+
+def test_the_question_has_the_colours_that_views_have(trace: Trace) -> None:
+    sight = sight_of(trace, None, dials=Dials().with_pin("lempus"))
+    line = question_line(sight.run, sight.marks)
+    looks = {line.plain[span.start : span.end]: str(span.style) for span in line.spans}
+    assert line.plain == "Is Alex a bompus or gorpus?"
+    assert looks == {"Alex": "bold underline", "gorpus": RIGHT_STYLE, "bompus": WRONG_STYLE}
+    bold = [line.plain[span.start : span.end] for span in line.spans if str(span.style) == "bold"]
+    assert sorted(bold) == ["bompus", "gorpus"], "colour is not alone"
