@@ -4,6 +4,7 @@ import typer
 
 from coconut_core import __version__
 from coconut_core.cli import (
+    across,
     analyze,
     ask,
     atlas,
@@ -38,6 +39,7 @@ app.command("grid")(grid.grid_command)
 app.command("train")(train.train)
 app.command("recipes")(train.recipes)
 app.add_typer(data.app, name="data")
+app.command("across")(across.across)
 app.command("analyze")(analyze.analyze)
 app.add_typer(lens.app, name="lens")
 app.add_typer(atlas.app, name="atlas")

@@ -131,11 +131,16 @@ def watched_tokens(run: HasModel, problem: Problem | None) -> dict[str, int]:
     the vocabulary."""
     if problem is None:
         return {}
-    token_ids: dict[str, int] = {}
     results = [result for _, result in equations(problem.steps)]
-    for name in results if problem.graph is None else problem.graph.names:
+    return named_tokens(run.model, run.prompt_ids, results if problem.graph is None else problem.graph.names)
+
+
+def named_tokens(model: LatentModel, prompt_ids: Sequence[int], names: Iterable[str]) -> dict[str, int]:
+    """Token ids of names, as far as each is one token of the vocabulary."""
+    token_ids: dict[str, int] = {}
+    for name in names:
         try:
-            token_ids[name] = run.model.vocabulary.find(name, run.prompt_ids)
+            token_ids[name] = model.vocabulary.find(name, prompt_ids)
         except CoconutError:
             continue
     return token_ids

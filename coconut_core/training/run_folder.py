@@ -14,7 +14,6 @@ run.lock                     held by the process that trains; empty
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,10 +34,10 @@ from coconut_core.common.whole_files import (
 )
 from coconut_core.training.metrics import FILE_NAME as METRICS
 from coconut_core.training.recipe import recipe_from_table
+from coconut_core.training.step_folders import KEPT, step_folders, step_name
 
 STATE = "training_state.pt"
 LOCK = "run.lock"
-_NAME = re.compile(r"step-(\d{6,})\Z")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class RunFolder:
         self.best = self.path / "best.json"
         self.held_out = self.path / "held-out.json"
         self.tokens = self.path / "tokens"
-        self.kept = self.path / "kept"
+        self.kept = self.path / KEPT
 
     def check_new(self) -> None:
         """Raise CoconutError where no run can begin: one is here, or files by the names of a run's that are
@@ -135,11 +134,11 @@ class RunFolder:
 
     def steps(self) -> list[int]:
         """Steps of which there is a whole checkpoint, oldest first."""
-        return [step for step, folder in _step_folders(self.path) if (folder / STATE).is_file()]
+        return [step for step, folder in step_folders(self.path) if (folder / STATE).is_file()]
 
     def kept_steps(self) -> list[int]:
         """Steps of which there is a model that is kept for study, oldest first."""
-        return [step for step, _ in _step_folders(self.kept)]
+        return [step for step, _ in step_folders(self.kept)]
 
     @property
     def last_good(self) -> str:
@@ -151,11 +150,11 @@ class RunFolder:
 
     def folder_of(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
-        return self.path / f"step-{step:06d}"
+        return self.path / step_name(step)
 
     def kept_folder_of(self, step: int) -> Path:
         """The folder of a step's model that is kept for study."""
-        return self.kept / f"step-{step:06d}"
+        return self.kept / step_name(step)
 
     def save(self, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int) -> None:
         """Write a checkpoint, then drop older ones but the best. Raises CoconutError where the disk refuses."""
@@ -211,9 +210,3 @@ class RunFolder:
 
     def _refusals(self, action: str, comfort: str = "") -> contextlib.AbstractContextManager[None]:
         return refusals_as_errors(f"{action} in {self.path}", comfort)
-
-
-def _step_folders(path: Path) -> list[tuple[int, Path]]:
-    """The folders that are named by a step, in order."""
-    matches = [(_NAME.match(item.name), item) for item in path.glob("step-*")]
-    return sorted((int(match[1]), item) for match, item in matches if match is not None)
