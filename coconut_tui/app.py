@@ -34,6 +34,7 @@ from coconut_tui.explorer.keys_first import KeysFirst
 from coconut_tui.explorer.pace import Pace
 from coconut_tui.findings import Finding
 from coconut_tui.run.action import AnyAction
+from coconut_tui.run.atlas import Browsing
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Collection
 from coconut_tui.saved.format import SavedRun
@@ -89,6 +90,7 @@ class Explorer(ExplorerBase):
         keeper: Keeper | None = None,
         begins_with_choice: bool = False,
         finding: Finding | None = None,
+        atlas: Path | None = None,
     ) -> None:
         """Open a model (choice) with a question, or a problem of a file or of its family, or replay a trace.
 
@@ -96,6 +98,7 @@ class Explorer(ExplorerBase):
         keys, the memory for branches and look_ahead count here. tour: begin with the tour. saved: a run to go
         on with in place of a question; keeper: keeps what is done. begins_with_choice: ask first what to open.
         finding: one to reopen, with choice as its model.
+        atlas: look through its runs first, in place of a question.
         """
         config = Config() if config is None else config
         self.keeper = Keeper() if keeper is None else keeper
@@ -110,6 +113,8 @@ class Explorer(ExplorerBase):
         self.actions = tuple(replace(action, keys=keys.get(action.name, "")) for action in all_actions())
         self._actions_by_name = {action.name: action for action in self.actions}
         self.saved, self.begins_with_choice = None, begins_with_choice
+        self.begins_with_atlas = atlas is not None
+        self.browsing = None if atlas is None else Browsing(atlas)
         self.breakpoints: tuple[Breakpoint, ...] = ()
         if saved is not None:
             self.take_up(saved)
@@ -145,6 +150,10 @@ class Explorer(ExplorerBase):
         self._keys_first.start()
         self._draw()
         self.call_after_refresh(self.open)
+
+    def open_first(self) -> None:
+        """Open what comes first."""
+        open_first(self)
 
     def take_up(self, run: SavedRun) -> None:
         """Go on with a session, once its model is there."""
@@ -197,7 +206,7 @@ class Explorer(ExplorerBase):
             self.keeper.note_model(message.choice)
             self.forget_answers()
             self.problems = Collection(self._file, message.facts.family, message.facts.problem_size)
-            open_first(self)
+            self.open_first()
         self._draw()
 
     def on_verdict_read(self, message: VerdictRead) -> None:

@@ -26,8 +26,8 @@ from coconut_core.terminal.options import (
     expanded,
     expanded_source,
     grouped,
-    report,
 )
+from coconut_tui.beginning import Begin
 
 if TYPE_CHECKING:
     from coconut_tui.config import Config, LoadedConfig
@@ -42,41 +42,6 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="Settings; default: what coconut-tui config names.", callback=expanded),
 ]
-
-
-@dataclass(frozen=True)
-class _Begin:
-    """What the explorer begins with."""
-
-    question: Annotated[str | None, typer.Option(help="The question to open.")] = None
-    example: Annotated[int | None, typer.Option(help="Open example N of the model's problem family.")] = None
-    data: Annotated[
-        Path | None, typer.Option(help="A problem file to choose questions from.", callback=expanded)
-    ] = None
-    finding: Annotated[
-        str | None, typer.Option(help="Reopen a finding, by its file or link.", metavar="FILE")
-    ] = None
-
-    def check(self) -> None:
-        """Raises CoconutError for what cannot be opened."""
-        if self.example is not None and self.example < 1:
-            raise CoconutError(f"examples are numbered from 1, not {self.example}")
-        if self.question is not None and self.example is not None:
-            raise CoconutError("give --question or --example, not both")
-        if self.finding is not None and (self.question, self.example) != (None, None):
-            raise CoconutError("a finding has its question: leave out --question and --example")
-
-    def opened(self) -> dict[str, Any]:
-        """The same for the explorer, files read. Raises CoconutError where that is not possible."""
-        from coconut_core.problems import read_some_problems
-        from coconut_tui.findings import finding_of
-
-        return {
-            "question": self.question,
-            "example": self.example,
-            "finding": None if self.finding is None else finding_of(self.finding),
-            **({} if self.data is None else {"problems": read_some_problems(self.data)}),
-        }
 
 
 @dataclass(frozen=True)
@@ -121,7 +86,7 @@ def explore(
     trace: TraceFile = None,
     model: Model = None,
     base: Base = None,
-    begin: _Begin,
+    begin: Begin,
     overrides: _Overrides,
     untrained: Untrained,
     config: ConfigFile = None,
@@ -150,32 +115,32 @@ def explore(
 
     in_force = _settings(config, {"model": model, **vars(overrides)})
     settings = _with_last_choices(in_force)
-    begin.check()
-    begins = trace is not None or begin != _Begin()
+    begin.check(trace)
+    begins = trace is not None or begin != Begin()
     if restore and begins:
         raise CoconutError("--restore goes on with a session: leave out what else to open")
     loaded = None if trace is None else Trace.load(trace)
     more = {"trace": loaded, **begin.opened()}
     choice = _noted_with(more["finding"], _model_choice(settings, base, untrained), model, overrides)
-    if loaded is None:
-        choice = _resolved(choice)
+    named = in_force.sources["model"] != "default"
+    opened = begin.choice(choice, named=named) if loaded is None else None
+    choice = opened or choice
     _check_terminal()
     keeper = Keeper(default_folder() if settings.remember else None, begin.data)
-    saved = None
     if restore is False:
         keeper.give_up_crashed()
-    elif not begins:
-        saved = keeper.resume(choice.source if model else None, even_if_left=restore is True)
+    source = choice.source if model else None
+    saved = None if begins or restore is False else keeper.resume(source, even_if_left=restore is True)
     if saved is not None:
         more |= {"saved": saved, "problems": keeper.problems()}
-        choice = _laid_over(saved.choice, choice, overrides)
+        opened = _laid_over(saved.choice, choice, overrides)
     elif restore:
         raise CoconutError("there is no saved session to go on with")
-    elif not begins and in_force.sources["model"] == "default":
+    elif not begins and not named:
         from coconut_tui.tour.steps import first_time
 
         more |= {"begins_with_choice": True, "tour": settings.remember and first_time(default_folder().parent)}
-    _run(choice if loaded is None else None, settings, keeper, more)
+    _run(opened, settings, keeper, more)
 
 
 def explore_finding(named: str, model: str | None) -> None:
@@ -223,14 +188,6 @@ def _model_choice(settings: "Config", base: str | None, untrained: Untrained) ->
         markers=untrained.markers,
         base=base,
     )
-
-
-def _resolved(choice: ModelChoice) -> ModelChoice:
-    from coconut_core.checkpoints.hub import check_source
-
-    resolved = choice.resolved(report)
-    check_source(resolved.source)
-    return resolved
 
 
 def _laid_over(saved: ModelChoice, choice: ModelChoice, overrides: _Overrides) -> ModelChoice:

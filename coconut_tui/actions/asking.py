@@ -7,7 +7,7 @@ from functools import partial
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
-from coconut_tui.actions.atlas import ask_for_folder
+from coconut_tui.actions.atlas import ask_for_folder, atlas
 from coconut_tui.actions.reopening import show_finding
 from coconut_tui.actions.running import whole_number
 from coconut_tui.engine import finding
@@ -112,6 +112,10 @@ def open_first(app: ExplorerBase) -> None:
     try:
         if app.reopened is not None:
             show_finding(app)
+        elif app.begins_with_atlas:
+            app.begins_with_atlas = False
+            app.end_start()
+            atlas(app, "")
         elif saved is not None:
             app.problems.take_up(saved.answered)
             app.engine.reopen(saved.tree)

@@ -11,7 +11,7 @@ from coconut_tui.actions.helping import type_line
 from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
-from coconut_tui.run.atlas import AtlasPlan, Browsing, unused_name
+from coconut_tui.run.atlas import AtlasPlan, Browsing, LiveModel, unused_name
 
 
 def atlas(app: ExplorerBase, argument: str) -> None:
@@ -30,9 +30,13 @@ def atlas(app: ExplorerBase, argument: str) -> None:
         if chosen is not None:
             problem = problem_of(str(chosen.row["question"]), chosen.row.get("expected"))
             app.open_run(problem, chosen.thoughts)
+        elif app.facts is None and app.replay is None:  # it was all that was open
+            app.choose()
 
-    source = None if app.choice is None or app.facts is None else app.choice.source
-    app.push_screen(AtlasScreen(app.browsing, source), closed)
+    model = None
+    if app.choice is not None and app.facts is not None and app.replay is None:
+        model = LiveModel(app.choice.source, app.facts.feedback)
+    app.push_screen(AtlasScreen(app.browsing, model), closed)
 
 
 def build_atlas(app: ExplorerBase, argument: str) -> None:

@@ -1,14 +1,16 @@
 """An atlas, read in a thread of its own, so that no question to it holds up a paint. All return at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.events import Callback
 
 from coconut_core.common.errors import CoconutError
 from coconut_tui.engine.worker import Job, Post, Worker
+from coconut_tui.run.atlas import AtlasMap, LiveModel, MapPoint
 
 if TYPE_CHECKING:
     from coconut_core.atlas import Atlas
@@ -80,16 +82,52 @@ class AtlasReader:
         self._worker.send("", work, kind)
 
 
-def check_same_model(atlas: "Atlas", source: str | None) -> "Manifest":
-    """The manifest of an atlas of the runs of a model. Raises CoconutError for one of another model."""
-    from coconut_core.evaluation.verdict import hash_weights
+@dataclass(frozen=True)
+class NearThought:
+    """A thought near to another one: its run, its number, from 1, and the cosine of the two vectors."""
 
+    row: Mapping[str, Any]
+    thought: int
+    cosine: float
+
+
+def nearest_thoughts(atlas: "Atlas", run: int, thought: int, count: int) -> list[NearThought]:
+    """The thoughts nearest to one, nearest first, with their runs."""
+    found = atlas.nearest(run, thought, count=count)
+    columns = ("run", "right", "hops", "thoughts", "said", "expected", "question", "token")
+    runs = ", ".join(sorted({str(each.run) for each in found})) or "-1"
+    rows = {row["run"]: row for row in atlas.rows(f"run in ({runs})", columns=columns)}
+    return [NearThought(rows[each.run], each.thought, each.cosine) for each in found]
+
+
+def check_same_model(atlas: "Atlas", model: LiveModel | None) -> "Manifest":
+    """The manifest of an atlas of the runs of a model. Raises CoconutError for one of another model."""
     mark = atlas.manifest.model
-    if source is None:
+    if model is None:
         raise CoconutError(f"no model is open that could run it: open {mark.source} with :model")
-    if hash_weights(source) != mark.weights:
+    try:
+        atlas.check_model(model.source)
+    except CoconutError:
         raise CoconutError(
             f"these runs are another model's ({mark.source}, weights {mark.weights[:8]}): open it with "
             f":model {mark.source} first"
+        ) from None
+    if mark.feedback.partition(":")[0] != model.feedback:
+        raise CoconutError(
+            f"these runs were made with --feedback {mark.feedback}, the model that is open has {model.feedback}"
         )
     return atlas.manifest
+
+
+def map_of(atlas: "Atlas", where: str, thought: int | None) -> AtlasMap:
+    """Thoughts of the runs that fit a filter in their two main directions; thought: only those of a number."""
+    projection = atlas.projection(where=where, thought=thought)
+    rows = {row["run"]: row for row in atlas.rows(where, columns=("run", "hops", "right"))}
+    return AtlasMap(
+        [
+            MapPoint(each.run, each.thought, each.x, each.y, rows[each.run]["hops"], rows[each.run]["right"])
+            for each in projection.points
+        ],
+        projection.explained,
+        projection.of,
+    )

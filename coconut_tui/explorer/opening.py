@@ -26,6 +26,7 @@ class OpeningApp(InspectingApp):
 
     keeper: Keeper
     thoughts: int | None  # asked for; None: as the model says
+    begins_with_atlas: bool = False  # with no question then
     begins_with_choice: bool  # of what is opened; the model is then how, not which
 
     def __init__(
@@ -61,6 +62,12 @@ class OpeningApp(InspectingApp):
             self.choose()
         elif self.choice is not None:
             self.start_engine(self.choice)
+        elif self.begins_with_atlas:
+            self.open_first()
+
+    def open_first(self) -> None:
+        """Open what comes first where it needs no model, or where the model is there."""
+        raise NotImplementedError
 
     def open_model(self, source: str) -> None:
         """Open another model. The one in use stays until it is there."""

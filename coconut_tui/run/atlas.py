@@ -45,6 +45,14 @@ class Browsing:
 
 
 @dataclass(frozen=True)
+class LiveModel:
+    """The model that is open: what it was opened from, and the kind of its feedback."""
+
+    source: str
+    feedback: str
+
+
+@dataclass(frozen=True)
 class AtlasPlan:
     """An atlas that is to be built: where, of which model, of the problems of which file, with how many
     thoughts (None: as the model says)."""
@@ -69,10 +77,11 @@ class MapPoint:
 
 @dataclass(frozen=True)
 class AtlasMap:
-    """Points, and the shares of the variance of their two directions; thoughts: how many there are in all."""
+    """Points, the shares of the variance in their two directions, and of how many thoughts they are a part."""
 
     points: Sequence[MapPoint]
     explained: tuple[float, float]
+    of: int
 
 
 def unused_name(model: str, folder: Path) -> str:

@@ -18,6 +18,7 @@ from coconut_tui.engine.messages import Activity
 from coconut_tui.run.atlas import (
     COURSE,
     Browsing,
+    LiveModel,
     both,
     highest,
     measures_of,
@@ -26,6 +27,8 @@ from coconut_tui.run.atlas import (
     written_names,
 )
 from coconut_tui.screens.atlas_columns import ColumnsScreen
+from coconut_tui.screens.atlas_map import MapScreen
+from coconut_tui.screens.atlas_nearest import NearestScreen
 from coconut_tui.widgets.atlas_cells import SHARES, Look, run_text
 from coconut_tui.widgets.atlas_heat import AtlasHeat
 from coconut_tui.widgets.atlas_summary import AtlasSummary
@@ -63,12 +66,14 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         Binding("r", "turn", "turn", show=False),
         Binding("c", "columns", "columns"),
         Binding("v", "measure", "course"),
+        Binding("n", "nearest", "nearest"),
+        Binding("m", "map", "map"),
         Binding("question_mark,f1", "app.explain('atlas')", "help"),
         Binding("escape,q,f2", "dismiss", "close", show=False),
     ]
 
-    def __init__(self, browsing: Browsing, model: str | None) -> None:
-        """model: source of the model that is open, where one is."""
+    def __init__(self, browsing: Browsing, model: LiveModel | None) -> None:
+        """model: the one that is open, where one is."""
         super().__init__()
         self.browsing, self._model = browsing, model
         self._reader = AtlasReader(self.post_message, browsing.atlas)
@@ -125,7 +130,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         self._entitle("")
         self._lay_out()
         self._look_up()
-        same = partial(check_same_model, source=self._model)
+        same = partial(check_same_model, model=self._model)
         self._reader.ask("model", same, lambda _: None, lambda _: self._entitle("not the model that is open"))
 
     def _failed(self, error: str) -> None:
@@ -191,11 +196,6 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
             self.browsing.where = event.value
             self._look_up()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the table."""
-        event.stop()
-        self.action_focus_rows()
-
     def action_focus_filter(self) -> None:
         """Write a filter."""
         self.query_one(FilterLine).focus()
@@ -238,6 +238,19 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
                 self._read_again()
 
         self.app.push_screen(ColumnsScreen(self._shown, self._has_graphs), closed)
+
+    def action_nearest(self) -> None:
+        """The thoughts nearest to the one in question."""
+        row, thought = self.query_one(WindowedTable).row_here, self.browsing.thought
+        if row is None or thought > (row.get("thoughts") or 0):
+            self._failed("this run has no such thought: left and right choose another")
+            return
+        screen = NearestScreen(self._reader, row, thought)
+        self.app.push_screen(screen, lambda chosen: None if chosen is None else self._open_run(chosen))
+
+    def action_map(self) -> None:
+        """All thoughts, or those of a number, in two directions."""
+        self.app.push_screen(MapScreen(self._reader, self._in_table[0], self.browsing))
 
     def on_windowed_table_moved(self, message: WindowedTable.Moved) -> None:
         """Show the run under the cursor."""
@@ -306,7 +319,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         def open_it(manifest: "Manifest") -> None:
             self.dismiss(ToOpen(row, manifest.settings.thoughts))
 
-        self._reader.ask("open", partial(check_same_model, source=self._model), open_it, self._failed)
+        self._reader.ask("open", partial(check_same_model, model=self._model), open_it, self._failed)
 
     def _sort(self, name: str, *, turn: bool) -> None:
         self.browsing.sort(name, turn=turn)

@@ -26,7 +26,7 @@ class FilterLine(Input):
 
     BINDINGS = [
         Binding("tab", "complete", "complete"),
-        Binding("down,escape", "screen.focus_rows", "to the table"),
+        Binding("down,enter,escape", "screen.focus_rows", "to the table"),
     ]
 
     def action_complete(self) -> None:

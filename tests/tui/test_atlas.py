@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,18 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from coconut_core.atlas import Atlas
+from coconut_core.common.errors import CoconutError
 from coconut_tui.app import Explorer
-from coconut_tui.run.atlas import both, completed, suggestion, written_names
+from coconut_tui.beginning import Begin
+from coconut_tui.engine import ModelChoice
+from coconut_tui.run.atlas import AtlasMap, MapPoint, both, completed, suggestion, written_names
 from coconut_tui.screens.atlas import AtlasScreen
 from coconut_tui.screens.atlas_columns import ColumnsScreen
+from coconut_tui.screens.atlas_map import MapScreen
+from coconut_tui.screens.atlas_nearest import NearestScreen
+from coconut_tui.screens.welcome import WelcomeScreen
 from coconut_tui.widgets.atlas_heat import AtlasHeat
+from coconut_tui.widgets.atlas_map import draw_map, outcome_of
 from coconut_tui.widgets.filter_line import FilterLine
 from coconut_tui.widgets.windowed import Row, WindowedTable
 from tests.tui.atlases import MODEL, PROBLEMS, WRONG, build_large, build_small
@@ -265,3 +273,94 @@ async def test_an_atlas_is_built_of_the_problems_listed(checkpoint: Path, tmp_pa
         await pilot.press("f2")
         await until(pilot, calm)
         assert table_of(app).count == len(listed)
+
+
+async def test_the_nearest_thoughts_are_listed_and_opened(atlas: Path) -> None:
+    async with explorer(Path(MODEL)).run_test(size=MIDDLE) as pilot:
+        app = await opened(pilot, atlas)
+        await keyed(pilot, "right", "down", "down", "down")
+        await pilot.press("n")
+        await until(pilot, lambda app: getattr(app.screen, "found", None) is not None)
+        screen = app.screen
+        assert isinstance(screen, NearestScreen)
+        expected = Atlas.open(atlas).nearest(3, 2, count=100)
+        assert [(each.row["run"], each.thought) for each in screen.found] == [
+            (each.run, each.thought) for each in expected
+        ]
+        assert expected[0].cosine > expected[-1].cosine
+        await until(pilot, lambda app: f"+{expected[0].cosine:.3f}" in painted(app))
+        assert PROBLEMS[expected[0].run].question[-20:] in painted(app)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda app: not isinstance(app.screen, NearestScreen | AtlasScreen))
+        await settled(pilot)
+        assert app.view.question == PROBLEMS[expected[1].run].question
+        await keyed(pilot, "f2")
+        assert row_here(app)["run"] == 3, "back where one was"
+
+
+async def test_the_map_has_a_sign_for_each_kind_and_tells_its_variance(atlas: Path) -> None:
+    async with explorer(Path(MODEL)).run_test(size=MIDDLE) as pilot:
+        app = await opened(pilot, atlas)
+        await pilot.press("m")
+        await until(pilot, lambda app: getattr(app.screen, "drawn", None) is not None)
+        screen = app.screen
+        assert isinstance(screen, MapScreen)
+        first, second = Atlas.open(atlas).projection(thought=1).explained
+        await until(pilot, lambda app: f"→ {first:.0%} of their variance, ↑ {second:.0%}" in painted(app))
+        assert "hops: 3 4 5" in " ".join(painted(app).split())
+        assert "◉" in painted(app)
+        await pilot.press("c")
+        await until(pilot, lambda app: "o right" in painted(app) and "x wrong" in painted(app))
+        await pilot.press("a")
+        await until(pilot, lambda app: f"{6 * COUNT} thoughts" in painted(app))
+        assert "thought: 1 2 3 4 5 6" in " ".join(painted(app).split())
+        await pilot.press("right")
+        await until(pilot, lambda app: f"{COUNT} thoughts" in painted(app))
+        assert "Map: thought 1" in painted(app)
+
+
+def test_the_rarest_kind_is_seen_where_several_are_in_a_cell() -> None:
+    points = [MapPoint(run, 1, 0.0, float(run % 2), 3, run != 4) for run in range(8)]
+    drawn = draw_map(AtlasMap(points, (0.5, 0.25), 8), outcome_of, (None, 1), 10, 6).plain
+    assert drawn.splitlines()[0] == "o"
+    assert "x" in drawn.splitlines()[2], "one of four that lie there is wrong"
+    assert "8 thoughts · → 50% of their variance, ↑ 25%" in drawn
+
+
+async def test_the_explorer_begins_with_an_atlas(atlas: Path, checkpoint: Path) -> None:
+    app = explorer(checkpoint, atlas=atlas)
+    async with app.run_test(size=MIDDLE) as pilot:
+        await until(pilot, calm)
+        assert table_of(app).count == COUNT
+        assert app.view is None, "no question was asked"
+        await pilot.press("escape")
+        await pilot.press("n")
+        await until(pilot, lambda app: app.view is not None)
+
+
+async def test_an_atlas_is_read_without_any_model(atlas: Path) -> None:
+    app = Explorer(None, atlas=atlas)
+    app.animation_level = "none"
+    async with app.run_test(size=MIDDLE) as pilot:
+        await until(pilot, calm)
+        await filtered(pilot, "wrong")
+        assert runs(app) == WRONG
+        await keyed(pilot, "enter", "enter")
+        await until(pilot, lambda app: "no model is open" in state(app))
+        await pilot.press("escape")
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen))
+
+
+def test_the_command_line_takes_an_atlas(atlas: Path, tmp_path: Path) -> None:
+    taken = Begin(atlas=atlas)
+    with pytest.raises(CoconutError, match="leave out what else"):
+        replace(taken, question="Is it?").check(None)
+    choice = ModelChoice(MODEL)
+    assert taken.choice(ModelChoice("elsewhere"), named=False).source == choice.resolved(print).source
+    with pytest.raises(CoconutError, match="is no atlas"):
+        Begin(atlas=tmp_path).choice(choice, named=False)
+    moved = tmp_path / "moved"
+    shutil.copytree(atlas, moved)
+    text = (moved / "atlas.json").read_text(encoding="utf-8")
+    (moved / "atlas.json").write_text(text.replace(f'"{MODEL}"', '"no/such/model"'), encoding="utf-8")
+    assert Begin(atlas=moved).choice(choice, named=False) is None, "read without a model"
