@@ -12,25 +12,27 @@ from coconut_core.atlas.folder import (
     VECTORS_KEY,
     DataMark,
     Manifest,
-    ModelMark,
     Part,
     Settings,
+    held,
     write_manifest,
     write_part,
 )
-from coconut_core.atlas.planning import hash_model, plan_atlas
+from coconut_core.atlas.planning import check_place, mark_model, plan_atlas
 from coconut_core.atlas.query import Table
-from coconut_core.atlas.reading import POOL, Cells, Reader
+from coconut_core.atlas.reading import Cells, read_rows
+from coconut_core.atlas.running import Runner
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
-from coconut_core.latent.feedback import feedback_text
 from coconut_core.latent.model import LatentModel
 from coconut_core.problems.base import Problem, hash_problems, stream_problems
 
 if TYPE_CHECKING:
     import pyarrow
+    from torch import Tensor
 
-PART_ROWS = 512  # so many runs are lost at most when it is killed
+POOL = 16  # problems whose thoughts are fed to others
+PART_ROWS = 512  # runs; so many are made again at most after a kill
 Progress = Callable[[int, int], None]
 
 
@@ -55,6 +57,7 @@ def build(
     settings: Settings | None = None,
     append: bool = False,
     batch_size: int = 64,
+    part_rows: int = PART_ROWS,
     progress: Progress = lambda done, planned: None,
     interrupt: Callable[[], None] = lambda: None,
 ) -> Manifest:
@@ -68,24 +71,22 @@ def build(
     """
     folder = user_path(folder)
     settings = settings or Settings()
+    check_place(folder)
     mark = _mark(problems, data)
-    manifest = plan_atlas(
-        folder,
-        ModelMark(source, hash_model(source), model.shape.hidden_size, feedback_text(model.config)),
-        settings,
-        mark,
-        append=append,
-    )
-    done = manifest.rows - (manifest.planned - mark.count)  # of these problems
-    pool = _pool(folder, manifest, problems)
-    write_manifest(folder, manifest)
-    progress(manifest.rows, manifest.planned)
-    reader = Reader.over(model, settings, pool, batch_size)
-    left = islice(problems, done, None)
-    while some := [*islice(left, PART_ROWS)]:
-        interrupt()
-        manifest = _add_part(folder, manifest, reader, some)
-        progress(manifest.rows, manifest.planned)
+    with held(folder):
+        plan = plan_atlas(folder, mark_model(model, source), settings, mark, append=append)
+        if plan.rows and plan.complete:
+            progress(plan.rows, plan.planned)
+            return plan
+        runner = Runner(model, settings).with_pool(_pool(folder, plan, problems))
+        write_manifest(folder, plan)
+        progress(plan.rows, plan.planned)
+        left = islice(problems, plan.rows - (plan.planned - mark.count), None)
+        manifest = plan
+        while some := [*islice(left, part_rows)]:
+            interrupt()
+            manifest = _add_part(folder, manifest, read_rows(runner, some, batch_size))
+            progress(manifest.rows, manifest.planned)
     return manifest
 
 
@@ -107,14 +108,15 @@ def _mark(problems: Iterable[Problem], source: str) -> DataMark:
 
 def _pool(folder: Path, manifest: Manifest, problems: Iterable[Problem]) -> list[Problem]:
     """The first problems of the atlas, whose thoughts are fed to others: the same when it is gone on with."""
-    if not manifest.rows:
-        return [*islice(problems, POOL)]
-    first = Table(folder).rows(limit=min(POOL, manifest.data[0].count), columns=["question", "expected"])
+    count = min(POOL, manifest.data[0].count)
+    if len(manifest.data) == 1:
+        return [*islice(problems, count)]
+    first = Table(folder).rows(limit=count, columns=["question", "expected"])
     return [Problem(row["question"], (), row["expected"] or "") for row in first]
 
 
-def _add_part(folder: Path, manifest: Manifest, reader: Reader, problems: Sequence[Problem]) -> Manifest:
-    cells, thoughts = reader.read(problems)
+def _add_part(folder: Path, manifest: Manifest, read: "tuple[list[Cells], Tensor]") -> Manifest:
+    cells, thoughts = read
     rows = [{"run": manifest.rows + number, **row} for number, row in enumerate(cells)]
     part = Part(
         rows=len(rows),
@@ -136,8 +138,15 @@ def _write_table(rows: Sequence[Cells], path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
+    columns = {name: [_storable(row.get(name)) for row in rows] for name in COLUMNS}
     pyarrow.parquet.write_table(pyarrow.table(columns, schema=schema()), path, compression="zstd")
+
+
+def _storable(value: Any) -> Any:
+    """A value whose texts can be written: of half a character, as JSON can hold one, a question mark."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [*map(_storable, value)] if isinstance(value, list | tuple) else value
 
 
 def schema() -> "pyarrow.Schema":

@@ -59,6 +59,12 @@ COLUMNS = {
             "null where none was made",
         ),
         Column("changed", Kind.COUNT, "how many of the swaps changed the answer"),
+        Column(
+            "logit_difference",
+            Kind.NUMBER,
+            "logit of the right answer's word less that of the wrong one's where the two part, in nats; null "
+            "where it said other words before, or no wrong candidate is known",
+        ),
         Column("ended", Kind.TEXT, "why thinking ended: number, limit, or the name of a rule"),
         Column("stopped_by", Kind.TEXT, "what ended the answer: end, or what cut it off (words, context)"),
         Column("error", Kind.TEXT, "what went wrong; null where nothing did"),
@@ -79,6 +85,13 @@ COLUMNS = {
         ),
         _of_thought("target", Kind.NUMBER, "share on the right candidate", of_graph=True),
         _of_thought("wrong_candidate", Kind.NUMBER, "share on the wrong candidate", of_graph=True),
+        _of_thought(
+            "distances",
+            Kind.NUMBER,
+            "shares on the nodes at 0, 1, 2, … hops from the root; distances(2)[4] is thought 2's at 3 hops",
+            several=True,
+            of_graph=True,
+        ),
     )
 }
 WRONG, TOP = "wrong", "top"  # names of a filter beside the columns: not right; the likeliest token of a thought

@@ -123,7 +123,7 @@ def tokens(text: str) -> list[Token]:
 
     encoded = text.encode("utf-8", "replace")
     starts = [(place, str(kind).rpartition(".")[2]) for place, kind in duckdb.tokenize(encoded.decode())]
-    ends = [place for place, _ in starts[1:]] + [len(encoded)]
+    ends = [*(place for place, _ in starts[1:]), len(encoded)][: len(starts)]
     pieces = (
         (encoded[start:end].decode("utf-8", "replace").rstrip(), kind, start)
         for (start, kind), end in zip(starts, ends, strict=True)

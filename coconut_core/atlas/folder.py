@@ -6,7 +6,8 @@ last: what the manifest counts is complete, whatever stopped the writing.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from coconut_core.common.whole_files import file_written_aside, refusals_as_erro
 
 FORMAT, VERSION = "coconut-atlas", 1
 MANIFEST = "atlas.json"
+LOCK = ".lock"  # held by who builds; pandas and pyarrow pass over names that begin with a point
 RUNS, VECTORS = "runs", "vectors"  # folders of the parts
 VECTORS_KEY = "thoughts"  # the tensor of a part of the vectors, (rows, thoughts, hidden)
 
@@ -30,6 +32,7 @@ class ModelMark:
     weights: str  # hash of the weights and the configuration
     hidden: AtLeast1  # size of a thought
     feedback: str = ""  # what is fed back at a thought
+    prompt: str = ""  # what stands around question and thoughts, where that was chosen: chat, system, markers
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,25 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest aside and rename it into place. Raises CoconutError where that is refused."""
     with refusals_as_errors(f"write {folder / MANIFEST}"), written_aside(folder / MANIFEST) as file:
         file.write(json.dumps(manifest.to_json(), ensure_ascii=False, indent=1) + "\n")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other builders out of a folder, which is made where there is none; the system lets go of it when the
+    process ends, however that ends. Raises CoconutError where another process holds it."""
+    from filelock import FileLock, Timeout
+
+    with refusals_as_errors(f"make {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise CoconutError(f"another process builds {folder}: wait until it is done") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_parts(folder: Path, manifest: Manifest) -> None:

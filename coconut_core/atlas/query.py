@@ -1,13 +1,14 @@
 """The table of an atlas through DuckDB, which reads the columns that are asked for, as they are needed."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coconut_core.atlas.columns import names_of
 from coconut_core.atlas.filters import FilterError, Language
-from coconut_core.atlas.folder import Manifest, check_parts, file_names, read_manifest
+from coconut_core.atlas.folder import RUNS, Manifest, check_parts, file_names, read_manifest
 from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
 
@@ -70,7 +71,7 @@ class Table:
         columns: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         """Runs as dicts by column; columns: names, or what else a filter can say, all where there are none."""
-        names, found = self._select(where, order, limit, offset, columns)
+        names, found = self._fetch(self._query(where, order, limit, offset, columns), where)
         return [dict(zip(names, map(_plain, row), strict=True)) for row in found]
 
     def arrow(
@@ -82,7 +83,9 @@ class Table:
         columns: Sequence[str] = (),
     ) -> "pyarrow.Table":
         """The same as a table of pyarrow."""
-        return self._execute(self._query(where, order, limit, offset, columns), where).to_arrow_table()
+        query = self._query(where, order, limit, offset, columns)
+        with self._refusals(where):
+            return self._connection.cursor().sql(query).to_arrow_table()
 
     def count(self, where: str = "") -> int:
         """How many runs fit a filter."""
@@ -91,15 +94,9 @@ class Table:
     def ask(self, select: str, where: str = "", behind: str = "") -> list[tuple[Any, ...]]:
         """Rows of SQL of our own over the runs that fit a filter."""
         condition = self._checked(where)
-        return self._execute(f"{select} FROM runs WHERE {condition} {behind}", where).fetchall()
+        return self._fetch(f"{select} FROM runs WHERE {condition} {behind}", where)[1]
 
     # -- inside ----------------------------------------------------------------------------------------------
-
-    def _select(
-        self, where: str, order: str, limit: int | None, offset: int, columns: Sequence[str]
-    ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        cursor = self._execute(self._query(where, order, limit, offset, columns), where)
-        return [entry[0] for entry in cursor.description], cursor.fetchall()
 
     def _query(self, where: str, order: str, limit: int | None, offset: int, columns: Sequence[str]) -> str:
         condition = self._checked(where)
@@ -117,27 +114,44 @@ class Table:
     def _checked(self, where: str) -> str:
         """A filter as SQL. Raises FilterError where it is none."""
         condition = f"({self.language.condition(where)})"
-        kind = str(self._try(f"SELECT {condition} FROM runs", where).description[0][1])
-        if kind not in ("BOOLEAN", '"NULL"'):
+        if self._try(f"SELECT {condition} FROM runs", where) not in ("BOOLEAN", '"NULL"'):
             raise FilterError(f"'{where.strip()}' is no filter: it is not true or false of a run")
         return condition
 
-    def _try(self, sql: str, text: str) -> "duckdb.DuckDBPyConnection":
-        """Let DuckDB understand what was typed, without reading a row."""
-        return self._execute(f"{sql} LIMIT 0", text)
+    def _try(self, sql: str, text: str) -> str:
+        """Let DuckDB understand what was typed, without reading a row; the type of the first column."""
+        with self._refusals(text):
+            return str(self._connection.cursor().execute(f"{sql} LIMIT 0").description[0][1])
 
-    def _execute(self, sql: str, text: str) -> "duckdb.DuckDBPyConnection":
+    def _fetch(self, sql: str, text: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns and all rows; text is what was typed of it."""
+        with self._refusals(text):
+            cursor = self._connection.cursor().execute(sql)
+            return [entry[0] for entry in cursor.description], cursor.fetchall()
+
+    @contextmanager
+    def _refusals(self, text: str) -> Iterator[None]:
+        """Raise what DuckDB says as an error of the files, or of what was typed."""
         import duckdb
 
         try:
-            return self._connection.cursor().execute(sql)
-        except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException) as error:
-            raise self._damage(error) from error
+            yield
         except duckdb.Error as error:
+            if _is_damage(error):
+                raise self._damage(error) from error
             raise self.language.explain(text, error) from error
 
     def _damage(self, error: Exception) -> CoconutError:
         return CoconutError(f"{self.path} is damaged: {one_line(error)}; build the atlas again")
+
+
+def _is_damage(error: "duckdb.Error") -> bool:
+    """Whether an error is one of the files, and not of what was typed."""
+    import duckdb
+
+    kinds = duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException
+    in_file = isinstance(error, duckdb.InvalidInputException) and f"{RUNS}/part-" in str(error)
+    return type(error) is duckdb.Error or isinstance(error, kinds) or in_file
 
 
 def _plain(value: Any) -> Any:

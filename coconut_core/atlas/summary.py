@@ -11,11 +11,11 @@ MOST_TOKENS = 5  # of each thought
 
 @dataclass(frozen=True)
 class Heat:
-    """The mean of one column at each thought, by the problem's hops."""
+    """The mean of one column at each thought, by a number of hops."""
 
     column: str
     rows: tuple[int | None, ...]  # hops
-    means: tuple[tuple[float | None, ...], ...]  # (hops, thoughts)
+    means: tuple[tuple[float | None, ...], ...]  # (hops, thoughts); None where there is no run
     counts: tuple[tuple[int, ...], ...]  # runs behind each mean
 
 
@@ -27,7 +27,8 @@ class Summary:
     right: Share | None
     by_hops: dict[int | None, Share]
     used: Share | None
-    heat: Heat
+    heat: Heat  # by the problem's hops: the mean share on the frontier, without graphs the mean entropy
+    search: Heat | None  # by hops from the root: the mean share on the nodes there; None without graphs
     tokens: tuple[tuple[tuple[str, int], ...], ...]  # of each thought the commonest likeliest tokens, with runs
 
     def to_json(self) -> dict[str, Any]:
@@ -38,6 +39,7 @@ class Summary:
             "by_hops": {str(hops): _share(share) for hops, share in self.by_hops.items()},
             "used": _share(self.used),
             "heat": asdict(self.heat),
+            "search": None if self.search is None else asdict(self.search),
             "tokens": [[{"token": token, "runs": runs} for token, runs in row] for row in self.tokens],
         }
 
@@ -56,6 +58,7 @@ def summarise(table: Table, where: str = "") -> Summary:
         {hops: Share(some, known) for hops, some, known in by_hops if known},
         Share(used, tested) if tested else None,
         _heat(table, where, "frontier" if table.manifest.graphs else "entropy"),
+        _search(table, where) if table.manifest.graphs else None,
         _tokens(table, where),
     )
 
@@ -69,6 +72,22 @@ def _heat(table: Table, where: str, column: str) -> Heat:
         tuple(row[0] for row in found),
         tuple(tuple(row[1::2]) for row in found),
         tuple(tuple(row[2::2]) for row in found),
+    )
+
+
+def _search(table: Table, where: str) -> Heat:
+    thoughts = table.manifest.most_thoughts
+    depth = table.ask("SELECT coalesce(max(len(distances[1])), 0)", where)[0][0]
+    cells = [f"distances[{place}][{hops + 1}]" for hops in range(depth) for place in range(1, thoughts + 1)]
+    if not cells:
+        return Heat("distances", (), (), ())
+    figures = table.ask(f"SELECT {', '.join(f'avg({cell}), count({cell})' for cell in cells)}", where)[0]
+    by_hops = [figures[2 * thoughts * hops : 2 * thoughts * (hops + 1)] for hops in range(depth)]
+    return Heat(
+        "distances",
+        tuple(range(depth)),
+        tuple(tuple(row[::2]) for row in by_hops),
+        tuple(tuple(row[1::2]) for row in by_hops),
     )
 
 

@@ -225,3 +225,58 @@ def _write_parquet(path: Path, table: "pyarrow.Table") -> None:
     with refusals_as_errors(f"write {path}"), file_written_aside(path) as aside:
         pyarrow.parquet.write_table(table, aside)
     say(f"wrote {table.num_rows} runs to {path}", err=True)
+
+
+@app.command("info")
+def info_command(
+    atlas: Folder,
+    where: Annotated[str, typer.Argument(metavar="FILTER", help="Sum up only the runs that fit.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Read every part, and compare it with what was written.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """What an atlas holds: the model, the problems, the runs in a few figures, and its columns."""
+    from coconut_core.atlas import Atlas
+    from coconut_core.atlas.folder import check_hashes
+    from coconut_core.cli.atlas_report import as_record, print_report
+
+    opened = Atlas.open(atlas)
+    if check:
+        check_hashes(opened.path, opened.manifest)
+        say("every part is as it was written", err=True)
+    summary = opened.summary(where)
+    if as_json:
+        say(json.dumps(as_record(opened, summary), ensure_ascii=False))
+    else:
+        print_report(opened, summary, where)
+
+
+@app.command("nearest")
+def nearest_command(
+    atlas: Folder,
+    run: Annotated[int, typer.Argument(help="Number of a run, from 0.", min=0)],
+    thought: Annotated[int, typer.Argument(help="Number of one of its thoughts, from 1.", min=1)],
+    count: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    where: Annotated[str, typer.Option(help="Only among the runs that fit.", metavar="FILTER")] = "",
+    as_json: options.Json = False,
+) -> None:
+    """The thoughts of the data set that are most like one, by cosine."""
+    from coconut_core.atlas import Atlas
+
+    opened = Atlas.open(atlas)
+    found = opened.nearest(run, thought, count, where)
+    runs = ", ".join(str(number) for number in {near.run for near in found}) or "-1"
+    known = {
+        row["run"]: row for row in opened.rows(f"run in ({runs})", columns=["run", "right", "hops", "token"])
+    }
+    rows = [
+        {"run": near.run, "thought": near.thought, "cosine": round(near.cosine, 6)}
+        | {"token": known[near.run]["token"][near.thought - 1]}
+        | {name: known[near.run][name] for name in ("hops", "right")}
+        for near in found
+    ]
+    if as_json:
+        say(json.dumps(rows, ensure_ascii=False))
+    else:
+        _print_table(rows)
