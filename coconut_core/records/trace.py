@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from coconut_core.common.cells import shortened
 from coconut_core.common.errors import CoconutError, visible
+from coconut_core.common.notebook import bar, paragraph, table
 from coconut_core.common.quoting import unquoted
 from coconut_core.common.records import read_record, reshaped
 from coconut_core.common.reprs import brief
@@ -109,6 +112,29 @@ class Trace:
         )
         thoughts = f"{len(self.thoughts())} thoughts" + (f": {readouts}" if readouts else "")
         return f"Trace({self.model}, {brief(self.question)}, {thoughts}, says {brief(self.text)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook draws: a table of the thoughts with their likeliest tokens."""
+        rows = []
+        for step in self.thoughts():
+            first = (
+                bar(f"{step.top[0].name} {step.top[0].probability:.2f}", step.top[0].probability)
+                if step.top
+                else ""
+            )
+            others = " · ".join(f"{token.name} {token.probability:.2f}" for token in step.top[1:4])
+            read = f"{step.entropy:.2f}", f"{step.norm:.1f}"
+            mass = self.mass(step)
+            frontier = "" if mass is None else bar(f"{mass.frontier:.2f}", mass.frontier)
+            said = first or escape(UNREADABLE)
+            rows.append([str(step.index), said, escape(others), *read, frontier, escape(step.edit or "")])
+        head = ["thought", "likeliest token", "next", "entropy (nats)", "norm", "frontier", "edit"]
+        kept = [number for number in range(len(head)) if number < 5 or any(row[number] for row in rows)]
+        thoughts = table([head[number] for number in kept], ([row[number] for number in kept] for row in rows))
+        says = f"says: {self.text} {self.judgement or ''}" if self.text else ""
+        label = self.untrained_label or ""
+        texts = (shortened(self.question, 160), label, thoughts, says)
+        return "".join(text if text is thoughts else paragraph(text) for text in texts if text)
 
     def thoughts(self) -> list[StepRecord]:
         """The thoughts among the steps."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.reprs import brief
 from coconut_core.common.seeds import LARGEST_SEED, check_seed, new_generator
 
 
@@ -231,18 +232,23 @@ class Apply(Intervention):
         return f"apply {self.name}"
 
 
-Edit = Intervention | Callable[[Tensor], Tensor]  # what a run takes
+Edit = Intervention | Callable[[Tensor], Tensor] | Tensor  # what a run takes
 
 
 def as_intervention(edit: Edit) -> Intervention:
-    """The same edit; a plain function is done to the vector that is fed. Raises CoconutError for neither."""
+    """The same edit; a function is done to the vector that is fed, a tensor (hidden,) is fed in its place.
+
+    Raises CoconutError for anything else.
+    """
     if isinstance(edit, Intervention):
         return edit
+    if isinstance(edit, Tensor):
+        return Replace(edit, "replace vector")
     if isinstance(edit, type):
         raise CoconutError(f"{edit.__name__} is a class, no intervention: write {edit.__name__}(…) for one")
     if not callable(edit):
         raise CoconutError(
-            f"{edit!r} is no intervention: give one such as Zero(), or a function of the thought"
+            f"{brief(edit)} is no intervention: give one such as Zero(), or a function of the thought"
         )
     return Apply(edit)
 

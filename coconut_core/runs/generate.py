@@ -3,13 +3,16 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
+from coconut_core.common.cells import shortened
 from coconut_core.common.errors import CoconutError, describe_error
+from coconut_core.common.notebook import bar, paragraph, table
 from coconut_core.common.parquet import write_parquet
 from coconut_core.common.reprs import brief
 from coconut_core.common.text_stream import spoken_text
@@ -36,6 +39,7 @@ from coconut_core.runs.rows import (
 
 Name = TypeVar("Name", bound=Hashable)
 By = Literal["run", "thought"]  # what has a row of a table
+SHOWN = 10  # runs that a notebook draws
 COLUMNS = {
     "run": {"run": "int64", "question": "string", "right": "bool", "answer": "string", "expected": "string"}
     | {"text": "string", "thoughts": "int64", "tokens": "int64", "stopped_by": "string", "ended": "string"}
@@ -149,6 +153,22 @@ class Runs:
         score = f", {sum(known)} of {len(known)} right" if known else ""
         first = f", the first: {brief(self.answers[0])} to {brief(self.questions[0])}" if self.results else ""
         return f"Runs({len(self)}, thoughts {brief(self.thoughts)}{score}{first})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook draws: the first runs, with the likeliest token of each thought."""
+        said = zip(self.problems, self.answers, self.right, self._readouts[:SHOWN], strict=False)
+        most = max(map(len, self._readouts[:SHOWN]), default=0)
+        rows = [
+            [str(number), escape(shortened(problem.question, 40)), escape(shortened(answer, 40))]
+            + ["" if right is None else "✓" if right else f"✗ {escape(shortened(problem.answer, 30))}"]
+            + [bar(f"{token.name} {token.probability:.2f}", token.probability) for token in likeliest]
+            + [""] * (most - len(likeliest))
+            for number, (problem, answer, right, of_run) in enumerate(said)
+            for likeliest in ([readout.top(1)[0] for readout in of_run],)
+        ]
+        head = ["run", "question", "answer", "right", *(f"thought {place + 1}" for place in range(most))]
+        more = paragraph(f"… and {len(self) - SHOWN} more") if len(self) > SHOWN else ""
+        return paragraph(repr(self).partition(", the first")[0]) + table(head, rows) + more
 
     @property
     def questions(self) -> list[str]:

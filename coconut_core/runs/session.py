@@ -93,6 +93,10 @@ class Session:
         thoughts = f"thoughts {brief(self.thought_vectors)}" + (f": {readouts}" if readouts else "")
         return f"Session({brief(self.question)}, {self.mode}, {thoughts}, says {brief(self.text)})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook draws: the trace so far."""
+        return self.trace(4)._repr_html_()
+
     @property
     def thoughts(self) -> int:
         """Number of thoughts in a latent segment; the largest number where a rule may end it earlier."""
@@ -259,8 +263,8 @@ class Session:
         return twin
 
     def edit(self, thought: int, intervention: Edit | None, segment: int = 0) -> None:
-        """Change thought number `thought` (from 1) by an intervention or a function, (hidden,) to
-        (hidden,), or with None take an earlier change back.
+        """Change thought number `thought` (from 1) by an intervention, a function (hidden,) to (hidden,)
+        or a vector (hidden,), or with None take an earlier change back.
 
         What followed is computed again from there, up to the same number of thoughts; words said after
         them are taken back, since they may now differ.
@@ -296,6 +300,8 @@ class Session:
     def apply(self, plan: Plan) -> None:
         """Do a plan to the first latent segment: go back to before the first thought that it touches, or to the
         question where it changes their number or the prompt; steps from there on follow it."""
+        if not isinstance(plan, Plan):
+            raise CoconutError(f"apply takes a Plan: write model.start(question, do={brief(plan)})")
         for intervention in plan.at_thoughts.values():
             allow_edit(self.model, intervention, self.passes)
         if plan.prompt is not None:

@@ -59,6 +59,7 @@ SAME = {
     "by number": ({1: Zero(), 3: Scale(2.0)}, "zero@1; scale 2@3"),
     "a function at every thought": (lambda thought: 2 * thought, "scale 2@all"),
     "functions by number": ({2: torch.zeros_like, 3: lambda thought: thought.mul_(2)}, "zero@2; scale 2@3"),
+    "vectors": ({2: torch.zeros(32)}, "zero@2"),
     "a plan": (Plan({2: Zero()}, thoughts=2), "zero@2; truncate 2"),
 }
 
@@ -89,6 +90,7 @@ REFUSED = {
     "number as text": ({"2": Zero()}, "go by number of the thought, such as {2: Zero.*, not by '2'"),
     "number zero": ({0: Zero()}, "thoughts are numbered from 1, not 0"),
     "a class": (Zero, r"Zero is a class, no intervention: write Zero\(…\) for one"),
+    "a vector of another shape": ({1: torch.zeros(5)}, r"the vector has shape \(5,\), a thought here \(32,\)"),
     "a number": (2, "2 is no intervention: give one such as"),
     "another shape": (lambda thought: thought[:5], r"shape \(5,\), a thought here has \(32,\)"),
     "nothing": (lambda thought: None, "<lambda> returns nothing"),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -231,6 +232,41 @@ def test_a_hook_that_does_not_fit_is_refused(llama: CoconutModel) -> None:
         run.think()
     assert run.steps == []
     run.think()
+
+
+def test_a_notebook_draws_a_run_as_a_table_of_its_thoughts(llama: CoconutModel) -> None:
+    problem = Problem(QUESTIONS[0], (), "<b>nothing</b> like it")
+    run = llama.start(problem, max_new_tokens=4, do={2: Scale(2.0)})
+    assert "<tr>" in run._repr_html_(), "before the first thought there is its head"
+    run.finish()
+    html = run._repr_html_()
+    assert html == run.trace(4)._repr_html_()
+    table = ElementTree.fromstring(f"<div>{html}</div>")
+    rows = [["".join(cell.itertext()) for cell in row.iter("td")] for row in table.iter("tr")][1:]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    for row, step in zip(rows, run.thought_steps(), strict=False):
+        assert " · ".join(row[1:3]) == step.readout.likeliest(4).replace(", ", " · ")
+        assert row[3:5] == [f"{step.readout.entropy:.2f}", f"{step.readout.norm:.1f}"]
+        assert row[5] == ("scale 2" if step.index == 2 else "")
+
+
+def test_a_notebook_draws_runs_and_no_more_than_it_can_show(llama: CoconutModel) -> None:
+    problems = [Problem(QUESTIONS[0], (), "<b>nothing</b> like it")] * 12
+    runs = llama.run(problems, thoughts=[0, 2] * 6, max_new_tokens=4)
+    html = runs._repr_html_()
+    assert "… and 2 more" in html
+    table = ElementTree.fromstring(f"<div>{html}</div>")
+    rows = [["".join(cell.itertext()) for cell in row.iter("td")] for row in table.iter("tr")][1:]
+    assert [row[0] for row in rows] == [str(number) for number in range(10)]
+    assert rows[0][3:] == ["✗ <b>nothing</b> like it", "", ""]
+    likeliest = [thought[0] for thought in runs.readouts(top=1)[1]]
+    assert rows[1][4:] == [f"{token.name} {token.probability:.2f}" for token in likeliest]
+    assert "<table>" in llama.run([])._repr_html_()
+
+
+def test_words_are_no_plan(llama: CoconutModel) -> None:
+    with pytest.raises(CoconutError, match=r"apply takes a Plan: write model.start\(question, do='zero@2'\)"):
+        llama.start(QUESTIONS[0]).apply("zero@2")  # type: ignore[arg-type]
 
 
 def test_a_figure_is_drawn_where_it_stands_in_a_notebook(tmp_path: Path) -> None:
