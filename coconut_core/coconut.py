@@ -98,10 +98,12 @@ class CoconutModel(LatentModel):
     ) -> Session:
         """Begin a reasoning run that can be stepped, rewound, forked and edited; see Session for the options.
 
-        do: what is done to its thoughts, as in run.
+        With a Problem its traces know the graph and whether the answer is right. do: what is done to its
+        thoughts, as in run.
         """
         problem = as_problem(question)
-        session = Session(self, problem.question, thoughts=thoughts, stop=stop, **options)
+        known = problem if isinstance(question, Problem) else None
+        session = Session(self, problem.question, thoughts, stop=stop, problem=known, **options)
         if do is not None:
             session.apply(plans_for(self, [problem], do, thoughts=thoughts, stop=stop)[0])
         return session

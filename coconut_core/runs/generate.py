@@ -168,7 +168,9 @@ class Runs:
         ]
         head = ["run", "question", "answer", "right", *(f"thought {place + 1}" for place in range(most))]
         more = paragraph(f"… and {len(self) - SHOWN} more") if len(self) > SHOWN else ""
-        return paragraph(repr(self).partition(", the first")[0]) + table(head, rows) + more
+        return (
+            paragraph(repr(self).partition(", the first")[0].removesuffix(")") + ")") + table(head, rows) + more
+        )
 
     @property
     def questions(self) -> list[str]:

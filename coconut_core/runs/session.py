@@ -23,6 +23,7 @@ from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.parallel import find_thoughts
 from coconut_core.latent.readout import Readout, ordinary
+from coconut_core.problems.base import Problem
 from coconut_core.records.stopping import END
 from coconut_core.records.trace import Trace
 from coconut_core.runs.decoding import check_temperature, pick_token
@@ -61,15 +62,17 @@ class Session:
         max_new_tokens: int = 64,
         stop: StopRule | None = None,
         passes: int | None = None,
+        problem: Problem | None = None,
     ) -> None:
         """Read the prompt. Thinking ends as the checkpoint says; thoughts asks for exactly so many in each
         latent segment, stop for a rule that may end it before them. passes: in how many parallel passes the
         thoughts of the first segment are found, see coconut_core.latent.parallel; 0: one after the other.
+        problem: what is known of the question, for its traces.
 
         Raises CoconutError for an unusable question or setting.
         """
         self.model = model
-        self.question = question
+        self.question, self.problem = question, problem
         self.ending = choose_ending(model, thoughts, stop)
         self.passes = choose_passes(model, passes, self.ending)
         self.temperature = check_temperature(temperature)
@@ -319,7 +322,7 @@ class Session:
 
     def trace(self, top_k: int = 10) -> Trace:
         """Everything seen in this run, as plain data."""
-        return trace_session(self, top_k)
+        return trace_session(self, top_k, self.problem)
 
     # -- inside --------------------------------------------------------------------------------------------
 
