@@ -1,6 +1,7 @@
 """What goes together with thoughts that are found in parallel passes: ending rules, edits, analyses."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -10,6 +11,14 @@ from coconut_core.latent.feedback import rule_named
 from coconut_core.latent.model import LatentModel
 from coconut_core.runs.edits import Edit, Intervention, as_intervention
 from coconut_core.runs.halting import Ending
+
+
+@dataclass(frozen=True)
+class ParallelThoughts:
+    """What parallel passes found: all thoughts of a run (count, hidden), with these edits."""
+
+    edits: Mapping[int, Intervention]
+    thoughts: Tensor
 
 
 def choose_passes(model: LatentModel, passes: int | None, ending: Ending) -> int:

@@ -7,7 +7,7 @@ Thought k is the vector fed at the k-th latent position; the readout of thought 
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from math import inf
 from typing import Any
@@ -31,19 +31,11 @@ from coconut_core.runs.edits import Edit, Intervention
 from coconut_core.runs.halting import BY_HAND, Ending, StopRule, choose_ending, next_step
 from coconut_core.runs.inside import acting, check_fits, check_in_prompt
 from coconut_core.runs.machine import Machine, Mode, Move
-from coconut_core.runs.passes import allow_edit, changing, choose_passes
+from coconut_core.runs.passes import ParallelThoughts, allow_edit, changing, choose_passes
 from coconut_core.runs.plan import Plan
 from coconut_core.runs.recording import trace_session
 from coconut_core.runs.rows import new_machine
 from coconut_core.runs.steps import Kind, Step, check_run, new_step, read_again
-
-
-@dataclass(frozen=True)
-class _ParallelThoughts:
-    """What parallel passes found: all thoughts of a run (count, hidden), with these edits."""
-
-    edits: Mapping[int, Intervention]
-    thoughts: Tensor
 
 
 class Session:
@@ -85,7 +77,7 @@ class Session:
         self._generator = new_generator(seed)
         self._edits: dict[tuple[int, int], Intervention] = {}
         self.in_prompt: Intervention | None = None  # what was done while the prompt was read; see edit_prompt
-        self._parallel: _ParallelThoughts | None = None  # None before any pass was made
+        self._parallel: ParallelThoughts | None = None  # None before any pass was made
         self._next: tuple[Tensor, Readout] | None = None  # the context's last states, and their readout
         self._context: Context = read_again(model, self.prompt_ids, [])
 
@@ -361,7 +353,7 @@ class Session:
             if self.steps:
                 context.take_back(len(self.steps), self.steps[0].state[None])
             fed, _ = find_thoughts(self.model, context, count, self.passes, change=changing([by_number]))
-            self._parallel = parallel = _ParallelThoughts(by_number, fed[0])
+            self._parallel = parallel = ParallelThoughts(by_number, fed[0])
         return parallel.thoughts[machine.thought_count]
 
     def _check_room(self) -> None:

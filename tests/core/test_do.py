@@ -88,7 +88,7 @@ REFUSED = {
     "no such thought in text": ("zero@4", "there is no thought 4, the run takes 3"),
     "no such thought": ({4: Zero()}, "there is no thought 4: the run takes 3"),
     "number as text": ({"2": Zero()}, "go by number of the thought, such as {2: Zero.*, not by '2'"),
-    "number zero": ({0: Zero()}, "thoughts are numbered from 1, not 0"),
+    "a number below zero": ({-1: Zero()}, "thoughts are numbered from 1, not -1"),
     "a class": (Zero, r"Zero is a class, no intervention: write Zero\(…\) for one"),
     "a vector of another shape": ({1: torch.zeros(5)}, r"the vector has shape \(5,\), a thought here \(32,\)"),
     "a number": (2, "2 is no intervention: give one such as"),
