@@ -75,9 +75,10 @@ def load(
     source = source if adapter is None else str(adapter.base)
     source = reach_hub(source) if is_hub_id(source) else source
     packed = gguf_file(source)
-    own_config = _own_config(source)
+    own = adapter.folder if adapter is not None and adapter.trained else source  # says how it thinks
+    own_config = _own_config(source) if own is source else CoconutConfig.load(own)
     if own_config is not None:
-        _check_feedback(own_config, source)
+        _check_feedback(own_config, own)
     transformers_logging.disable_progress_bar()
     enable_progress_bars()  # of downloads, which the line above turns off as well
     transformers_logging.set_verbosity_error()
@@ -102,7 +103,7 @@ def load(
     config = _with_chat(config, tokenizer, source, chat, system)
     model = model_class(base, tokenizer, config)
     if own_config is not None:
-        _load_extra_weights(model, source, feedback=_same_feedback(own_config, config))
+        _load_extra_weights(model, own, feedback=_same_feedback(own_config, config))
     check_loop(model)
     model.name = name
     return model.eval().requires_grad_(False)

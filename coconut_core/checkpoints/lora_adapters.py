@@ -11,6 +11,7 @@ from coconut_core.checkpoints.hub import is_hub_id
 from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
 from coconut_core.common.records import read_json_object
+from coconut_core.latent.config import FILE_NAME as CONFIG
 
 FILE_NAME, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -21,6 +22,11 @@ class Adapter:
 
     folder: Path
     base: str | Path
+
+    @property
+    def trained(self) -> bool:
+        """Whether it says itself how its model thinks."""
+        return (self.folder / CONFIG).is_file()
 
     @property
     def tokenizer(self) -> Path | None:

@@ -56,6 +56,16 @@ class Companion(Protocol):
         """Write it into the folder of the checkpoint."""
 
 
+class Adapter(Protocol):
+    """What is trained beside a base model whose weights are frozen, such as LoRA."""
+
+    def merged(self, model: "LatentModel") -> dict[str, Tensor]:
+        """The weights of the base model by their own names, with what was learned in them."""
+
+    def save(self, model: "LatentModel", folder: Path) -> None:
+        """Write what was learned into the folder of a checkpoint, beside the whole model."""
+
+
 class LatentModel(nn.Module):
     """A Hugging Face causal language model, its tokenizer, the latent markers, a feedback rule that may have
     weights, and where the configuration asks for one a halting head."""
@@ -73,7 +83,8 @@ class LatentModel(nn.Module):
             self.halting = HaltingHead(head.weight.shape[1]).to(self.device, self.dtype)
         self._cache_argument = cache_argument(self.text_model)
         self._gap_limit, self._has_attention = gap_limit(base_lm.config), has_attention(base_lm.config)
-        self.companion: Companion | None = None  # of a conversion, for save_pretrained
+        self.companion: Companion | None = None  # of a conversion or a training, for save_pretrained
+        self.adapter: Adapter | None = None  # in training, likewise
         self.name = "model"
         self.work = Work()  # of this object's lifetime, counted in feed
         self.prompt_layer: Any = None  # a LastPositionLayer while there is a prompt_shortcut
@@ -86,14 +97,22 @@ class LatentModel(nn.Module):
         """Write weights (safetensors), tokenizer, coconut.json and the extra weights into folder."""
         (folder := Path(folder)).mkdir(parents=True, exist_ok=True)
         transformers_logging.disable_progress_bar()
-        self.base_lm.save_pretrained(folder)
+        self.base_lm.save_pretrained(
+            folder, state_dict=None if self.adapter is None else self.adapter.merged(self)
+        )
+        self.save_extras(folder)
+        if self.companion is not None:
+            self.companion.save(folder)
+        if self.adapter is not None:
+            self.adapter.save(self, folder)
+
+    def save_extras(self, folder: Path) -> None:
+        """Write all but the base model's weights: tokenizer, coconut.json and the extra weights."""
         self.tokenizer.save_pretrained(folder)
         self.config.save(folder)
         (folder / EXTRA_FILE).unlink(missing_ok=True)  # another model may have been here before
         if weights := self.extra_weights:
             save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / EXTRA_FILE)
-        if self.companion is not None:
-            self.companion.save(folder)
 
     def require_halting_head(self) -> HaltingHead:
         """The halting head. Raises CoconutError where the model was built without."""

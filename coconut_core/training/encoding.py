@@ -125,6 +125,7 @@ class Encoder:
     _cache: dict[str, list[int]] = field(
         default_factory=dict, repr=False, compare=False
     )  # steps and answers recur
+    _prefixes: dict[tuple[int, ...], int] = field(default_factory=dict, repr=False, compare=False)
 
     def prompt(self, problem: Problem) -> list[int]:
         """What a run begins with: the question, as question_ids writes it, and <bot>."""
@@ -221,17 +222,35 @@ class Encoder:
         end = start + len(of_thoughts)
         labels[start:end] = of_thoughts
         parts[start:end] = [int(Part.NONE if label == IGNORE else Part.THOUGHTS) for label in of_thoughts]
-        for tokens, part in [
-            *((step, Part.LATER_STEPS if number else Part.FIRST_STEP) for number, step in enumerate(remaining)),
-            (problem.answer, Part.ANSWER),
-        ]:
-            ids += tokens
-            labels += tokens
-            parts += [int(part)] * len(tokens)
-        halts = [IGNORE] * len(ids)
+        said, said_parts = _said(remaining, problem.answer)
+        halts = [IGNORE] * (len(ids) + len(said))
         thoughts_needed = self.thoughts_per_step * len(problem.steps)
         halts[start : start + thoughts] = [int(place + 1 >= thoughts_needed) for place in range(thoughts)]
-        return Example(ids, labels, parts, halts, start)
+        return Example([*ids, *said], [*labels, *said], [*parts, *said_parts], halts, start)
+
+    def in_words_only(self, problem: TokenizedProblem, steps: Sequence[Sequence[int]]) -> Example:
+        """The sequence of a problem without thoughts and markers: question, these steps, answer."""
+        question = problem.prompt[: len(problem.prompt) - len(self.config.fed_before)]
+        nothing: list[Label] = [IGNORE] * len(question)
+        said, parts = _said(steps, problem.answer)
+        return Example(
+            [*question, *said],
+            [*nothing, *said],
+            [*[int(Part.NONE)] * len(question), *parts],
+            [IGNORE] * (len(question) + len(said)),
+            len(question),
+        )
+
+    def prefix_length(self, problem: TokenizedProblem) -> int:
+        """How many tokens of a problem's answer stand in front of the answer itself, spaces among them."""
+        answer, prefix = problem.answer, self.config.answer_prefix.strip()
+        text = tuple(answer)
+        if text not in self._prefixes:
+            if len(self._prefixes) >= CACHE_SIZE:
+                self._prefixes.clear()
+            said = [str(self.tokenizer.decode(answer[:count])).strip() for count in range(len(answer))]
+            self._prefixes[text] = max(count for count, each in enumerate(said) if each in ("", prefix))
+        return self._prefixes[text]
 
     def _thought_labels(
         self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]]
@@ -244,6 +263,16 @@ class Encoder:
             last = len(problem.steps) - 1
             return [problem.steps[min(place, last)][0] for place in places]
         return [problem.frontiers[place] for place in places if place < len(problem.frontiers)]
+
+
+def _said(steps: Sequence[Sequence[int]], answer: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Tokens of steps and answer, which are all asked for, and the part of each."""
+    ids: list[int] = []
+    parts: list[int] = []
+    for number, step in enumerate(steps):
+        ids += step
+        parts += [int(Part.LATER_STEPS if number else Part.FIRST_STEP)] * len(step)
+    return [*ids, *answer], [*parts, *[int(Part.ANSWER)] * len(answer)]
 
 
 def _without(steps: list[list[int]], count: int) -> list[list[int]]:

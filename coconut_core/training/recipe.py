@@ -86,6 +86,16 @@ class Thinking:
 
 
 @dataclass(frozen=True)
+class LoraChoice:
+    """LoRA beside the weights of model.base, which then stay as they are (arXiv 2106.09685)."""
+
+    rank: Annotated[int, Range(0, 100_000)] = 0  # 0: none, all weights are trained
+    alpha: Annotated[float, Range(0)] = 16.0  # what is added is alpha / rank times the product
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
+    layers: tuple[str, ...] = ()  # ends of their names; none: all linear layers but the head
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole training run."""
 
@@ -97,6 +107,7 @@ class Recipe:
     micro_batch: Annotated[int, Range(0, 100_000)] = 0
     gradient_checkpointing: bool = False  # compute activations again on the way back: less memory, more time
     precision: Annotated[str, OneOf("no", "bf16", "fp16")] = "no"  # as accelerate names them
+    answer_prefix: str = "###"  # what stands between the reasoning and the answer
     step_style: Annotated[str, OneOf("sentence", "chain", "nodes")] = "sentence"
     # See training.encoding.
     label_thoughts: Annotated[str, OneOf("no", "path", "frontier", "last")] = "no"
@@ -115,6 +126,7 @@ class Recipe:
     curriculum: Curriculum = field(default_factory=Curriculum)
     thinking: Thinking = field(default_factory=Thinking)
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
+    lora: LoraChoice = field(default_factory=LoraChoice)
     options: dict[str, Any] = field(default_factory=dict)  # of the method, see Method.options
 
     @property
@@ -210,6 +222,10 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"
         )
+    if recipe.lora.rank and not shape.base:
+        raise CoconutError("lora.rank needs model.base: LoRA goes beside weights that have learned something")
+    if recipe.method == "pccot" and not thinking.passes:
+        raise CoconutError("method 'pccot' needs thinking.passes, in how many its thoughts are found: 3 there")
     if shape.bot_from_eot and not shape.base:
         raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
     if shape.family_words and not shape.base:

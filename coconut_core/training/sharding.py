@@ -48,6 +48,7 @@ class WholeModel:
         self.copy = None
         if is_main:
             self.copy = CoconutModel(deepcopy(model.base_lm), model.tokenizer, model.config).eval()
+            self.copy.companion, self.copy.adapter = deepcopy(model.companion), model.adapter
 
     def gather(self, sharded: nn.Module) -> CoconutModel | None:
         """The copy with the present weights, on the CPU. Every process must call it."""

@@ -16,6 +16,7 @@ from coconut_core.latent.feedback import rule_named
 from coconut_core.latent.markers import with_layout
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
+from coconut_core.training.lora import add_lora, check_lora
 from coconut_core.training.methods.table import method_named
 from coconut_core.training.recipe import Recipe, available_recipes
 from coconut_core.training.run_folder import RunFolder
@@ -23,8 +24,21 @@ from coconut_core.training.run_folder import RunFolder
 
 def build_model(recipe: Recipe) -> CoconutModel:
     """The model of a recipe before its first step. Raises CoconutError where its base cannot be opened."""
+    check_lora(recipe.lora)
     torch.manual_seed(recipe.seed)
     return _from_base(recipe) if recipe.model.base else _fresh(recipe)
+
+
+def add_parts(model: CoconutModel, recipe: Recipe) -> None:
+    """Add what is trained beside a model: LoRA, and a module of the method."""
+    make = method_named(recipe.method).module
+    if recipe.lora.rank or make is not None:
+        torch.manual_seed(recipe.seed)
+    if recipe.lora.rank:
+        add_lora(model, recipe.lora, recipe.model.base)
+    if make is not None:
+        module: Any = make(model, recipe.options).to(model.device)
+        model.companion = module
 
 
 def reopen_model(run: RunFolder) -> CoconutModel:
@@ -172,7 +186,7 @@ def _entries(recipe: Recipe, base: CoconutConfig | None = None) -> dict[str, Any
     return {
         "thoughts": 0,
         "trained": recipe.thinks,
-        "answer_prefix": "###",
+        "answer_prefix": recipe.answer_prefix,
         "ending": recipe.thinking.ends,
         "ending_threshold": None if recipe.thinking.ends == "fixed" else recipe.thinking.threshold,
         "ending_window": recipe.thinking.window,

@@ -31,6 +31,7 @@ from coconut_core.training.sharding import (
     prepare_sharding,
     shard_optimizer,
 )
+from coconut_core.training.start import add_parts
 from coconut_core.training.summary import StepSummary
 from coconut_core.training.validation import Validation, is_learned
 
@@ -57,10 +58,7 @@ class Trainer:
         self.validation = Validation(recipe, model, encoder, folder)
         with self.accelerator.main_process_first():  # it makes the token store, the others read it
             self.batches = Batches(recipe, encoder, folder.path, self.most_positions)
-        method = method_named(recipe.method)
-        if method.module is not None:
-            beside: Any = method.module(model, recipe.options).to(model.device)
-            model.companion = beside
+        add_parts(model, recipe)
         optimizer = build_optimizer(model, recipe.optimizer)
         self._whole: WholeModel | None = None
         if prepare_sharding(self.accelerator):
@@ -70,6 +68,7 @@ class Trainer:
         self.owes_evaluation = False  # of the step taken last: it was asked to stop in front of it
         self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
         plain = self.accelerator.unwrap_model(self.model)
+        method = method_named(recipe.method)
         self._objective = Objective(plain, method, recipe.options, self.model, plain.tokenizer.pad_token_id)
         if recipe.thinking.ends == "halting":
             self._objective = replace(self._objective, halting=True)

@@ -46,6 +46,8 @@ def test_what_is_gone_and_what_stands_in_its_place_at_the_end() -> None:
         "coconut-no-curriculum": (ALL, 4),
         "coconut-no-thoughts": (4, 0),
         "coconut-pause": (4, 4),
+        "codi": (ALL, 4),
+        "pccot": (ALL, 4),
     }
     assert {name for name, method in METHODS.items() if method.feedback == "pause"} == {
         "pause",

@@ -8,7 +8,7 @@ import pytest
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.problems import read_problems
-from coconut_core.training.methods.table import METHODS
+from coconut_core.training.methods.table import PAPER_METHODS as METHODS
 from coconut_core.training.recipe import Recipe
 from tests.core.tiny_recipes import (
     assert_same_weights,

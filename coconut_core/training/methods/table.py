@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plugins import METHODS_GROUP, Table
-from coconut_core.common.records import Limit, check_limits
+from coconut_core.common.records import Limit, Range, check_limits
 from coconut_core.training.curriculum import (
     ALL,
     Curriculum,
@@ -90,7 +90,39 @@ PAPER_METHODS = {  # the comparison of arXiv 2412.06769: other stages, or anothe
         feedback="pause",
     ),
 }
-METHODS = {**PAPER_METHODS}
+
+
+def _codi() -> Any:
+    """The module of CODI, which imports torch: only when something is trained."""
+    from coconut_core.training.methods import codi
+
+    return codi
+
+
+WEIGHT = (Range(0, 1_000_000),)
+DISTILLATION = {
+    "student": Option(1.0, "weight of the loss behind thoughts", WEIGHT),
+    "teacher": Option(1.0, "weight of the loss in words", WEIGHT),
+    "distillation": Option(1.0, "weight of the distance between their states", WEIGHT),
+    "last_step": Option(False, "whether the teacher reads the last step, which names the answer"),
+}
+METHODS = {
+    **PAPER_METHODS,
+    "codi": Method(
+        "all thoughts at once, distilled from the model's own reasoning in words (arXiv 2502.21074)",
+        thoughts_at_once,
+        options=DISTILLATION,
+        lay_out=lambda *given: _codi().lay_out(*given),
+        loss=lambda *given: _codi().loss(*given),
+    ),
+    "pccot": Method(
+        "CODI's distillation for thoughts that are found side by side (arXiv 2506.18582)",
+        thoughts_at_once,
+        options=DISTILLATION,
+        lay_out=lambda *given: _codi().lay_out(*given),
+        loss=lambda *given: _codi().loss(*given, first_state=1),
+    ),
+}
 TABLE = Table("method", METHODS_GROUP, Method, METHODS)
 
 
