@@ -23,7 +23,7 @@ def number_entries() -> dict[str, bool]:
         for item in fields(kind):
             if types[item.name] in (int, float):
                 found[prefix + item.name] = False
-            elif get_origin(types[item.name]) is tuple:
+            elif get_origin(types[item.name]) is tuple and str not in get_args(types[item.name]):
                 assert set(get_args(types[item.name])) <= {int, float}
                 found[prefix + item.name] = True
     return found
