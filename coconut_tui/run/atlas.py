@@ -98,9 +98,11 @@ def shown_columns(browsing: Browsing, width: int) -> tuple[str, ...]:
 
 def measures_of(*, graphs: bool) -> tuple[str, ...]:
     """The columns with a number for each thought, whose course can be drawn."""
-    of_graph = [name for name, each in COLUMNS.items() if each.of_graph]
-    others = [name for name, each in COLUMNS.items() if each.per_thought and each.kind is Kind.NUMBER]
-    return (*(of_graph if graphs else ()), *(name for name in others if name not in of_graph))
+    numbers = [
+        each for each in COLUMNS.values() if each.per_thought and not each.several and each.kind is Kind.NUMBER
+    ]
+    of_graph = [each.name for each in numbers if each.of_graph]
+    return (*(of_graph if graphs else ()), *(each.name for each in numbers if not each.of_graph))
 
 
 def order_text(browsing: Browsing) -> str:

@@ -89,6 +89,9 @@ def cell_text(row: Row, name: str, width: int, thought: int) -> Text:
         return Text(end_of(answer, width), WRONG_STYLE if wrong else "" if name == "said" else "dim")
     if isinstance(value, Sequence) and not isinstance(value, str):
         value = value[thought - 1] if thought <= len(value) else None
+    if isinstance(value, Sequence) and not isinstance(value, str):  # several of each thought
+        each = (part if isinstance(part, str) else number_text(part, share=True) for part in value)
+        return Text(end_of(visible(" ".join(each)), width))
     if name == "token":
         return Text("–" if value is None else shortened(plain_name(str(value)), width))
     return Text(
