@@ -269,11 +269,15 @@ def export(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="html, markdown, text or json; default: by the file's name."),
+        typer.Option(
+            "--format", "-f", help="html, markdown, text, json, csv or parquet; default: by the file's name."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Write a saved run down for others, as one HTML page, Markdown, text or JSON; prints the path.
+    """Write a saved run, or a saved tree of branches, down for others; prints the path.
+
+    As one HTML page, Markdown, text, JSON, or its steps as a table (CSV, Parquet).
 
     Examples:
 
@@ -282,17 +286,20 @@ def export(
       coconut-tui export run.json --format markdown --to - | less
     """
     from coconut_core.common.paths import check_outputs
-    from coconut_core.records.trace import Trace
-    from coconut_tui.export import export_for, export_named, write_export
+    from coconut_tui.export import TracedTree, export_for, export_named, write_export
 
     chosen = None if form is None else export_named(form)
     if to == Path("-"):
-        say((chosen or export_named("text")).render(Trace.load(trace)), nl=False)
+        content = (chosen or export_named("text")).render(TracedTree.load(trace))
+        if isinstance(content, bytes):
+            sys.stdout.buffer.write(content)
+        else:
+            say(content, nl=False)
         return
     path = to or trace.with_suffix((chosen or export_named("html")).extension)
     check_outputs([path], [trace])
     chosen = chosen or export_for(path)
-    say(write_export(Trace.load(trace), path, chosen, replace=force))
+    say(write_export(TracedTree.load(trace), path, chosen, replace=force))
 
 
 @commands.command("config", context_settings=HELP)

@@ -9,8 +9,9 @@ from coconut_core.common.paths import user_path
 from coconut_core.common.whole_files import written_aside
 from coconut_core.records.trace import Trace
 from coconut_tui.actions.pictures import pane_text, picture
+from coconut_tui.engine.tracing import use_tree
 from coconut_tui.explorer.base import ExplorerBase
-from coconut_tui.export import export_for, write_export
+from coconut_tui.export import TracedTree, export_for, write_export
 from coconut_tui.run.action import Action
 
 
@@ -28,17 +29,24 @@ def save(app: ExplorerBase, argument: str) -> None:
 
 
 def export(app: ExplorerBase, argument: str) -> None:
-    """Write the run down for others, in the form that the file's name asks for."""
-    path = user_path(argument)
+    """Write the run and all its branches down for others, or with `branch` behind the file's name only the
+    one on screen, in the form that the name asks for."""
+    name, _, last = argument.rpartition(" ")
+    alone = last == "branch" and bool(name.strip())
+    path = user_path(name.strip() if alone else argument)
     form = export_for(path)
     _refuse_existing(path)
 
-    def write(trace: Trace) -> None:
-        app.last_export = write_export(trace, path, form)
+    def write(run: Trace | TracedTree) -> None:
+        app.last_export = write_export(run, path, form)
         whole = path.resolve()
         app.tell(f"exported to {whole.as_uri() if form.name == 'html' else whole}")
 
-    app.use_trace("exporting", write)
+    if alone or app.replay is not None:
+        app.use_trace("exporting", write)
+    else:
+        app.require_view()
+        use_tree(app.engine, "exporting", write)
 
 
 def write_picture(app: ExplorerBase, argument: str) -> None:
@@ -122,10 +130,10 @@ ACTIONS = (
         "export",
         "W",
         "export",
-        "Write the run for others: FILE.html (replays in a browser), .md, .txt or .json",
+        "Write all branches for others: FILE.html (replays in a browser), .md, .txt, .json, .csv, .parquet",
         "File",
         export,
-        "FILE",
+        "FILE [branch]",
     ),
     Action(
         "picture",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from coconut_core.cli.contributed import Command
 from coconut_core.common.errors import CoconutError, visible
 from coconut_core.terminal.guard import say
-from coconut_core.terminal.options import Json, expanded, expanded_source, report
+from coconut_core.terminal.options import Device, Json, expanded, expanded_source, report
 
 if TYPE_CHECKING:
     from coconut_tui.findings import Filter, Finding
@@ -102,6 +103,93 @@ def open_command(name: Name, model: OtherModel = None, folder: Folder = None) ->
 
     path, _ = _one(folder, name)
     explore_finding(str(path or name), model)
+
+
+@app.command("check")
+def check_command(
+    names: Names = None,
+    tags: Tags = None,
+    of: OfModel = "",
+    model: OtherModel = None,
+    device: Device = "auto",
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Run findings again, and say whether their numbers still come out; exit code 1 where one does not."""
+    from coconut_tui.engine.reruns import check
+
+    rows: list[dict[str, Any]] = []
+    for checked in check(_chosen(folder, names, _filter(None, tags, of)), model, device, report):
+        row = {
+            "file": str(checked.path),
+            "title": checked.finding.title,
+            "same": checked.same,
+            "differences": list(checked.differences),
+            "error": checked.error or None,
+        }
+        rows.append(row)
+        if not as_json:
+            said = "as noted" if checked.same else "cannot be run again" if checked.error else "not as noted"
+            say(f"{'✓' if checked.same else '✗'} {checked.path.stem}: {said}")
+            for line in (*checked.differences, *filter(None, [checked.error])):
+                say(f"    {visible(line)}")
+    if as_json:
+        say(json.dumps(rows, ensure_ascii=False))
+    if not all(row["same"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", "-o", help="FILE.html, .json, .csv or .parquet.", callback=expanded, metavar="FILE"
+        ),
+    ],
+    names: Names = None,
+    tags: Tags = None,
+    of: OfModel = "",
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Findings",
+    model: OtherModel = None,
+    device: Device = "auto",
+    folder: Folder = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Write findings as one HTML page that replays their steps, or as data; runs their branches again.
+
+    Examples:
+
+      coconut findings export --tag frontier --to frontier.html
+
+      coconut findings export --to steps.parquet
+    """
+    from coconut_tui.engine.reruns import chapters
+    from coconut_tui.export import Chapter, render_findings, steps_csv, steps_parquet, write_content
+
+    chosen: list[tuple[Path, Finding]] = []
+
+    def as_data(whole: list[Chapter]) -> str:
+        rows = [
+            {**summary(path, finding), "run": chapter.tree.to_json()}
+            for (path, finding), chapter in zip(chosen, whole, strict=True)
+        ]
+        record = {"format": "coconut-findings", "version": 1, "findings": rows}
+        return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+    forms: dict[str, Callable[[list[Chapter]], str | bytes]] = {
+        ".html": lambda whole: render_findings(title, whole),
+        ".json": as_data,
+        ".csv": steps_csv,
+        ".parquet": steps_parquet,
+    }
+    form = forms.get(to.suffix.lower())
+    if form is None:
+        raise CoconutError(f"the name {to} does not say what to write: end it in {', '.join(forms)}")
+    chosen += _chosen(folder, names, _filter(None, tags, of))
+    if not chosen:
+        raise CoconutError("there is nothing to export")
+    say(write_content(lambda: form(list(chapters(chosen, model, device, report))), to, replace=force))
 
 
 # -- what is meant -----------------------------------------------------------------------------------------

@@ -262,12 +262,15 @@ class Engine:
         """Call `use` with everything seen in the current run, in the engine's thread."""
 
         def work(job: Job) -> None:
-            trace = self._open_bench.trace()
-            shares = {words: [share.right, share.count] for words, share in self._shares.items()}
-            known = {"verdict": self._verdict, **({"verdict_shares": shares} if shares else {})}
-            use(replace(trace, settings={**trace.settings, **known}))
+            use(self.with_verdict(self._open_bench.trace()))
 
         self._worker.send(activity, work)
+
+    def with_verdict(self, trace: Trace) -> Trace:
+        """A trace with what is known of the model's thoughts."""
+        shares = {words: [share.right, share.count] for words, share in self._shares.items()}
+        known = {"verdict": self._verdict, **({"verdict_shares": shares} if shares else {})}
+        return replace(trace, settings={**trace.settings, **known})
 
     # -- inside the thread ---------------------------------------------------------------------------------
 

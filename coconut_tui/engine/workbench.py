@@ -126,9 +126,9 @@ class Workbench:
             cache=CacheUse(self.live.numbers, self.live.used, self.live.limit),
         )
 
-    def trace(self) -> Trace:
-        """Everything seen in the current run."""
-        session = self.run.copy().session
+    def trace(self, branch: int | None = None) -> Trace:
+        """Everything seen in a branch, by default the current one."""
+        session = (self.run if branch is None else self.run_of(branch)).copy().session
         session.steps = [with_fresh_readout(self.model, step) for step in session.steps]
         return trace_session(session, RECORDED_TOKENS, self.tree.problem)
 

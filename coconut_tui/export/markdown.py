@@ -5,30 +5,46 @@ import re
 from coconut_core.common.markdown import markdown_table
 from coconut_core.records.trace import UNREADABLE, StepRecord, Trace
 from coconut_tui.export.reading import MEANING, edits, settings_line, verdict_line, visible
+from coconut_tui.export.tree import TracedRun, TracedTree
 from coconut_tui.run.state import thought_name
 
 TOKENS = 5  # likeliest tokens shown of a thought
 
 
-def render_markdown(trace: Trace) -> str:
-    """The whole file. Nothing of the run can act as markup: it is escaped, or in a code block."""
-    facts = [f"- model: {_plain(trace.model)}", f"- run: {_plain(settings_line(trace))}"]
-    if changed := edits(trace):
-        facts += ["- **edited**:", *(f"  - {_plain(line)}" for line in changed)]
+def render_markdown(tree: TracedTree) -> str:
+    """The whole file, each branch under its name where there are several.
+
+    Nothing of the run can act as markup: it is escaped, or in a code block.
+    """
+    trace = tree.here.trace
     parts = [
-        "# A run of continuous thoughts",
-        "\n".join([*facts, f"- thoughts used? {_plain(verdict_line(trace))}"]),
+        "# A run of continuous thoughts" if len(tree.runs) == 1 else "# Runs of continuous thoughts",
+        f"- model: {_plain(trace.model)}\n- thoughts used? {_plain(verdict_line(trace))}",
         "## Question",
         _block(trace.question),
-        "## Thoughts",
-        _table(trace) if trace.thoughts() else "None.",
-        MEANING,
-        "## Answer",
-        _block(trace.answer),
     ]
-    if trace.judgement is not None:
-        parts.append(_plain(trace.judgement))
+    if len(tree.runs) == 1:
+        parts += ["## Thoughts", *_thoughts(tree.here), MEANING, "## Answer", *_answer(trace)]
+    else:
+        for run in tree.runs:
+            parts += [f"## Branch {_plain(run.name)}", *_thoughts(run), *_answer(run.trace)]
+        parts.append(MEANING)
     return "\n\n".join(parts) + "\n"
+
+
+def _thoughts(run: TracedRun) -> list[str]:
+    trace = run.trace
+    facts = [f"- run: {_plain(settings_line(trace))}"]
+    if run.parent is not None:
+        facts.append(f"- forked from: {_plain(run.parent)}, behind step {run.forked_at}")
+    if changed := edits(trace):
+        facts += ["- **edited**:", *(f"  - {_plain(line)}" for line in changed)]
+    return ["\n".join(facts), _table(trace) if trace.thoughts() else "None."]
+
+
+def _answer(trace: Trace) -> list[str]:
+    judgement = [] if trace.judgement is None else [_plain(trace.judgement)]
+    return [_block(trace.answer), *judgement]
 
 
 def _table(trace: Trace) -> str:

@@ -1,55 +1,75 @@
-"""A run as one HTML page that replays its steps in a browser, without a network.
+"""Runs as one HTML page that replays their steps in a browser, without a network.
 
 The page holds one script and one style, both constant and named by their hashes in its security policy: a
-browser runs nothing else in it, whatever stands in the question or in a token. All texts are escaped here;
-the script only shows, hides and fills in numbers.
+browser runs nothing else in it, whatever stands in the question, in a token or in a note. All texts are escaped
+here; the script only shows, hides and fills in numbers.
 """
 
 import hashlib
 import json
-import math
 from base64 import b64encode
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from string import Template
 
 from coconut_core import __version__
-from coconut_core.records.trace import UNREADABLE, StepRecord, TokenRecord, Trace
+from coconut_core.records.trace import Trace
 from coconut_tui.export.graph import draw_graph
-from coconut_tui.export.reading import (
-    MEANING,
-    frontier_hops,
-    settings_line,
-    step_groups,
-    step_name,
-    verdict_line,
-    visible,
+from coconut_tui.export.note import note_html
+from coconut_tui.export.page_run import details_of, share_of, steps_of
+from coconut_tui.export.reading import MEANING, frontier_hops, settings_line, verdict_line, visible
+from coconut_tui.export.tree import Chapter, TracedRun, TracedTree
+
+LEGEND = (
+    "Each node with the step's probability on it; the shaded column is where the search stands. "
+    "★ on a shortest path, ✓ right candidate, ✗ wrong candidate."
 )
 
-ROW_TOKENS = 3  # likeliest tokens in a thought's row
-DETAIL_TOKENS = 10  # and where the step is looked at
+
+def render_page(tree: TracedTree) -> str:
+    """The whole page of a run or a tree of them."""
+    trace = tree.here.trace
+    title = f"{visible(trace.model)}: {visible(trace.question)[:60]}"
+    facts = f"{visible(trace.model)} · {settings_line(trace)}"
+    if len(tree.runs) > 1:
+        facts = f"{visible(trace.model)} · {len(tree.runs)} branches"
+    return _page(title, "A run of continuous thoughts", facts, [Chapter(tree)])
 
 
-def render_page(trace: Trace) -> str:
-    """The whole page."""
+def render_findings(title: str, chapters: Sequence[Chapter]) -> str:
+    """The whole page of several trees, each with what somebody noted of it, and an index in front."""
+    count = f"{len(chapters)} finding{'' if len(chapters) == 1 else 's'}"
+    return _page(visible(title), visible(title), count, chapters)
+
+
+def _page(title: str, heading: str, facts: str, chapters: Sequence[Chapter]) -> str:
     style, script = _part("page.css"), _part("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
+    firsts, runs = [], list[tuple[int, int]]()  # chapter and place in it of each run
+    for number, chapter in enumerate(chapters):
+        firsts.append(len(runs))
+        runs += [(number, place) for place in range(len(chapter.tree.runs))]
+    data = [_data(chapters[number], place) | {"chapter": number} for number, place in runs]
     return Template(_part("page.html")).substitute(
         policy=policy,
         version=__version__,
-        title=escape(f"{visible(trace.model)}: {visible(trace.question)[:60]}"),
+        title=escape(title),
+        heading=escape(heading),
         style=style,
-        facts=escape(f"{visible(trace.model)} · {settings_line(trace)}"),
-        question=escape(visible(trace.question)),
-        steps=_steps(trace),
-        details="\n".join(_detail(trace, number, step) for number, step in enumerate(trace.steps)),
-        graph=_graph(trace),
-        verdict=escape(verdict_line(trace)),
+        facts=escape(facts),
+        index=_index(chapters, firsts),
+        chapters="\n".join(
+            _chapter(chapter, number, first)
+            for number, (chapter, first) in enumerate(zip(chapters, firsts, strict=True))
+        ),
         meaning=escape(MEANING),
-        data=json.dumps(_graph_data(trace), allow_nan=False, separators=(",", ":")),
+        data=json.dumps(
+            {"first": chapters[0].tree.current, "runs": data}, allow_nan=False, separators=(",", ":")
+        ),
         script=script,
     )
 
@@ -63,119 +83,103 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-# -- the rows ----------------------------------------------------------------------------------------------
+# -- the parts ---------------------------------------------------------------------------------------------
 
 
-def _steps(trace: Trace) -> str:
-    rows = []
-    for group in step_groups(trace):
-        if group[0][1].kind == "token":
-            words = "".join(_word(number, step) for number, step in group)
-            rows.append(f'<li class="words">» {words}</li>')
-        else:
-            rows += [f"<li>{_row(number, step)}</li>" for number, step in group]
-    answer = f"<strong>{escape(visible(trace.answer)) or '…'}</strong>"
-    if trace.judgement is not None:
-        answer += f' <span class="judged">{escape(visible(trace.judgement))}</span>'
-    return "\n".join([*rows, f'<li class="answer">Answer: {answer}</li>'])
+def _index(chapters: Sequence[Chapter], firsts: Sequence[int]) -> str:
+    """A button for each chapter, where they are named."""
+    if not any(chapter.title for chapter in chapters):
+        return ""
+    buttons = "".join(
+        f'<li><button type="button" data-show="{first + chapter.tree.current}" data-of="{number}">'
+        f"<strong>{escape(visible(chapter.title))}</strong> {_tags(chapter)}"
+        f'<span class="soft">{escape(visible(chapter.date[:10]))}</span></button></li>'
+        for number, (chapter, first) in enumerate(zip(chapters, firsts, strict=True))
+    )
+    return f'<section class="choice"><h2>Findings</h2><ol>{buttons}</ol></section>'
 
 
-def _row(number: int, step: StepRecord) -> str:
-    thought = step.kind == "thought"
-    likeliest = "".join(_token(item) for item in step.top[:ROW_TOKENS]) if step.readable else UNREADABLE
-    tokens = likeliest if thought else escape(step.name)
-    changed = "" if step.edit is None else f'<span class="changed">✎ {escape(visible(step.edit))}</span>'
+def _chapter(chapter: Chapter, number: int, first: int) -> str:
+    tree = chapter.tree
+    trace = tree.here.trace
+    several = len(tree.runs) > 1
+    runs = "\n".join(_run(run, first + place, several) for place, run in enumerate(tree.runs))
+    return Template(_part("chapter.html")).substitute(
+        number=number,
+        note=_note(chapter),
+        question=escape(visible(trace.question)),
+        branches=_branches(tree, first) if several else "",
+        runs=runs,
+        graph=_graph(trace),
+        verdict=escape(verdict_line(trace)),
+    )
+
+
+def _note(chapter: Chapter) -> str:
+    if not chapter.title:
+        return ""
+    facts = {**chapter.facts, "noted": chapter.date}
+    entries = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items() if value
+    )
+    command = (
+        f"<details><summary>Reopen it in the explorer</summary><pre>{escape(chapter.command)}</pre></details>"
+        if chapter.command
+        else ""
+    )
+    note = f'<div class="note-text">{note_html(chapter.note)}</div>' if chapter.note else ""
     return (
-        f'<button type="button" class="row" data-step="{number}" aria-label="{escape(_label(step))}">'
-        f'<span class="number">{step.index if thought else ""}</span>'
-        f'<span class="tokens">{tokens}</span>{changed}</button>'
+        f'<section class="noted"><h2 class="title">{escape(visible(chapter.title))}</h2><p>{_tags(chapter)}</p>'
+        f"{note}<dl>{entries}</dl>{command}</section>"
     )
 
 
-def _word(number: int, step: StepRecord) -> str:
-    return (
-        f'<button type="button" class="word" data-step="{number}" aria-label="{escape(_label(step))}">'
-        f"{escape(step.name)}</button>"
+def _tags(chapter: Chapter) -> str:
+    return "".join(f'<span class="tag">#{escape(visible(tag))}</span> ' for tag in chapter.tags)
+
+
+def _branches(tree: TracedTree, first: int) -> str:
+    """A button for each branch, with what was done there and what it said."""
+    buttons = []
+    for place, run in enumerate(tree.runs):
+        trace = run.trace
+        parent = "" if run.parent is None else f"from {run.parent}, behind step {run.forked_at}"
+        answer = "" if not trace.answer else f"» {trace.answer}"
+        judged = {True: " ✓", False: " ✗", None: ""}[trace.right]
+        buttons.append(
+            f'<li><button type="button" data-show="{first + place}">'
+            f"<strong>{escape(visible(run.name))}</strong> "
+            f'<span class="soft">{escape(visible(parent))}</span> {escape(visible(answer))}{judged}'
+            "</button></li>"
+        )
+    return f'<section class="choice"><h2>Branches</h2><ul>{"".join(buttons)}</ul></section>'
+
+
+def _run(run: TracedRun, number: int, named: bool) -> str:
+    name = f": {visible(run.name)}" if named else ""
+    return Template(_part("run.html")).substitute(
+        number=number,
+        name=escape(name),
+        steps=steps_of(run.trace),
+        details=details_of(run.trace),
     )
-
-
-def _label(step: StepRecord) -> str:
-    """A step for a screen reader, and beside the buttons."""
-    fed = "" if step.kind == "thought" else f" {step.name}"
-    edited = "" if step.edit is None else f", edited: {visible(step.edit)}"
-    likeliest = step.top[0] if step.top else None
-    readout = f", would say {likeliest.name} {likeliest.probability:.2f}" if likeliest else ""
-    readout = readout if step.readable else f", {UNREADABLE}"
-    return step_name(step) + fed + edited + readout
-
-
-def _token(item: TokenRecord) -> str:
-    return (
-        f'<span class="token"><b>{escape(item.name)}</b>{_bar(item.probability)}'
-        f"<span>{item.probability:.2f}</span></span>"
-    )
-
-
-def _bar(share: float) -> str:
-    return (
-        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="whole" y="3" width="100" height="2"/>'
-        f'<rect width="{100 * _share(share):.1f}" height="8"/></svg>'
-    )
-
-
-def _share(value: float) -> float:
-    return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
-
-
-# -- one step looked at ------------------------------------------------------------------------------------
-
-
-def _detail(trace: Trace, number: int, step: StepRecord) -> str:
-    facts = {"entropy": f"{step.entropy:.2f} nats", "norm": f"{step.norm:.1f}"}
-    if step.cosine is not None:
-        facts["cosine to the thought before"] = f"{step.cosine:.2f}"
-    if step.edit is not None:
-        facts["edited"] = step.edit
-    if step.ended is not None:
-        facts["thinking ended by"] = step.ended
-    entries = "".join(f"<dt>{name}</dt><dd>{escape(visible(value))}</dd>" for name, value in facts.items())
-    tokens = [(item.name, item.probability) for item in step.top[:DETAIL_TOKENS]]
-    tables = _table("likeliest tokens", tokens)
-    if (mass := trace.mass(step)) is not None:
-        tables += _table("probability on the graph", mass.named())
-    return (
-        f'<article class="detail" data-detail="{number}"><h3>{escape(step_name(step))}</h3>'
-        f"<dl>{entries}</dl>{tables}</article>"
-    )
-
-
-def _table(caption: str, rows: list[tuple[str, float]]) -> str:
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{_bar(share)}</td><td>{share:.2f}</td></tr>'
-        for name, share in rows
-    )
-    return f"<table><caption>{caption}</caption>{lines}</table>"
-
-
-# -- the graph ---------------------------------------------------------------------------------------------
 
 
 def _graph(trace: Trace) -> str:
     if trace.problem is None or trace.problem.graph is None:
         return ""
-    legend = (
-        "Each node with the step's probability on it; the shaded column is where the search stands. "
-        "★ on a shortest path, ✓ right candidate, ✗ wrong candidate."
-    )
-    return f"<figure>{draw_graph(trace.problem.graph)}<figcaption>{legend}</figcaption></figure>"
+    return f"<figure>{draw_graph(trace.problem.graph)}<figcaption>{LEGEND}</figcaption></figure>"
 
 
-def _graph_data(trace: Trace) -> dict[str, object]:
-    """For each step the probability of each node, and the column where the search stands. Numbers only."""
+def _data(chapter: Chapter, place: int) -> dict[str, object]:
+    """For each step of a run the probability of each node, and the column where the search stands; and how many
+    steps it begins with. Numbers only."""
+    trace = chapter.tree.runs[place].trace
     graph = None if trace.problem is None else trace.problem.graph
     names = () if graph is None else graph.names
+    meant = chapter.step if place == chapter.tree.current and chapter.step is not None else 0
     return {
-        "shares": [[round(_share(step.watched.get(name, 0.0)), 4) for name in names] for step in trace.steps],
+        "begin": min(meant + 1, len(trace.steps)),
+        "shares": [[round(share_of(step.watched.get(name, 0.0)), 4) for name in names] for step in trace.steps],
         "frontiers": [frontier_hops(trace, step) for step in trace.steps],
     }

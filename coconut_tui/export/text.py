@@ -8,13 +8,20 @@ from rich.console import Console
 from coconut_core.records.trace import Trace
 from coconut_core.terminal.show import print_trace
 from coconut_tui.export.reading import edits, settings_line, verdict_line, visible
+from coconut_tui.export.tree import TracedTree
 
 WIDTH = 100  # columns
 TOKENS = 5  # likeliest tokens shown of a thought
 
 
-def render_text(trace: Trace) -> str:
-    """The whole file, without escape sequences."""
+def render_text(tree: TracedTree) -> str:
+    """The whole file, without escape sequences; several branches one below the other."""
+    if len(tree.runs) == 1:
+        return _run_text(tree.here.trace)
+    return "\n".join(f"== branch {visible(run.name)}\n\n{_run_text(run.trace)}" for run in tree.runs)
+
+
+def _run_text(trace: Trace) -> str:
     problem = trace.problem
     readable = replace(
         trace,

@@ -206,7 +206,8 @@ def test_the_page_has_one_script_and_nothing_that_reaches_out(trace: Trace, host
     assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in str(policy)
     data = attacked.text["script"].partition('"use strict"')[0]
-    assert json.loads(data) == {"shares": [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], "frontiers": [0, None]}
+    shares = {"shares": [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], "frontiers": [0, None]}
+    assert json.loads(data) == {"first": 0, "runs": [{"begin": 1, **shares, "chapter": 0}]}
 
 
 def test_the_script_is_valid_and_finds_its_elements(trace: Trace, tmp_path: Path) -> None:
