@@ -156,10 +156,10 @@ def _branches(tree: TracedTree, first: int) -> str:
 
 
 def _run(run: TracedRun, number: int, named: bool) -> str:
-    name = f": {visible(run.name)}" if named else ""
+    name = f': <span class="name">{escape(visible(run.name))}</span>' if named else ""
     return Template(_part("run.html")).substitute(
         number=number,
-        name=escape(name),
+        name=name,
         steps=steps_of(run.trace),
         details=details_of(run.trace),
     )

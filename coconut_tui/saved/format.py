@@ -4,7 +4,7 @@ A run is kept as the decisions that led to it, not as numbers: those are compute
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from coconut_core.common.errors import CoconutError
@@ -126,9 +126,9 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
         "forked_at": branch.forked_at,
         "done": branch.done,
         "thoughts": decisions.thoughts,
-        "edits": [vars(edit) for edit in decisions.edits],
+        "edits": [asdict(edit) for edit in decisions.edits],
         "moves": decisions.moves,
-        "said": None if branch.said is None else vars(branch.said),
+        "said": None if branch.said is None else asdict(branch.said),
     }
 
 
