@@ -241,6 +241,13 @@ class Encoder:
             len(question),
         )
 
+    def without_line_break(self, tokens: Sequence[int]) -> list[int]:
+        """The tokens of a step, or of several, without the line break behind them, where that is a token."""
+        kept = list(tokens)
+        while kept and not str(self.tokenizer.decode([kept[-1]])).strip():
+            kept.pop()
+        return kept
+
     def prefix_length(self, problem: TokenizedProblem) -> int:
         """How many tokens of a problem's answer stand in front of the answer itself, spaces among them."""
         answer, prefix = problem.answer, self.config.answer_prefix.strip()

@@ -34,11 +34,11 @@ def add_parts(model: CoconutModel, recipe: Recipe) -> None:
     make = method_named(recipe.method).module
     if recipe.lora.rank or make is not None:
         torch.manual_seed(recipe.seed)
-    if recipe.lora.rank:
-        add_lora(model, recipe.lora, recipe.model.base)
     if make is not None:
         module: Any = make(model, recipe.options).to(model.device)
-        model.companion = module
+        model.companion = module.requires_grad_(True)
+    if recipe.lora.rank:
+        add_lora(model, recipe.lora, recipe.model.base)
 
 
 def reopen_model(run: RunFolder) -> CoconutModel:

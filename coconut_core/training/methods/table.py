@@ -99,6 +99,13 @@ def _codi() -> Any:
     return codi
 
 
+def _sim_cot() -> Any:
+    """The module of SIM-CoT, likewise."""
+    from coconut_core.training.methods import sim_cot
+
+    return sim_cot
+
+
 WEIGHT = (Range(0, 1_000_000),)
 DISTILLATION = {
     "student": Option(1.0, "weight of the loss behind thoughts", WEIGHT),
@@ -121,6 +128,17 @@ METHODS = {
         options=DISTILLATION,
         lay_out=lambda *given: _codi().lay_out(*given),
         loss=lambda *given: _codi().loss(*given, first_state=1),
+    ),
+    "sim-cot": Method(
+        "coconut with a decoder that has to say each whole step from its thoughts (arXiv 2509.20317)",
+        PAPER_METHODS["coconut"].stages,
+        options={
+            "weight": Option(1.0, "weight of the decoder's loss", WEIGHT),
+            "decoder": Option("", "folder or hub id that the decoder begins as; empty: a copy of the model"),
+        },
+        lay_out=lambda *given: _sim_cot().lay_out(*given),
+        loss=lambda *given: _sim_cot().loss(*given),
+        module=lambda *given: _sim_cot().decoder(*given),
     ),
 }
 TABLE = Table("method", METHODS_GROUP, Method, METHODS)
