@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.grid_panel import GridPanel, label_axes
+from coconut_core.common.reprs import brief
 from coconut_core.common.text_plots import FILLS, SIGNS, finished_text, text_plot, whole_ticks
 from coconut_core.common.whole_files import written_aside
 
@@ -74,6 +75,9 @@ class Figure:
     """Plots that stand side by side in an SVG and one below the other in a terminal."""
 
     panels: tuple[Panel, ...]
+
+    def __repr__(self) -> str:
+        return f"Figure({', '.join(brief(getattr(panel, 'title', panel)) for panel in self.panels)})"
 
     def beside(self, other: "Figure") -> "Figure":
         """This figure with another one to its right."""
