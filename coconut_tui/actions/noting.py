@@ -21,7 +21,7 @@ from coconut_tui.screens.note import NoteScreen
 
 def note(app: ExplorerBase, argument: str) -> None:
     """Write down a finding of where one is."""
-    note_run(app)
+    note_run(app, _row_looked_at(app))
 
 
 def note_run(app: ExplorerBase, atlas: AtlasRow | None = None) -> None:
@@ -41,6 +41,16 @@ def note_run(app: ExplorerBase, atlas: AtlasRow | None = None) -> None:
         atlas=atlas,
     )
     _ask(app, app.choice, finding)
+
+
+def _row_looked_at(app: ExplorerBase) -> AtlasRow | None:
+    """The row of an atlas that the run on screen was opened from; None where it was not."""
+    browsing = app.browsing
+    if browsing is None or browsing.atlas is None or browsing.run is None:
+        return None
+    rows = browsing.atlas.rows(f"run = {browsing.run}", limit=1, columns=("question",))
+    same = bool(rows) and rows[0]["question"] == app.require_view().question
+    return AtlasRow(str(browsing.path), browsing.run) if same else None
 
 
 def note_row(app: ExplorerBase, atlas: Path, run: int, problem: Problem, thoughts: int | None) -> None:

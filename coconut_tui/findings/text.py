@@ -14,6 +14,7 @@ from coconut_tui.saved.format import check_tree, tree_entries, tree_record
 
 FORMAT, VERSION = "coconut-finding", 1
 FENCE = "---"
+_OFTEN_EMPTY = ("tags", "weights", "view", "done", "edits", "verdict")  # left out where they are
 _DEEPEST = 50  # lists and objects inside each other; a finding has five
 
 
@@ -135,8 +136,8 @@ def _compact(value: Any) -> Any:
 def _without_nothing(value: Any) -> Any:
     """The same without entries that say nothing."""
     if isinstance(value, Mapping):
-        kept = {name: _without_nothing(item) for name, item in value.items()}
-        return {name: item for name, item in kept.items() if item not in (None, "", [], ())}
+        kept = {name: _without_nothing(item) for name, item in value.items() if item is not None}
+        return {name: item for name, item in kept.items() if item or name not in _OFTEN_EMPTY}
     return [_without_nothing(item) for item in value] if isinstance(value, list | tuple) else value
 
 

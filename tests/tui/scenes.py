@@ -7,11 +7,13 @@ from pathlib import Path
 
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
 from coconut_core.evaluation.ablations import CONTROLS
 from coconut_core.records.trace import StepRecord, TokenRecord, Trace
 from coconut_tui.engine import ModelChoice
 from coconut_tui.engine.opening import LOADING
+from coconut_tui.findings import Finding
 from coconut_tui.run.beside import Measured, Side
 from coconut_tui.run.branches import Said
 from coconut_tui.run.breakpoints import Breakpoint
@@ -25,6 +27,8 @@ from coconut_tui.screens.breakpoints import BreakpointsScreen
 from coconut_tui.screens.compare import CompareScreen
 from coconut_tui.screens.controls import ControlsScreen
 from coconut_tui.screens.edit import EditScreen
+from coconut_tui.screens.findings import FindingsScreen
+from coconut_tui.screens.note import NoteScreen
 from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.recent import RecentScreen
@@ -33,6 +37,7 @@ from coconut_tui.screens.training import TrainingScreen
 from coconut_tui.screens.what_if import WhatIfScreen
 from tests.core.training_rows import evaluation_row, step_row, write
 from tests.tui.conftest import PROBLEM, shown, steps_taken, until
+from tests.tui.findings_by_hand import finding
 from tests.tui.screens import FACTS, LOOKED_AT, PLACE, RIGHT, WRONG, look_at, said, view, with_branches
 
 Scene = Callable[[Pilot[None], Trace], Awaitable[object]]
@@ -272,6 +277,30 @@ async def training(pilot: Pilot[None], trace: Trace) -> None:
     await until(pilot, lambda app: screen.drawn)
 
 
+async def note(pilot: Pilot[None], trace: Trace) -> None:
+    """A finding is being written; the folder is no folder."""
+    app = await with_branches(pilot, trace)
+    screen = NoteScreen("zero@2, step 2, graph", ("frontier", "wrong"), lambda *said: None)
+    app.push_screen(screen)
+    await pilot.pause()
+    screen.query_one("#note-title", Input).value = "Thought 2 leaves the frontier"
+    screen.query_one(TextArea).text = "It *leaves* it, and the answer **follows**."
+    screen.refuse("the finding cannot be written into findings: Not a directory")
+
+
+async def findings(pilot: Pilot[None], trace: Trace) -> None:
+    """Two findings, and a file that is damaged."""
+    app = await with_branches(pilot, trace)
+    second = finding(title="Another one", tags=(), date="2026-11-29T10:00:00+00:00", note="", seen=None)
+
+    def read(say: Callable[[str], object]) -> list[tuple[Path, Finding]]:
+        say("findings/bad.md: the entry 'title' must be a text, not a whole number")
+        return [(Path("findings/one.md"), finding()), (Path("findings/two.md"), second)]
+
+    app.push_screen(FindingsScreen(Path("findings"), read))
+    await pilot.pause()
+
+
 VIEW_NAMES = ("top", "graph", "answer", "lens", "attention", "lines", "nearest", "trajectory", "numbers")
 SCENES: dict[str, Scene] = {
     "opened": opened,
@@ -288,6 +317,8 @@ SCENES: dict[str, Scene] = {
     "problems": problems,
     "breakpoints": breakpoints,
     "question": question,
+    "note": note,
+    "findings": findings,
     "recent": recent,
     "loading": loading,
     "help": _pressing("question_mark"),

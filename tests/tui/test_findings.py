@@ -9,12 +9,16 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static, TextArea
 
 from coconut_core.records.trace import Trace
+from coconut_tui.actions.noting import note_row
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
-from coconut_tui.findings import Finding, Model, add_finding, load_finding
+from coconut_tui.export import TracedTree
+from coconut_tui.findings import AtlasRow, Finding, Model, add_finding, load_finding
+from coconut_tui.screens.atlas import AtlasScreen
 from coconut_tui.screens.confirm import ConfirmScreen
 from coconut_tui.screens.findings import FindingsScreen
 from coconut_tui.screens.note import NoteScreen
+from tests.tui.atlases import PROBLEMS, build_small
 from tests.tui.conftest import WIDE, explorer, notes, press, ready, settled, shown, typed, until
 from tests.tui.findings_by_hand import CONTROL, EVIL, finding
 from tests.tui.screens import painted
@@ -28,6 +32,15 @@ def opened(checkpoint: Path, folder: Path, **options: object) -> Explorer:
 
 def has_model(name: str, app: Explorer) -> bool:
     return ready(app) and app.facts is not None and app.facts.name == name
+
+
+def has_written(name: str, app: Explorer) -> bool:
+    return ready(app) and f"/{name}" in notes(app)
+
+
+def has_atlas(app: Explorer) -> bool:
+    screen = app.screen
+    return isinstance(screen, AtlasScreen) and not screen.busy and screen.browsing.run is not None
 
 
 async def note_down(
@@ -183,6 +196,56 @@ async def test_hostile_notes_are_shown_and_not_obeyed(
         assert "<script>document.title='owned'</script>" in "".join(line.strip() for line in lines.split("\n"))
         assert r"\x1b[31m" in lines
         assert "[b]red[/b]" in lines
+
+
+async def test_a_run_of_an_atlas_carries_its_row(tmp_path: Path) -> None:
+    atlas = build_small(tmp_path / "atlas")
+    app = explorer(Path("models/prosqa"), atlas=atlas, config=Config(findings=str(tmp_path / "notes")))
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, has_atlas)
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda app: ready(app) and not isinstance(app.screen, AtlasScreen))
+        await pilot.press("exclamation_mark")
+        await note_down(pilot)
+        await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
+        row = load_finding(next((tmp_path / "notes").glob("*.md")))
+        assert row.atlas == AtlasRow(str(atlas), 2)
+        assert row.run.question == PROBLEMS[2].question
+        await press(pilot, "n")  # another question is no run of the atlas
+        await pilot.press("exclamation_mark")
+        await note_down(pilot, title="Other")
+        await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
+        assert load_finding(tmp_path / "notes" / "other.md").atlas is None
+
+
+async def test_a_row_is_noted_that_was_not_opened(checkpoint: Path, tmp_path: Path) -> None:
+    async with opened(checkpoint, tmp_path, example=1).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        note_row(app, Path("A"), 7, PROBLEMS[0], 3)
+        await note_down(pilot)
+        await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
+        made = load_finding(next(tmp_path.glob("*.md")))
+        assert (made.atlas, made.at.step, made.run.here.decisions.moves) == (AtlasRow("A", 7), 2, "ttt")
+        await pilot.press("backslash", "enter")
+        await until(pilot, lambda app: ready(app) and app.view.question == PROBLEMS[0].question)
+        await until(pilot, lambda app: len(app.view.steps) == 3 and app.selected == 2)
+
+
+@pytest.mark.drives("export")
+async def test_all_branches_are_exported_or_one(checkpoint: Path, tmp_path: Path) -> None:
+    async with opened(checkpoint, tmp_path / "f", example=1).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "t", "k", "z", "c")
+        for name, more in (("all.json", ""), ("one.json", " branch"), ("all.csv", ""), ("all.html", "")):
+            await typed(pilot, f"export {tmp_path}/{name}{more}")
+            await until(pilot, partial(has_written, name))
+    tree = TracedTree.load(tmp_path / "all.json")
+    assert [run.parent for run in tree.runs] == [None, "main"]
+    assert tree.current == 1
+    assert all("verdict" in run.trace.settings for run in tree.runs)
+    assert len(TracedTree.load(tmp_path / "one.json").runs) == 1
+    assert Trace.load(tmp_path / "one.json") == tree.here.trace
+    assert (tmp_path / "all.html").read_text("utf-8").count("data-run=") == 2
 
 
 async def test_a_saved_run_has_no_decisions_to_note(trace: Trace) -> None:

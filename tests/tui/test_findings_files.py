@@ -11,6 +11,7 @@ import pytest
 from coconut_core.common.errors import CoconutError
 from coconut_tui.findings import (
     Filter,
+    Place,
     Seen,
     SeenThought,
     add_finding,
@@ -22,6 +23,7 @@ from coconut_tui.findings import (
 )
 from coconut_tui.findings.comparison import differences, tolerance
 from coconut_tui.findings.text import finding_text, read_finding
+from coconut_tui.run.branches import Branch, Said
 from tests.tui.findings_by_hand import CONTROL, EVIL, finding
 
 
@@ -44,6 +46,15 @@ def test_what_is_written_is_read_again(more: dict[str, object], tmp_path: Path) 
 def test_a_question_without_a_problem_is_one_too(tmp_path: Path) -> None:
     run = replace(finding().run, problem=None, question="What\n---\nis it?")
     assert load_finding(add_finding(tmp_path, finding(run=run))).run == run
+
+
+def test_a_run_that_has_just_begun_or_says_nothing_is_one_too(tmp_path: Path) -> None:
+    tree = finding().run
+    silent = replace(tree.branches[0], said=Said("", "", None))
+    begun = replace(tree, branches=(silent, Branch(2, "x", parent=1)))
+    made = finding(run=begun, at=Place(), seen=Seen((SeenThought("1", "", 0.0),), ""), title="0")
+    assert load_finding(add_finding(tmp_path, made)) == made
+    assert load_finding(add_finding(tmp_path, replace(made, seen=Seen((), "")))).seen == Seen((), "")
 
 
 def test_the_file_is_made_for_git(tmp_path: Path) -> None:

@@ -56,6 +56,25 @@ SEEN: dict[str, tuple[str, ...]] = {
         "escape",
     ),
     "breakpoints": ("Breakpoints", "thought 3", "entropy < 0.5", "gorpus", "escape"),
+    "note": (
+        "Note a finding",
+        "zero@2, step 2",
+        "Thought 2 leaves",
+        "tags",
+        "*leaves*",
+        "Not a directory",
+        "escape",
+    ),
+    "findings": (
+        *(
+            "Findings in findings: 2",
+            "filter",
+            "findings/bad.md: the entry 'title'",
+            "Thought 3: leaves",
+            "#frontier",
+        ),
+        *("Another one", "models/prosqa", "zero@2, step 3, graph", "escape"),
+    ),
     "question": ("Question", "Is Mars a lempus?", "the model's vocabulary does not have 'Mars'"),
     "recent": (
         *("Models opened lately", "models/by-hand", "openai-community/gpt2", "there is no folder x", "escape"),

@@ -20,7 +20,10 @@ PICTURES = (
     *((f"view-{name}", MIDDLE, "textual-dark") for name in VIEW_NAMES),
     ("view-lens", LARGE, "textual-light"),
     ("zoomed", MIDDLE, "textual-dark"),
-    *((name, MIDDLE, "textual-dark") for name in ("edit", "compare", "controls", "problems", "training")),
+    *(
+        (name, MIDDLE, "textual-dark")
+        for name in ("edit", "compare", "controls", "problems", "training", "note", "findings")
+    ),
     *((name, LARGE, "textual-dark") for name in ("what-if", "beside")),
     *((name, SMALL, "textual-dark") for name in ("help", "command", "jump", "error", "loading")),
     *((name, SMALL, "textual-light") for name in ("breakpoints", "question")),
