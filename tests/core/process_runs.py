@@ -63,6 +63,19 @@ def halved_recipe(folder: Path) -> Recipe:
     return tiny_recipe(precision="bf16", gradient_checkpointing=True)
 
 
+def taught_recipe(folder: Path) -> Recipe:
+    """CODI, which reads two passes for one way back; without the distance, whose unit is a process's own."""
+    return tiny_recipe(
+        method="codi", micro_batch=1, thinking={"projection": 8}, options={"distillation": 0.0},
+        data={"train": str(problem_file(folder, 5))}, curriculum={"lookup": 0, "stages": 2, "total": 5},
+    )  # fmt: skip
+
+
+def explained_recipe(folder: Path) -> Recipe:
+    """SIM-CoT, whose decoder is trained along, and at first has nothing to say."""
+    return tiny_recipe(method="sim-cot", micro_batch=1, curriculum={"lookup": 0, "total": 6, "stages": 1})
+
+
 def prepare(folder: Path) -> dict[str, str]:
     """A tiny GPT-2 and files of sums in the folder that holds all scenarios'; their paths by name."""
     return {
@@ -102,6 +115,17 @@ def sharded(folder: Path) -> None:
         _train(sharded_recipe(folder), folder, until)
 
 
+def taught(folder: Path) -> None:
+    """To the end, in which an epoch ends with a batch too small for two processes."""
+    _train(taught_recipe(folder), folder)
+
+
+def explained(folder: Path) -> None:
+    """To step 3, and from that checkpoint to the end."""
+    for until in (3, None):
+        _train(explained_recipe(folder), folder, until)
+
+
 def halved(folder: Path) -> None:
     """Under FSDP to the end."""
     _train(halved_recipe(folder), folder)
@@ -128,6 +152,9 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
     "stopped": stopped,
     "sharded": sharded,
     "halved": halved,
+    "taught": taught,
+    "explained": explained,
+    "sharded_explained": explained,
 }
 
 

@@ -23,7 +23,7 @@ from tests.core.codi_reference import codi_loss, in_passes, one_by_one
 from tests.core.projecting_models import projecting_model
 from tests.core.real_tokenizers import gpt2_tokenizer
 from tests.core.sequence_rows import gradients
-from tests.core.tiny_recipes import assert_same_weights, problem_file, tiny_recipe, train
+from tests.core.tiny_recipes import assert_same_weights, go_on, problem_file, tiny_recipe, train
 
 THOUGHTS = 3
 # Of two to four steps, so that rows of a batch have different lengths in front of the mark and behind it.
@@ -122,6 +122,21 @@ def test_micro_batches_of_the_cross_entropies_learn_the_same(tmp_path: Path) -> 
     train(tiny_recipe(method="codi", **changes), tmp_path / "whole")
     train(tiny_recipe(method="codi", micro_batch=3, **changes), tmp_path / "parts")
     assert_same_weights(tmp_path / "whole", tmp_path / "parts", 2e-5)
+
+
+def test_gradient_checkpointing_changes_nothing_but_the_memory(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"method": "codi", "curriculum": {"lookup": 0, "total": 6}}
+    train(tiny_recipe(**changes), tmp_path / "plain")
+    train(tiny_recipe(**changes, gradient_checkpointing=True), tmp_path / "sparing")
+    assert_same_weights(tmp_path / "plain", tmp_path / "sparing", 2e-5)
+
+
+def test_a_run_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    recipe = tiny_recipe(method="codi", curriculum={"lookup": 0, "total": 6}, thinking={"projection": 8})
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "parts", until=4)
+    go_on(recipe, tmp_path / "parts")
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_pccot_without_passes_is_refused() -> None:

@@ -137,6 +137,21 @@ def test_shared_out_weights_learn_the_same_and_go_on(found: tuple[Path, Found], 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["taught", "explained", "sharded_explained"])
+def test_methods_of_several_passes_or_modules_learn_the_same(
+    name: str, found: tuple[Path, Found], tmp_path: Path
+) -> None:
+    folder, became = found
+    recipe = process_runs.taught_recipe if name == "taught" else process_runs.explained_recipe
+    rows = train(recipe(tmp_path), tmp_path / "alone")
+    assert became[name]["codes"] == [0, 0]
+    seen = [row for told in became[name]["told"][0] for row in told["rows"]]
+    last = [[row["terms"] for row in each if "terms" in row][-1] for each in (seen, rows)]
+    assert last[0] == pytest.approx(last[1], abs=2e-4)
+    assert_same_weights(tmp_path / "alone", folder / name, 1e-4)
+
+
+@pytest.mark.slow
 def test_one_process_goes_on_from_shared_out_weights(found: tuple[Path, Found], tmp_path: Path) -> None:
     folder, _ = found
     recipe = process_runs.sharded_recipe(tmp_path)
