@@ -133,7 +133,7 @@ def suggestion(text: str, names: Sequence[str]) -> str | None:
 def completed(text: str, names: Sequence[str]) -> str:
     """A filter whose last word is written out as far as all names that it can become agree."""
     fitting, word = completions(text, names), _last_word(text)
-    if not fitting:
+    if not fitting or word in names:
         return text
     first, last = min(fitting), max(fitting)
     agreed = "".join(

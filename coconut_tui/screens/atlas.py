@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Footer, Input, Label
 
 from coconut_tui.engine import EngineError
 from coconut_tui.engine.atlas_reader import AtlasReader, check_same_model
@@ -33,7 +33,7 @@ from coconut_tui.widgets.atlas_cells import SHARES, Look, run_text
 from coconut_tui.widgets.atlas_heat import AtlasHeat
 from coconut_tui.widgets.atlas_summary import AtlasSummary
 from coconut_tui.widgets.filter_line import FilterLine, Names
-from coconut_tui.widgets.text import plain_title
+from coconut_tui.widgets.text import TextView, plain_title
 from coconut_tui.widgets.tokens import error_line
 from coconut_tui.widgets.windowed import WINDOW, Column, Row, WindowedTable
 
@@ -98,9 +98,9 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
                     compact=True,
                     select_on_focus=False,
                 )
-            yield Static(id="atlas-state")
+            yield TextView(id="atlas-state")
             yield WindowedTable(self._cell, id="atlas-rows")
-            yield Static(id="atlas-run")
+            yield TextView(id="atlas-run")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -119,7 +119,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
     @property
     def busy(self) -> bool:
         """Whether something is being read."""
-        return self._reader.busy or self.query_one(WindowedTable).waits
+        return self._reader.busy or any(table.waits for table in self.query(WindowedTable))
 
     # -- what comes in -------------------------------------------------------------------------------------
 
@@ -386,11 +386,11 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
             counted = "opening …" if atlas is None else f"{len(self._runs)} of {len(atlas)} runs"
             about = f" · by {order_text(browsing)} · thought {browsing.thought}"
             text = Text().append(counted, "bold").append("" if atlas is None else about, "dim")
-        text.no_wrap, text.overflow = True, "ellipsis"
-        self.query_one("#atlas-state", Static).update(text)
+        text.truncate(max(1, self.query_one(WindowedTable).size.width), overflow="ellipsis")
+        self.query_one("#atlas-state", TextView).show(text)
 
     def _show_run(self) -> None:
-        row, shown = self.query_one(WindowedTable).row_here, self.query_one("#atlas-run", Static)
+        row, shown = self.query_one(WindowedTable).row_here, self.query_one("#atlas-run", TextView)
         lines = 2 if self.size.height < _TALL else max(4, self.size.height // 9)
         shown.styles.height = lines + 1
-        shown.update(Text() if row is None else run_text(row, self._look, self.size.width - 6, lines))
+        shown.show(Text() if row is None else run_text(row, self._look, self.size.width - 6, lines))

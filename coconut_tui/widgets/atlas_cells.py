@@ -12,6 +12,7 @@ from coconut_core.common.errors import visible
 from coconut_core.common.token_names import plain_name
 from coconut_core.records.answers import conclusion
 from coconut_tui.run.atlas import COURSE
+from coconut_tui.widgets.painted import line_spans
 from coconut_tui.widgets.tokens import (
     BAR_STYLE,
     RIGHT_BOLD,
@@ -153,8 +154,12 @@ def answer_line(row: Row) -> Text:
 
 def run_text(row: Row, look: Look, width: int, lines: int) -> Text:
     """A run in so many lines: its answer, its thoughts, and where there is room its question, the end of it."""
-    text = answer_line(row).append("\n").append_text(thoughts_line(row, look.measure, look.thought, width))
+    text = answer_line(row)
+    text.truncate(width, overflow="ellipsis")
+    text.append("\n").append_text(thoughts_line(row, look.measure, look.thought, width))
     if lines > 2:
         question = end_of(" ".join(str(row["question"]).split()), (lines - 2) * (width - 8))
-        text.append(f"\n{question}", "dim")
+        parts = [question[start:end].rstrip() for start, end in line_spans(question, width)][: lines - 2]
+        text.append("".join(f"\n{part}" for part in parts), "dim")
+        text.append("\n" * (lines - 2 - len(parts)))
     return text

@@ -58,11 +58,22 @@ class AtlasHeat(DataTable[Text]):
             self.cell = cell
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, cursor_type="cell", cell_padding=0)
+        super().__init__(
+            id=id,
+            cursor_type="cell",
+            cell_padding=0,
+            cursor_foreground_priority="renderable",  # the shade stays, turned round
+            cursor_background_priority="renderable",
+        )
         self._cells: list[Sequence[Cell | None]] = []
+        self._shown_for: object = None
 
     def show(self, summary: "Summary", thought: int, width: int, lines: int) -> None:
-        """thought: the one in question, from 1."""
+        """thought: the one in question, from 1, whose column the cursor is in."""
+        if self._shown_for == (summary, width, lines):
+            self.move_cursor(column=thought - 1)
+            return
+        self._shown_for = summary, width, lines
         heat = summary.heat
         count = max([len(summary.tokens), *map(len, heat.means)], default=0)
         at = self.cursor_coordinate
@@ -73,9 +84,7 @@ class AtlasHeat(DataTable[Text]):
         size = max(_LEAST, min(_MOST, (width - _SIDE - 1) // count))
         numbers = range(1, count + 1)
         for number in numbers:
-            self.add_column(
-                Text(f"{number:^{size}}", "bold reverse" if number == thought else "bold"), width=size
-            )
+            self.add_column(Text(f"{number:^{size}}", "bold"), width=size)
         room = max(1, lines - 1)
         most = (
             1.0
@@ -98,7 +107,7 @@ class AtlasHeat(DataTable[Text]):
                     for each, item in zip(numbers, ranked, strict=True)
                 ],
             )
-        self.move_cursor(row=min(at.row, len(self._cells) - 1), column=min(at.column, count - 1))
+        self.move_cursor(row=min(at.row, len(self._cells) - 1), column=thought - 1)
 
     def on_data_table_cell_selected(self, event: DataTable.CellSelected) -> None:
         """Take a cell."""

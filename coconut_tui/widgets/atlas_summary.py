@@ -6,15 +6,16 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.geometry import Size
-from textual.widgets import Static
 
 from coconut_core.evaluation.significance import Share
 from coconut_tui.widgets.atlas_heat import AtlasHeat
+from coconut_tui.widgets.text import TextView
 from coconut_tui.widgets.tokens import BAR_STYLE, RIGHT_STYLE, bar
 
 if TYPE_CHECKING:
     from coconut_core.atlas.summary import Summary
 
+_HEADING = "hops  right, 95 % interval"
 _LEAST_BAR, _MOST_BAR = 4, 40  # cells
 _FEWEST, _MOST = 6, 14  # lines
 _NARROWEST, _WIDEST = 34, 64  # cells of the right answers
@@ -24,7 +25,7 @@ class AtlasSummary(Horizontal):
     """Right answers by hops beside the heat map."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="atlas-accuracy")
+        yield TextView(id="atlas-accuracy")
         yield AtlasHeat(id="atlas-heat")
 
     def show(self, summary: "Summary", thought: int, size: Size) -> None:
@@ -32,17 +33,21 @@ class AtlasSummary(Horizontal):
         needed = max(len(summary.by_hops) + 3, len(summary.heat.rows) + 6)
         lines = max(_FEWEST, min(_MOST, size.height // 5, needed))
         width = min(_WIDEST, max(_NARROWEST, size.width * 2 // 5))
-        accuracy, heat = self.query_one("#atlas-accuracy", Static), self.query_one(AtlasHeat)
+        accuracy, heat = self.query_one("#atlas-accuracy", TextView), self.query_one(AtlasHeat)
         self.styles.height = heat.styles.height = lines
         accuracy.styles.width = width
-        accuracy.update(accuracy_text(summary, width - 2, lines))
+        accuracy.show(accuracy_text(summary, width - 1, lines))
         heat.show(summary, thought, self.size.width - width, lines)
 
 
 def accuracy_text(summary: "Summary", width: int, lines: int) -> Text:
     """A bar, the share and its 95 % interval for each number of hops, fewest first, and for all; below, how
     many use their thoughts."""
-    text = Text("hops  right, 95 % interval", "bold", no_wrap=True, overflow="ellipsis")
+    heading, beside = _HEADING, f"mean {summary.heat.column}"  # of the heat map to its right
+    if len(heading) + len(beside) >= width:
+        heading, beside = heading.partition(",")[0], summary.heat.column
+    text = Text(no_wrap=True, overflow="ellipsis").append(heading, "bold")
+    text.append(beside.rjust(width - len(heading)))
     rows = [(str(hops), share) for hops, share in summary.by_hops.items() if hops is not None]
     rows += [] if summary.right is None or len(rows) == 1 else [("all", summary.right)]
     used = summary.used

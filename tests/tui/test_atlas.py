@@ -232,7 +232,7 @@ def test_filters_are_completed() -> None:
     assert suggestion("wrong and fr", names) == "wrong and frontier("
     assert suggestion("wro", names) == "wrong"
     assert suggestion("wrong", names) is None, "it is a name"
-    assert completed("wro", names) == "wrong"
+    assert completed("wro", names) == completed("wrong", names) == "wrong"
     assert completed("hops = 3 and wrong_", names) == "hops = 3 and wrong_candidate("
     assert suggestion("said = 'fr", names) is None, "within quotes there are no names"
     assert suggestion("", names) is None
