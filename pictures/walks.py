@@ -116,6 +116,25 @@ async def _training(walker: Walker, folder: Path) -> None:
     await walker.type(f"training {folder / 'run'}")
 
 
+async def _atlas(walker: Walker, folder: Path) -> None:
+    from tests.tui.atlases import build_small
+
+    if not (folder / "atlas").exists():
+        build_small(folder / "atlas")
+    await walker.type(f"atlas {folder / 'atlas'}")
+    await walker.press("right", "right", "down")
+
+
+async def _nearest(walker: Walker, folder: Path) -> None:
+    await _atlas(walker, folder)
+    await walker.press("n")
+
+
+async def _map(walker: Walker, folder: Path) -> None:
+    await _atlas(walker, folder)
+    await walker.press("m", "a")
+
+
 async def _replay(walker: Walker, folder: Path) -> None:
     path = folder / "run.json"
     path.unlink(missing_ok=True)
@@ -203,6 +222,9 @@ WALKS = (
             Stop("compare", _pressing("compare")),
             Stop("beside", _typing(f"beside {OTHER_MODEL}")),
             Stop("problems", _problems),
+            Stop("atlas", _atlas, finished=True),
+            Stop("atlas-nearest", _nearest),
+            Stop("atlas-map", _map),
             Stop("training", _training),
             Stop("breakpoints", _breakpoints),
             Stop("recent", _pressing("recent")),
