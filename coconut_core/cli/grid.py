@@ -88,6 +88,13 @@ class _Asked:
 class _Printing:
     """In which form."""
 
+    attribution: Annotated[
+        bool,
+        typer.Option(
+            "--attribution",
+            help="Beside the exact grid its fast approximation, gradient times difference, and how they agree.",
+        ),
+    ] = False
     as_json: options.Json = False
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV row for each cell.")] = False
     svg: Annotated[
@@ -127,15 +134,19 @@ def grid_command(
     )
     opened = options.open_model(choice, asked.thoughts)
     about: dict[str, Any] = {"model": choice.source, "direction": str(asked.direction), "donor": asked.donor}
-    grid: Grid | MeanGrid
+    grid_choice = asked.choice(problems)
+    asking = problems or []
     if many:
-        assert problems is not None  # else it has been refused
         about |= {"data": str(questions.data)}
-        grid = _of_many(opened, problems, asked.choice(problems), questions.only_right)
     else:
         text = sys.stdin.read() if question == "-" else question
-        grid = _of_one(opened, _problem(opened, text, questions.example), asked.choice(problems))
-    _print(grid, printing, about)
+        asking = [_problem(opened, text, questions.example)]
+    if printing.attribution:
+        _print_agreement(opened, asking, grid_choice, printing, about)
+    elif many:
+        _print(_of_many(opened, asking, grid_choice, questions.only_right), printing, about)
+    else:
+        _print(_of_one(opened, asking[0], grid_choice), printing, about)
 
 
 def _check(question: str | None, questions: _Questions, printing: _Printing) -> None:
@@ -194,6 +205,33 @@ def _of_many(
     for why, count in grid.left_out.items():
         say(f"note: questions left out: {count}: {why}", err=True)
     return grid
+
+
+def _print_agreement(
+    model: "CoconutModel",
+    problems: "list[Problem]",
+    choice: "Choice",
+    printing: _Printing,
+    about: dict[str, Any],
+) -> None:
+    """Exact and approximate changes of all cells that have both, over all problems."""
+    from coconut_core.grid.agreement import compare
+
+    with _progress() as bar:
+        task = bar.add_task("questions", total=len(problems))
+        found = compare(model, problems, choice, lambda done: bar.advance(task, done))
+    for why, count in found.left_out.items():
+        say(f"note: questions left out: {count}: {why}", err=True)
+    if printing.svg is not None:
+        found.figure().save_svg(printing.svg)
+        say(f"wrote {printing.svg}", err=True)
+    if printing.as_json:
+        say(json.dumps({**about, "kind": str(choice.kind), **found.to_json()}, ensure_ascii=False))
+    elif printing.as_csv:
+        say(found.csv().rstrip("\n"))
+    else:
+        say(found.figure().to_text(72, 18))
+        say(f"\n{found}")
 
 
 def _progress() -> Any:

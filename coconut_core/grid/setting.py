@@ -84,11 +84,17 @@ def setting_of(
     known = bool(theirs) or wrong_answer(problem) is not None
     at = _place(model, problem, own, theirs, choice.thoughts) if known else None
     if choice.direction is Direction.NOISING or other is None:
-        return Setting(model, choice, problem, problem.question, sources, at, own, own.thoughts)
+        return Setting(model, choice, problem, problem.question, sources, at, own, _first(model, choice, own))
     repaired = Sources(model, other.question, other, *settings, runs={choice.donor: sources.own})
     if choice.kind is Kind.PROMPT:
         repaired.streams[choice.donor] = stream_of(model, problem.question)
-    return Setting(model, choice, problem, other.question, repaired, at, own, theirs[0].thoughts)
+    thoughts = _first(model, choice, theirs[0])
+    return Setting(model, choice, problem, other.question, repaired, at, own, thoughts)
+
+
+def _first(model: LatentModel, choice: Choice, answer: Answer) -> int:
+    """How many thoughts a run takes in its first latent segment, in which all is done."""
+    return min(answer.thoughts, model.config.thoughts if choice.thoughts is None else choice.thoughts)
 
 
 def _donor_problem(sources: Sources, choice: Choice) -> Problem | None:

@@ -8,7 +8,7 @@ from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.run.drafts import Workshop
-from coconut_tui.run.what_if import grid_of, strengths_of, sweep_of
+from coconut_tui.run.what_if import strengths_of, sweep_of
 from coconut_tui.screens.edit import EditScreen
 from coconut_tui.screens.grid import GridScreen
 from coconut_tui.screens.what_if import WhatIfScreen
@@ -64,9 +64,18 @@ def grid(app: ExplorerBase, argument: str) -> None:
     if not count:
         raise CoconutError("this run takes no thoughts, so there is nothing to ablate: ] plans one")
     meant = app.meant_thought
-    texts = grid_of(count)
     begin = min(meant.index, count) if meant is not None and meant.segment == 0 else 1
-    _open(app, GridScreen(texts, begin), "every thought", [*texts.values()])
+
+    def closed(text: str | None) -> None:
+        app.engine.forget(finding.WHAT_IF)
+        if text is None:
+            return
+        if screen.run is not None:
+            app.open_run(screen.run, view.tree.here.decisions.thoughts)
+        app.engine.edit(text, 0)
+
+    screen = GridScreen(count, begin, lambda choice: finding.grid(app.engine, choice, screen.take))
+    app.push_screen(screen, closed)
 
 
 def sweep(app: ExplorerBase, argument: str) -> None:
@@ -89,7 +98,7 @@ def redo(app: ExplorerBase, argument: str) -> None:
     app.engine.redo()
 
 
-def _open(app: ExplorerBase, screen: WhatIfScreen | GridScreen, title: str, texts: Sequence[str]) -> None:
+def _open(app: ExplorerBase, screen: WhatIfScreen, title: str, texts: Sequence[str]) -> None:
     """Show interventions as they are tried; one that is chosen becomes a branch."""
 
     def closed(text: str | None) -> None:
@@ -127,7 +136,7 @@ ACTIONS = (
         "grid",
         "at",
         "grid",
-        "Try every ablation at every thought: a grid of what each does to the answer",
+        "Try every ablation at every thought, layer, head or position: a grid of what each does",
         "Edit",
         grid,
     ),

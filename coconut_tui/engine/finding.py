@@ -11,6 +11,7 @@ from coconut_tui.run.atlas import AtlasPlan
 from coconut_tui.run.beside import Measured
 from coconut_tui.run.branches import Said
 from coconut_tui.run.controlled import Controlled, Swaps
+from coconut_tui.run.grid import GridChoice, GridTable
 from coconut_tui.run.state import Comparison, Preview, WhatIf
 
 if TYPE_CHECKING:
@@ -47,6 +48,22 @@ def what_if(engine: Engine, title: str, texts: Sequence[str], show: Callable[[Wh
         what_if(bench, title, texts, lambda: job.stopped, tell)
 
     engine.find_out("trying", find, WHAT_IF)
+
+
+def grid(engine: Engine, choice: GridChoice, show: Callable[[GridTable], object]) -> None:
+    """A causal grid of the run."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.gridding import measure_grid
+
+        def tell(found: GridTable) -> None:
+            variants = found.table.variants
+            job.progress(sum(variant.said is not None for variant in variants), len(variants))
+            engine.tell(show, found)
+
+        measure_grid(bench, choice, lambda: job.stopped, tell)
+
+    engine.find_out("measuring", find, WHAT_IF)
 
 
 def compare(engine: Engine, first: int, second: int, show: Callable[[Comparison], object]) -> None:

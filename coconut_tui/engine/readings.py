@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from torch.nn.functional import cosine_similarity
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench
 
 MOST_PEEKS = 50
+FEW, BETWEEN = 64, 0.1  # variants of which each is shown at once; of more seconds between two tables
 ANSWERED_TOGETHER = 16  # problems in one batch; it can be stopped between two
 
 
@@ -77,7 +79,7 @@ def what_if(
 
     show gets the table whenever there is more of it. All are about the first latent segment.
     """
-    planned, edits = _planned(bench)
+    planned, edits = planned_run(bench)
     table = WhatIf(title, (Variant("nothing changed"), *map(Variant, texts)))
     show(table)
     plans: dict[int, Plan] = {0: Plan(edits)}
@@ -91,6 +93,20 @@ def what_if(
         except CoconutError as error:
             errors[number] = str(error)
     study = Variants(bench.model, bench.tree.question, bench.tree.problem, plans, planned)
+    show_variants(bench, table, study, errors, stop, show)
+
+
+def show_variants(
+    bench: "Workbench",
+    table: WhatIf,
+    study: Variants,
+    errors: Mapping[int, str],
+    stop: Stop,
+    show: Callable[[WhatIf], None],
+) -> None:
+    """Find out what variants do, and show the table whenever there is more of it, though not more often than
+    anybody can see. errors: of those that cannot be tried, by number."""
+    shown = monotonic()
 
     def rows(complete: bool = False) -> WhatIf:
         place = None if study.parting is None else deciding_place(bench.model, study.parting)
@@ -98,10 +114,16 @@ def what_if(
             replace(_known(bench, study, number, variant), error=errors.get(number, ""))
             for number, variant in enumerate(table.variants)
         )
-        return WhatIf(title, tuple(known), place, complete)
+        return WhatIf(table.title, tuple(known), place, complete)
+
+    def changed() -> None:
+        nonlocal shown
+        if len(table.variants) <= FEW or monotonic() - shown > BETWEEN:
+            shown = monotonic()
+            show(rows())
 
     try:
-        study.find(lambda: show(rows()), stopping(stop))
+        study.find(changed, stopping(stop))
     except Interrupted:
         return
     show(rows(complete=True))
@@ -120,7 +142,7 @@ def _known(bench: "Workbench", study: Variants, number: int, variant: Variant) -
     return replace(variant, said=judged, changed=changed, aloud=aloud)
 
 
-def _planned(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:
+def planned_run(bench: "Workbench") -> tuple[int | None, Mapping[int, Intervention]]:
     """How many thoughts the current run takes, None where its rule says, and what is done to them."""
     moves, decisions = bench.run.moves, bench.decisions
     first = len(moves) - len(moves.lstrip(THOUGHT))

@@ -40,7 +40,7 @@ class Workbench:
         self.model = model
         self.live = LiveRuns(cache_limit)
         self.history = History()
-        self._others = None if is_family(model.config.family) else others
+        self.others = None if is_family(model.config.family) else others
         self._changed = changed
         self._tree: Tree | None = None
         self._plans: Plans | None = None
@@ -59,7 +59,7 @@ class Workbench:
     def plans(self) -> Plans:
         """What interventions mean for this question. Raises CoconutError where there is none."""
         if self._plans is None:
-            self._plans = Plans(self.model, self.tree.question, self.tree.problem, self._others)
+            self._plans = Plans(self.model, self.tree.question, self.tree.problem, self.others)
         return self._plans
 
     @property

@@ -116,7 +116,7 @@ class Workshop:
         donors = [name for name, _ in self.facts.donors]
         return {
             "TOKEN": self._tokens,
-            "DONOR": [name for name in donors if name in _RUNS],
+            "DONOR": [*(name for name in donors if name in _RUNS), "zero"],
             "VECTOR": [*donors, *(f"token:{token}" for token in self._tokens)],
         }
 
@@ -129,7 +129,8 @@ class Workshop:
         if name == "TOKEN":
             return [(token, "") for token in self._tokens]
         if name == "DONOR":
-            return [(donor, about) for donor, about in self.facts.donors if donor in _RUNS]
+            runs = [(donor, about) for donor, about in self.facts.donors if donor in _RUNS]
+            return [*runs, ("zero", "the zero vector")]
         if name == "VECTOR":
             tokens = [(f"token:{token}", "the embedding of that token") for token in self._tokens]
             return ([*self.facts.donors] if form.name == "replace" else []) + tokens

@@ -1,10 +1,9 @@
-"""What a what-if table tries: an intervention at several strengths, or every ablation at every thought."""
+"""What a sweep tries: an intervention at several strengths."""
 
 import re
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.quoting import masked
-from coconut_core.evaluation.ablations import ablations_of
 
 MOST_VARIANTS = 41
 _USUAL_COUNT = 9
@@ -42,15 +41,3 @@ def _range_of(text: str) -> re.Match[str]:
     if match is None:
         raise CoconutError(f"'{text}' has no range: write a sweep such as steer rompus -8..8, or -8..8/5")
     return match
-
-
-def grid_of(thoughts: int) -> dict[tuple[str, int], str]:
-    """Every ablation at every one of so many thoughts: the text by the ablation's name and the thought's
-    number, row by row."""
-    by_thought = [ablations_of(thought) for thought in range(1, thoughts + 1)]
-    rows = zip(*by_thought, strict=True)
-    return {
-        (texts[0].rpartition("@")[0], thought): text
-        for texts in rows
-        for thought, text in enumerate(texts, start=1)
-    }

@@ -68,14 +68,19 @@ GUIDES = {  # of panes and screens; a view has its own
         "closer to what it knows than zero and noise.",
     ),
     "grid": Guide(
-        "What if: every ablation at every thought",
-        "A row for each ablation, a column for each thought: how far that ablation alone moves the logit "
-        "difference (log p of the right name minus log p of the wrong one, in nats) against the run as it "
-        "is. A stronger shade is a larger move, the sign says which way; ✗ marks a right answer that "
-        "becomes wrong. Below, the cell under the cursor in words. Enter makes a branch of it.",
+        "What if: the causal grid",
+        "Each cell is one thing done alone: how far it moves the logit difference (log p of the right name "
+        "minus log p of the wrong one, in nats) against the run as it is. Tab or 1 to 5: every ablation by "
+        "thought; the output of every head (t: at which thought); the residual stream after every layer by "
+        "thought; the same by position of the prompt; and what a thought may not attend to. o is the donor "
+        "whose activations are patched in, by default the minimal twin's. d turns it round: noising breaks "
+        "this run with the donor's activations, denoising repairs the donor's run with this one's. A "
+        "stronger shade is a larger move, the sign says which way; ✗ marks a right answer that becomes "
+        "wrong, ✓ a wrong one that becomes right. Enter makes a branch of the cell under the cursor.",
         "A column that stays pale can still be needed: where two thoughts carry the same, taking one away "
         "changes nothing. A dark row of zero or noise alone says that the model was disturbed; look "
-        "whether mean, random and twin say the same. And it is one question: coconut controls asks many.",
+        "whether mean, random and twin say the same. Noising finds what is needed, denoising what is enough. "
+        "And it is one question: coconut grid --data takes the mean over many.",
     ),
     "edit": Guide(
         "Edit",

@@ -21,7 +21,7 @@ from coconut_core.runs.generate import generate
 from coconut_tui.engine.readings import answer_all, compare, peek, preview, what_if
 from coconut_tui.run.branches import Said
 from coconut_tui.run.state import DecidingPlace, WhatIf
-from coconut_tui.run.what_if import grid_of, sweep_of
+from coconut_tui.run.what_if import sweep_of
 from tests.tui.benches import PROBLEM, brief_model, go_on, opened, same_numbers, to_the_end
 
 
@@ -223,8 +223,7 @@ def test_what_if_answers_and_its_change_are_those_of_coconut_ask() -> None:
 
 def test_the_grid_tells_thoughts_that_decide_from_those_that_do_not() -> None:
     """The bundled model on its first problem: the twin's first thought turns the answer, its sixth does not."""
-    grid = grid_of(6)
-    texts = [grid[name, thought] for name in ("replace twin", "drop") for thought in (1, 6)]
+    texts = [f"{name}@{thought}" for name in ("replace twin", "drop") for thought in (1, 6)]
     bench = opened(CoconutModel.from_pretrained("models/prosqa"))
     tables: list[WhatIf] = []
     what_if(bench, "every thought", texts, go_on, tables.append)
