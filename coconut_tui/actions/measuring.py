@@ -8,8 +8,9 @@ from pathlib import Path
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
+from coconut_core.problems.base import Problem
 from coconut_tui.actions.helping import type_line
-from coconut_tui.engine.finding import CONTROLS, control
+from coconut_tui.engine.finding import ACROSS, CONTROLS, ask_across, control
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
 from coconut_tui.run.beside import Side
@@ -37,6 +38,36 @@ def beside(app: ExplorerBase, argument: str) -> None:
     first = Side(app.facts.name, app.facts, app.require_view())
     choice = replace(app.choice, source=argument, feedback=None)  # as it says itself
     app.push_screen(BesideScreen(first, app.engine, choice, app.thoughts))
+
+
+def across(app: ExplorerBase, argument: str) -> None:
+    """This question over the checkpoints of a run, by default of that which the model is from."""
+    from coconut_tui.screens.across import AcrossScreen
+
+    app.require_model()
+    view = app.require_view()
+    assert app.choice is not None  # as there is a model
+    run = user_path(argument) if argument else _run_of(Path(app.choice.source))
+    if run is None:
+        type_line(app, "across ")
+        return
+    problem = view.problem or Problem(view.question, (), "")
+
+    def closed(folder: str | None) -> None:
+        app.engine.forget(ACROSS)
+        if folder is not None:
+            app.open_model(folder)
+
+    screen = AcrossScreen(str(run))
+    app.push_screen(screen, closed)
+    choice = replace(app.choice, feedback=None, base=None)  # as each checkpoint says itself
+    ask_across(app.engine, run, problem, app.thoughts, choice, screen.show)
+
+
+def _run_of(checkpoint: Path) -> Path | None:
+    """The run that a checkpoint is in; None where it is in none."""
+    folders = (checkpoint, checkpoint.parent, checkpoint.parent.parent)
+    return next((folder for folder in folders if (folder / "recipe.json").is_file()), None)
 
 
 def training(app: ExplorerBase, argument: str) -> None:
@@ -74,6 +105,15 @@ ACTIONS = (
         "Measure",
         beside,
         "MODEL",
+    ),
+    Action(
+        "across",
+        "f6",
+        "across",
+        "Ask the checkpoints of a training run this question: when does the search appear?",
+        "Measure",
+        across,
+        "[RUN_FOLDER]",
     ),
     Action(
         "training",

@@ -2,8 +2,10 @@
 the interface's thread. The engine's forget(KIND) ends what is under way."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
 from coconut_tui.engine.engine import Engine
 from coconut_tui.engine.worker import Job
@@ -16,10 +18,11 @@ from coconut_tui.run.state import Comparison, Preview, WhatIf
 
 if TYPE_CHECKING:
     from coconut_tui.engine.workbench import Workbench
+    from coconut_tui.run.across import Across
 
 # Kinds of jobs of which only the newest counts.
 PREVIEW, WHAT_IF, CONTROLS, SWAPS, MEASURE = "preview", "what if", "controls", "swaps", "measure"
-ATLAS = "atlas"
+ATLAS, ACROSS = "atlas", "across"
 
 
 def preview(engine: Engine, text: str, segment: int, show: Callable[[Preview], object]) -> None:
@@ -177,6 +180,28 @@ def build_atlas(
             engine.tell(lambda count: show(count, True), done)
 
     engine.find_out("building the atlas", find, ATLAS)
+
+
+def ask_across(
+    engine: Engine,
+    run: Path,
+    problem: Problem,
+    thoughts: int | None,
+    choice: ModelChoice,
+    show: "Callable[[Across], object]",
+) -> None:
+    """Ask the checkpoints of a run a question, one after the other; choice: how each is opened."""
+
+    def find(bench: "Workbench", job: Job) -> None:
+        from coconut_tui.engine.crossing import ask_checkpoints
+
+        def tell(across: "Across") -> None:
+            job.progress(len(across.course.points), across.total)
+            engine.tell(show, across)
+
+        ask_checkpoints(run, problem, thoughts, choice, lambda: job.stopped, tell)
+
+    engine.find_out("asking the checkpoints", find, ACROSS)
 
 
 def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -> None:

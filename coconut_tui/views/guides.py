@@ -146,6 +146,18 @@ GUIDES = {  # of panes and screens; a view has its own
         "however alike the models are. It can be read between checkpoints of one run. And one question is "
         "n=1: which model is better is for coconut eval on many.",
     ),
+    "across": Guide(
+        "Across a training run",
+        "A column for each checkpoint of a run: above the loss of the training log (─ on held-out problems), "
+        "below whether its answer to the question on screen is right, how many of eight other problems' "
+        "thoughts change it, and each thought: its mass on the nodes that it stands for, shaded where that is "
+        "above chance (the graph's names dealt anew). Left and right choose a checkpoint, of which the lower "
+        "part tells the likeliest tokens; enter opens it with this question. Each thinks as at the stage that "
+        "it had reached. What was asked once is kept beside the run.",
+        "One question is n=1: from when on a run needs its thoughts coconut across says, over many problems "
+        "and with intervals. A new stage is another task, so a jump there need not be something learned. A "
+        "frontier that can be read in a thought is not yet used.",
+    ),
     "training": Guide(
         "Training",
         "On top the newest figures of the run, then its course from metrics.jsonl: the loss of single "

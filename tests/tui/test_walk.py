@@ -29,6 +29,7 @@ ARGUMENTS = {
     "problem": ("1", "2"),
     "beside": ("./nowhere",),
     "training": ("./nowhere",),
+    "across": ("./nowhere",),
     "model": ("./nowhere",),
     "pin": ("Alex", "lempus", "nonsense"),
 }
