@@ -20,6 +20,7 @@ BENCHMARKS = {  # paint first: it starts programs, which takes a process that ha
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
     "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
+    "atlas": "an atlas of problems, made and written, beside a plain evaluation of them",
     "compile": "a thought through a compiled graph, beside the plain step",
     "lens": "a column of the lens in one product, beside one layer after the other",
     "start": "`coconut ask` from nothing to its answer, beside what it has to import",
@@ -57,7 +58,7 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, compiling, controls, evaluation, lens, paint, serve, start, step, train
+    from bench import ask, atlas, compiling, controls, evaluation, lens, paint, serve, start, step, train
     from bench.shapes import SHAPES
 
     compare = {
@@ -66,6 +67,7 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "ask": ask.compare,
         "eval": evaluation.compare,
         "controls": controls.compare,
+        "atlas": atlas.compare,
         "compile": compiling.compare,
         "lens": lens.compare,
         "start": start.compare,

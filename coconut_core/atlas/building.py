@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     import pyarrow
     from torch import Tensor
 
-POOL = 16  # problems whose thoughts are fed to others
+    from coconut_core.latent.config import CoconutConfig
+
+POOL = 128  # problems whose thoughts are fed to others
 PART_ROWS = 512  # runs; so many are made again at most after a kill
 Progress = Callable[[int, int], None]
 
@@ -45,6 +47,31 @@ class ProblemFile:
 
     def __iter__(self) -> Iterator[Problem]:
         return islice(stream_problems(self.path), self.count)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class DrawnProblems:
+    """Problems of the family that a model was trained on, test split, drawn again each time they are gone
+    through; they begin with those of `coconut controls`."""
+
+    config: "CoconutConfig"
+    count: int
+
+    def __iter__(self) -> Iterator[Problem]:
+        from coconut_core.problems import draw_problems, is_family, trained_size
+
+        family = self.config.family
+        if not is_family(family):
+            raise CoconutError(
+                "this model names no problem family to draw problems from: give a file with --data"
+            )
+        return draw_problems(family, self.count, 5, "test", trained_size(family, self.config.recipe))
+
+    def __str__(self) -> str:
+        return f"{self.count} drawn from {self.config.family}, test split"
 
 
 def build(

@@ -24,6 +24,7 @@ app = typer.Typer(
     help="One table of a data set's runs: what was said, whether the thoughts were used, what each would say.",
     no_args_is_help=True,
 )
+DRAWN = 2000  # problems drawn from the model's own family where no file is given
 SHOWN = "run,right,hops,said,used"  # columns of `query` where none are named
 
 Folder = Annotated[Path, typer.Argument(metavar="ATLAS", help="The atlas's folder.", callback=options.expanded)]
@@ -61,7 +62,16 @@ class _Runs:
 def build_command(
     *,
     source: options.Source,
-    data: options.Data,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help=f"Problem file. Default: {DRAWN} problems of the model's family, test split.",
+            metavar="FILE",
+            callback=options.expanded,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The atlas's folder.", metavar="DIR", callback=options.expanded)
     ],
@@ -78,13 +88,20 @@ def build_command(
 
     Stopped in whatever way, the same command goes on where the last part was complete.
     """
-    from coconut_core.atlas.building import ProblemFile, build
+    from coconut_core.atlas.planning import check_place
+    from coconut_core.problems import stream_problems
 
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("batch-size and count must be 1 or more")
+    check_place(out)
+    if data is not None:
+        next(stream_problems(data), None)  # what is wrong with the file is told before a model is opened
     choice = options.model_choice(source, placement, untrained).resolved(options.report)
-    problems = ProblemFile(data, count)
     opened = options.open_model(choice, runs.thoughts)
+
+    from coconut_core.atlas.building import DrawnProblems, ProblemFile, build
+
+    problems = DrawnProblems(opened.config, count or DRAWN) if data is None else ProblemFile(data, count)
 
     def make(progress: "Progress") -> "Manifest":
         return build(
@@ -92,7 +109,7 @@ def build_command(
             problems,
             out,
             source=choice.source,
-            data=str(data),
+            data=str(problems),
             settings=runs.settings(),
             append=append,
             batch_size=batch_size,

@@ -92,6 +92,20 @@ def test_more_problems_are_added(coconut: Run, checkpoint: Path, problems: Path,
     assert len(pandas.read_parquet(tmp_path / "A" / "runs")) == 15
 
 
+def test_without_a_file_problems_of_the_models_family_are_drawn(
+    coconut: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ("-m", checkpoint, "-o", tmp_path / "A", "--swaps", 0)
+    assert coconut("atlas", "build", *options, "--count", 3).returncode == 0
+    told = json.loads(coconut("atlas", "info", tmp_path / "A", "--json").stdout)
+    assert [(mark["source"], mark["count"]) for mark in told["data"]] == [
+        ("3 drawn from prosqa, test split", 3)
+    ]
+    drawn = generate_problems("prosqa", 3, 5, "test")
+    rows = json.loads(coconut("atlas", "query", tmp_path / "A", "--columns", "question", "--json").stdout)
+    assert [row["question"] for row in rows] == [problem.question for problem in drawn]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -16,6 +16,7 @@ from coconut_core.atlas import Atlas, FilterError
 from coconut_core.atlas.building import build
 from coconut_core.atlas.columns import COLUMNS
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.markdown import markdown_table
 from coconut_core.problems import generate_problems
 from coconut_core.problems.base import Problem
 from coconut_core.records.graph_reading import graph_mass
@@ -193,3 +194,10 @@ print("torch" in sys.modules, "pyarrow" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+def test_the_document_tells_of_every_column() -> None:
+    page = Path("docs/ATLAS.md").read_text(encoding="utf-8")
+    rows = [[f"`{column.name}`", column.type, column.about] for column in COLUMNS.values()]
+    head = ["name", "type", "meaning"]
+    assert markdown_table(head, rows, left=head).strip() in page
