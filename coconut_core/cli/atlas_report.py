@@ -37,7 +37,7 @@ def print_report(atlas: "Atlas", summary: "Summary", where: str) -> None:
     there = f"{manifest.rows}" if manifest.complete else f"{manifest.rows} of {manifest.planned}, not complete"
     lines = [
         ("model", f"{manifest.model.source}, weights {manifest.model.weights[:12] or 'not known'}"),
-        *(("data", f"{mark.source or 'problems'}, {mark.count}") for mark in manifest.data),
+        *(("data", f"{mark.source or 'problems'} ({mark.count} problems)") for mark in manifest.data),
         ("runs", there),
         ("settings", ", ".join(f"{name} {_word(value)}" for name, value in asdict(manifest.settings).items())),
     ]
