@@ -71,6 +71,9 @@ class NoteScreen(ModalScreen[None]):
             return
         self.waits = True
         self.query_one("#refused", Static).update(Text("noting it down …", "dim"))
+        (self.focused or self).call_later(self._hand_on)  # behind the letters that the field has still to read
+
+    def _hand_on(self) -> None:
         tags = self.query_one("#note-tags", Input).value.replace(",", " ").split()
         title = self.query_one("#note-title", Input).value
         self._keep(title, [tag.removeprefix("#") for tag in tags], self.query_one(TextArea).text)

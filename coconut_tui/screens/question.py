@@ -93,9 +93,12 @@ class QuestionScreen(ModalScreen[None]):
         """Ask the question as it stands, without the space around it."""
         if not self.waits:
             self.waits = True
-            self._refused = self.query_one(TextArea).text
             self.query_one("#refused", Static).update(Text("reading it …", "dim"))
-            self._ask(self._refused.strip())
+            self.query_one(TextArea).call_later(self._hand_on)  # behind the letters that it has still to read
+
+    def _hand_on(self) -> None:
+        self._refused = self.query_one(TextArea).text
+        self._ask(self._refused.strip())
 
     def refuse(self, error: str) -> None:
         """It cannot be asked, and here is why."""

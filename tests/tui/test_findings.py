@@ -157,6 +157,20 @@ async def test_what_was_typed_stays_until_it_is_written(checkpoint: Path, tmp_pa
         assert len(list(folder.glob("*.md"))) == 1
 
 
+async def test_letters_typed_just_before_are_kept(checkpoint: Path, tmp_path: Path) -> None:
+    async with opened(checkpoint, tmp_path, example=1).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda app: isinstance(app.screen, NoteScreen))
+        app.screen.query_one("#note-title", Input).value = TITLE
+        app.screen.query_one("#note-tags", Input).focus()
+        await pilot.pause()
+        for key in (*"real", "ctrl+s"):  # as they come in while the app is busy
+            app.simulate_key(key)
+        await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
+        assert load_finding(next(tmp_path.glob("*.md"))).tags == ("real",)
+
+
 async def test_the_list_is_filtered_and_names_what_is_damaged(checkpoint: Path, tmp_path: Path) -> None:
     add_finding(tmp_path, finding(title="One", tags=("a",)))
     add_finding(tmp_path, finding(title="Two", tags=("b",), date="2027-01-01"))
