@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import ask, compiling, controls, evaluation, lens, step, train
+from bench import ask, atlas, compiling, controls, evaluation, lens, step, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
@@ -65,6 +65,15 @@ def test_a_compiled_thought_beside_a_plain_one() -> None:
     assert [each.against for each in found] == ["1 row", "64 rows"]
     for each in found:
         assert f"{(1 if each.against == '1 row' else 64) * 16} numbers" in each.same
+
+
+def test_an_atlas_beside_an_evaluation() -> None:
+    found = atlas.compare(SHAPES["prosqa"], repetitions=1, count=8)
+    assert [(each.shape, each.against) for each in found] == [
+        ("atlas, 0 swaps", "coconut eval"),
+        ("atlas, 1 swap", "coconut eval"),
+    ]
+    assert all(" of 8 right; " in each.same for each in found)
 
 
 def test_the_table_names_the_numbers_that_were_the_same(capsys: pytest.CaptureFixture[str]) -> None:
