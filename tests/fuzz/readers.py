@@ -18,9 +18,12 @@ from coconut_core.training.metrics import read_metrics
 from coconut_core.training.recipe import load_recipe
 from coconut_tui.actions.table import check_keys
 from coconut_tui.config import load_config
+from coconut_tui.findings import finding_of, link_of, load_finding
+from coconut_tui.findings.text import finding_text
 from coconut_tui.run.breakpoints import read_breakpoint
 from coconut_tui.saved.format import SavedSession
 from coconut_tui.saved.store import SessionStore
+from tests.tui.findings_by_hand import finding
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,6 +128,8 @@ READERS = (
         "zero@2; steer rompus 4@1-3; replace twin@all; scale 0.5@1; shuffle 3; noise 7@1,2",
         _text_of(read_commands),
     ),
+    Reader("finding", finding_text(finding()), load_finding, "finding.md"),
+    Reader("link of a finding", link_of(finding()), _text_of(lambda text: finding_of(f"coconut:{text[8:]}"))),
     Reader("breakpoint", "token rompus in top 3", _text_of(lambda text: read_breakpoint(text, 50))),
     Reader("gsm8k line", "Two and two?||<<2+2=4>> #### 4", _text_of(convert_line)),
     Reader(
