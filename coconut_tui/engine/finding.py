@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Kinds of jobs of which only the newest counts.
 PREVIEW, WHAT_IF, CONTROLS, SWAPS, MEASURE = "preview", "what if", "controls", "swaps", "measure"
 ATLAS, ACROSS = "atlas", "across"
+ATLAS_PART = 64  # runs of an atlas between two looks at whether it is to stop
 
 
 def preview(engine: Engine, text: str, segment: int, show: Callable[[Preview], object]) -> None:
@@ -171,6 +172,7 @@ def build_atlas(
                 source=plan.source,
                 data=plan.data,
                 settings=settings,
+                part_rows=ATLAS_PART,
                 progress=tell,
                 interrupt=interrupt,
             )

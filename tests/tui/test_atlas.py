@@ -13,8 +13,8 @@ from coconut_core.atlas import Atlas
 from coconut_core.common.errors import CoconutError
 from coconut_tui.app import Explorer
 from coconut_tui.beginning import Begin
-from coconut_tui.engine import ModelChoice
-from coconut_tui.run.atlas import AtlasMap, MapPoint, both, completed, suggestion, written_names
+from coconut_tui.engine import Engine, ModelChoice, finding
+from coconut_tui.run.atlas import AtlasMap, AtlasPlan, MapPoint, both, completed, suggestion, written_names
 from coconut_tui.screens.atlas import AtlasScreen
 from coconut_tui.screens.atlas_columns import ColumnsScreen
 from coconut_tui.screens.atlas_map import MapScreen
@@ -273,6 +273,40 @@ async def test_an_atlas_is_built_of_the_problems_listed(checkpoint: Path, tmp_pa
         await pilot.press("f2")
         await until(pilot, calm)
         assert table_of(app).count == len(listed)
+
+
+class Interrupting(list):
+    """Problems that stop an engine once more than a part of them has been taken for an atlas."""
+
+    engine: Engine
+    folder: Path
+
+    def __iter__(self):
+        for number, problem in enumerate(super().__iter__()):
+            if number == 5 and (self.folder / "atlas.json").exists():
+                self.engine.stop()
+            yield problem
+
+
+async def test_building_is_stopped_and_goes_on(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "ATLAS_PART", 4)
+    plan = AtlasPlan(tmp_path / "built", str(checkpoint), "", 2)
+    told: list[tuple[int, bool]] = []
+    async with explorer(checkpoint).run_test(size=SMALL) as pilot:
+        app = await settled(pilot)
+        problems = Interrupting(PROBLEMS)
+        problems.engine, problems.folder = app.engine, plan.folder
+        finding.build_atlas(app.engine, problems, plan, lambda *end: told.append(end))
+        await until(pilot, lambda app: told == [(4, False)])
+        assert len(Atlas.open(plan.folder)) == 4
+        finding.build_atlas(app.engine, PROBLEMS, plan, lambda *end: told.append(end))
+        await until(pilot, lambda app: len(told) == 2)
+        assert told[1] == (COUNT, True)
+        rows = Atlas.open(plan.folder).rows(columns=("question", "thoughts"))
+        assert [row["question"] for row in rows] == [problem.question for problem in PROBLEMS]
+        assert {row["thoughts"] for row in rows} == {2}
 
 
 async def test_the_nearest_thoughts_are_listed_and_opened(atlas: Path) -> None:
