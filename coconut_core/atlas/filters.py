@@ -108,6 +108,8 @@ class Language:
             raise FilterError(f"{name} needs the number of a thought: write {name}(3)", token.place)
 
     def _unknown(self, name: str, text: str) -> FilterError:
+        if (quoted := text.find(f'"{name}"')) >= 0:
+            return FilterError(f"a text stands in single quotes: write '{name}', not \"{name}\"", quoted)
         place = next((token.place for token in tokens(text) if token.text.lower() == name.lower()), None)
         near = get_close_matches(name.lower(), self.names, 1, 0.5)
         known = f"the nearest is {self._written(near[0])}" if near else f"there are {', '.join(self.names)}"

@@ -46,7 +46,7 @@ def print_report(atlas: "Atlas", summary: "Summary", where: str) -> None:
     say(f"\nof {summary.count} runs" + (f" with {where.strip()}" if where.strip() else ""))
     say(f"right     {_share(summary.right)}")
     for hops, share in summary.by_hops.items():
-        say(f"  {'hops ' + str(hops) if hops is not None else 'the rest':<8}{_share(share)}")
+        say(f"  {'hops –' if hops is None else f'hops {hops}':<8}{_share(share)}")
     say(f"used      {_share(summary.used)}")
     _heat("mean " + summary.heat.column + ", by hops of the problem", summary.heat)
     if summary.search is not None:

@@ -57,6 +57,9 @@ def test_info_tells_of_model_data_runs_and_columns(coconut: Run, atlas: Path, ch
     assert told["summary"]["n"] == 8
     assert len(told["summary"]["heat"]["means"][0]) == 3  # thoughts
     assert {column["name"] for column in told["columns"]} > {"run", "frontier", "used"}
+    none = coconut("atlas", "info", atlas, "hops > 99")
+    assert none.returncode == 0
+    assert "of 0 runs with hops > 99\nright     not known\nused      not known\n" in none.stdout
     shown = coconut("atlas", "info", atlas, "wrong").stdout
     for words in ("of ", "runs with wrong", "by hops from the root", "logit_difference", "thought 3"):
         assert words in shown

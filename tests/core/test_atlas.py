@@ -125,6 +125,7 @@ def test_a_filter_gives_the_runs_for_which_it_is_true(atlas: Atlas, text: str) -
         ("wrong; drop view runs", "a filter is one expression: leave out ;"),
         ("said::int > 1", "'said::int > 1' cannot be read: Could not convert string"),
         ("said = 'x", "cannot be read"),
+        ('top(3) = "yumpus"', "a text stands in single quotes: write 'yumpus', not \"yumpus\""),
     ],
 )
 def test_what_is_typed_wrongly_is_told_in_one_line(atlas: Atlas, text: str, said: str) -> None:
