@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.events import Callback
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.paths import user_path
 from coconut_tui.engine.worker import Job, Post, Worker
 from coconut_tui.run.atlas import AtlasMap, LiveModel, MapPoint
 
@@ -43,7 +44,10 @@ class AtlasReader:
         def find(job: Job) -> "Atlas":
             from coconut_core.atlas import Atlas
 
-            self.atlas = Atlas.open(path) if self.atlas is None else self.atlas
+            try:
+                self.atlas = Atlas.open(path) if self.atlas is None else self.atlas
+            except CoconutError as error:  # a long path would leave no room for the reason in its line
+                raise CoconutError(str(error).replace(str(user_path(path)), path.name)) from error
             return self.atlas
 
         self._send("opening", find, show, failed)
