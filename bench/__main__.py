@@ -21,6 +21,7 @@ BENCHMARKS = {  # paint first: it starts programs, which takes a process that ha
     "eval": "answering many questions in batches, beside one at a time in the same plain way",
     "controls": "all controls of a few problems on a shared prompt, beside one evaluation for each",
     "atlas": "an atlas of problems, made and written, beside a plain evaluation of them",
+    "grid": "every ablation at every thought of a question on a shared prompt, beside a run for each",
     "compile": "a thought through a compiled graph, beside the plain step",
     "lens": "a column of the lens in one product, beside one layer after the other",
     "start": "`coconut ask` from nothing to its answer, beside what it has to import",
@@ -58,7 +59,7 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, atlas, compiling, controls, evaluation, lens, paint, serve, start, step, train
+    from bench import ask, atlas, compiling, controls, evaluation, grid, lens, paint, serve, start, step, train
     from bench.shapes import SHAPES
 
     compare = {
@@ -68,6 +69,7 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "eval": evaluation.compare,
         "controls": controls.compare,
         "atlas": atlas.compare,
+        "grid": grid.compare,
         "compile": compiling.compare,
         "lens": lens.compare,
         "start": start.compare,

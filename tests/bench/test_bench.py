@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import ask, atlas, compiling, controls, evaluation, lens, step, train
+from bench import ask, atlas, compiling, controls, evaluation, grid, lens, step, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
 from bench.naive import loss_of, read_again, read_official
@@ -53,6 +53,7 @@ def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         *(("ask", shape, ask.OFFICIAL) for shape in TINY),
         *(("eval", shape, ask.OFFICIAL) for shape in TINY),
         *(("controls", shape, controls.SEPARATELY) for shape in TINY),
+        *(("grid", shape, grid.SEPARATELY) for shape in TINY),
         *(("lens", shape, lens.APART) for shape in TINY),
     ]
     for result in results:
