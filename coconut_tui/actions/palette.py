@@ -39,6 +39,8 @@ SYNONYMS = {  # of actions and interventions, by their names: what researchers a
     "question": "prompt, ask, own question, input",
     "problems": "examples, data set, browse, accuracy",
     "model": "checkpoint, load, hub, switch",
+    "atlas": "data set, table of runs, error analysis, filter, nearest thoughts, pca, map",
+    "build-atlas": "data set, table of runs, batch, collect",
     "training": "loss, curves, learning rate, tensorboard",
     "break": "breakpoint, condition, stop when",
     "zoom": "full screen, maximize, enlarge",
