@@ -1,5 +1,6 @@
 """Opening a checkpoint: every way in which it can be wrong ends in one line that says what to do."""
 
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,9 @@ from coconut_core.latent.special_tokens import tokenizer_errors
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIXTURE = {"temperature": 0.6, "top_p": 0.95}  # an untrained model goes on sensibly behind it: docs/MODELS.md
 EXTRA_PARTS = {"feedback.": "feedback", "halting.": "halting head"}  # what the names of its weights start with
+
+# While transformers builds a model, what torch makes in any thread has no weights: two at once lack some.
+_ONE_AT_A_TIME = threading.Lock()
 
 Model = TypeVar("Model", bound=LatentModel)
 
@@ -196,7 +200,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 def _load_base(source: str | Path, dtype: torch.dtype | str, device_map: Any) -> Any:
     folder, file = reading(source)
     try:
-        with no_bar_in_a_file() if file else nullcontext():
+        with _ONE_AT_A_TIME, no_bar_in_a_file() if file else nullcontext():
             base, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 **file,

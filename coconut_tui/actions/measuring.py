@@ -3,10 +3,11 @@
 Two of the screens draw plots: they are imported when asked for, so that the first paint need not wait.
 """
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from coconut_core.common.errors import CoconutError
+from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
 from coconut_core.problems.base import Problem
 from coconut_tui.actions.helping import type_line
@@ -31,13 +32,22 @@ def controls(app: ExplorerBase, argument: str) -> None:
 
 
 def beside(app: ExplorerBase, argument: str) -> None:
-    """Another model on this question."""
+    """Other models on this question."""
     app.require_model()
     assert app.choice is not None  # as there is a model
     assert app.facts is not None
     first = Side(app.facts.name, app.facts, app.require_view())
-    choice = replace(app.choice, source=argument, feedback=None)  # as it says itself
-    app.push_screen(BesideScreen(first, app.engine, choice, app.thoughts))
+    sources = [argument] if user_path(argument).exists() else words_of(argument)
+    choices = [replace(app.choice, source=source, feedback=None) for source in sources]  # as each says itself
+    app.push_screen(BesideScreen(first, app.engine, choices[0], app.thoughts, *choices[1:]))
+
+
+def words_of(argument: str) -> list[str]:
+    """The words of an argument, quoted as in a shell. Raises CoconutError where a quote is not closed."""
+    try:
+        return shlex.split(argument)
+    except ValueError as error:
+        raise CoconutError(f"{argument}: {one_line(error)}") from error
 
 
 def across(app: ExplorerBase, argument: str) -> None:
@@ -101,10 +111,10 @@ ACTIONS = (
         "beside",
         "S",
         "beside",
-        "Lay another model's run of this question beside this one, step by step",
+        "Lay other models' runs of this question beside this one, step by step",
         "Measure",
         beside,
-        "MODEL",
+        "MODEL …",
     ),
     Action(
         "across",

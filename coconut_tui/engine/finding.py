@@ -206,8 +206,9 @@ def ask_across(
     engine.find_out("asking the checkpoints", find, ACROSS)
 
 
-def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -> None:
-    """How far the thoughts of two engines' runs lie apart, as far as the two models can be compared."""
+def measure(first: Engine, second: Engine, show: Callable[[Measured], object], kind: str = MEASURE) -> None:
+    """How far the thoughts of two engines' runs lie apart, as far as the two models can be compared. Of a kind
+    only the newest counts."""
 
     def look(bench: "Workbench", job: Job) -> None:
         from coconut_tui.engine.apart import apart, thoughts_of
@@ -219,6 +220,6 @@ def measure(first: Engine, second: Engine, show: Callable[[Measured], object]) -
                 second.tell(show, apart(mine, thoughts_of(second_bench)))
 
         if not job.stopped:
-            second.find_out("measuring", compare, MEASURE)
+            second.find_out("measuring", compare, kind)
 
-    first.find_out("measuring", look, MEASURE)
+    first.find_out("measuring", look, kind)

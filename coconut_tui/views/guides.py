@@ -141,7 +141,9 @@ GUIDES = {  # of panes and screens; a view has its own
         "are mirrored as two branches are; a step that the other model said in words (») stands beside the "
         "thought that should be as far, with the probability that it has there. KL compares two readouts, "
         "which needs the same vocabulary, cos two states, which needs the same width; ≠ marks what "
-        "differs. Tokens are counted as the paper does: thoughts, words and markers.",
+        "differs. Tokens are counted as the paper does: thoughts, words and markers. With "
+        "several others (:beside A B C) each has a row on top, compared with the first; left and right choose "
+        "the one that is shown in full.",
         "States of two models that were trained apart live in different bases: their cosine says nothing, "
         "however alike the models are. It can be read between checkpoints of one run. And one question is "
         "n=1: which model is better is for coconut eval on many.",

@@ -22,7 +22,7 @@ from coconut_tui.engine.apart import apart, thoughts_of
 from coconut_tui.run.beside import Measured, Side, compared, said_steps
 from coconut_tui.run.branches import Said, Tree
 from coconut_tui.run.state import ModelFacts, RunView
-from coconut_tui.screens.beside import BesideScreen, draw_beside
+from coconut_tui.screens.beside import BesideScreen, draw_beside, draw_sides
 from coconut_tui.screens.command import CommandScreen
 from coconut_tui.screens.help import HelpScreen
 from tests.core.tiny_models import tiny_model
@@ -99,6 +99,42 @@ async def test_two_checkpoints_of_a_run_step_together(run_folder: Path) -> None:
         await settled(pilot)
         assert not isinstance(app.screen, BesideScreen)
         assert app.view.steps == ()
+
+
+@pytest.mark.drives("beside")
+async def test_several_models_step_together_each_compared_with_the_first(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    early, late = run_folder / "step-000002", run_folder / "step-000004"
+    async with explorer(early).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "s")
+        await typed(pilot, f"beside {late} {early} {tmp_path / 'nowhere'}")
+        await until(pilot, lambda app: at_rest(app) and len(beside(app).others) == 3)
+        screen = beside(pilot.app)  # type: ignore[arg-type]
+        await until(pilot, lambda app: bool(screen.others[2].error) and screen.others[1].view is not None)
+        await pilot.press("s")
+        await until(
+            pilot,
+            lambda app: (
+                at_rest(app) and [side.steps for side in (screen.first, *screen.others)] == [2, 2, 2, 0]
+            ),
+        )
+        await until(pilot, lambda app: [len(each.divergence) for each in screen.apart] == [2, 2, 0])
+        assert set(screen.apart[1].divergence.values()) == {0.0}, "the same model is the same"
+        assert min(screen.apart[0].divergence.values()) > 0
+        assert screen.second.name == str(late)
+        await pilot.press("right")
+        assert screen.second.name == str(early)
+        await pilot.press("left", "left")
+        assert "there is no folder" in told(screen)
+        console = Console(width=160, record=True, file=StringIO())
+        console.print(draw_sides(screen.first, screen.others, screen.apart, screen.shown))
+        rows = console.export_text().splitlines()
+        assert [row.strip().startswith("▸") for row in rows] == [False, False, False, False, True]
+        assert "KL 2" in rows[0]
+        await pilot.press("q")
+        await settled(pilot)
 
 
 @pytest.mark.drives("beside")

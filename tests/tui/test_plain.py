@@ -339,7 +339,18 @@ def test_without_a_file_the_familys_examples_are_gone_through() -> None:
 
 
 def test_every_pane_and_view_is_explained() -> None:
-    screens = {"edit", "what-if", "grid", "compare", "controls", "problems", "beside", "training", "across"}
+    screens = {
+        "edit",
+        "what-if",
+        "grid",
+        "compare",
+        "controls",
+        "problems",
+        "beside",
+        "training",
+        "across",
+        "atlas",
+    }
     assert set(GUIDES) == {"thoughts", "prompt", "branches", *screens}
     for name in (*GUIDES, *(view.name for view in VIEWS)):
         guide = guide_of(name)
