@@ -18,7 +18,7 @@ from tests.tui.benches import brief_model, fresh_records, same_numbers
 from tests.tui.conftest import settled
 
 # They leave the run, or write files; stop would lose what is asked for.
-LEFT_OUT = {"quit", "leave", "cpu", "save", "export", "picture", "screenshot", "open", "stop"}
+LEFT_OUT = {"quit", "leave", "cpu", "save", "export", "picture", "screenshot", "open", "stop", "build-atlas"}
 ARGUMENTS = {
     "run-to": ("1", "3", "9", "x"),
     "thoughts": ("0", "2", "4", "5"),
