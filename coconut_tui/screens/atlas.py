@@ -358,7 +358,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         """Say what is open. note: what is to be known of its model."""
         atlas = self.browsing.atlas
         assert atlas is not None
-        facts = [str(self.browsing.path), f"{len(atlas)} runs", atlas.manifest.model.source, note]
+        facts = [f"{len(atlas)} runs", atlas.manifest.model.source, note, str(self.browsing.path)]
         title = " · ".join(filter(None, facts))
         self.query_one("#atlas").border_title = plain_title(f"Atlas: {title}")
 
@@ -386,7 +386,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
             counted = "opening …" if atlas is None else f"{len(self._runs)} of {len(atlas)} runs"
             about = f" · by {order_text(browsing)} · thought {browsing.thought}"
             text = Text().append(counted, "bold").append("" if atlas is None else about, "dim")
-        text.truncate(max(1, self.query_one(WindowedTable).size.width), overflow="ellipsis")
+            text.truncate(max(1, self.query_one(WindowedTable).size.width), overflow="ellipsis")
         self.query_one("#atlas-state", TextView).show(text)
 
     def _show_run(self) -> None:

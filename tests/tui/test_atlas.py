@@ -90,9 +90,8 @@ async def test_an_atlas_is_filtered_sorted_and_summarised(atlas: Path) -> None:
         assert (table_of(app).count, state(app)) == (COUNT, f"{COUNT} of {COUNT} runs · by run · thought 1")
         app = await filtered(pilot, "wrong")
         assert runs(app) == WRONG
-        text = painted(app)
-        assert f"{len(WRONG)} of {COUNT} runs" in text
-        assert "0/2" in text, "the summary is of these runs"
+        assert f"{len(WRONG)} of {COUNT} runs" in painted(app)
+        await until(pilot, lambda app: "0/2" in painted(app))  # the summary is of these runs
         await keyed(pilot, "x")
         assert table_of(app).count == COUNT
         await keyed(pilot, "right", "right", "greater_than_sign", "greater_than_sign", "r")
@@ -168,7 +167,7 @@ async def test_another_models_runs_are_looked_at_and_not_opened(atlas: Path, che
     async with explorer(checkpoint).run_test(size=MIDDLE) as pilot:
         app = await opened(pilot, atlas)
         assert table_of(app).count == COUNT
-        assert "not the model that is open" in painted(app)
+        await until(pilot, lambda app: "not the model that is open" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda app: "another model" in state(app))
         assert isinstance(app.screen, AtlasScreen)
@@ -221,6 +220,7 @@ async def test_ten_thousand_rows_are_gone_through_window_by_window(
 async def test_what_is_seen_at_every_size(atlas: Path, checkpoint: Path, size: tuple[int, int]) -> None:
     async with explorer(checkpoint).run_test(size=size) as pilot:
         app = await opened(pilot, atlas)
+        await until(pilot, lambda app: "4 hops" in painted(app) and "run 0" in painted(app))
         text = painted(app)
         for words in ("26/28", "4 hops", "frontier", "token(1)", "question", "run 0", "used", "says", "open"):
             assert words in text, f"{words}\n{text}"
