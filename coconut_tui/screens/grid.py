@@ -26,6 +26,7 @@ _WIDEST = 30  # cells of a column of a long list, of which a line has to be foll
 _ROUND_IT = 10  # lines of the dialog besides the rows: kinds, headings, and what stands below
 _TWO_DIGITS = 9  # cells of a column in which there is room for two digits behind the point
 _STRONGEST = 9  # cells that are gone through, the strongest first
+_SAID = 6  # lines of what is said of a cell
 _WIDEST_NAME = 24  # cells of a row's name
 _NARROW = 96  # columns below which it is not said where the numbers are read
 _LEGEND = "Shade and number: Δ logit difference, in nats. ✗ a right answer becomes wrong, ✓ a wrong one right."
@@ -80,7 +81,7 @@ class GridScreen(WhatIfDialog):
         """Begin to measure."""
         super().on_mount()
         self.query_one(DataTable).focus()
-        self._choose(self._choice)
+        self._ask(self._choice)
 
     def take(self, found: GridTable) -> None:
         """Show what is known of what was asked last."""
@@ -209,7 +210,8 @@ class GridScreen(WhatIfDialog):
         long = (
             len(layout.rows) * height > self.query_one(".dialog").scrollable_content_region.height - _ROUND_IT
         )
-        grid.styles.height = "1fr" if long else "auto"  # what is said of the cell stays in sight
+        grid.styles.height = "1fr" if long else "auto"  # what is said of the cell stays in sight, and the
+        self.query_one("#what-if-state").styles.min_height = _SAID if long else 0  # list as long as it is
         grid.move_cursor(row=at.row, column=at.column)
 
     def _draw_kinds(self) -> None:
