@@ -26,13 +26,14 @@ class AtlasReader:
     def __init__(self, post: Post, atlas: "Atlas | None" = None) -> None:
         """atlas: one that is open already."""
         self._post, self.atlas = post, atlas
+        self._untold = 0  # outcomes on their way to the interface's thread
         self._worker = Worker(post, "coconut atlas")
         self._worker.start()
 
     @property
     def busy(self) -> bool:
-        """Whether something is under way."""
-        return self._worker.busy
+        """Whether something is under way, or has not been shown yet."""
+        return self._worker.busy or self._untold > 0
 
     def close(self) -> None:
         """Let the thread end; what it still finds is heard by nobody."""
@@ -78,9 +79,11 @@ class AtlasReader:
                 outcome = partial(failed, str(error))
 
             def call() -> None:
+                self._untold -= 1
                 outcome()
 
             if not job.stopped:
+                self._untold += 1
                 self._post(Callback(call))
 
         self._worker.send("", work, kind)
