@@ -20,7 +20,7 @@ from coconut_core.cli import (
     serve,
     train,
 )
-from coconut_core.cli.contributed import Commands
+from coconut_core.terminal.contributed import Commands
 from coconut_core.terminal.guard import run_guarded
 
 app = typer.Typer(

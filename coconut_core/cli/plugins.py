@@ -5,10 +5,10 @@ from typing import Any
 
 import typer
 
-from coconut_core.cli.contributed import COMMANDS
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plugins import OWN_PACKAGE, Table, package_of, plugins_of
 from coconut_core.terminal import options
+from coconut_core.terminal.contributed import COMMANDS
 
 TABLES_GROUP = "coconut.tables"  # of entry points: what other packages have tables of
 

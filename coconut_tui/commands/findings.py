@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coconut_core.cli.contributed import Command
 from coconut_core.common.errors import CoconutError, visible
+from coconut_core.terminal.contributed import Command
 from coconut_core.terminal.guard import say
 from coconut_core.terminal.options import Device, Json, expanded, expanded_source, report
 

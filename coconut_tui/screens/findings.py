@@ -45,7 +45,8 @@ class FindingsScreen(ModalScreen[Listed | None]):
             yield Input(placeholder="filter: words, #tag, model:NAME", compact=True)
             if self._errors:
                 rest = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
-                yield Static(error_line(f"cannot be read: {self._errors[0]}{rest}"), id="finding-errors")
+                first = self._errors[0].removeprefix(f"{self._folder}/")  # which the frame names
+                yield Static(error_line(f"cannot be read: {first}{rest}"), id="finding-errors")
             yield OptionList()
             with VerticalScroll(id="finding-card", can_focus=False):
                 yield Static(id="finding-text")

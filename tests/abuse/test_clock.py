@@ -211,6 +211,7 @@ def _asked(server: Server, serving: Any) -> dict[str, Any]:
 # -- what looks at it ----------------------------------------------------------------------------------------
 
 LOOKS = {  # which files look at a clock that can be set, or at times that it gave, and what for
+    "coconut_core/atlas/planning.py": "a date to be read",
     "coconut_core/checkpoints/convert.py": "whether a checkpoint's files are those that were converted",
     "coconut_core/cli/analyze.py": "a date to be read",
     "coconut_core/evaluation/controls.py": "a date to be read",
@@ -220,6 +221,7 @@ LOOKS = {  # which files look at a clock that can be set, or at times that it ga
     "coconut_tui/saved/store.py": "the order of sessions",
     "coconut_tui/screens/welcome.py": "the order of what was open",
     "coconut_tui/run/training_log.py": "whether a log has changed; how long ago it was written",
+    "coconut_tui/actions/noting.py": "a date to be read, and the order of findings",
     "coconut_tui/actions/filing.py": "the name of a picture",
 }
 

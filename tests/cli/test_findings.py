@@ -12,10 +12,10 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from coconut_core.cli.contributed import COMMANDS, Command
 from coconut_core.evaluation.verdict import hash_weights
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import example_problem
+from coconut_core.terminal.contributed import COMMANDS, Command
 from coconut_tui.commands.findings import COMMAND
 from coconut_tui.engine.workbench import Workbench
 from coconut_tui.findings import Finding, Model, Place, add_finding, link_of, load_finding
@@ -181,7 +181,7 @@ def test_the_project_registers_what_it_brings() -> None:
 
 def test_another_package_brings_a_subcommand(tmp_path: Path, warm: Warm) -> None:
     code = (
-        "import typer\nfrom coconut_core.cli.contributed import Command\n"
+        "import typer\nfrom coconut_core.terminal.contributed import Command\n"
         "app = typer.Typer(add_completion=False)\n"
         "@app.command(help='Say hello.')\ndef hello(name: str) -> None:\n    typer.echo(f'hello {name}')\n"
         "HELLO, ASK = Command('hello', app), Command('ask', app)\n"

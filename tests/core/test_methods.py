@@ -113,7 +113,7 @@ def test_a_pass_without_main_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (["method=?"], "unknown method '?': known are coconut, cot"),
         (
             ["options.weight=1.0"],
-            "method 'coconut' does not have that, which is an option of trial: leave it out",
+            "method 'coconut' does not have that, which is an option of sim-cot, trial: leave it out",
         ),
         (["method=trial", "options.wait=1.0"], "method 'trial' has weight: did you mean"),
         (["method=cot", "options.wait=1.0"], "options.wait: method 'cot' has no options: leave it out"),

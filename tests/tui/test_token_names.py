@@ -86,13 +86,13 @@ def test_a_said_words_probability_is_its_own(trace: Trace) -> None:
     top = (TokenRecord("�", 0.6, 300, "<E6>"), TokenRecord("�", 0.3, 301, "<E7>"))
     said = StepRecord("token", 1, 0, "�", top, 1.0, 1.0, token_id=301, name="<E7>")
     run = view_of(trace)
-    drawn = answer.draw(Sight(RunView(run.tree, (said,), 1, "speaking", run.said), width=60)).plain
+    drawn = answer.draw(Sight(RunView(run.tree, (said,), 1, "speaking", run.said), width=60, height=1)).plain
     assert drawn.split() == ["<E7>", ".30", "<E6>", ".60"]
 
 
 @pytest.mark.parametrize("width", [28, 38, 60, 100])
 def test_the_words_said_take_a_line_each_with_their_numbers_in_columns(trace: Trace, width: int) -> None:
-    lines = answer.draw(sight_of(trace, width)).plain.split("\n")
+    lines = answer.draw(sight_of(trace, width, height=5)).plain.split("\n")
     assert len(lines) == 3
     assert all(cell_len(line) <= width for line in lines)
     assert len(starts(lines, lambda char: char == ".")) == 1

@@ -71,7 +71,10 @@ def _other(name: str, model: CoconutModel) -> Any:
     """A language model by folder or hub id, whose thoughts and words are as wide as the model's."""
     try:
         found: Any = AutoModelForCausalLM.from_pretrained(
-            user_path(name) if user_path(name).is_dir() else name, dtype=model.dtype, use_safetensors=True
+            user_path(name) if user_path(name).is_dir() else name,
+            dtype=model.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # transformers raises bare Exceptions here
         raise CoconutError(f"options.decoder: {name} cannot be loaded: {one_line(error)}") from error
