@@ -23,7 +23,7 @@ _FIGURES = 3  # entropy, norm, cosine
 _HIGH = 40  # with so many lines the bars of these take two each
 _LABEL = 8  # cells
 _BELOW = 8  # lines of entropy, norm and cosine, and of the gap above them
-_MOST = 400  # thoughts drawn; the last ones
+_A_CELL = 2  # thoughts drawn in one: as many as a braille letter has columns of dots
 
 
 def pinned(sight: Sight) -> tuple[str, ...]:
@@ -59,17 +59,18 @@ def draw(sight: Sight) -> Text:
         )
         for pin in pinned(sight)
     }
-    complete = {pin: course[-_MOST:] for pin, course in shares.items() if len(course) == len(steps)}
-    first = max(0, len(steps) - _MOST)
     selected = None if sight.step is None else next((n for n, s in enumerate(steps) if s is sight.step), None)
+    drawn = _drawn(len(steps), selected, sight.width)
+    complete = {pin: course[drawn] for pin, course in shares.items() if len(course) == len(steps)}
+    first = drawn.start
     here = None if selected is None else selected - first
     series: list[Series] = []
     if complete:
         names = courses.names if isinstance(courses, Courses) else {}
         series = [_series(sight, pin, names.get(pin, pin), course, here) for pin, course in complete.items()]
-    series += _likeliest(sight, steps[first:], MOST_PINS - len(series), here)
+    series += _likeliest(sight, steps[drawn], MOST_PINS - len(series), here)
     if series:
-        text.append_text(_chart(sight, series, steps[first:], first, selected))
+        text.append_text(_chart(sight, series, steps[drawn], first, selected))
     elif not shares:
         text.append("x pins the token in question, :pin rompus another one.", "dim")
     missing = [pin for pin in shares if pin not in complete]
@@ -84,8 +85,17 @@ def draw(sight: Sight) -> Text:
         ("norm", [step.norm for step in steps]),
         ("cosine", [step.cosine for step in steps]),
     ):
-        text.append_text(_bars(name, values[-_MOST:], here, sight.width, lines))
+        text.append_text(_bars(name, values[drawn], here, sight.width, lines))
     return text
+
+
+def _drawn(count: int, selected: int | None, width: int) -> slice:
+    """Which thoughts are drawn, as many as there are dots for: the last ones, or, where an earlier one is
+    selected, the page of it, so that nothing moves while the cursor stays on a page."""
+    most = max(1, _A_CELL * width)
+    last = max(0, count - most)
+    first = last if selected is None or selected >= last else min(selected // most * most, last)
+    return slice(first, first + most)
 
 
 def _series(sight: Sight, pin: str, name: str, course: Sequence[float], here: int | None) -> Series:

@@ -320,3 +320,13 @@ def test_a_word_that_was_not_recorded_has_a_dash_for_its_probability(trace: Trac
             line for line in answer.draw(Sight(rare, height=height)).plain.splitlines() if "unlikely" in line
         )
         assert "–" in line
+
+
+def test_of_many_thoughts_those_around_the_cursor_are_drawn_as_many_as_there_are_dots_for(trace: Trace) -> None:
+    run = run_of(trace)
+    many = [replace(run.steps[1], index=number, norm=float(number)) for number in range(1, 301)]
+    run = replace(run, steps=tuple(many))
+    for selected, first, last in ((299, 221, 300), (250, 221, 300), (0, 1, 80), (79, 1, 80), (85, 81, 160)):
+        drawn = lines.draw(Sight(run, number=selected, width=40, height=40)).plain
+        assert f"({first}.00 to {last}.00)" in drawn, selected
+        assert f"{selected + 1}.00  ({first}.00" in drawn
