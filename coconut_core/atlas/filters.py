@@ -78,6 +78,9 @@ class Language:
         if bare is not None and "[]" in said:
             hint = f"{bare.text} has a value for each thought: write {bare.text}(1), {bare.text}(2), …"
             return FilterError(f"{hint} ({first})", bare.place)
+        cut = tokens(text)
+        if cut and cut[-1].text != ")" and first.endswith('at or near ")"'):  # the bracket around it all
+            first = "syntax error at its end"
         return FilterError(f"'{text.strip()}' cannot be read: {first}")
 
     # -- inside ----------------------------------------------------------------------------------------------

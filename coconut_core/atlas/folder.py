@@ -117,9 +117,11 @@ def file_names(number: int) -> tuple[str, str]:
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of an atlas. Raises CoconutError where the folder is none, or of a newer format."""
     path = user_path(folder) / MANIFEST
+    if path.parent.is_file():
+        raise CoconutError(f"{folder} is a file and no atlas, which is a folder that coconut atlas build makes")
     try:
         record = read_json_object(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         raise CoconutError(
             f"{folder} is no atlas: it has no {MANIFEST} (make one with coconut atlas build --out {folder})"
         ) from None

@@ -205,6 +205,8 @@ def test_what_is_damaged_or_no_atlas_is_told_in_one_line(own: Path, tmp_path: Pa
 
     assert "is no atlas: it has no atlas.json" in refusal(tmp_path)
     assert "is no atlas: it has no atlas.json" in refusal(tmp_path / "missing")
+    (tmp_path / "file.json").write_text("[]", encoding="utf-8")
+    assert "file.json is a file and no atlas" in refusal(tmp_path / "file.json")
     table, vectors = own / "runs" / "part-000001.parquet", own / "vectors" / "part-000002.safetensors"
     content = table.read_bytes()
     table.write_bytes(content[:-9])
