@@ -58,7 +58,8 @@ async def note_down(
 async def noted(pilot: Pilot[None], folder: Path) -> tuple[Finding, str]:
     """Take some steps, zero a thought, stand on it, and note it down; the finding, and what is on screen."""
     await settled(pilot)
-    await press(pilot, "t", "k", "z", "c")
+    for key in ("t", "k", "z", "c"):  # each begins where the one before has ended
+        await press(pilot, key)
     app = await press(pilot, "2")
     app.selected = app.looked_at = 1
     app.set_breakpoints(())

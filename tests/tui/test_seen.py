@@ -69,7 +69,7 @@ SEEN: dict[str, tuple[str, ...]] = {
         *(
             "Findings in findings: 2",
             "filter",
-            "findings/bad.md: the entry 'title'",
+            "bad.md: the entry 'title'",
             "Thought 3: leaves",
             "#frontier",
         ),
