@@ -1,13 +1,19 @@
-"""What dialogs have in common: those that are only read, those with a list that is filtered, and what-if."""
+"""What dialogs have in common: those that are only read, or in which a text is written, what-if, and keys of
+lists that are filtered."""
 
 from typing import ClassVar
 
+from rich.text import Text
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer
+from textual.widgets import DataTable, Footer, Static, TextArea
 
+from coconut_core.common.errors import CoconutError
 from coconut_tui.run.state import WhatIf
+from coconut_tui.widgets.outside import editor_command, written_outside
+from coconut_tui.widgets.tokens import error_line
 
 SEARCHING: list[BindingType] = [
     Binding("slash", "app.act('search')", "search"),
@@ -58,6 +64,47 @@ class WhatIfDialog(ModalScreen[str | None]):
             self._draw()
 
     def _draw(self) -> None:
+        raise NotImplementedError
+
+
+class WritingDialog(ModalScreen[None]):
+    """A dialog with a text area that stays until what was written is taken: nothing typed is lost. Errors, and
+    what is under way, stand in its Static "refused"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = False  # for what was written to be taken
+
+    def action_outside(self) -> None:
+        """Write the text in the editor that VISUAL or EDITOR names; it is not handed on yet."""
+        area = self.query_one(TextArea)
+        try:
+            command = editor_command()
+            with self.app.suspend():
+                written = written_outside(area.text, command)
+        except SuspendNotSupported:
+            self.refuse("there is no terminal here to lend to an editor")
+        except CoconutError as error:
+            self.refuse(str(error))
+        else:
+            area.text = written
+            area.move_cursor(area.document.end)
+            self.query_one("#refused", Static).update(Text())
+
+    def take(self, under_way: str) -> None:
+        """Hand on what was written, once, and say that this is under way."""
+        if not self.waits:
+            self.waits = True
+            self.query_one("#refused", Static).update(Text(under_way, "dim"))
+            # Behind the letters that the field has still to read.
+            (self.focused or self).call_later(self._hand_on)
+
+    def refuse(self, error: str) -> None:
+        """It cannot be taken, and here is why."""
+        self.waits = False
+        self.query_one("#refused", Static).update(error_line(error))
+
+    def _hand_on(self) -> None:
         raise NotImplementedError
 
 

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
 
-from coconut_core.common.errors import CoconutError, visible
-from coconut_tui.widgets.outside import editor_command, written_outside
-from coconut_tui.widgets.tokens import error_line
+from coconut_core.common.errors import visible
+from coconut_tui.screens.dialog import WritingDialog
 
 
-class NoteScreen(ModalScreen[None]):
+class NoteScreen(WritingDialog):
     """Asks for title, tags and note, and stays until they have been written: nothing that was typed is lost."""
 
     BINDINGS = [
@@ -30,7 +28,6 @@ class NoteScreen(ModalScreen[None]):
         calls refuse() or dismisses this."""
         super().__init__()
         self._where, self._known_tags, self._keep = where, known_tags, keep
-        self.waits = False  # for the finding to be written
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="note") as dialog:
@@ -49,36 +46,11 @@ class NoteScreen(ModalScreen[None]):
         """Enter goes on to the next field."""
         self.focus_next()
 
-    def action_outside(self) -> None:
-        """Write the note in the editor that VISUAL or EDITOR names; it is not kept yet."""
-        area = self.query_one(TextArea)
-        try:
-            command = editor_command()
-            with self.app.suspend():
-                written = written_outside(area.text, command)
-        except SuspendNotSupported:
-            self.refuse("there is no terminal here to lend to an editor")
-        except CoconutError as error:
-            self.refuse(str(error))
-        else:
-            area.text = written
-            area.move_cursor(area.document.end)
-            self.query_one("#refused", Static).update(Text())
-
     def action_keep(self) -> None:
         """Hand on what was written."""
-        if self.waits:
-            return
-        self.waits = True
-        self.query_one("#refused", Static).update(Text("noting it down …", "dim"))
-        (self.focused or self).call_later(self._hand_on)  # behind the letters that the field has still to read
+        self.take("noting it down …")
 
     def _hand_on(self) -> None:
         tags = self.query_one("#note-tags", Input).value.replace(",", " ").split()
         title = self.query_one("#note-title", Input).value
         self._keep(title, [tag.removeprefix("#") for tag in tags], self.query_one(TextArea).text)
-
-    def refuse(self, error: str) -> None:
-        """It cannot be noted down, and here is why."""
-        self.waits = False
-        self.query_one("#refused", Static).update(error_line(error))

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static, TextArea
 
-from coconut_core.common.errors import CoconutError
-from coconut_tui.widgets.outside import editor_command, written_outside
+from coconut_tui.screens.dialog import WritingDialog
 from coconut_tui.widgets.tokens import error_line
 
 
-class QuestionScreen(ModalScreen[None]):
+class QuestionScreen(WritingDialog):
     """Asks for a question, and stays until it has been read: one that is refused is there to be mended."""
 
     BINDINGS = [
@@ -35,7 +33,6 @@ class QuestionScreen(ModalScreen[None]):
         super().__init__()
         self._ask = ask
         self._error, self._refused = error, question
-        self.waits = False  # for the question to be read
         self._texts = [question, *(text for text in earlier if text != question)]
         self._place = 0  # which of them is in the editor
 
@@ -73,37 +70,13 @@ class QuestionScreen(ModalScreen[None]):
         else:
             area.action_cursor_down()
 
-    def action_outside(self) -> None:
-        """Write it in the editor that VISUAL or EDITOR names; it is not asked yet."""
-        area = self.query_one(TextArea)
-        try:
-            command = editor_command()
-            with self.app.suspend():
-                written = written_outside(area.text, command)
-        except SuspendNotSupported:
-            self.refuse("there is no terminal here to lend to an editor")
-        except CoconutError as error:
-            self.refuse(str(error))
-        else:
-            area.text = written
-            area.move_cursor(area.document.end)
-            self.query_one("#refused", Static).update(Text())
-
     def action_ask(self) -> None:
         """Ask the question as it stands, without the space around it."""
-        if not self.waits:
-            self.waits = True
-            self.query_one("#refused", Static).update(Text("reading it …", "dim"))
-            self.query_one(TextArea).call_later(self._hand_on)  # behind the letters that it has still to read
+        self.take("reading it …")
 
     def _hand_on(self) -> None:
         self._refused = self.query_one(TextArea).text
         self._ask(self._refused.strip())
-
-    def refuse(self, error: str) -> None:
-        """It cannot be asked, and here is why."""
-        self.waits = False
-        self.query_one("#refused", Static).update(error_line(error))
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """The error was about another text."""
