@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -17,9 +16,8 @@ from coconut_core.evaluation.verdict import with_adjusted
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.readout import Readout, readouts
 from coconut_core.problems.base import Graph, Problem
-from coconut_core.problems.graphs import distances
 from coconut_core.records.answers import final_answer, is_right
-from coconut_core.records.graph_reading import graph_mass
+from coconut_core.records.graph_reading import graph_layers, graph_mass
 from coconut_core.runs.generate import Answer, run
 from coconut_core.runs.halting import choose_ending
 from coconut_core.runs.passes import in_passes
@@ -101,8 +99,7 @@ def measure_question(
     if len(own.own.thoughts) and len(cases) > 1:
         study = ControlStudy(model, [own], answer_only, max_new_tokens, seed)
         plans: dict[str, Plan | None] = {
-            f"swap {number}": study.plan(CONTROLS["random"], replace(own, donors={"random": donor}))
-            for number, donor in enumerate(cases[1:])
+            f"swap {number}": study.swap(own, donor) for number, donor in enumerate(cases[1:])
         }
         answers = [
             answer for _, _, answer in answers_to(study, [plans], lambda count: None, interrupt=interrupt)
@@ -207,7 +204,7 @@ def _of_one(
 def _has_frontier(model: LatentModel, graph: Graph, thought: int) -> bool:
     """Whether there are nodes at as many hops as the thought stands for."""
     hops = thought - 1 + model.config.first_thought_hops
-    return hops in distances(graph.edges, graph.root).values()
+    return hops < len(graph_layers(graph).layers)
 
 
 def _frontier(model: LatentModel, graph: Graph, thought: int, shares: dict[str, float]) -> float:

@@ -16,7 +16,6 @@ from coconut_core.evaluation.verdict import hash_weights
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem, hash_problems
 
-Note = Callable[[str], None]
 Interrupt = Callable[[], None]
 
 

@@ -1,12 +1,11 @@
 """A course as a table for a spreadsheet, and as a figure. Needs no torch."""
 
-import csv
-import io
 from collections.abc import Callable
 from math import isfinite
 
 from coconut_core.across.course import Course, Measurement, Point
 from coconut_core.analysis.estimates import line_of
+from coconut_core.common.csv_rows import rows_as_csv
 from coconut_core.common.plots import Figure, Line, draw_lines
 from coconut_core.evaluation.significance import Share
 
@@ -15,12 +14,7 @@ Cell = str | int | float | None
 
 def csv_text(course: Course) -> str:
     """A row for each checkpoint, the names of the columns first; an empty cell where nothing is known."""
-    text = io.StringIO()
-    rows = [_csv_row(course, point) for point in course.points]
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return rows_as_csv([_csv_row(course, point) for point in course.points])
 
 
 def _csv_row(course: Course, point: Point) -> dict[str, Cell]:

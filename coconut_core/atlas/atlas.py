@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Self
 
 from coconut_core.atlas.nearest import Neighbour, nearest_thoughts
-from coconut_core.atlas.planning import check_weights
+from coconut_core.atlas.planning import check_weights, hash_model
 from coconut_core.atlas.projection import Projection, project
 from coconut_core.atlas.query import Table
 from coconut_core.atlas.summary import Summary, summarise
@@ -39,7 +39,7 @@ class Atlas(Table):
 
     def check_model(self, source: str) -> None:
         """Raise CoconutError where the weights at source are not those whose runs these are."""
-        check_weights(self.manifest, source, self.path)
+        check_weights(self.manifest, hash_model(source), source, self.path)
 
     def _among(self, where: str) -> set[int] | None:
         return {run for (run,) in self.ask("SELECT run", where)} if where.strip() else None

@@ -39,7 +39,7 @@ def plan_atlas(
             raise CoconutError(f"there is no atlas at {folder} to add to: leave out --append")
         return Manifest(model, settings, (data,), made=datetime.now(UTC).date().isoformat())
     before = read_manifest(folder)
-    check_weights(before, model.source, folder)
+    check_weights(before, model.weights, model.source, folder)
     for name in ("feedback", "prompt"):
         ours, theirs = getattr(before.model, name), getattr(model, name)
         if ours != theirs:
@@ -61,9 +61,9 @@ def plan_atlas(
     return replace(before, data=(*before.data, data))
 
 
-def check_weights(manifest: Manifest, source: str, folder: str | Path) -> None:
-    """Raise CoconutError where the weights at source are not those whose runs an atlas holds."""
-    if manifest.model.weights != hash_model(source):
+def check_weights(manifest: Manifest, weights: str, source: str, folder: str | Path) -> None:
+    """Raise CoconutError where an atlas does not hold runs of the weights at source, whose hash is given."""
+    if manifest.model.weights != weights:
         raise CoconutError(
             f"{folder} holds runs of another model ({manifest.model.source}): its weights are not those of "
             f"{source}"

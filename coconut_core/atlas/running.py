@@ -8,7 +8,6 @@ import torch
 
 from coconut_core.atlas.folder import Settings
 from coconut_core.common.errors import CoconutError
-from coconut_core.evaluation.ablations import CONTROLS
 from coconut_core.evaluation.controls import Case, ControlStudy
 from coconut_core.evaluation.deciding import Parting, parting
 from coconut_core.evaluation.sweep import ROWS
@@ -136,9 +135,7 @@ class Runner:
         plans: list[Plan] = []
         for number in rng.sample(numbers, min(self.settings.swaps, len(numbers))):
             try:
-                plans.append(
-                    study.plan(CONTROLS["random"], replace(case, donors={"random": self.pool[number]}))
-                )
+                plans.append(study.swap(case, self.pool[number]))
             except CoconutError:  # a model whose thoughts cannot be edited
                 continue
         return plans

@@ -12,6 +12,7 @@ import typer
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.terminal import options
+from coconut_core.terminal.bar import counting_bar
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
@@ -172,12 +173,8 @@ def _write(course: "Course", output: _Output) -> None:
 @contextmanager
 def _progress(total: int) -> "Iterator[Callable[[Checkpoint], None]]":
     """What tells on stderr which checkpoint is measured: a bar where somebody watches, else a line for each."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     watched, done = sys.stderr.isatty(), 0
-    with Progress(*columns, console=Console(stderr=True), disable=not watched, transient=True) as bar:
+    with counting_bar() as bar:
         task = bar.add_task("checkpoints", total=total)
 
         def begins(checkpoint: "Checkpoint") -> None:

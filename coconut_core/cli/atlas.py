@@ -1,6 +1,5 @@
 """coconut atlas: one table of a data set's runs, made, asked and told."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -197,29 +196,18 @@ def query_command(
 
 def _print_csv(rows: "Sequence[dict[str, Any]]") -> None:
     from coconut_core.atlas.query import flattened
+    from coconut_core.common.csv_rows import rows_as_csv
 
-    flat = [*flattened(rows)]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
+    sys.stdout.write(rows_as_csv([*flattened(rows)]))
 
 
 def _print_table(rows: "Sequence[dict[str, Any]]") -> None:
-    from rich.console import Console
-    from rich.table import Table as Printed
-
-    from coconut_core.terminal.show import cell
+    from coconut_core.cli.atlas_report import print_table
 
     if not rows:
         say("no run fits", err=True)
         return
-    printed = Printed(box=None, padding=(0, 2, 0, 0))
-    for name in rows[0]:
-        printed.add_column(name)
-    for row in rows:
-        printed.add_row(*(cell(_text(value), "") for value in row.values()))
-    Console().print(printed)
+    print_table(list(rows[0]), (map(_text, row.values()) for row in rows))
 
 
 def _text(value: Any) -> str:

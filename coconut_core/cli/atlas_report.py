@@ -77,7 +77,19 @@ def _column_rows(atlas: "Atlas") -> "Iterable[list[str]]":
             yield [column.name, column.type, column.about]
 
 
-def _print(title: str, head: "Sequence[str]", rows: "Iterable[Sequence[str]]") -> None:
+def _print(title: str, head: "Sequence[str]", rows: "Iterable[Iterable[str]]") -> None:
+    from rich.console import Console
+
+    from coconut_core.terminal.show import cell
+
+    console = Console()
+    console.print()
+    console.print(cell(title, "bold"))
+    print_table(head, rows)
+
+
+def print_table(head: "Sequence[str]", rows: "Iterable[Iterable[str]]") -> None:
+    """A table without lines on stdout."""
     from rich.console import Console
     from rich.table import Table
 
@@ -88,10 +100,7 @@ def _print(title: str, head: "Sequence[str]", rows: "Iterable[Sequence[str]]") -
         table.add_column(name)
     for row in rows:
         table.add_row(*map(cell, row))
-    console = Console()
-    console.print()
-    console.print(cell(title, "bold"))
-    console.print(table)
+    Console().print(table)
 
 
 def _share(share: "Share | None") -> str:

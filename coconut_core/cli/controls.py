@@ -1,7 +1,6 @@
 """coconut controls: do this checkpoint's thoughts matter?"""
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from coconut_core.evaluation.ablations import CONTROLS
 from coconut_core.evaluation.control_tables import as_markdown, control_rows
 from coconut_core.evaluation.verdict import FILE_NAME
 from coconut_core.terminal import options
+from coconut_core.terminal.bar import counting_bar
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
@@ -194,11 +194,6 @@ def _draw(config: "CoconutConfig", count: int) -> "list[Problem]":
 
 
 def _with_progress(run: "Callable[[Callable[[int], None]], Controls]") -> "Controls":
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+    with counting_bar() as bar:
         task = bar.add_task("runs", total=None)
         return run(lambda done: bar.advance(task, done))

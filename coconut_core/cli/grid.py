@@ -11,6 +11,7 @@ import typer
 from coconut_core.common.errors import CoconutError
 from coconut_core.grid.layouts import ABOUT, Direction, Kind
 from coconut_core.terminal import options
+from coconut_core.terminal.bar import counting_bar
 from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
@@ -178,14 +179,13 @@ def _of_one(model: "CoconutModel", problem: "Problem", choice: "Choice") -> "Gri
     from coconut_core.grid.measuring import measure
     from coconut_core.grid.setting import setting_of
 
-    with _progress() as bar:
+    with counting_bar() as bar:
         task = bar.add_task("cells", total=None)
 
-        def changed(grid: "Grid") -> None:
-            known = sum(cell.answer is not None for cell in grid.cells.values())
-            bar.update(task, completed=known, total=len(grid.cells))
+        def tell(answered: int, cells: int) -> None:
+            bar.update(task, completed=answered, total=cells)
 
-        return measure(setting_of(model, problem, choice), changed)
+        return measure(setting_of(model, problem, choice), progress=tell)
 
 
 def _of_many(
@@ -193,7 +193,7 @@ def _of_many(
 ) -> "MeanGrid":
     from coconut_core.grid.measuring import measure_many
 
-    with _progress() as bar:
+    with counting_bar() as bar:
         task = bar.add_task("questions", total=len(problems))
         grid = measure_many(
             model,
@@ -217,7 +217,7 @@ def _print_agreement(
     """Exact and approximate changes of all cells that have both, over all problems."""
     from coconut_core.grid.agreement import compare
 
-    with _progress() as bar:
+    with counting_bar() as bar:
         task = bar.add_task("questions", total=len(problems))
         found = compare(model, problems, choice, lambda done: bar.advance(task, done))
     for why, count in found.left_out.items():
@@ -232,14 +232,6 @@ def _print_agreement(
     else:
         say(found.figure().to_text(72, 18))
         say(f"\n{found}")
-
-
-def _progress() -> Any:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
 
 
 def _print(grid: "Grid | MeanGrid", printing: _Printing, about: dict[str, Any]) -> None:

@@ -76,6 +76,11 @@ class ControlStudy:
         plan = bind(read_commands(control.text), sources)
         return plan if plan.thoughts is not None else replace(plan, thoughts=count)
 
+    def swap(self, case: Case, donor: Case) -> Plan:
+        """The thoughts of another problem's run in place of a problem's own. Raises CoconutError where these
+        cannot be changed."""
+        return self.plan(CONTROLS["random"], replace(case, donors={"random": donor}))
+
     def plans(self, controls: Sequence[Control], case: Case, draw: int = 0) -> dict[str, Plan | None]:
         """What each control does to a problem's run, by name; None where this problem has no such thing."""
         plans: dict[str, Plan | None] = {}

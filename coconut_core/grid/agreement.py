@@ -1,13 +1,12 @@
 """How well the fast approximation of a grid agrees with the grid itself."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from math import isfinite, nan
 from statistics import correlation
 from typing import Any
 
+from coconut_core.common.csv_rows import rows_as_csv
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plots import Cloud, Figure, draw_clouds
 from coconut_core.grid.attribution import attribute
@@ -66,11 +65,7 @@ class Agreement:
 
     def csv(self) -> str:
         """A CSV file with a row for each cell."""
-        text = StringIO()
-        writer = csv.DictWriter(text, ["intervention", "exact", "approximate"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows())
-        return text.getvalue()
+        return rows_as_csv(self._rows(), ("intervention", "exact", "approximate"))
 
     def _rows(self) -> list[dict[str, Any]]:
         return [

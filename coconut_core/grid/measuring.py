@@ -72,11 +72,13 @@ class MeanGrid:
 
 def measure(
     setting: Setting,
-    changed: Callable[[Grid], None] = lambda grid: None,
+    changed: Callable[[Grid], None] | None = None,
     interrupt: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int], None] = lambda answered, cells: None,
 ) -> Grid:
     """Measure a grid, the prompt read once and the cells as rows of batches. changed is given what is known
-    whenever there is more; what interrupt raises ends it."""
+    whenever there is more, which takes longer the more there is; progress only how many cells have an answer,
+    and how many there are. What interrupt raises ends it."""
     layout = setting.layout()
     plans: dict[int, Plan] = {0: Plan()}
     places: dict[Place, int] = {}
@@ -99,7 +101,13 @@ def measure(
         setting.choice.max_new_tokens,
         parting=setting.at,
     )
-    study.find(lambda: changed(_grid(setting, layout, study, places, errors)), interrupt)
+
+    def found() -> None:
+        progress(len(study.answers) - (0 in study.answers), len(layout.texts))
+        if changed is not None:
+            changed(_grid(setting, layout, study, places, errors))
+
+    study.find(found, interrupt)
     return _grid(setting, layout, study, places, errors)
 
 

@@ -1,11 +1,10 @@
 """A measured grid as a figure, as JSON, and as rows of a CSV file."""
 
-import csv
 from collections.abc import Sequence
-from io import StringIO
 from math import isfinite, nan
 from typing import Any
 
+from coconut_core.common.csv_rows import rows_as_csv
 from coconut_core.common.plots import Figure, draw_grid
 from coconut_core.grid.measuring import Cell, Grid, MeanCell, MeanGrid
 
@@ -69,11 +68,7 @@ def grid_rows(grid: Measured) -> list[dict[str, Any]]:
 
 def grid_csv(grid: Measured) -> str:
     """A CSV file with a row for each cell."""
-    rows, text = grid_rows(grid), StringIO()
-    writer = csv.DictWriter(text, [*rows[0]], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return rows_as_csv(grid_rows(grid))
 
 
 def grid_record(grid: Measured, about: dict[str, Any]) -> dict[str, Any]:

@@ -274,6 +274,6 @@ def _swaps(study: ControlStudy, case: Case, pool: Sequence[Case]) -> dict[str, P
     if not case.own.thoughts.shape[0]:
         return {}
     return {
-        f"swap {number}": study.plan(CONTROLS["random"], replace(case, donors={"random": donor}))
+        f"swap {number}": study.swap(case, donor)
         for number, donor in enumerate(_donors(case.problem, pool, "random"))
     }
