@@ -19,7 +19,7 @@ MANY = 1_000_000_000  # more steps, or epochs, than any run takes
 
 _LACKING = "Object missing required field `(.*)`"
 _WRONG = "Expected (.*), got (.*)"
-_WORDS = {  # for msgspec's names of types
+WORDS = {  # for msgspec's names of types
     **{"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"},
     **{"array": "a list", "object": "an object"},
 }
@@ -161,7 +161,7 @@ def _in_words(error: str) -> str:
     if wrong is None:
         return f"{subject} cannot be read: {what[0].lower()}{what[1:]}"
     expected, actual = wrong.groups()
-    for name, word in _WORDS.items():
+    for name, word in WORDS.items():
         expected = expected.replace(name, word)
         actual = actual.replace(name, "a boolean" if name == "bool" else word)
     return f"{subject} must be {expected.replace(' | ', ' or ')}, not {actual}".replace("`", "")

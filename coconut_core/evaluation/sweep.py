@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.prompt import encode_text
-from coconut_core.runs.generate import Answer, answer_of, telling
+from coconut_core.runs.generate import Answer, answer_of, run_named
 from coconut_core.runs.halting import Ending
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import in_batches, new_row, prompt_edits, read_prompts, repeated, run_rows
+from coconut_core.runs.rows import in_batches, new_row, prompt_edits, read_prompts, repeated
 
 Name = TypeVar("Name", bound=Hashable)
 ROWS = 128  # runs side by side
@@ -38,7 +38,6 @@ def answers_by_plan(
     prompts = [model.encode_prompt(question) for question in questions]
     most = max((sum(plan is not None for plan in by_name.values()) for by_name in plans), default=1)
     for batch in in_batches(prompts, max(1, batch_size // max(1, most))):
-        base = read_prompts(model, [prompts[index] for index in batch], shortcut=True)
         named = [
             (place, index, name, plan)
             for place, index in enumerate(batch)
@@ -58,14 +57,13 @@ def answers_by_plan(
         }
         if not named:
             continue
-        places = [place for place, *_ in named]
-        context = base if places == [*range(len(batch))] else repeated(base, places)
         if edits := prompt_edits(rows.values()):
             context = read_prompts(model, [prompts[index] for index, _ in rows], edits=edits)
-        look = interrupt if ended is None else telling(model, rows, ended, interrupt)
-        run_rows(model, context, [*rows.values()], interrupt=look)
-        if ended is not None and look is not None:
-            look()
+        else:
+            base = read_prompts(model, [prompts[index] for index in batch], shortcut=True)
+            places = [place for place, *_ in named]
+            context = base if places == [*range(len(batch))] else repeated(base, places)
+        run_named(model, context, rows, interrupt=interrupt, ended=ended)
         for (index, name), row in rows.items():
             if raising and row.error is not None:
                 raise row.error

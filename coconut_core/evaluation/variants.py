@@ -9,9 +9,8 @@ from coconut_core.evaluation.side_by_side import batches
 from coconut_core.latent.model import LatentModel
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import wrong_answer
-from coconut_core.runs.generate import Answer, answer_of, telling
+from coconut_core.runs.generate import Answer, answer_of, run_named
 from coconut_core.runs.plan import Plan
-from coconut_core.runs.rows import run_rows
 
 Interrupt = Callable[[], None]
 
@@ -110,10 +109,7 @@ def answers_with(
     interrupt, ended: see generate. Raises what goes wrong in a run, such as numbers that overflow.
     """
     for context, rows in batches(model, question, plans, thoughts, max_new_tokens=max_new_tokens):
-        look = interrupt if ended is None else telling(model, rows, ended, interrupt)
-        run_rows(model, context, [*rows.values()], interrupt=look)
-        if ended is not None and look is not None:
-            look()
+        run_named(model, context, rows, interrupt=interrupt, ended=ended)
         for row in rows.values():
             if row.error is not None:
                 raise row.error

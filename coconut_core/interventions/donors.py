@@ -122,8 +122,7 @@ class Sources:
         if name == "mean":
             runs = self._record([problem.question for problem in self.pool], inside=False)
             return Recording(mean_thoughts([run.thoughts for run in runs]))
-        question = self.question if name == "own" else self.donor_problem(name).question
-        return self._record([question], inside=True)[0]
+        return self._record([self.donor_question(name)], inside=True)[0]
 
     def prompt_stream(self, name: str) -> Tensor:
         """The residual stream of a donor's prompt, (positions, layers, hidden). Raises CoconutError where the
@@ -132,8 +131,7 @@ class Sources:
             self.donor(name)  # refused where it is unknown
             raise CoconutError(f"the donor '{name}' is no run, so that nothing inside can be taken from it")
         if name not in self.streams:
-            question = self.question if name == "own" else self.donor_problem(name).question
-            self.streams[name] = stream_of(self.model, question)
+            self.streams[name] = stream_of(self.model, self.donor_question(name))
         stream = self.streams[name]
         if len(stream) != len(self.prompt):
             raise CoconutError(
@@ -141,6 +139,10 @@ class Sources:
                 "only prompts of one length can be patched position by position"
             )
         return stream
+
+    def donor_question(self, name: str) -> str:
+        """What a donor was asked; `own` is this question."""
+        return self.question if name == "own" else self.donor_problem(name).question
 
     def donor_problem(self, name: str) -> Problem:
         """The problem whose thoughts a donor gives that is drawn, or is a twin."""

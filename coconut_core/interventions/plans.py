@@ -74,8 +74,8 @@ class _Together(Sources):
             return self.runs[name]
         by_count: dict[int | None, dict[str, list[_Together]]] = {}
         for other in self.everyone:
-            question = other.question if name == "own" else other.donor_problem(name).question
-            by_count.setdefault(other.thoughts, {}).setdefault(question, []).append(other)
+            questions = by_count.setdefault(other.thoughts, {})
+            questions.setdefault(other.donor_question(name), []).append(other)
         for count, by_question in by_count.items():
             recordings = record(self.model, [*by_question], count, inside=self.inside, interrupt=self.interrupt)
             for recording, sources in zip(recordings, by_question.values(), strict=True):

@@ -16,6 +16,7 @@ from coconut_core.common.notebook import bar, paragraph, table
 from coconut_core.common.parquet import write_parquet
 from coconut_core.common.reprs import brief
 from coconut_core.common.text_stream import spoken_text
+from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
 from coconut_core.latent.prompt import encode_text
 from coconut_core.latent.readout import Readout, TokenProbability, readouts
@@ -123,10 +124,7 @@ def generate(
         }
         batch = [prompts[number] for number in numbers]
         context = read_prompts(model, batch, shortcut=keep == "nothing", edits=prompt_edits(rows.values()))
-        look = interrupt if ended is None else telling(model, rows, ended, interrupt, keep)
-        run_rows(model, context, [*rows.values()], keep=keep, speak=speak, passes=passes, interrupt=look)
-        if ended is not None and look is not None:
-            look()
+        run_named(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=interrupt, ended=ended)
         answers |= _answers_of(model, rows, keep, raising)
         if progress is not None:
             progress(len(numbers))
@@ -311,15 +309,22 @@ def _answers_of(model: LatentModel, rows: Mapping[int, Row], keep: Keep, raising
     return {number: answer_of(model, row, keep) for number, row in rows.items()}
 
 
-def telling(
+def run_named(
     model: LatentModel,
+    context: Context,
     rows: Mapping[Name, Row],
-    ended: Callable[[Name, Answer], None],
+    *,
     interrupt: Callable[[], None] | None = None,
+    ended: Callable[[Name, Answer], None] | None = None,
     keep: Keep = "nothing",
-) -> Callable[[], None]:
-    """What tells the answers of rows, by name, as soon as they have ended: to be called before each step and
-    once behind the last. It calls interrupt first; rows in which something went wrong are not told."""
+    **options: Any,
+) -> None:
+    """Run rows by name to their ends, see run_rows. interrupt is called before each step; ended is given name
+    and answer of a row as soon as that has ended, but for those in which something went wrong."""
+    every = [*rows.values()]
+    if ended is None:
+        run_rows(model, context, every, keep=keep, interrupt=interrupt, **options)
+        return
     reported: set[Name] = set()
 
     def look() -> None:
@@ -330,7 +335,8 @@ def telling(
                 reported.add(name)
                 ended(name, answer_of(model, row, keep))
 
-    return look
+    run_rows(model, context, every, keep=keep, interrupt=look, **options)
+    look()
 
 
 def answer_of(model: LatentModel, row: Row, keep: Keep = "nothing") -> Answer:

@@ -10,11 +10,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from coconut_core.checkpoints.loading import DTYPES
 from coconut_core.coconut import CoconutModel
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
-
-FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def is_kept(recipe: Recipe, step: int, *, stage_ends: bool, at_end: bool) -> bool:
@@ -41,7 +40,7 @@ def round_weights(folder: Path, name: str) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        save_file({key: _rounded(tensor, FORMATS[name]) for key, tensor in tensors.items()}, path, metadata)
+        save_file({key: _rounded(tensor, DTYPES[name]) for key, tensor in tensors.items()}, path, metadata)
 
 
 def _rounded(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -51,10 +51,10 @@ class LoraAdapter:
         (folder := folder / FOLDER).mkdir(exist_ok=True)
         base: Any = model.base_lm
         weights = {f"{PREFIX}{name}": weight for name, weight in get_peft_model_state_dict(base).items()}
+        words, head = base.get_input_embeddings(), base.get_output_embeddings()
+        tables = (words,) if head.weight is words.weight else (words, head)
         for module, table in base.named_modules():
-            is_head = table is base.get_output_embeddings()
-            tied = base.get_output_embeddings().weight is base.get_input_embeddings().weight
-            if table is base.get_input_embeddings() or (is_head and not tied):
+            if any(table is one for one in tables):
                 weights[f"{PREFIX}{module}.weight"] = table.weight
         save_file({name: weight.detach().contiguous() for name, weight in weights.items()}, folder / WEIGHTS)
         settings = base.peft_config["default"].to_dict()

@@ -69,9 +69,8 @@ class Trainer:
         self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
         plain = self.accelerator.unwrap_model(self.model)
         method = method_named(recipe.method)
-        self._objective = Objective(plain, method, recipe.options, self.model, plain.tokenizer.pad_token_id)
-        if recipe.thinking.ends == "halting":
-            self._objective = replace(self._objective, halting=True)
+        halting, pad_id = recipe.thinking.ends == "halting", plain.tokenizer.pad_token_id
+        self._objective = Objective(plain, method, recipe.options, self.model, pad_id, halting)
         self._window = (0, 0.0)  # step and time of the last log line
         self._micro_losses: list[MicroLoss] = []  # of the step taken last
         self._step_summary: StepSummary | None = None  # of them, once it is needed
@@ -261,7 +260,7 @@ class Trainer:
 
     def _accumulate(self, examples: list[Example], size: StepSize, last: bool) -> None:
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
-        plain = self.accelerator.unwrap_model(self.model)
+        plain = self._objective.model
         sparing = gradient_checkpointing(plain) if self.recipe.gradient_checkpointing else nullcontext()
         with sparing, prompt_shortcut(plain), waiting:
             with self.accelerator.autocast():

@@ -76,9 +76,10 @@ class Pass:
     @property
     def halting(self) -> Tensor | None:
         """The halting head's part of the mean over all its targets in the step; None without a head."""
-        loss = self.output.halting_loss
+        if (loss := self.output.halting_loss) is None:
+            return None
         targets = int((self.batch.halts != IGNORE).sum())
-        return None if loss is None else loss * (targets * (self._size.processes / max(1, self._size.halts)))
+        return loss * (targets * (self._size.processes / max(1, self._size.halts)))
 
 
 def count_labels(rows: Iterable[Sequence[Label]]) -> int:

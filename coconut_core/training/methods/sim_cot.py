@@ -120,9 +120,10 @@ def loss(model: CoconutModel, passes: Mapping[str, Pass], options: Mapping[str, 
     latent = main.batch.input_ids == model.config.latent_id
     fed = model.feedback(hidden[:, :-1])  # what stands one position later
     rows, words, owners = [], [], []
-    for example, ids in enumerate(passes[STEPS].batch.input_ids.tolist()):
+    read = passes[STEPS].batch
+    lengths = read.attention_mask.sum(dim=1).tolist()
+    for example, (ids, length) in enumerate(zip(read.input_ids.tolist(), lengths, strict=True)):
         thoughts = fed[example][latent[example, 1:]]  # (thoughts, hidden)
-        length = int(passes[STEPS].batch.attention_mask[example].sum())
         for step in _steps(ids[:length], model.config.latent_id):
             count = len(step) - len(spoken := [token for token in step if token != model.config.latent_id])
             own, thoughts = thoughts[:count], thoughts[count:]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plugins import METHODS_GROUP, Table
-from coconut_core.common.records import Limit, Range, check_limits
+from coconut_core.common.records import WORDS, Limit, Range, check_limits
 from coconut_core.training.curriculum import (
     ALL,
     Curriculum,
@@ -194,6 +194,5 @@ def _check_value(entry: str, value: Any, option: Option) -> None:
     kind = type(option.default)
     fits = type(value) is kind or (kind is float and type(value) is int)
     if not fits:
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-        raise CoconutError(f"the entry '{entry}' must be {words[kind]}, not {value!r:.60}")
+        raise CoconutError(f"the entry '{entry}' must be {WORDS[kind.__name__]}, not {value!r:.60}")
     check_limits(entry, value, *option.limits)
