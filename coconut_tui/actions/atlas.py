@@ -11,12 +11,12 @@ from coconut_tui.actions.helping import type_line
 from coconut_tui.engine import finding
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.run.action import Action
-from coconut_tui.run.atlas import AtlasPlan, Browsing, LiveModel, unused_name
+from coconut_tui.run.atlas import AtlasPlan, Browsing, LiveModel, ToOpen, unused_name
 
 
 def atlas(app: ExplorerBase, argument: str) -> None:
     """The atlas named, or the one looked at last, as it was left."""
-    from coconut_tui.screens.atlas import AtlasScreen, ToOpen
+    from coconut_tui.screens.atlas import AtlasScreen
 
     if argument:
         path = user_path(argument)

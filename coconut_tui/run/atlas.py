@@ -2,11 +2,11 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coconut_core.atlas.columns import COLUMNS, Kind, is_per_thought
 
@@ -18,6 +18,14 @@ ROOMY = 100  # cells from which answers and more columns are shown at first
 FEW = ("run", "right", "hops", "said", "course", "token", "question")
 MORE = ("run", "right", "hops", "used", "said", "expected", "course", "token", "probability", "question")
 _NAME = re.compile(r"[^\W\d]\w*\(?$")
+
+
+@dataclass(frozen=True)
+class ToOpen:
+    """A run that is to be opened in the explorer."""
+
+    row: Mapping[str, Any]
+    thoughts: int | None  # that were asked for; None: as the model says
 
 
 @dataclass

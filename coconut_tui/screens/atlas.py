@@ -1,9 +1,8 @@
 """The runs of a data set as a table, each with the course of its thoughts; above, what they have in common."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,6 +18,7 @@ from coconut_tui.run.atlas import (
     COURSE,
     Browsing,
     LiveModel,
+    ToOpen,
     both,
     highest,
     measures_of,
@@ -43,14 +43,6 @@ if TYPE_CHECKING:
 
 _NEEDED = ("run", "right", "said", "expected", "question", "token", "hops", "thoughts")  # below the table
 _TALL = 36  # lines of a screen with room for more than two about a run
-
-
-@dataclass(frozen=True)
-class ToOpen:
-    """A run that is to be opened in the explorer."""
-
-    row: Mapping[str, Any]
-    thoughts: int | None  # that were asked for; None: as the model says
 
 
 class AtlasScreen(ModalScreen[ToOpen | None]):
@@ -82,6 +74,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         self._in_table = ("", "")  # filter and order of these
         self._summary: Summary | None = None
         self._error = ""
+        self._asked_whose = False  # whether the runs are of the model that is open
         self._most: dict[str, float] = {}
 
     def compose(self) -> ComposeResult:
@@ -130,8 +123,6 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         self._entitle("")
         self._lay_out()
         self._look_up()
-        same = partial(check_same_model, model=self._model)
-        self._reader.ask("model", same, lambda _: None, lambda _: self._entitle("not the model that is open"))
 
     def _failed(self, error: str) -> None:
         self._error = error
@@ -155,6 +146,8 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
         place = runs.index(here) if here in runs else 0
         self.query_one(WindowedTable).begin(len(runs), place)
         self._show_state()
+        if not runs:
+            self._ask_whose()
 
     def _take_summary(self, summary: "Summary") -> None:
         self._summary = summary
@@ -175,6 +168,7 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
             if asked == self._in_table:
                 for place, rows in windows:
                     self.query_one(WindowedTable).fill(place, rows)
+                self._ask_whose()
 
         self._reader.ask("rows", read, fill, self._failed)
 
@@ -312,6 +306,13 @@ class AtlasScreen(ModalScreen[ToOpen | None]):
 
     def _cell(self, row: Row, column: Column) -> Text:
         return self._look.cell(row, column)
+
+    def _ask_whose(self) -> None:
+        """Ask whether the runs are the open model's, once there are rows: its weights are read for that."""
+        if not self._asked_whose:
+            self._asked_whose, note = True, "not the model that is open"
+            same = partial(check_same_model, model=self._model)
+            self._reader.ask("model", same, lambda _: None, lambda _: self._entitle(note))
 
     def _open_run(self, row: Row) -> None:
         """Leave with a run, where the model that is open is the one whose run it is."""

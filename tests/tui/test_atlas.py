@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from textual.pilot import Pilot
@@ -14,7 +15,16 @@ from coconut_core.common.errors import CoconutError
 from coconut_tui.app import Explorer
 from coconut_tui.beginning import Begin
 from coconut_tui.engine import Engine, ModelChoice, finding
-from coconut_tui.run.atlas import AtlasMap, AtlasPlan, MapPoint, both, completed, suggestion, written_names
+from coconut_tui.run.atlas import (
+    AtlasMap,
+    AtlasPlan,
+    Browsing,
+    MapPoint,
+    both,
+    completed,
+    suggestion,
+    written_names,
+)
 from coconut_tui.screens.atlas import AtlasScreen
 from coconut_tui.screens.atlas_columns import ColumnsScreen
 from coconut_tui.screens.atlas_map import MapScreen
@@ -172,6 +182,34 @@ async def test_another_models_runs_are_looked_at_and_not_opened(atlas: Path, che
         await until(pilot, lambda app: "another model" in state(app))
         assert isinstance(app.screen, AtlasScreen)
         assert ":model models/prosqa" in state(app)
+
+
+@pytest.mark.parametrize("where", ["", "hops = 99"])
+async def test_rows_do_not_wait_for_the_hash_of_the_models_weights(
+    atlas: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    hashed = Event()
+
+    def check_model(self: Atlas, source: str) -> None:
+        assert hashed.wait(60)
+        raise CoconutError("another model's")
+
+    monkeypatch.setattr(Atlas, "check_model", check_model)
+    async with explorer(checkpoint).run_test(size=MIDDLE) as pilot:
+        app = await settled(pilot)
+        app.browsing = Browsing(atlas, where)
+        await typed(pilot, "atlas")
+
+        def shows(app: Explorer) -> bool:
+            there = isinstance(app.screen, AtlasScreen)
+            return there and ("0 of" in state(app) if where else table_of(app).row_here is not None)
+
+        try:
+            await until(pilot, shows)
+            assert "not the model that is open" not in painted(app)
+        finally:
+            hashed.set()
+        await until(pilot, lambda app: "not the model that is open" in painted(app))
 
 
 @pytest.mark.parametrize("harm", ["nothing", "manifest", "table"])
