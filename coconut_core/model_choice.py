@@ -9,6 +9,9 @@ from coconut_core.common.errors import CoconutError
 if TYPE_CHECKING:
     from coconut_core.coconut import CoconutModel
 
+# Of a choice, what makes other numbers of the same weights.
+HOW = ("feedback", "chat", "system", "markers")
+
 
 @dataclass(frozen=True)
 class ModelChoice:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.model_choice import ModelChoice
+from coconut_core.model_choice import HOW, ModelChoice
 from coconut_core.terminal.guard import run_guarded, say
 from coconut_core.terminal.options import (
     MODEL_HELP,
@@ -192,7 +192,7 @@ def _model_choice(settings: "Config", base: str | None, untrained: Untrained) ->
 
 def _laid_over(saved: ModelChoice, choice: ModelChoice, overrides: _Overrides) -> ModelChoice:
     """The model of a saved session, opened as the command line says where it says something."""
-    how = {name: getattr(choice, name) for name in ("feedback", "chat", "system", "markers")}
+    how = {name: getattr(choice, name) for name in HOW}
     how |= {"device": overrides.device, "dtype": overrides.dtype}
     return replace(saved, **{name: value for name, value in how.items() if value is not None})
 

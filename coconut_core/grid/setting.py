@@ -41,6 +41,12 @@ class Choice:
         """Its rows, columns and cells; see layout_of."""
         return layout_of(self.kind, size, donor=self.donor, direction=self.direction, thought=self.thought)
 
+    def layout_over(self, model: LatentModel, question: str, thoughts: int) -> Layout:
+        """The same over a model's run of a question, of so many thoughts."""
+        by_position = self.kind in (Kind.PROMPT, Kind.PATHS)
+        named = position_names(model, question) if by_position else ()
+        return self.layout(Size(thoughts, model.shape.num_hidden_layers, head_count(model), named))
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -62,10 +68,7 @@ class Setting:
 
     def layout(self) -> Layout:
         """The grid that is to be measured. Raises CoconutError where there is no such grid."""
-        heads, layers = head_count(self.model), self.model.shape.num_hidden_layers
-        by_position = self.choice.kind in (Kind.PROMPT, Kind.PATHS)
-        named = position_names(self.model, self.question) if by_position else ()
-        return self.choice.layout(Size(self.thoughts, layers, heads, named))
+        return self.choice.layout_over(self.model, self.question, self.thoughts)
 
 
 def setting_of(

@@ -226,11 +226,7 @@ class Trace:
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
         """Read a trace. Raises CoconutError in one line for a file that is none."""
-        try:
-            record = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise CoconutError(f"cannot read a trace from {path}: {error}") from error
-        return cls.from_json(record, path)
+        return cls.from_json(read_json(path), path)
 
     @classmethod
     def from_json(cls, record: Any, path: object) -> "Trace":
@@ -254,6 +250,14 @@ class Trace:
         if "stopped_by" not in record and record["finished"]:
             return replace(trace, stopped_by=_guessed_stop(trace))
         return trace
+
+
+def read_json(path: str | Path) -> Any:
+    """What a trace's file holds, of whatever form. Raises CoconutError where it is no JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CoconutError(f"cannot read a trace from {path}: {error}") from error
 
 
 def _guessed_stop(trace: Trace) -> str:

@@ -95,7 +95,7 @@ def findings(app: ExplorerBase, argument: str) -> None:
     """Pick a finding and go to where it was noted."""
 
     def read(say: Callable[[str], object]) -> list[tuple[Path, Finding]]:
-        return list(list_findings(app.findings_folder, say))
+        return list_findings(app.findings_folder, say)
 
     def closed(picked: tuple[Path, Finding] | None) -> None:
         if picked is not None:

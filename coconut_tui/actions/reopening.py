@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from coconut_core.checkpoints.hub import check_source
 from coconut_core.common.errors import CoconutError
-from coconut_core.model_choice import ModelChoice
+from coconut_core.model_choice import HOW, ModelChoice
 from coconut_tui.engine import noting
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.findings import Finding
@@ -12,7 +12,6 @@ from coconut_tui.saved.keeper import absolute
 from coconut_tui.screens.confirm import ConfirmScreen
 from coconut_tui.views import names_of_views
 
-_HOW = ("feedback", "chat", "system", "markers")  # of a model's choice, what makes other numbers
 _MOST_LINES = 3  # of what differs
 
 
@@ -65,7 +64,7 @@ def _go(app: ExplorerBase, finding: Finding) -> None:
 
 
 def _same(one: ModelChoice, other: ModelChoice) -> bool:
-    how = all(getattr(one, name) == getattr(other, name) for name in _HOW)
+    how = all(getattr(one, name) == getattr(other, name) for name in HOW)
     return how and absolute(one.source) == absolute(other.source) and other.dtype in ("auto", one.dtype)
 
 

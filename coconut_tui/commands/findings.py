@@ -244,7 +244,7 @@ def _chosen(
     if names:
         paths = [find_file(place, name) for name in names]
         return [(path, load_finding(path)) for path in paths]
-    found = list(list_findings(place, lambda text: report(f"note: {text}"), which))
+    found = list_findings(place, lambda text: report(f"note: {text}"), which)
     if not found:
         report(f"note: no finding in {place}" + (" fits" if place.is_dir() and which else ""))
     return found

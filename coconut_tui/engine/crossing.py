@@ -7,9 +7,10 @@ from pathlib import Path
 from coconut_core.across.course import Course, Point
 from coconut_core.across.over_run import Asked, OverRun
 from coconut_core.across.questions import problems_of_run
-from coconut_core.common.errors import CoconutError, Interrupted
+from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems.base import Problem
+from coconut_tui.engine.live import Interrupted, Stop, stopping
 from coconut_tui.run.across import Across
 
 _OTHERS = 9  # problems of the run to take thoughts from, one more than are taken
@@ -20,21 +21,16 @@ def ask_checkpoints(
     problem: Problem,
     thoughts: int | None,
     choice: ModelChoice,
-    stop: Callable[[], bool],
+    stop: Stop,
     show: Callable[[Across], None],
 ) -> None:
     """Ask each checkpoint; show gets all that is known each time that one more is."""
-
-    def interrupt() -> None:
-        if stop():
-            raise Interrupted
-
     points: list[Point] = []
     try:
         over = OverRun(run, Asked(_others(run), problem, thoughts), choice)
         known = Across(Course(str(run), over.asked.record, ()), len(over.checkpoints))
         show(known)
-        for point in over.points(interrupt):
+        for point in over.points(stopping(stop)):
             points.append(point)
             course = Course(str(run), over.asked.record, tuple(points))
             complete = len(points) == len(over.checkpoints)

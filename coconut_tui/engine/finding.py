@@ -150,7 +150,7 @@ def build_atlas(
     def find(bench: "Workbench", job: Job) -> None:
         from coconut_core.atlas.building import build
         from coconut_core.atlas.folder import Settings
-        from coconut_core.common.errors import Interrupted
+        from coconut_tui.engine.live import Interrupted, stopping
 
         done = 0
 
@@ -158,10 +158,6 @@ def build_atlas(
             nonlocal done
             done = count
             job.progress(count, planned)
-
-        def interrupt() -> None:
-            if job.stopped:
-                raise Interrupted
 
         settings = Settings(thoughts=plan.thoughts)
         try:
@@ -174,7 +170,7 @@ def build_atlas(
                 settings=settings,
                 part_rows=ATLAS_PART,
                 progress=tell,
-                interrupt=interrupt,
+                interrupt=stopping(lambda: job.stopped),
             )
         except Interrupted:
             engine.tell(lambda count: show(count, False), done)

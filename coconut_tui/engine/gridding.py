@@ -1,19 +1,17 @@
 """The causal grid of the run on screen."""
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.evaluation.variants import Variants
-from coconut_core.grid.layouts import Direction, Kind, Layout, Size, layout_of
-from coconut_core.grid.setting import Choice, position_names, setting_of
+from coconut_core.grid.layouts import Direction, Size
+from coconut_core.grid.setting import Choice, setting_of
 from coconut_core.interventions import Plan
+from coconut_core.interventions.donors import Sources
 from coconut_core.interventions.text import parse_plan
-from coconut_core.latent.layers import head_count
 from coconut_core.problems.base import Problem
-from coconut_core.problems.twins import twin_of
 from coconut_tui.engine.live import Interrupted, Stop, stopping
 from coconut_tui.engine.readings import planned_run, show_variants, what_if
 from coconut_tui.run.grid import GridChoice, GridTable
@@ -29,7 +27,8 @@ def measure_grid(bench: "Workbench", choice: GridChoice, stop: Stop, show: Calla
         if choice.direction is Direction.DENOISING:
             _repair(bench, choice, stop, show)
             return
-        layout = _layout(bench, choice, bench.tree.question)
+        asked = Choice(choice.kind, choice.direction, choice.donor, choice.thought)
+        layout = asked.layout_over(bench.model, bench.tree.question, choice.thoughts)
         found = GridTable(choice, layout, WhatIf(layout.title, ()))
         texts = [*layout.texts.values()]
         what_if(bench, layout.title, texts, stop, lambda table: show(replace(found, table=table)))
@@ -37,17 +36,9 @@ def measure_grid(bench: "Workbench", choice: GridChoice, stop: Stop, show: Calla
         show(GridTable(choice, None, WhatIf("", ()), error=str(error)))
 
 
-def _layout(bench: "Workbench", choice: GridChoice, question: str) -> Layout:
-    model = bench.model
-    by_position = choice.kind in (Kind.PROMPT, Kind.PATHS)
-    names = position_names(model, question) if by_position else ()
-    size = Size(choice.thoughts, model.shape.num_hidden_layers, head_count(model), names)
-    return layout_of(choice.kind, size, donor=choice.donor, direction=choice.direction, thought=choice.thought)
-
-
 def _repair(bench: "Workbench", choice: GridChoice, stop: Stop, show: Callable[[GridTable], None]) -> None:
     """Denoising: the donor's run with what this question's run put out."""
-    layout_of(choice.kind, Size(1, 1, 1), donor=choice.donor, direction=choice.direction)  # refused at once
+    Choice(choice.kind, choice.direction, choice.donor).layout(Size(1, 1, 1))  # refused at once
     planned, _ = planned_run(bench)
     problem = bench.tree.problem or Problem(bench.tree.question, (), "")
     asked = Choice(choice.kind, choice.direction, choice.donor, choice.thought, bench.others, planned)
@@ -55,7 +46,7 @@ def _repair(bench: "Workbench", choice: GridChoice, stop: Stop, show: Callable[[
         setting = setting_of(bench.model, problem, asked, stopping(stop))
     except Interrupted:
         return
-    layout = _layout(bench, replace(choice, thoughts=setting.thoughts), setting.question)
+    layout = setting.layout()
     plans = {0: Plan()}
     errors: dict[int, str] = {}
     for number, text in enumerate(layout.texts.values(), start=1):
@@ -66,16 +57,16 @@ def _repair(bench: "Workbench", choice: GridChoice, stop: Stop, show: Callable[[
         except CoconutError as error:
             errors[number] = str(error)
     study = Variants(bench.model, setting.question, problem, plans, planned, parting=setting.at)
-    run = setting.sources.problem
-    found = GridTable(choice, layout, WhatIf(layout.title, ()), run, _is_twin_of(problem, run, choice.donor))
+    typed = choice.donor == "twin" and _is_twin(setting.sources, problem)
+    found = GridTable(choice, layout, WhatIf(layout.title, ()), setting.sources.problem, typed)
     table = WhatIf(layout.title, (Variant("nothing changed"), *map(Variant, layout.texts.values())))
     show(replace(found, table=table))
     show_variants(bench, table, study, errors, stop, lambda table: show(replace(found, table=table)))
 
 
-def _is_twin_of(problem: Problem, run: Problem | None, donor: str) -> bool:
-    """Whether the donor's own donor is the problem, so that texts mean there what they mean here."""
-    if run is None or donor != "twin":
+def _is_twin(sources: Sources, problem: Problem) -> bool:
+    """Whether the repaired run's own twin is the problem, so that texts mean there what they mean here."""
+    try:
+        return sources.donor_problem("twin").question == problem.question
+    except CoconutError:  # it has none
         return False
-    twin = twin_of(run, random.Random(f"twin 0 {run.question}"))
-    return twin is not None and twin.question == problem.question

@@ -8,6 +8,7 @@ from coconut_core.checkpoints.bundled import bundled_model, short_name
 from coconut_core.checkpoints.hub import check_source
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
+from coconut_core.model_choice import HOW
 from coconut_core.problems import recognise
 from coconut_core.problems.base import Problem
 from coconut_core.records.trace import StepRecord, Trace
@@ -255,6 +256,6 @@ class OpeningApp(InspectingApp):
 
 def laid_over(saved: ModelChoice, given: ModelChoice) -> ModelChoice:
     """The model of a saved session, opened as is said now where that says something."""
-    names = ("device", "dtype", "feedback", "chat", "system", "markers")
+    names = ("device", "dtype", *HOW)
     said = {name: value for name in names if (value := getattr(given, name)) not in (None, "auto")}
     return replace(saved, **said)

@@ -58,23 +58,24 @@ TABLES: tuple[Export[Any], ...] = (
     Export("csv", ".csv", "the steps as a table, a row each", csv_text),
     Export("parquet", ".parquet", "the same for pandas, DuckDB and the like", parquet_bytes),
 )
+_ALL: tuple[Export[Any], ...] = (*EXPORTS, *TABLES)
 
 
 def export_named(name: str) -> Export[Any]:
     """The form of this name. Raises CoconutError where no form has it."""
-    for export in (*EXPORTS, *TABLES):
+    for export in _ALL:
         if export.name == name:
             return export
-    known = ", ".join(export.name for export in (*EXPORTS, *TABLES))
+    known = ", ".join(export.name for export in _ALL)
     raise CoconutError(f"no export format '{name}': choose one of {known}")
 
 
 def export_for(path: Path) -> Export[Any]:
     """The form that a file name asks for by its extension. Raises CoconutError where it fits no form."""
-    for export in (*EXPORTS, *TABLES):
+    for export in _ALL:
         if export.extension == path.suffix.lower():
             return export
-    known = ", ".join(f"{export.extension} ({export.name})" for export in (*EXPORTS, *TABLES))
+    known = ", ".join(f"{export.extension} ({export.name})" for export in _ALL)
     raise CoconutError(f"the name {path} does not say what to write: end it in {known}")
 
 

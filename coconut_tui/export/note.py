@@ -16,18 +16,19 @@ _LEVEL = 2  # of the heading above the note
 def note_html(note: str) -> str:
     """The note. HTML in it is text; an address stands in brackets behind what it is the address of, and an
     image is its description and address."""
-    return str(_parser().render(visible(note)))
-
-
-def _parser() -> "MarkdownIt":
-    from markdown_it import MarkdownIt  # here, so that the first paint does not read it
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = note_parser()
     for kind in ("link_open", "link_close", "image", "heading_open", "heading_close"):
         parser.add_render_rule(kind, globals()[f"_{kind}"])
     for kind in ("th_open", "td_open"):
         parser.add_render_rule(kind, _cell)
-    return parser
+    return str(parser.render(visible(note)))
+
+
+def note_parser() -> "MarkdownIt":
+    """What reads a note; HTML in it is text."""
+    from markdown_it import MarkdownIt  # here, so that the first paint does not read it
+
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
 def _link_open(self: Any, tokens: "Sequence[Token]", place: int, *rest: Any) -> str:

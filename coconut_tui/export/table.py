@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import isfinite, nan
 from typing import Any
 
+from coconut_core.common.parquet import parquet_table
 from coconut_core.records.trace import StepRecord, Trace
 from coconut_tui.export.tree import Chapter, TracedTree
 
@@ -59,16 +60,10 @@ def steps_csv(chapters: Sequence[Chapter]) -> str:
 
 def steps_parquet(chapters: Sequence[Chapter]) -> bytes:
     """The steps of several trees as a Parquet file."""
-    import pyarrow
-    from pyarrow import parquet
+    from pyarrow.parquet import write_table
 
-    rows = rows_of(chapters)
-    columns = {
-        name: pyarrow.array([row[name] for row in rows], type=pyarrow.type_for_alias(kind))
-        for name, kind in COLUMNS.items()
-    }
     out = io.BytesIO()
-    parquet.write_table(pyarrow.table(columns), out)
+    write_table(parquet_table(rows_of(chapters), COLUMNS), out)
     return out.getvalue()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import AtLeast0, read_record
-from coconut_core.records.trace import Trace
+from coconut_core.records.trace import Trace, read_json
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class TracedTree:
     @classmethod
     def load(cls, path: Path) -> "TracedTree":
         """What json_text gave, or a trace. Raises CoconutError in one line for a file that is neither."""
-        trace = Trace.load(path)
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
+        trace = Trace.from_json(record, path)
         if "branches" not in record:
             return cls.of(trace)
         where = f"the trace {path} is damaged"

@@ -81,7 +81,7 @@ def load_finding(path: Path) -> Finding:
 
 def list_findings(
     folder: Path, say: Callable[[str], object], which: Filter | None = None
-) -> Iterator[tuple[Path, Finding]]:
+) -> list[tuple[Path, Finding]]:
     """The findings of a folder, newest first. say is told what cannot be read, in a line each."""
     which = Filter() if which is None else which
     known: list[tuple[Path, Finding]] = []
@@ -94,7 +94,7 @@ def list_findings(
             continue
         if which.fits(finding):
             known.append((path, finding))
-    yield from sorted(known, key=lambda item: item[1].date, reverse=True)
+    return sorted(known, key=lambda item: item[1].date, reverse=True)
 
 
 def find_file(folder: Path, name: str) -> Path:

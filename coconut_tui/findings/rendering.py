@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from coconut_core.common.errors import visible
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from rich.console import RenderableType
 
 
@@ -13,13 +12,9 @@ def note_in_terminal(note: str) -> "RenderableType":
     """The note for a terminal, with addresses written out and control characters escaped."""
     from rich.markdown import Markdown
 
+    from coconut_tui.export.note import note_parser
+
     text = visible(note, "\n")
     rendered = Markdown(text, hyperlinks=False)
-    rendered.parsed = _parser().parse(text)
+    rendered.parsed = note_parser().parse(text)
     return rendered
-
-
-def _parser() -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.records import AtLeast0, read_record, reshaped
-from coconut_core.model_choice import ModelChoice
+from coconut_core.model_choice import HOW, ModelChoice
 from coconut_core.problems.base import Problem
 from coconut_core.records.stopping import END
 from coconut_tui.run.branches import MARKER, THOUGHT, WORD, Branch, Tree
@@ -20,7 +20,7 @@ from coconut_tui.run.state import RECORDED_TOKENS
 FORMAT = "coconut-session"
 VERSION = 1
 # What is kept of a model: the explorer chooses no more of it.
-CHOICE = ("source", "device", "dtype", "feedback", "chat", "system", "markers")
+CHOICE = ("source", "device", "dtype", *HOW)
 REMEMBERED = 20  # models and questions, newest first
 
 

@@ -4,16 +4,16 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from coconut_core.across.course import Course
 from coconut_tui.run.across import Across
+from coconut_tui.screens.dialog import PAGER, DrawsNewest
 from coconut_tui.widgets.across_strip import draw_strip
 from coconut_tui.widgets.text import plain_title
 
 
-class AcrossScreen(ModalScreen[str | None]):
+class AcrossScreen(DrawsNewest):
     """A column for each checkpoint, as they come in; gives the folder of one that is to be opened."""
 
     BINDINGS = [  # in front of those of what scrolls
@@ -22,20 +22,17 @@ class AcrossScreen(ModalScreen[str | None]):
         Binding("home", "cursor(-10000)", "first", show=False, priority=True),
         Binding("end", "cursor(10000)", "last", show=False, priority=True),
         Binding("enter", "open", "open it"),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("pageup", "scroll(-10)", "page up", show=False),
+        *PAGER,
         Binding("escape,q", "close", "stop, close"),
         Binding("question_mark,f1", "app.explain('across')", "help"),
     ]
+    DRAWN = "#across"
 
     def __init__(self, run: str) -> None:
         super().__init__()
         self.across = Across(Course(run, {}, ()))
         self.cursor = 0  # number of a point
         self._follows = True  # the cursor stays at the newest point until it is moved
-        self._stale = False  # whether there is more than what is drawn
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog full") as dialog:
@@ -43,29 +40,19 @@ class AcrossScreen(ModalScreen[str | None]):
             yield Static(id="across")
         yield Footer()
 
-    def on_mount(self) -> None:
-        """Draw, once it is known how much room there is."""
-        self.call_after_refresh(self._show)
-
-    def on_resize(self) -> None:
-        """The columns follow the width."""
-        self.call_after_refresh(self._show)
-
     def show(self, across: Across) -> None:
-        """Show what is known. Of states that come in fast the newest is drawn."""
+        """Show what is known."""
         self.across = across
         if self._follows:
             self.cursor = max(0, len(across.course.points) - 1)
-        if not self._stale:
-            self._stale = True
-            self.call_later(self._show)
+        self.draw_soon()
 
     def action_cursor(self, by: int) -> None:
         """Go to another checkpoint."""
         last = len(self.across.course.points) - 1
         self.cursor = max(0, min(last, self.cursor + by))
         self._follows = self.cursor == last and not self.across.complete
-        self._show()
+        self._draw_newest()
 
     def action_scroll(self, by: int) -> None:
         """Move by lines."""
@@ -81,10 +68,7 @@ class AcrossScreen(ModalScreen[str | None]):
         """Close; what has not been asked yet is not asked."""
         self.dismiss(None)
 
-    def _show(self) -> None:
-        self._stale = False
-        if not self.query("#across"):  # it is not there yet, or not any more
-            return
+    def _draw(self) -> None:
         dialog, known = self.query_one(VerticalScroll), len(self.across.course.points)
         going_on = f"asking … {known} of {self.across.total}, escape stops"
         dialog.border_subtitle = "escape closes" if self.across.complete else going_on

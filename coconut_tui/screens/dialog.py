@@ -31,12 +31,25 @@ LIST_CURSOR: list[BindingType] = [
 ]
 
 
-class WhatIfDialog(ModalScreen[str | None]):
-    """A table of interventions that is filled as they come in; gives the one that is to become a branch."""
+# Of what is read: the keys of a pager.
+PAGER: list[BindingType] = [
+    Binding("j,down", "scroll(1)", "down", show=False),
+    Binding("k,up", "scroll(-1)", "up", show=False),
+    Binding("pagedown,space", "scroll(10)", "page down", show=False),
+    Binding("pageup", "scroll(-10)", "page up", show=False),
+]
 
-    def __init__(self, title: str) -> None:
+
+class DrawsNewest(ModalScreen[str | None]):
+    """A dialog that is filled as results come in. Of those that come in fast the newest is drawn.
+
+    Textual calls on_mount and on_resize of every class of a screen: what is derived must not call these again.
+    """
+
+    DRAWN: ClassVar[str]  # selector of the widget that is there as long as something can be drawn
+
+    def __init__(self) -> None:
         super().__init__()
-        self._table = WhatIf(title, ())
         self._stale = False  # whether there is more than what is drawn
 
     def on_mount(self) -> None:
@@ -47,24 +60,38 @@ class WhatIfDialog(ModalScreen[str | None]):
         """What is drawn follows the size."""
         self.call_after_refresh(self._draw_newest)
 
-    def show(self, table: WhatIf) -> None:
-        """Show what is known. Of tables that come in fast the newest is drawn."""
-        self._table = table
+    def draw_soon(self) -> None:
+        """There is more to draw."""
         if not self._stale:
             self._stale = True
             self.call_later(self._draw_newest)
 
-    def action_confirm(self) -> None:
-        """Take what is under the cursor, as enter does."""
-        self.query_one(DataTable).action_select_cursor()
-
     def _draw_newest(self) -> None:
         self._stale = False
-        if self.query("#what-if-state"):  # else it is not there yet, or not any more
+        if self.query(self.DRAWN):  # else it is not there yet, or not any more
             self._draw()
 
     def _draw(self) -> None:
         raise NotImplementedError
+
+
+class WhatIfDialog(DrawsNewest):
+    """A table of interventions that is filled as they come in; gives the one that is to become a branch."""
+
+    DRAWN = "#what-if-state"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._table = WhatIf(title, ())
+
+    def show(self, table: WhatIf) -> None:
+        """Show what is known."""
+        self._table = table
+        self.draw_soon()
+
+    def action_confirm(self) -> None:
+        """Take what is under the cursor, as enter does."""
+        self.query_one(DataTable).action_select_cursor()
 
 
 class WritingDialog(ModalScreen[None]):
@@ -111,13 +138,7 @@ class WritingDialog(ModalScreen[None]):
 class ReadingDialog(ModalScreen[None]):
     """A dialog with something to read, which the keys of a pager move."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *SEARCHING,
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("pageup", "scroll(-10)", "page up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SEARCHING, *PAGER]
 
     def on_mount(self) -> None:
         """Name the keys of the dialog in the place of the explorer's."""

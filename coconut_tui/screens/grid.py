@@ -1,6 +1,6 @@
 """The causal grid: what is done by row, where by column, and how far each cell moves the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.style import Style
 from rich.text import Text
@@ -79,7 +79,6 @@ class GridScreen(WhatIfDialog):
 
     def on_mount(self) -> None:
         """Begin to measure."""
-        super().on_mount()
         self.query_one(DataTable).focus()
         self._ask(self._choice)
 
@@ -147,8 +146,8 @@ class GridScreen(WhatIfDialog):
     # -- inside --------------------------------------------------------------------------------------------
 
     @property
-    def _texts(self) -> dict[Place, str]:
-        return {} if self._layout is None else dict(self._layout.texts)
+    def _texts(self) -> Mapping[Place, str]:
+        return {} if self._layout is None else self._layout.texts
 
     @property
     def _by_text(self) -> dict[str, Variant]:
