@@ -1,11 +1,11 @@
 """The steps of runs as one table, a row each: CSV, and Parquet for pandas, DuckDB and the like."""
 
-import csv
 import io
 from collections.abc import Sequence
 from math import isfinite, nan
 from typing import Any
 
+from coconut_core.common.csv_rows import rows_as_csv
 from coconut_core.common.parquet import parquet_table
 from coconut_core.records.trace import StepRecord, Trace
 from coconut_tui.export.tree import Chapter, TracedTree
@@ -50,12 +50,7 @@ def parquet_bytes(tree: TracedTree) -> bytes:
 
 def steps_csv(chapters: Sequence[Chapter]) -> str:
     """The steps of several trees as CSV; what is not known, or no number, is empty."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    for row in rows_of(chapters):
-        writer.writerow(row)
-    return out.getvalue()
+    return rows_as_csv(rows_of(chapters), [*COLUMNS])
 
 
 def steps_parquet(chapters: Sequence[Chapter]) -> bytes:
