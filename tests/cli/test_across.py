@@ -93,7 +93,13 @@ def test_ctrl_c_loses_nothing_of_what_was_measured(coconut: Run, run: Path) -> N
     before = set((run / "across").glob("*.json"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment,
+        # A shell's background jobs, and all that they start, begin with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     said = iter(process.stderr.readline, b"")
