@@ -291,9 +291,11 @@ class Trainer:
         return self._step_summary
 
     def _check_loss(self) -> None:
-        """Raise CoconutError, in every process, if the loss of the step taken last is no number."""
+        """Raise CoconutError, in every process, if what the step taken last minimised is no number, or the loss
+        at its labels, which is logged whatever a method minimises."""
         summary = self._summary()
-        loss = summary.loss if len(summary.terms) < 2 else sum(summary.terms.values())
+        minimised = sum(summary.terms.values())
+        loss = summary.loss if math.isfinite(minimised) else minimised
         if not math.isfinite(loss):
             raise CoconutError(
                 f"the loss is {loss} at step {self.step}: lower optimizer.learning_rate; "
@@ -320,7 +322,7 @@ class Trainer:
                 "thoughts": self.batches.stages[batch_stage].thoughts,
                 "loss": round(summary.loss, 4),
                 "loss_by_part": {name: round(loss, 4) for name, loss in summary.loss_by_part.items()},
-                **({"terms": terms} if len(terms) > 1 else {}),
+                **({"terms": terms} if self._objective.method.loss or len(terms) > 1 else {}),
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
                 "tokens_per_second": round(summary.tokens / max(pace, 1e-9)),
                 "padding": round(summary.padding, 3),

@@ -99,6 +99,27 @@ def test_a_module_is_trained_and_gone_on_with(tmp_path: Path) -> None:
     assert (tmp_path / "parts" / "checkpoint" / "beside.txt").read_text() == after
 
 
+def test_a_loss_of_its_own_that_is_no_number_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def breaking(model: CoconutModel, passes: Mapping[str, Pass], options: Mapping[str, Any]) -> Any:
+        fed = passes["main"].mean(torch.zeros(len(passes["main"].batch.input_ids)))
+        return {"own": 0 * passes["main"].cross_entropy + fed / fed}  # whose labels have numbers all the same
+
+    monkeypatch.setitem(METHODS, "trial", replace(TRIAL, lay_out=None, loss=breaking, module=None))
+    with pytest.raises(CoconutError, match="the loss is nan at step 1: lower"):
+        train(tiny_recipe(method="trial", curriculum=CURRICULUM), tmp_path)
+
+
+def test_a_loss_of_one_part_of_its_own_is_in_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def half(model: CoconutModel, passes: Mapping[str, Pass], options: Mapping[str, Any]) -> Any:
+        return {"half": passes["main"].cross_entropy / 2}
+
+    monkeypatch.setitem(METHODS, "trial", replace(TRIAL, lay_out=None, loss=half, module=None))
+    row = train(tiny_recipe(method="trial", curriculum=CURRICULUM), tmp_path)[0]
+    assert row["terms"] == {"half": pytest.approx(row["loss"] / 2, abs=1e-4)}
+
+
 def test_a_pass_without_main_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wrong = replace(TRIAL, lay_out=lambda *given: {"words": lay_out(*given)["words"]}, module=None)
     monkeypatch.setitem(METHODS, "trial", wrong)
