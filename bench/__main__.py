@@ -15,6 +15,7 @@ from coconut_core.terminal.guard import run_guarded
 
 BENCHMARKS = {  # paint first: it starts programs, which takes a process that has grown large longer
     "paint": "how soon the explorer paints after a key and after its start, beside what it may take",
+    "graph": "the path graph drawn in panes of several sizes, beside what a redraw may take",
     "train": "one training step, forward and backward, beside two plain ways to take it",
     "step": "what a thought and a word cost, beside a token's step of the bare model; whether that grows",
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
@@ -59,7 +60,21 @@ def bench(
 
 def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) -> None:
     """Measure and print to stdout; what is being measured goes to stderr."""
-    from bench import ask, atlas, compiling, controls, evaluation, grid, lens, paint, serve, start, step, train
+    from bench import (
+        ask,
+        atlas,
+        compiling,
+        controls,
+        evaluation,
+        graph,
+        grid,
+        lens,
+        paint,
+        serve,
+        start,
+        step,
+        train,
+    )
     from bench.shapes import SHAPES
 
     compare = {
@@ -75,6 +90,7 @@ def run(names: list[str], shapes: list[str], repetitions: int, as_json: bool) ->
         "start": start.compare,
         "serve": serve.compare,
         "paint": paint.compare,
+        "graph": graph.compare,
     }
     results = []
     for name in names:

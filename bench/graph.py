@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from bench.measure import Comparison
+from bench.shapes import Shape
 from coconut_core.problems import generate_problems
 from coconut_core.problems.base import Problem
 from coconut_core.records.trace import StepRecord
 from coconut_core.terminal.guard import run_guarded
+from coconut_tui.engine.garbage import set_aside, take_back
 from coconut_tui.run.branches import THOUGHT, Branch, Decisions, Said, Tree
 from coconut_tui.run.state import RunView
 from coconut_tui.views.canvas import line_cells
@@ -58,6 +61,25 @@ def measure(views: Sequence[RunView], width: int, height: int) -> Times:
             draw(Sight(view, number=number, width=width, height=height))
             (again if number else new).append(time.process_time() - began)
     return Times(new, again)
+
+
+def compare(shape: Shape, repetitions: int) -> list[Comparison]:
+    """The slowest drawing of forty graphs in a pane of each size, beside what one may take; with the prosqa
+    shape only, whose questions they are."""
+    if shape.name != "prosqa":
+        return []
+    views = runs(40, seed=1)
+    comparisons = []
+    set_aside(others=True)  # as in the explorer, or to look through torch for garbage is what is measured
+    for width, height in SIZES:
+        every = [measure(views, width, height) for _ in range(repetitions)]
+        worst = [max(*times.new, *times.again) for times in every]
+        count = sum(len(times.new) + len(times.again) for times in every)
+        name, note = f"slowest, {width}×{height}", f"graphs: {len(views)}, {count} drawings"
+        limits = [LIMIT] * repetitions
+        comparisons.append(Comparison("graph", shape.name, name, note, worst, limits, 1, cost=True))
+    take_back()
+    return comparisons
 
 
 @app.command()

@@ -147,8 +147,8 @@ class Explorer(ExplorerBase):
         self._thoughts_pane = self.query_one(ThoughtsPane)
         self.arrange_panes()
         self._thoughts_pane.focus()
-        self._keys_first.start()
         self._draw()
+        self.call_after_refresh(self._keys_first.start)  # which looks for garbage in all that was imported
         self.call_after_refresh(self.open)
 
     def open_first(self) -> None:

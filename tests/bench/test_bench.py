@@ -147,7 +147,7 @@ def test_answers_are_compared_up_to_where_ours_thinks_again() -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of paint, train, step, ask"):
+    with pytest.raises(CoconutError, match="no benchmark 'cook': name one of paint, graph, train, step, ask"):
         bench(["cook"])
     with pytest.raises(CoconutError, match="no shape 'cube'"):
         bench(["ask"], ["cube"])

@@ -1,6 +1,7 @@
 """The benchmark of the path graph draws graphs of the size that it says."""
 
-from bench.graph import EDGES, LIMIT, NODES, THOUGHTS, measure, runs
+from bench.graph import EDGES, LIMIT, NODES, SIZES, THOUGHTS, compare, measure, runs
+from bench.shapes import SHAPES
 
 
 def test_graphs_are_as_large_as_said_and_drawn_with_every_thought() -> None:
@@ -15,3 +16,10 @@ def test_graphs_are_as_large_as_said_and_drawn_with_every_thought() -> None:
     assert len(times.new) == 3
     assert len(times.again) == 3 * (THOUGHTS - 1)
     assert sorted(times.again)[len(times.again) // 2] < LIMIT
+
+
+def test_it_is_one_of_the_benchmarks() -> None:
+    found = compare(SHAPES["prosqa"], repetitions=1)
+    assert [each.against for each in found] == [f"slowest, {width}×{height}" for width, height in SIZES]
+    assert all(min(each.ours) > 0 and each.theirs == [LIMIT] for each in found)
+    assert compare(SHAPES["tiny-gpt2"], repetitions=1) == []

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual._compositor import Compositor
+from rich.console import RenderableType
+from textual._compositor import Compositor, CompositorUpdate
 from textual.css.stylesheet import Stylesheet
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Footer
 
@@ -156,6 +158,32 @@ def test_all_is_collected_while_no_key_is_pressed(sweeper: Sweeper, monkeypatch:
     young = MOST
     sweeper.sweep()
     assert swept == [OFTEN, MOST]
+
+
+async def test_nothing_is_collected_before_the_first_paint(trace: Trace) -> None:
+    events: list[str] = []
+
+    def collected(phase: str, info: dict[str, int]) -> None:
+        events.append("collected")
+
+    explorer = Explorer(trace=trace)
+    display = explorer._display
+
+    def painted(screen: Screen[object], renderable: RenderableType | None) -> None:
+        display(screen, renderable)
+        if isinstance(renderable, CompositorUpdate):
+            events.append("painted")
+
+    explorer._display = painted  # type: ignore[method-assign]
+    gc.disable()
+    gc.callbacks.append(collected)
+    try:
+        async with explorer.run_test(size=WIDE) as pilot:
+            await until(pilot, lambda app: "collected" in events)
+            assert events[0] == "painted"
+    finally:
+        gc.callbacks.remove(collected)
+        gc.enable()
 
 
 async def test_python_collects_as_before_once_the_explorer_has_ended(
