@@ -82,8 +82,9 @@ def check_official(model: LatentModel) -> None:
         raise CoconutError(
             f"{model.name} has {kind}: the official code knows a fixed number of hidden states only"
         )
-    if config.passes or config.question_end != "\n":
-        what = "parallel passes" if config.passes else "another end of a question than a line break"
+    if config.passes or config.chat or config.question_end != "\n":
+        what = "another end of a question than a line break"
+        what = "parallel passes" if config.passes else "a chat template" if config.chat else what
         raise CoconutError(f"{model.name} has {what}, which the official code does not know")
     ids = [config.bot_id, config.eot_id, config.latent_id]
     if model.tokenizer.convert_tokens_to_ids(list(MARKERS)) != ids:

@@ -13,7 +13,7 @@ import torch
 from coconut_core.evaluation.side_by_side import batches
 from coconut_core.latent.cache.contexts import Context
 from coconut_core.latent.model import LatentModel
-from coconut_core.latent.prompt import encode_text
+from coconut_core.latent.prompt import answer_end, encode_text
 from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right, wrong_answer
 from coconut_core.runs.generate import Answer
@@ -158,7 +158,7 @@ def _read_rows(
 
 
 def _ids(model: LatentModel, answer: str, like: Answer) -> tuple[int, ...]:
-    """An answer as it is said behind <eot>: answer prefix, answer, end of text.
+    """An answer as it is said behind <eot>: answer prefix, answer, end of text or of the turn.
 
     Without a prefix it begins with a space where the answer that was said does.
     """
@@ -166,4 +166,5 @@ def _ids(model: LatentModel, answer: str, like: Answer) -> tuple[int, ...]:
     if not model.config.answer_prefix:
         spaced = bool(like.token_ids) and model.vocabulary.content(like.token_ids[0]).startswith(b" ")
         lead = " " if spaced else ""
-    return (*encode_text(model.tokenizer, f"{lead}{answer}"), model.tokenizer.eos_token_id)
+    end = answer_end(model.tokenizer, model.config)
+    return (*encode_text(model.tokenizer, f"{lead}{answer}"), end)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coconut_core.latent.config import CoconutConfig
 
 # In a filled template; characters that no text uses, and no template changes.
-PLACE, SYSTEM_PLACE = "\ue000question\ue001", "\ue000system\ue001"
+PLACE, SYSTEM_PLACE, ANSWER_PLACE = (f"\ue000{name}\ue001" for name in ("question", "system", "answer"))
 
 
 def encode_text(
@@ -88,14 +88,38 @@ def _filled_template(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig"
     return opened.removesuffix(opening) if opened.endswith(opening) else text
 
 
-def _fill(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig", system: str | None) -> str:
+def _fill(
+    tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig", system: str | None, answer: str | None = None
+) -> str:
+    """The chat template with these turns, up to where the assistant begins, or with its turn as well."""
     messages = [] if system is None else [{"role": "system", "content": system}]
     messages.append({"role": "user", "content": PLACE})
+    if answer is not None:
+        messages.append({"role": "assistant", "content": answer})
     with tokenizer_errors("the chat template refuses this"):  # it may raise whatever its author wanted
         filled = tokenizer.apply_chat_template(
-            messages, chat_template=config.chat_template, tokenize=False, add_generation_prompt=True
+            messages,
+            chat_template=config.chat_template,
+            tokenize=False,
+            add_generation_prompt=answer is None,
         )
     return str(filled)
+
+
+def answer_end(tokenizer: PreTrainedTokenizerBase, config: "CoconutConfig") -> int:
+    """The token that ends what a model says: with config.chat the special token that the chat template writes
+    behind the assistant's words, else, or where it writes none, the tokenizer's end of text.
+
+    Raises CoconutError where there is neither, and for a template that cannot be filled in.
+    """
+    if config.chat:
+        behind = _fill(tokenizer, config, config.system, ANSWER_PLACE).rpartition(ANSWER_PLACE)[2]
+        for token in encode(tokenizer, behind).tokens:
+            if token.special:
+                return token.id
+    if not isinstance(tokenizer.eos_token_id, int):
+        raise CoconutError("the tokenizer has no end-of-text token, with which an answer ends")
+    return tokenizer.eos_token_id
 
 
 def read_prompt(tokenizer: PreTrainedTokenizerBase, question: str, config: "CoconutConfig") -> Encoded:

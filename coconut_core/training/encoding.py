@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from coconut_core.common.errors import CoconutError
 from coconut_core.latent.config import CoconutConfig
 from coconut_core.latent.losses import IGNORE, has_label
-from coconut_core.latent.prompt import encode_text, question_ids
+from coconut_core.latent.prompt import answer_end, encode_text, question_ids
 from coconut_core.problems.base import Graph, Problem, names_in_steps
 from coconut_core.problems.families import Family, family_named, is_family
 from coconut_core.problems.graphs import walk_ends
@@ -85,7 +86,7 @@ class TokenizedProblem:
 
     prompt: list[int]  # question, line break, <bot>
     steps: list[list[int]]
-    answer: list[int]  # answer prefix, answer, end of text
+    answer: list[int]  # answer prefix, answer, end of text or of the turn
     frontiers: tuple[tuple[int, ...], ...] = ()  # for each step of a chain: all nodes that it may have reached
 
     @property
@@ -148,10 +149,9 @@ class Encoder:
         return [self.ids(text) for text in self.step_texts(problem)]
 
     def answer(self, problem: Problem) -> list[int]:
-        """Answer prefix, answer, end of text."""
-        assert isinstance(self.tokenizer.eos_token_id, int)
+        """Answer prefix, answer, end of text; in a chat the end of the assistant's turn."""
         text = self.answer_text(problem)
-        return [*self.ids(text, data_from=len(text) - len(problem.answer)), self.tokenizer.eos_token_id]
+        return [*self.ids(text, data_from=len(text) - len(problem.answer)), self.end]
 
     def tokenize(self, problem: Problem) -> TokenizedProblem:
         """The parts of a problem as token ids."""
@@ -176,6 +176,11 @@ class Encoder:
             tuple(self.ids(f" {in_chain(graph.names[node])}")[0] for node in nodes)
             for nodes in walk_ends(graph)[self._first_hops :]
         )
+
+    @cached_property
+    def end(self) -> int:
+        """The token with which an answer ends."""
+        return answer_end(self.tokenizer, self.config)
 
     @property
     def _family(self) -> Family | None:

@@ -27,6 +27,9 @@ class ModelShape:
     new_rows_from: str = ""  # the token whose embedding new marker rows start from; empty: the mean row
     # Bot: no <eot>; empty: as base has, or both.
     markers: Annotated[str, OneOf("", *LAYOUTS)] = ""
+    # Questions as a user's turn in the chat template, all else as the assistant's; "auto": as base is asked.
+    chat: Annotated[str, OneOf("auto", "yes", "no")] = "auto"
+    system: str = ""  # the system prompt of that chat; empty: as base, or the template, has it
     # The words of data.family in place of those of a base of another; a word that both have keeps its row.
     family_words: bool = False
     bot_from_eot: bool = False  # <bot> begins as the <eot> of a base that was not trained to think
@@ -230,6 +233,8 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
     if shape.family_words and not shape.base:
         raise CoconutError("model.family_words needs model.base: a fresh model has the words of data.family")
+    if not shape.base and (shape.chat == "yes" or shape.system):
+        raise CoconutError("model.chat and model.system need model.base: a fresh model has no chat template")
     if not shape.base and shape.hidden_size % (2 * shape.heads):
         raise CoconutError(
             f"recipe: the entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "

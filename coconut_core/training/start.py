@@ -14,11 +14,12 @@ from coconut_core.common.paths import user_path
 from coconut_core.latent.config import LAYOUTS, CoconutConfig
 from coconut_core.latent.feedback import rule_named
 from coconut_core.latent.markers import with_layout
+from coconut_core.latent.prompt import answer_end
 from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.lora import add_lora, check_lora
 from coconut_core.training.methods.table import method_named
-from coconut_core.training.recipe import Recipe, available_recipes
+from coconut_core.training.recipe import ModelShape, Recipe, available_recipes
 from coconut_core.training.run_folder import RunFolder
 
 
@@ -49,7 +50,7 @@ def reopen_model(run: RunFolder) -> CoconutModel:
         raise CoconutError(f"nothing to resume in {run.path}: start it without --resume")
     model = CoconutModel.from_pretrained(run.folder_of(steps[-1]), device="cpu", dtype="float32")
     model.requires_grad_(True)
-    _end_as_tokenizer(model)
+    _end_as_learned(model)
     return model
 
 
@@ -107,8 +108,7 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if rule_named(base.config.feedback).training_free and not fresh_markers:
         raise CoconutError(f"{recipe.model.base} has feedback '{base.config.feedback}', which is not trained")
     entries = _entries(recipe, base.config)
-    if fresh_markers:  # the question alone
-        entries |= {"chat": None, "chat_template": None, "system": None}
+    entries |= _chat_entries(recipe.model, base)
     model = CoconutModel(base.base_lm, base.tokenizer, replace(base.config, **entries))
     base_feedback = base.config.feedback, base.config.feedback_options
     if (entries["feedback"], entries["feedback_options"]) == base_feedback:
@@ -121,11 +121,10 @@ def _from_base(recipe: Recipe) -> CoconutModel:
     if recipe.model.bot_from_eot:
         eot = model.config.eot_id if own_eot is None else own_eot
         _take_bot_from(model, eot, recipe.model.base, thinks=base.config.trained)
+    end = answer_end(model.tokenizer, model.config)
     if model.tokenizer.pad_token_id is None:
-        model.tokenizer.pad_token = model.tokenizer.eos_token
-    if not isinstance(model.tokenizer.eos_token_id, int):
-        raise CoconutError(f"the tokenizer of {recipe.model.base} has no end-of-text token")
-    _end_as_tokenizer(model)
+        model.tokenizer.pad_token = model.tokenizer.convert_ids_to_tokens(end)
+    _end_as_learned(model)
     return model
 
 
@@ -164,12 +163,25 @@ def _with_family_words(
     return tokenizer, replace(base.config, **{name: words[word] for name, word in markers.items()})
 
 
-def _end_as_tokenizer(model: CoconutModel) -> None:
-    """Have the base model end where its tokenizer does, which is what it learns, besides where it ended before.
+def _chat_entries(shape: ModelShape, base: CoconutModel) -> dict[str, Any]:
+    """Whether questions are turns of a chat, and in which. Raises CoconutError where there is no template."""
+    has_template = base.tokenizer.chat_template is not None
+    if shape.chat == "yes" and not has_template:
+        raise CoconutError(f"model.chat: the tokenizer of {shape.base} has no chat template: leave it out")
+    if shape.chat == "no" or not has_template or not (base.config.chat or shape.chat == "yes"):
+        if shape.system:
+            raise CoconutError(f"model.system: {shape.base} is not asked in a chat here: leave it out")
+        return {"chat": None, "chat_template": None, "system": None}
+    return {"chat": True, "system": shape.system or base.config.system}
+
+
+def _end_as_learned(model: CoconutModel) -> None:
+    """Have the base model end with the token that it learns, besides where it ended before: the tokenizer's end
+    of text, or that of a turn in a chat.
 
     Base models of chat families name one token in their configuration and another in their tokenizer.
     """
-    learned = model.tokenizer.eos_token_id
+    learned = answer_end(model.tokenizer, model.config)
     for config in (model.base_lm.config, model.shape, model.base_lm.generation_config):
         before = getattr(config, "eos_token_id", None)
         earlier = before if isinstance(before, list) else [] if before is None else [before]

@@ -13,6 +13,7 @@ import numpy as np
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.whole_files import folder_written_aside
+from coconut_core.latent.prompt import prompt_text
 from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 from coconut_core.training.limits import tokenize
@@ -108,7 +109,9 @@ def _fingerprint(encoder: Encoder) -> str:
     """A hash that changes with the tokenizer and whatever else decides the tokens of a file."""
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
     config = encoder.config
-    settings = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]
+    settings: list[Any] = [encoder.step_style, config.fed_before, config.answer_prefix, vocabulary]
+    if config.chat or config.question_end != "\n":  # stores of before say nothing of either
+        settings += [prompt_text(encoder.tokenizer, "?", config).text, encoder.end]
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 

@@ -9,20 +9,23 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
+from coconut_core.checkpoints.official import save_official
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
 from coconut_core.latent.cache.contexts import longest_sequence
 from coconut_core.latent.config import CoconutConfig
-from coconut_core.problems import example_problem
+from coconut_core.problems import Problem, example_problem, read_problems
 from coconut_core.runs.generate import generate
 from coconut_core.runs.session import Session
 from coconut_core.terminal.options import Untrained
 from coconut_core.training.encoding import Encoder
-from coconut_core.training.recipe import load_recipe
 from coconut_core.training.start import build_model
+from coconut_core.training.token_store import open_store
 from tests.core.ordinary_models import CHATML, NO_SYSTEM, OPENS_THINKING, WITH_BEGIN, ordinary_folder
 from tests.core.refusals import change_json, refusal
+from tests.core.tiny_recipes import sums_file, tiny_recipe
 
 QUESTION = "Is 7 a prime?"
 USER = f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
@@ -245,11 +248,83 @@ def test_training_reads_the_prompt_that_a_run_reads(instruct: Path) -> None:
     assert prompt_ids == model.encode_prompt(problem.question)
 
 
-def test_a_recipe_trains_an_instruct_model_on_the_question_alone(instruct: Path) -> None:
-    recipe = load_recipe("gsm8k-gpt2", [f"model.base={instruct}", "model.new_rows_from=a"])
-    model = build_model(recipe)
-    assert model.config.chat is None
-    assert prompt(model) == f"<s>{QUESTION}\n"
+def started(base: Path, **model: Any) -> CoconutModel:
+    """The model of a recipe before its first step."""
+    return build_model(
+        tiny_recipe(
+            step_style="sentence",
+            curriculum={"lookup": 0},
+            data={"train": "sums.json"},
+            model={"base": str(base), **model},
+        )
+    )
+
+
+def test_a_recipe_trains_an_instruct_model_in_its_chat_unless_it_says_otherwise(instruct: Path) -> None:
+    in_chat, alone = started(instruct), started(instruct, chat="no")
+    assert (in_chat.config.chat, prompt(in_chat)) == (True, TURNS)
+    assert (alone.config.chat, prompt(alone)) == (None, f"<s>{QUESTION}\n")
+    with_system = started(instruct, system="Think.")
+    assert prompt(with_system) == TURNS.replace("Be brief.", "Think.")
+    assert with_system.config.system == "Think."
+
+
+def test_a_run_goes_on_in_the_chat_of_the_checkpoint_that_it_begins_as(instruct: Path, tmp_path: Path) -> None:
+    started(instruct, system="Think.").save_pretrained(tmp_path / "chat")
+    started(instruct, chat="no").save_pretrained(tmp_path / "alone")
+    assert prompt(started(tmp_path / "chat")) == TURNS.replace("Be brief.", "Think.")
+    assert prompt(started(tmp_path / "alone")) == f"<s>{QUESTION}\n"
+    assert prompt(started(tmp_path / "alone", chat="yes")) == TURNS
+
+
+def test_a_chat_that_cannot_be_had_is_refused_in_a_line(instruct: Path, tmp_path: Path) -> None:
+    plain = ordinary_folder(tmp_path / "plain", "qwen2")
+    assert "has no chat template: leave it out" in refusal(lambda: started(plain, chat="yes"))
+    assert "is not asked in a chat here: leave it out" in refusal(lambda: started(plain, system="Think."))
+    assert "is not asked in a chat here" in refusal(lambda: started(instruct, chat="no", system="Think."))
+    assert "need model.base: a fresh model has no chat template" in refusal(
+        lambda: tiny_recipe(model={"chat": "yes"})
+    )
+    assert "the entry 'model.chat' must be one of auto, yes, no" in refusal(
+        lambda: tiny_recipe(model={"chat": "always"})
+    )
+
+
+def test_the_end_of_the_turn_is_learned_where_it_is_another_than_the_end_of_text(tmp_path: Path) -> None:
+    """As with Gemma: <eos> ends texts, <end_of_turn> a turn, and what stands behind that is not said."""
+    folder = ordinary_folder(tmp_path / "base", "qwen2", template=CHATML)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    turn_end = tokenizer.eos_token_id
+    tokenizer.eos_token = "<s>"
+    tokenizer.save_pretrained(folder)
+    for file in ("config.json", "generation_config.json"):
+        change_json(folder / file, eos_token_id=tokenizer.eos_token_id)
+    model = started(folder)
+    encoder = Encoder(model.tokenizer, model.config)
+    said = encoder.answer(Problem(QUESTION, (), "yes"))
+    assert model.tokenizer.decode(said) == "### yes<|im_end|>"
+    assert said[-1] == turn_end != model.tokenizer.eos_token_id
+    assert model.eos_ids == {turn_end, model.tokenizer.eos_token_id}, "a run ends there"
+    assert model.base_lm.generation_config.eos_token_id == [turn_end, model.tokenizer.eos_token_id]
+    plain = started(folder, chat="no")
+    assert Encoder(plain.tokenizer, plain.config).end == plain.tokenizer.eos_token_id
+
+
+def test_tokens_on_disk_are_of_one_chat(instruct: Path, tmp_path: Path) -> None:
+    data = sums_file(tmp_path, 2)
+    for settings in ({}, {"system": "Think."}, {"chat": "no"}):
+        model = started(instruct, **settings)
+        encoder = Encoder(model.tokenizer, model.config)
+        assert open_store(data, encoder, tmp_path / "tokens")[0].prompt == encoder.prompt(
+            read_problems(data)[0]
+        )
+
+
+def test_the_official_code_has_no_chat(instruct: Path, tmp_path: Path) -> None:
+    model = started(instruct)
+    assert "has a chat template, which the official code does not know" in refusal(
+        lambda: save_official(model, tmp_path / "model.pt")
+    )
 
 
 # -- long contexts -----------------------------------------------------------------------------------------
