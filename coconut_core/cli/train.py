@@ -149,8 +149,10 @@ def _begin(name: str, settings: list[str], out: Path | None, seeds: list[int] | 
     from coconut_core.training.recipe import load_recipe
     from coconut_core.training.run_folder import RunFolder
     from coconut_core.training.seed_runs import SeedRuns
+    from coconut_core.training.trackers import check_trackers
 
     recipe = load_recipe(name, settings)
+    check_trackers(recipe.report_to)
     path = out if out is not None else Path("runs") / recipe.name
     runs = SeedRuns(path)
     if seeds is None:
@@ -191,7 +193,9 @@ def _processes(device: str) -> Iterator[bool]:
 
 def _run(recipe: "Recipe", folder: "RunFolder", resume: bool, device: str, first: bool) -> None:
     from coconut_core.training.recipe import with_absolute_paths
+    from coconut_core.training.trackers import check_trackers
 
+    check_trackers(recipe.report_to)
     with folder.held() if first else nullcontext():
         if first and not resume:
             folder.check_new()  # another run may have come and gone since we looked
@@ -230,8 +234,13 @@ def _tell_processes(trainer: "Trainer") -> None:
 def _run_and_show(trainer: "Trainer", folder: "RunFolder") -> None:
     from coconut_core.terminal.progress import Progress
     from coconut_core.training.metrics import MetricsLog
+    from coconut_core.training.trackers import Reporting
 
-    opened = MetricsLog(folder.path, step=trainer.step, owes_evaluation=trainer.owes_evaluation)
+    recipe = trainer.recipe
+    reporting = Reporting(recipe.report_to, recipe.to_json(), partial(say, err=True))
+    opened = MetricsLog(
+        folder.path, step=trainer.step, owes_evaluation=trainer.owes_evaluation, reporting=reporting
+    )
     with opened as log, Progress() as progress:
 
         def report(row: dict[str, object]) -> None:

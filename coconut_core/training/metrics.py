@@ -1,4 +1,4 @@
-"""The log of a run: metrics.jsonl, the same numbers for TensorBoard, and the figure drawn from them."""
+"""The log of a run: metrics.jsonl, the same numbers for trackers, and the figure drawn from them."""
 
 import errno
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plots import Figure, Line, draw_lines
 from coconut_core.training.curriculum import counted
-from coconut_core.training.events import Events
+from coconut_core.training.trackers import Reporting, Trackers
 
 FILE_NAME = "metrics.jsonl"
 NEXT_STEP = (
@@ -23,17 +23,26 @@ Row = dict[str, Any]
 
 
 class MetricsLog:
-    """Appends rows to RUN/metrics.jsonl, a line each, and to RUN/tensorboard.
+    """Appends rows to RUN/metrics.jsonl, a line each, and reports their numbers to trackers.
 
     A full disk leaves no part of a line; a kill may, and it is dropped when the run goes on. The log belongs
     to the step that the run stands at: what a killed run wrote beyond it is cut off, so that after resuming the
     log is that of an uninterrupted run. A run that begins stands at step 0.
     """
 
-    def __init__(self, folder: Path, *, step: int, owes_evaluation: bool = False) -> None:
-        """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        step: int,
+        owes_evaluation: bool = False,
+        reporting: Reporting | None = None,
+    ) -> None:
+        """Open or begin the log of a run folder. Raises CoconutError for a log that is damaged, and for a
+        service that does not start.
 
-        owes_evaluation: whether the evaluation of that step is yet to come, even if it has a row.
+        owes_evaluation: whether the evaluation of that step is yet to come, even if it has a row. reporting: to
+        which trackers; None: to TensorBoard where it is installed.
         """
         self.path = Path(folder) / FILE_NAME
         size = _size_up_to(self.path, step, owes_evaluation)
@@ -41,8 +50,8 @@ class MetricsLog:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
                 os.ftruncate(self._file, size)
-                self._events = _open_events(Path(folder), step)
-            except OSError:
+                self._trackers = Trackers(Path(folder), step, reporting or Reporting())
+            except (OSError, CoconutError):
                 os.close(self._file)
                 raise
 
@@ -55,17 +64,15 @@ class MetricsLog:
                 if os.write(self._file, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file)  # the log is then never behind the resume state
-                if self._events is not None:
-                    self._events.add(row["step"], scalars(row))
+                self._trackers.log(row["step"], scalars(row))
             except OSError:
                 os.ftruncate(self._file, before)
                 raise
 
     def close(self) -> None:
-        """Finish both files."""
+        """Finish the file and all trackers."""
         os.close(self._file)
-        if self._events is not None:
-            self._events.close()
+        self._trackers.close()
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
@@ -191,13 +198,6 @@ def _size_up_to(path: Path, step: int, owes_evaluation: bool) -> int:
             break
         size = end
     return size
-
-
-def _open_events(folder: Path, step: int) -> Events | None:
-    try:
-        return Events(folder, step=step)
-    except ImportError:  # tensorboard is not installed
-        return None
 
 
 # -- the figure ----------------------------------------------------------------------------------------------

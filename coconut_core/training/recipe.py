@@ -13,6 +13,7 @@ from coconut_core.latent.config import ENDINGS, LAYOUTS
 from coconut_core.latent.feedback import RULES, rule_named
 from coconut_core.training.curriculum import ALL, Curriculum, Stage
 from coconut_core.training.methods.table import expand, method_named, with_defaults
+from coconut_core.training.trackers import AUTO, TRACKERS
 
 # The rules that a recipe can name.
 FED_STATES = tuple(name for name, rule in RULES.items() if rule.trainable and not rule.trained)
@@ -124,6 +125,8 @@ class Recipe:
     evaluate_every: AtLeast1 = 500
     evaluate_unit: Annotated[str, OneOf("steps", "epochs")] = "steps"  # what evaluate_every counts
     evaluation_problems: Annotated[int, Range(1, 1_000_000)] = 300
+    # Where the numbers of metrics.jsonl go, too, as accelerate names it; auto: TensorBoard where installed.
+    report_to: tuple[Annotated[str, OneOf(*TRACKERS)], ...] = (AUTO,)
     model: ModelShape = field(default_factory=ModelShape)
     data: DataChoice = field(default_factory=DataChoice)
     curriculum: Curriculum = field(default_factory=Curriculum)

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from accelerate.tracking import get_available_trackers
 from safetensors.torch import load_file
 
+from coconut_core.training.trackers import SERVICES
 from tests.cli.conftest import ROOT, Run
 from tests.cli.tiny_recipe import TINY
 
@@ -123,6 +125,17 @@ def test_errors_are_one_line(coconut: Run, tmp_path: Path, arguments: list[str],
     assert result.returncode == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_tracker_that_is_not_installed_leaves_nothing_behind(
+    coconut: Run, recipe: Path, tmp_path: Path
+) -> None:
+    absent = next(name for name in SERVICES if name not in map(str, get_available_trackers()))
+    refused = coconut("train", recipe, "--set", f"report_to=['{absent}']", "--out", tmp_path / "run")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    said = f"report_to: {absent} is not installed: pip install {absent}, or leave it out"
+    assert refused.stderr == f"error: {said}\n"
+    assert not (tmp_path / "run").exists()
 
 
 def test_half_precision_needs_a_gpu(coconut: Run, recipe: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from coconut_core.training.metrics import MetricsLog, read_metrics
 from coconut_core.training.recipe import Recipe, recipe_from_table
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.start import build_model
+from coconut_core.training.trackers import Reporting
 from coconut_core.training.trainer import Trainer
 from tests.core.real_tokenizers import gpt2_tokenizer
 
@@ -75,7 +76,10 @@ def run_logged(recipe: Recipe, folder: Path, rows: int | None = None) -> list[Ro
     trainer = trainer_for(recipe, folder)
     if trainer.folder.steps():
         trainer.resume()
-    with MetricsLog(folder, step=trainer.step, owes_evaluation=trainer.owes_evaluation) as log:
+    reporting = Reporting(recipe.report_to, recipe.to_json())
+    with MetricsLog(
+        folder, step=trainer.step, owes_evaluation=trainer.owes_evaluation, reporting=reporting
+    ) as log:
         written = 0
 
         def report(row: Row) -> None:
