@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from coconut_core.terminal.guard import say
 
 if TYPE_CHECKING:
     from coconut_core.problems import Knobs, Problem
+    from coconut_core.problems.conversion import Conversion
 
 app = typer.Typer(
     help="Make, convert and look at problem files (the official JSON layout).", no_args_is_help=True
@@ -105,12 +106,15 @@ def _with_progress(problems: "Iterable[Problem]", count: int, task: str) -> "Ite
 
 @app.command("convert")
 def convert(
-    source: Annotated[str, typer.Argument(metavar="FORMAT", help="gsm8k or prontoqa.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FORMAT", help="gsm8k, gsm8k-aug, svamp, gsm-hard, multiarith or prontoqa."),
+    ],
     file: Annotated[
         Path,
         typer.Argument(
             metavar="SRC",
-            help="GSM8k: JSON lines, or GSM8k-Aug text. ProntoQA: what its own generator writes.",
+            help="As the set is published: JSON, or GSM8k-Aug's text. ProntoQA: what its own generator writes.",
             callback=options.expanded,
         ),
     ],
@@ -126,13 +130,10 @@ def convert(
     import itertools
 
     from coconut_core.common.paths import check_outputs
-    from coconut_core.problems import gsm8k, prontoqa, write_problems
+    from coconut_core.problems import write_problems
     from coconut_core.problems.conversion import Conversion
 
-    formats = {"gsm8k": (gsm8k.convert_file, "line"), "prontoqa": (prontoqa.convert_file, "example")}
-    if source not in formats:
-        raise CoconutError(f"unknown format '{source}': known are {', '.join(formats)}")
-    convert_file, unit = formats[source]
+    convert_file, unit = _converter(source)
     check_outputs([out], [file])
     done = Conversion()
     problems = convert_file(file, done)
@@ -158,6 +159,26 @@ def convert(
         f"({done.without_steps} without steps), left out {len(done.refused)} {unit}s",
         err=True,
     )
+
+
+def _converter(name: str) -> "tuple[Callable[[Path, Conversion], Iterator[Problem]], str]":
+    """What reads files of a format, and what it numbers."""
+    from functools import partial
+
+    from coconut_core.problems import gsm8k, prontoqa, word_problems
+
+    formats: dict[str, tuple[Callable[[Path, Conversion], Iterator[Problem]], str]] = {
+        "gsm8k": (gsm8k.convert_file, "line"),
+        "gsm8k-aug": (gsm8k.convert_file, "line"),
+        **{
+            each: (partial(word_problems.convert_file, read=read), "problem")
+            for each, read in word_problems.FORMATS.items()
+        },
+        "prontoqa": (prontoqa.convert_file, "example"),
+    }
+    if name not in formats:
+        raise CoconutError(f"unknown format '{name}': known are {', '.join(formats)}")
+    return formats[name]
 
 
 @app.command("stats")

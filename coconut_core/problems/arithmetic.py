@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isfinite
 
 from coconut_core.common.errors import CoconutError
 
+MOST_PLACES = 100  # decimals of a number in figures
 LONGEST = 200  # characters of a side; the longest in the wild has some 80
 
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
@@ -15,6 +17,7 @@ _PLAIN_NUMBER = re.compile(rf"\s*[-+]?\s*({_NUMBER})\s*(%?)\s*\Z")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "$": None})
 
 
+_ANSWER = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]{1,3})?")
 _STEP = re.compile(r"\s*(?:<<)?([^<>=]+)=(?:[^<>=]+=)*([^<>=]+)(?:>>)?\s*")
 
 
@@ -48,6 +51,29 @@ def evaluate_sum(text: str) -> Fraction:
     Raises CoconutError where the text is no such sum.
     """
     return _Sum(text).value()
+
+
+def decimal_text(value: Fraction) -> str:
+    """A number in figures, without zeros that say nothing; empty where its decimals end nowhere near."""
+    places = next((each for each in range(MOST_PLACES) if (value * 10**each).denominator == 1), None)
+    if places is None:
+        return ""
+    digits = str(abs(int(value * 10**places))).rjust(places + 1, "0")
+    whole, decimals = digits[: len(digits) - places], digits[len(digits) - places :]
+    return ("-" if value < 0 else "") + whole + ("." if decimals else "") + decimals
+
+
+def plain_number(value: object) -> str:
+    """An answer that is a number, or a text of one, in figures: 5.0, "5.00" and "$5" are "5", "1,200" is 1200.
+
+    Raises CoconutError where it is none.
+    """
+    text = repr(value) if isinstance(value, float) and isfinite(value) else str(value)
+    bare = text.strip().translate(_SIGNS).replace(",", "")
+    is_number = _ANSWER.fullmatch(bare) and not isinstance(value, bool)
+    if not is_number or not (plain := decimal_text(Fraction(bare))):
+        raise CoconutError(f"the answer '{text[:40].strip()}' is not a number")
+    return plain
 
 
 def check_equation(text: str) -> None:

@@ -13,7 +13,7 @@ from coconut_core.common.reprs import record_repr
 from coconut_core.common.whole_files import written_aside
 from coconut_core.problems.arithmetic import numbers_in, step_equation
 from coconut_core.problems.experiments import START, official_record, read_entries
-from coconut_core.problems.files import JsonReader, not_json
+from coconut_core.problems.files import JsonReader, records_of
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,7 @@ def stream_problems(path: str | Path) -> Iterator[Problem]:
                     f"{path} is empty: it must hold a JSON list of problems, or one on each line"
                 )
             of_experiments = reader.starts_with(START)
-            if of_experiments:
-                records = read_entries(path, reader)
-            else:
-                records = _list_items(path, reader) if reader.peek_mark() == "[" else _lines(path, reader)
+            records = read_entries(path, reader) if of_experiments else records_of(path, reader)
             for where, record in records:
                 try:
                     problem = Problem.from_json(official_record(record) if of_experiments else record)
@@ -158,32 +155,6 @@ def stream_problems(path: str | Path) -> Iterator[Problem]:
                 yield problem
     except (OSError, UnicodeDecodeError) as error:
         raise CoconutError(f"cannot read problems from {path}: {error}") from error
-
-
-def _lines(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
-    """The value of each line that is not empty, and where it is."""
-    for number, line in reader.take_lines():
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise CoconutError(f"{where}: {not_json(error)}") from error
-        yield where, record
-
-
-def _list_items(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
-    """The values of a list, and where they are."""
-    reader.take_mark()
-    mark, number = reader.take_mark() if reader.peek_mark() == "]" else ",", 0
-    while mark == ",":
-        number += 1
-        where = f"{path}, problem {number}"
-        yield where, reader.take_value_at(where)
-        mark = reader.take_mark()
-    if mark != "]" or reader.take_mark():
-        raise CoconutError(
-            f"{path}, line {reader.line}: after a problem comes neither a comma nor the list's end"
-        )
 
 
 def write_problems(path: str | Path, problems: Iterable[Problem]) -> int:

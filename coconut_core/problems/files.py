@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from coconut_core.common.errors import CoconutError, one_line
@@ -102,3 +103,46 @@ class JsonReader:
         """Whether the value is cut off by the end of the piece, not damaged: then reading on is of use."""
         longest_mark = len(r"\ud83d\ude00")  # the longest part of a value that is refused as a whole if cut
         return error.msg.startswith("Unterminated string") or error.pos > len(self.text) - longest_mark
+
+
+def read_records(path: Path) -> Iterator[tuple[str, Any]]:
+    """The values of a JSON list, or of each line, one at a time, and where they are.
+
+    Raises CoconutError, with the place, where the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield from records_of(path, JsonReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CoconutError(f"cannot read {path}: {error}") from error
+
+
+def records_of(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
+    """The same from a file that is open."""
+    return _list_items(path, reader) if reader.peek_mark() == "[" else _lines(path, reader)
+
+
+def _lines(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
+    """The value of each line that is not empty, and where it is."""
+    for number, line in reader.take_lines():
+        where = f"{path}, line {number}"
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise CoconutError(f"{where}: {not_json(error)}") from error
+        yield where, record
+
+
+def _list_items(path: Path, reader: JsonReader) -> Iterator[tuple[str, Any]]:
+    """The values of a list, and where they are."""
+    reader.take_mark()
+    mark, number = reader.take_mark() if reader.peek_mark() == "]" else ",", 0
+    while mark == ",":
+        number += 1
+        where = f"{path}, problem {number}"
+        yield where, reader.take_value_at(where)
+        mark = reader.take_mark()
+    if mark != "]" or reader.take_mark():
+        raise CoconutError(
+            f"{path}, line {reader.line}: after a problem comes neither a comma nor the list's end"
+        )

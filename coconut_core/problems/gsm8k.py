@@ -1,7 +1,8 @@
-"""GSM8k in its two public forms, into problems of the official Coconut layout.
+"""GSM8k and GSM8k-Aug in their public forms, into problems of the official Coconut layout.
 
 JSON lines: {"question": …, "answer": "… <<48/2=24>>24 clips …\\n#### 72"}, where the annotations become the
-steps. GSM8k-Aug text: question||<<48/2=24>> <<48+24=72>> #### 72, one a line. Both may stand in one file.
+steps, or as the hub has GSM8k-Aug {"question": …, "cot": "<<48/2=24>> <<48+24=72>>", "answer": "72"}. GSM8k-Aug
+text: question||<<48/2=24>> <<48+24=72>> #### 72, one a line. All may stand in one file.
 """
 
 import json
@@ -11,12 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.problems.arithmetic import check_equation
+from coconut_core.problems.arithmetic import check_equation, plain_number
 from coconut_core.problems.base import Problem
 from coconut_core.problems.conversion import Conversion
 
 _STEP = re.compile(r"<<([^<>]*)>>")
-_ANSWER = re.compile(r"-?[0-9]+(\.[0-9]+)?|-?\.[0-9]+")
 
 
 def convert_file(path: str | Path, conversion: Conversion) -> Iterator[Problem]:
@@ -49,10 +49,7 @@ def convert_line(line: str) -> Problem:
     reasoning, mark, answer = solution.rpartition("####")
     if not mark:
         raise CoconutError("no '####' in front of the answer")
-    answer = answer.strip().replace(",", "").removeprefix("$")
-    if not _ANSWER.fullmatch(answer):
-        raise CoconutError(f"the answer '{answer[:40]}' is not a number")
-    return Problem(question.strip(), tuple(_steps(reasoning)), answer)
+    return Problem(question.strip(), tuple(_steps(reasoning)), plain_number(answer))
 
 
 def _from_json(line: str) -> tuple[str, str]:
@@ -63,7 +60,8 @@ def _from_json(line: str) -> tuple[str, str]:
     question, answer = record.get("question"), record.get("answer")
     if not isinstance(question, str) or not isinstance(answer, str):
         raise CoconutError("no 'question' and 'answer' that are text")
-    return question, answer
+    reasoning = record.get("cot")
+    return question, f"{reasoning} #### {answer}" if isinstance(reasoning, str) else answer
 
 
 def _steps(reasoning: str) -> list[str]:

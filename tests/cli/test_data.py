@@ -133,13 +133,34 @@ def test_convert_prontoqa_in_parts(coconut: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "none.json").exists()
 
 
+def test_convert_word_problems(coconut: Run, tmp_path: Path) -> None:
+    rows = [
+        {
+            "Body": "Ann has 8 nuts.",
+            "Question": "She eats 3. Left?",
+            "Equation": "( 8.0 - 3.0 )",
+            "Answer": answer,
+        }
+        for answer in (5.0, 6.0)
+    ]
+    source, out = tmp_path / "SVAMP.json", tmp_path / "out.json"
+    source.write_text(json.dumps(rows))
+    result = coconut("data", "convert", "svamp", source, out, "--json")
+    facts = json.loads(result.stdout)
+    assert (facts["problems"], facts["steps"]) == (1, 1)
+    assert facts["refused"] == [{"problem": 2, "reason": "( 8.0 - 3.0 ) is not the answer, 6"}]
+    assert [(problem.question, problem.answer) for problem in read_problems(out)] == [
+        ("Ann has 8 nuts. She eats 3. Left?", "5")
+    ]
+
+
 def test_convert_errors(coconut: Run, tmp_path: Path) -> None:
     source, out = tmp_path / "bad.txt", tmp_path / "out.json"
     source.write_text("nothing of use\n")
     for arguments, words in (
         (("gsm8k", source, out), "nothing in"),
         (("gsm8k", tmp_path / "missing", out), "cannot read"),
-        (("math", source, out), "known are gsm8k, prontoqa"),
+        (("math", source, out), "known are gsm8k, gsm8k-aug, svamp, gsm-hard, multiarith, prontoqa"),
         (("prontoqa", source, out), "none of ProntoQA's own generator"),
     ):
         result = coconut("data", "convert", *arguments)
