@@ -16,7 +16,7 @@ from coconut_core.terminal.guard import run_guarded
 BENCHMARKS = {  # paint first: it starts programs, which takes a process that has grown large longer
     "paint": "how soon the explorer paints after a key and after its start, beside what it may take",
     "graph": "the path graph drawn in panes of several sizes, beside what a redraw may take",
-    "train": "one training step, forward and backward, beside two plain ways to take it",
+    "train": "one training step, forward and backward, beside plain ways to take it, and one without thoughts",
     "step": "what a thought and a word cost, beside a token's step of the bare model; whether that grows",
     "ask": "answering a question step by step, beside reading the whole prefix again for every word",
     "eval": "answering many questions in batches, beside one at a time in the same plain way",

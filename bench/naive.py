@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from coconut_core.coconut import CoconutModel
+from coconut_core.latent.sequences import label_losses
 
 # (model, ids (B, T), mask (B, T)) -> embeddings with thoughts (B, T, C), logits (B, T, V)
 ReadFunction = Callable[[CoconutModel, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -66,6 +67,15 @@ def loss_of(read: ReadFunction, model: CoconutModel, ids: Tensor, mask: Tensor, 
     """Mean cross entropy over the labelled positions, from logits at all of them."""
     _, logits = read(model, ids, mask)
     return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+
+def loss_of_words(model: CoconutModel, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    """The mean loss at the labels of an ordinary language model over the same tokens: one pass, in which the
+    marker of a thought is a word like others, logits at labelled positions only."""
+    output = model.text_model(
+        inputs_embeds=model.embed(ids), attention_mask=mask, position_ids=_positions(mask), use_cache=False
+    )
+    return label_losses(model, output.last_hidden_state, labels).mean()
 
 
 @torch.inference_mode()

@@ -1,20 +1,21 @@
-"""One training step without its optimizer, forward and backward, beside two plain ways to take it."""
+"""One training step without its optimizer, forward and backward, beside two plain ways to take it, and beside
+the step of an ordinary language model over the same tokens, which thinks nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from math import isclose
+from math import isclose, isfinite
 
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from bench.measure import Comparison, Way, take_turns
-from bench.naive import ReadFunction, loss_of, read_again, read_official
+from bench.naive import ReadFunction, loss_of, loss_of_words, read_again, read_official
 from bench.shapes import Batch, Shape, random_batch
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
 
-OURS, AGAIN, OFFICIAL = "coconut_core", "prefix again", "official way"
-TARGETS = {("gpt2-small", AGAIN): 3.0}
+OURS, AGAIN, OFFICIAL, WORDS = "coconut_core", "prefix again", "official way", "one pass of words"
+TARGETS = {("gpt2-small", AGAIN): 3.0, ("gpt2-small", WORDS): 1.15, ("prosqa", WORDS): 1.0}
 TOLERANCE = 1e-4  # of loss and gradient norm, relative; float32 sums in another order
 
 
@@ -24,6 +25,7 @@ class StepResult:
 
     loss: float
     gradient_norm: float
+    thinks: bool = True  # whether thoughts were fed: another step than without
 
 
 def compare(shape: Shape, repetitions: int) -> list[Comparison]:
@@ -34,6 +36,7 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
         Way(OURS, partial(our_step, model, batch)),
         Way(AGAIN, partial(naive_step, read_again, model, batch)),
         Way(OFFICIAL, partial(naive_step, read_official, model, batch)),
+        Way(WORDS, partial(words_step, model, batch)),
     ]
     seconds, same = take_turns(ways, repetitions, check_same)
     return [
@@ -45,8 +48,9 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
             seconds[OURS],
             seconds[name],
             TARGETS.get((shape.name, name)),
+            cost=name == WORDS,
         )
-        for name in (AGAIN, OFFICIAL)
+        for name in (AGAIN, OFFICIAL, WORDS)
     ]
 
 
@@ -67,8 +71,21 @@ def naive_step(read: ReadFunction, model: CoconutModel, batch: Batch) -> StepRes
     return _step_result(model, loss)
 
 
+def words_step(model: CoconutModel, batch: Batch) -> StepResult:
+    """A step of an ordinary language model with the same labels."""
+    model.zero_grad(set_to_none=True)
+    loss = loss_of_words(model, batch.input_ids, batch.attention_mask, batch.labels)
+    loss.backward()
+    return replace(_step_result(model, loss), thinks=False)
+
+
 def check_same(ours: StepResult, theirs: StepResult) -> str:
-    """Both, as text. Raises AssertionError where they differ by more than float32 does."""
+    """Both, as text. Raises AssertionError where they differ by more than float32 does; a step without thoughts
+    has another loss, and has to have numbers."""
+    if not theirs.thinks:
+        if not isfinite(theirs.loss) or not isfinite(theirs.gradient_norm) or not theirs.gradient_norm:
+            raise AssertionError(f"not a step: {theirs}")
+        return f"labels, and another loss, as nothing is thought: {ours.loss:.6f} and {theirs.loss:.6f}"
     if not isclose(ours.loss, theirs.loss, rel_tol=TOLERANCE) or not isclose(
         ours.gradient_norm, theirs.gradient_norm, rel_tol=TOLERANCE
     ):

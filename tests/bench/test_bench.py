@@ -8,7 +8,7 @@ import pytest
 from bench import ask, atlas, compiling, controls, evaluation, grid, lens, step, train
 from bench.__main__ import BENCHMARKS, bench, run
 from bench.measure import Comparison, Way, take_turns
-from bench.naive import loss_of, read_again, read_official
+from bench.naive import loss_of, loss_of_words, read_again, read_official
 from bench.shapes import SHAPES, random_batch
 from coconut_core.common.errors import CoconutError
 from coconut_core.latent.losses import IGNORE
@@ -32,6 +32,19 @@ def test_the_plain_ways_give_the_loss_of_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TINY)
+def test_a_step_without_thoughts_has_the_loss_of_the_library(name: str) -> None:
+    shape = replace(SHAPES[name], batch=2)
+    model = shape.build()
+    batch = random_batch(shape, model)
+    positions = (batch.attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+    expected = model.base_lm(
+        batch.input_ids, attention_mask=batch.attention_mask, position_ids=positions, labels=batch.labels
+    ).loss
+    loss = loss_of_words(model, batch.input_ids, batch.attention_mask, batch.labels)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", TINY)
 def test_batches_have_padding_thoughts_and_labels(name: str) -> None:
     shape = SHAPES[name]
     model = shape.build()
@@ -48,7 +61,11 @@ def test_all_of_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     results = json.loads(capsys.readouterr().out)["results"]
     found = [(result["benchmark"], result["shape"], result["against"]) for result in results]
     assert found == [
-        *(("train", shape, against) for shape in TINY for against in (train.AGAIN, train.OFFICIAL)),
+        *(
+            ("train", shape, against)
+            for shape in TINY
+            for against in (train.AGAIN, train.OFFICIAL, train.WORDS)
+        ),
         *(("step", shape, against) for shape in TINY for against in (*step.TARGETS, step.LIBRARY)),
         *(("ask", shape, ask.OFFICIAL) for shape in TINY),
         *(("eval", shape, ask.OFFICIAL) for shape in TINY),
@@ -95,6 +112,10 @@ def test_a_difference_is_an_error() -> None:
     ):
         with pytest.raises(AssertionError, match="not the same step"):
             train.check_same(right, wrong)
+    assert "another loss" in train.check_same(right, train.StepResult(9.0, 9.0, thinks=False))
+    for nothing in (float("nan"), 0.0):
+        with pytest.raises(AssertionError, match="not a step"):
+            train.check_same(right, train.StepResult(1.0, nothing, thinks=False))
     with pytest.raises(AssertionError, match="not the same words"):
         ask.check_same([1, 2], [1, 3])
     with pytest.raises(AssertionError, match="1 answers differ"):

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
+from coconut_core.latent.cache.recorded_room import RecordedRoom
+
 BLOCK = 64  # positions by which room grows
 
 
@@ -28,11 +30,7 @@ class Room:
 
     def holds(self, keys: Tensor) -> bool:
         """Whether these keys are its first positions."""
-        return (
-            keys.data_ptr() == self.keys.data_ptr()
-            and keys.stride() == self.keys.stride()
-            and keys.shape[0] == self.keys.shape[0]
-        )
+        return starts_with(self.keys, keys)
 
     def claim(self, start: int, end: int) -> bool:
         """Take positions from start to end, to be written; False where that is not to be."""
@@ -49,10 +47,8 @@ class Room:
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """A DynamicLayer that does not copy what it holds for every position. The numbers are the same.
-
-    Where gradients are recorded it concatenates as that does: what went into a pass must not be written to.
-    """
+    """A DynamicLayer that does not copy what it holds for every position. The numbers are the same, and where
+    gradients are recorded those are."""
 
     keys: Tensor
     values: Tensor
@@ -60,20 +56,33 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._room: Room | None = None
+        self._recorded: RecordedRoom | None = None
+        self._link: Tensor | None = None  # of what was written into it last
 
     def update(self, keys: Tensor, values: Tensor, *more: Any, **options: Any) -> tuple[Tensor, Tensor]:
         """Add keys and values (batch, heads, time, size); returns those of all positions."""
-        if torch.is_grad_enabled():
-            full: tuple[Tensor, Tensor] = super().update(keys, values, *more, **options)
-            return full
         if not self.is_initialized:
             self.lazy_initialization(keys, values)
+        if torch.is_grad_enabled():
+            return self._record(keys, values)
         start = self.get_seq_length()
         end = start + keys.shape[-2]
         room = self.reserve(keys.shape[-2], keys, values)
         room.keys[..., start:end, :] = keys
         room.values[..., start:end, :] = values
         return self.take(room, end)
+
+    def _record(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The same where gradients are recorded."""
+        start = self.get_seq_length()
+        room = self._recorded
+        if room is None or not starts_with(room.keys, self.keys) or not room.has_space(start, keys):
+            room = RecordedRoom(keys, values, rounded(start + keys.shape[-2]))
+            self._recorded, self._link = room, None
+            if start:
+                *_, self._link = room.append(self.keys, self.values, None)
+        self.keys, self.values, self._link = room.append(keys, values, self._link)
+        return self.keys, self.values
 
     def reserve(self, count: int, keys: Tensor | None = None, values: Tensor | None = None) -> Room:
         """A room that holds what has been read, in which the next `count` positions may be written; keys and
@@ -98,12 +107,19 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows of the batch."""
         super().reorder_cache(beam_idx)
-        self._room = None  # which has all rows
+        self._room = self._recorded = self._link = None  # which have all rows
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GrowingLayer":
         if self._room is not None:
             self._room.shared = True
         return copy(self)
+
+
+def starts_with(room: Tensor, keys: Tensor) -> bool:
+    """Whether keys are a room's first positions, for the whole batch."""
+    return (
+        keys.data_ptr() == room.data_ptr() and keys.stride() == room.stride() and keys.shape[0] == room.shape[0]
+    )
 
 
 def rounded(positions: int) -> int:
