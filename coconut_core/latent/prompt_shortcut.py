@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from coconut_core.latent.cache.contexts import CACHE_NAMES
 from coconut_core.latent.model import LatentModel
@@ -59,9 +60,10 @@ class LastPositionLayer(nn.Module):
 @contextmanager
 def prompt_shortcut(model: LatentModel) -> Iterator[None]:
     """Put the shortcut into a Llama-shaped model for the time of the block; others go without, as does one
-    whose layers are moved from device to device."""
+    whose layers are moved from device to device, or gather their weights from several processes."""
     layers: Any = getattr(model.text_model, "layers", None)
     fits = model.base_lm.config.model_type == "llama" and not hasattr(layers[-1], "_hf_hook")
+    fits = fits and not isinstance(layers[-1], FSDPModule)
     wrapped = None
     with _changing_layers:
         if fits and model.prompt_layer is None:

@@ -3,6 +3,7 @@
 Every process knows the whole batch of a step, so it can tell what the others do without asking them.
 """
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -28,7 +29,10 @@ def micro_batches(
 
 
 def make_accelerator(precision: str, device: str) -> Accelerator:
-    """The accelerator of a training. Raises CoconutError for a precision that the device does not have."""
+    """The accelerator of a training. Raises CoconutError for a precision that the device does not have, and for
+    a launcher that asks for DeepSpeed, under which nothing here was ever run."""
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
+        raise CoconutError("DeepSpeed is not supported: in its place take --use_fsdp --fsdp_version 2")
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
     accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu")

@@ -13,15 +13,19 @@ from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
     set_model_state_dict,
 )
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.fsdp.wrap import transformer_auto_wrap_policy
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
+from coconut_core.latent.layers import decoder_layers
 
 
-def prepare_sharding(accelerator: Accelerator) -> bool:
-    """Whether the run is one under FSDP, which is then set up for the latent loop: the model as one unit.
+def prepare_sharding(accelerator: Accelerator, model: CoconutModel) -> bool:
+    """Whether the run is one under FSDP, which is then set up for the latent loop: each layer is a unit, and
+    what is left another one.
 
     Raises CoconutError for what does not go together with it.
     """
@@ -35,9 +39,25 @@ def prepare_sharding(accelerator: Accelerator) -> bool:
             "fsdp_activation_checkpointing would read every thought into the KV cache twice: turn it off and "
             "add --set gradient_checkpointing=true"
         )
-    plugin.auto_wrap_policy = None  # in units of layers, each thought would gather every layer anew
+    plugin.auto_wrap_policy = transformer_auto_wrap_policy
+    plugin.transformer_cls_names_to_wrap = sorted({type(layer).__name__ for layer in decoder_layers(model)})
     plugin.cpu_ram_efficient_loading = False  # every process has built the whole model already
     return True
+
+
+def keep_gathered(accelerator: Accelerator, sharded: nn.Module) -> None:
+    """Where accelerate's fsdp_reshard_after_forward is off, keep what is gathered of the weights for all
+    thoughts and micro-batches of a step, there and back; `scatter` lets go of it."""
+    if not accelerator.state.fsdp_plugin.reshard_after_forward:
+        assert isinstance(sharded, FSDPModule)
+        sharded.set_reshard_after_backward(False)
+
+
+def scatter(sharded: nn.Module) -> None:
+    """Let go of what is gathered of a model's weights, but for each process's own part."""
+    for module in sharded.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 class WholeModel:

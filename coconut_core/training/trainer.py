@@ -27,8 +27,10 @@ from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.sharding import (
     WholeModel,
     gather_optimizer,
+    keep_gathered,
     load_weights,
     prepare_sharding,
+    scatter,
     shard_optimizer,
 )
 from coconut_core.training.start import add_parts
@@ -61,9 +63,11 @@ class Trainer:
         add_parts(model, recipe)
         optimizer = build_optimizer(model, recipe.optimizer)
         self._whole: WholeModel | None = None
-        if prepare_sharding(self.accelerator):
+        if prepare_sharding(self.accelerator, model):
             self._whole = WholeModel(model, self.accelerator.is_main_process)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        if self.sharded:
+            keep_gathered(self.accelerator, self.model)
         self.step = 0
         self.owes_evaluation = False  # of the step taken last: it was asked to stop in front of it
         self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
@@ -225,6 +229,8 @@ class Trainer:
         try:
             for number, examples in enumerate(own_batches, start=1):
                 self._accumulate(examples, size, last=number == len(own_batches))
+            if self.sharded:
+                scatter(self.model)
             if self.recipe.optimizer.clip:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
             self.optimizer.step()

@@ -17,6 +17,9 @@ from typing import Any
 
 from accelerate import state
 from accelerate.utils import DistributedType
+from torch import nn
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.fsdp._fully_shard._fsdp_collectives import DefaultAllGather
 
 from coconut_core.common.errors import Interrupted
 from coconut_core.training.recipe import Recipe
@@ -56,6 +59,11 @@ def stopped_recipe(folder: Path) -> Recipe:
 def sharded_recipe(folder: Path) -> Recipe:
     """With all that is trained: thoughts, a halting head, micro-batches."""
     return tiny_recipe(micro_batch=1, thinking={"ends": "halting"})
+
+
+def gathered_recipe(folder: Path) -> Recipe:
+    """The same, sparing memory otherwise: by activations that are computed again."""
+    return tiny_recipe(micro_batch=1, thinking={"ends": "halting"}, gradient_checkpointing=True)
 
 
 def halved_recipe(folder: Path) -> Recipe:
@@ -115,6 +123,13 @@ def sharded(folder: Path) -> None:
         _train(sharded_recipe(folder), folder, until)
 
 
+def gathered(folder: Path) -> None:
+    """Under FSDP without fsdp_reshard_after_forward, as above."""
+    os.environ["FSDP_RESHARD_AFTER_FORWARD"] = "false"
+    for until in (5, 7, None):
+        _train(gathered_recipe(folder), folder, until)
+
+
 def taught(folder: Path) -> None:
     """To the end, in which an epoch ends with a batch too small for two processes."""
     _train(taught_recipe(folder), folder)
@@ -143,6 +158,7 @@ def dropping_whole(folder: Path) -> None:
     _train(dropout_recipe(json.loads(os.environ["PREPARED"])), folder)
 
 
+UNDER_FSDP = ("sharded", "gathered", "halved")  # what the names of those scenarios begin with
 SCENARIOS: dict[str, Callable[[Path], None]] = {
     "dropping": dropping,
     "dropping_whole": dropping_whole,
@@ -151,8 +167,10 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
     "advancing": advancing,
     "stopped": stopped,
     "sharded": sharded,
+    "gathered": gathered,
     "halved": halved,
     "taught": taught,
+    "sharded_taught": taught,
     "explained": explained,
     "sharded_explained": explained,
 }
@@ -164,12 +182,28 @@ def _train(recipe: Recipe, folder: Path, until: int | None = None) -> None:
         trainer.resume()
     rows: list[dict[str, Any]] = []
     modes = dropout_modes(trainer.model) if recipe.model.base else []
+    gathers = Gathers(trainer.model)
     try:
         trainer.run(rows.append, until)
     finally:
         told = {"step": trainer.step, "sharded": trainer.sharded, "rows": rows, "modes": modes}
-        print(json.dumps(told))
+        print(json.dumps({**told, "gathers": gathers.count}))
         sys.stdout.flush()
+
+
+class Gathers(DefaultAllGather):
+    """Counts how often FSDP gathers the weights of a unit of a model."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.count = 0
+        for module in model.modules():
+            if isinstance(module, FSDPModule):
+                module.set_custom_all_gather(self)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Gather as ever."""
+        self.count += 1
+        return super().__call__(*arguments, **options)
 
 
 # -- processes ---------------------------------------------------------------------------------------------
@@ -184,7 +218,7 @@ def fork(scenario: str, folder: Path, rank: int, port: int) -> int:
     try:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
         os.dup2(os.open(folder / f"process-{rank}.txt", os.O_WRONLY | os.O_CREAT), sys.stdout.fileno())
-        if scenario.startswith(("sharded", "halved")):
+        if scenario.startswith(UNDER_FSDP):
             shard_on_cpu()
         SCENARIOS[scenario](folder)
         status = 0

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from coconut_core.coconut import CoconutModel
+from coconut_core.common.errors import CoconutError
 from coconut_core.problems.prosqa import lookup_problems
 from coconut_core.training.encoding import Encoder, Example, collate
 from coconut_core.training.lookup import lookup_example
-from coconut_core.training.processes import micro_batches
+from coconut_core.training.processes import make_accelerator, micro_batches
 from coconut_core.training.start import build_model
 from tests.core import process_runs
 from tests.core.tiny_recipes import assert_same_weights, go_on, tiny_recipe, train
@@ -69,6 +70,12 @@ def test_a_blank_example_adds_to_no_loss_and_no_gradient() -> None:
     assert all(not gradient.any() for gradient in zeros)
 
 
+def test_deepspeed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(CoconutError, match="DeepSpeed is not supported: in its place take --use_fsdp"):
+        make_accelerator("no", "cpu")
+
+
 # -- real processes ----------------------------------------------------------------------------------------
 
 
@@ -120,29 +127,45 @@ def test_a_signal_to_one_process_stops_all_at_one_step(found: tuple[Path, Found]
 
 
 @pytest.mark.slow
-def test_shared_out_weights_learn_the_same_and_go_on(found: tuple[Path, Found], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sharded", "gathered"])
+def test_shared_out_weights_learn_the_same_and_go_on(
+    name: str, found: tuple[Path, Found], tmp_path: Path
+) -> None:
     folder, became = found
     rows = train(process_runs.sharded_recipe(tmp_path), tmp_path / "alone")
-    assert became["sharded"]["codes"] == [0, 0]
-    told = became["sharded"]["told"][0]
+    assert became[name]["codes"] == [0, 0]
+    told = became[name]["told"][0]
     assert [each["sharded"] for each in told] == [True] * 3
     assert [each["step"] for each in told] == [5, 7, 9], "each part goes on from a checkpoint"
     seen = [row for each in told for row in each["rows"]]
     assert losses(seen) == pytest.approx(losses(rows), abs=1e-4)
     assert [row["step"] for row in seen if "evaluation" in row] == [6, 9]
-    assert_same_weights(tmp_path / "alone", folder / "sharded", 1e-4)
-    model = CoconutModel.from_pretrained(folder / "sharded" / "checkpoint", device="cpu")
+    assert_same_weights(tmp_path / "alone", folder / name, 1e-4)
+    model = CoconutModel.from_pretrained(folder / name / "checkpoint", device="cpu")
     assert model.dtype == torch.float32
     assert model.halting is not None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["taught", "explained", "sharded_explained"])
+def test_each_layer_is_gathered_once_a_step_or_once_a_pass(found: tuple[Path, Found], tmp_path: Path) -> None:
+    """Steps here are two micro-batches a process, of two or more passes through the layers."""
+    _, became = found
+    recipe = process_runs.sharded_recipe(tmp_path)
+    units = recipe.model.layers + 1  # with embeddings, final norm and head
+    steps = 0
+    for kept, anew in zip(*(became[name]["told"][0] for name in ("gathered", "sharded")), strict=True):
+        taken, steps = kept["step"] - steps, kept["step"]
+        assert kept["gathers"] == taken * units
+        assert anew["gathers"] >= taken * 2 * (1 + recipe.model.layers * 2 * 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["taught", "sharded_taught", "explained", "sharded_explained"])
 def test_methods_of_several_passes_or_modules_learn_the_same(
     name: str, found: tuple[Path, Found], tmp_path: Path
 ) -> None:
     folder, became = found
-    recipe = process_runs.taught_recipe if name == "taught" else process_runs.explained_recipe
+    recipe = process_runs.taught_recipe if "taught" in name else process_runs.explained_recipe
     rows = train(recipe(tmp_path), tmp_path / "alone")
     assert became[name]["codes"] == [0, 0]
     seen = [row for told in became[name]["told"][0] for row in told["rows"]]

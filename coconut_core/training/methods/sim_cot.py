@@ -131,17 +131,17 @@ def loss(model: CoconutModel, passes: Mapping[str, Pass], options: Mapping[str, 
             rows.append(torch.cat([own, model.embed(tokens[:-1])]))
             words.append(torch.cat([tokens.new_full((count - 1,), IGNORE), tokens]))
             owners.append(example)
+    if not rows:  # it reads one position, asked for nothing: processes wait for gradients of all, if only of 0
+        rows, owners = [fed[0, :1]], [0]
+        words = [torch.full((1,), IGNORE, device=fed.device)]
+    logits = trained(rows, fed.device).float()
+    labels = pad_sequence(words, batch_first=True, padding_value=IGNORE)
+    losses = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none").sum(dim=1)
+    owner = torch.tensor(owners, device=fed.device)
     values = hidden.new_zeros(hidden.shape[0], dtype=torch.float32)
-    if rows:
-        logits = trained(rows, fed.device).float()
-        labels = pad_sequence(words, batch_first=True, padding_value=IGNORE)
-        losses = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none").sum(dim=1)
-        owner = torch.tensor(owners, device=fed.device)
-        steps = torch.bincount(owner, minlength=len(values)).clamp(min=1)
-        values = values.index_add(0, owner, losses) / steps
-    # Without a step in the batch the decoder gets gradients of 0: processes wait for those of all.
-    nothing = sum((weight.flatten()[:0].sum() for weight in trained.parameters()), values.new_zeros(()))
-    return {**terms, "steps": options["weight"] * main.mean(values) + nothing}
+    steps = torch.bincount(owner, minlength=len(values)).clamp(min=1)
+    values = values.index_add(0, owner, losses) / steps
+    return {**terms, "steps": options["weight"] * main.mean(values)}
 
 
 def _steps(ids: Sequence[int], latent: int) -> list[list[int]]:
