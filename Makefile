@@ -45,9 +45,10 @@ demo: $(INSTALLED)  ## open the bundled model with a question; without a termina
 	  $(BIN)/coconut ask --model $(MODEL) --example $(EXAMPLE) --trace; \
 	fi
 
-# One torch thread for each of the two test processes: the models are tiny, and more threads only wait.
+# One torch thread for each test process: the models are tiny, and more threads only wait. Three processes for two
+# cores: a test of the explorer, of a server or of a command waits for it a good part of its time.
 test: $(INSTALLED)  ## run all tests
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)  ## check style, format, types and which way imports point
 	@$(BIN)/ruff check .

@@ -5,8 +5,12 @@ import signal
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.abuse.warm import Warm
 
 # What modules that only help assert is explained as what tests assert is.
 HELPERS = [f"tests.{path.name}" for path in Path(__file__).parent.iterdir() if path.is_dir()]
@@ -38,6 +42,16 @@ def no_sessions_of_this_user(
     """Each test has a state folder of its own, which is made once something is saved there."""
     name = sha256(request.node.nodeid.encode()).hexdigest()[:16]
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state" / name))
+
+
+@pytest.fixture(scope="session")
+def warm() -> "Iterator[Warm]":
+    """Commands that start at once: forks of one process that has imported torch."""
+    from tests.abuse.warm import Warm
+
+    process = Warm()
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")

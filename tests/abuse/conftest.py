@@ -1,21 +1,11 @@
-"""What the commands of these tests read: problems, a saved run; and the process that runs them."""
+"""What the commands of these tests read: problems, a saved run."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.abuse.commands import PROSQA, TINY
-from tests.abuse.warm import Warm
 from tests.core.tiny_official import official_run, write_base, write_checkpoint
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    """Commands that start at once."""
-    process = Warm()
-    yield process
-    process.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def coconut() -> Iterator[Run]:
+def coconut(warm: Warm) -> Run:
     """Run `coconut` in a fork of a process that has imported torch; stdin is empty unless given.
 
     The same code as the installed command runs, without the seconds of starting it; see `installed`.
     """
-    warm = Warm()
-    yield lambda *arguments, **options: warm.run("coconut", *arguments, **options)
-    warm.close()
+    return lambda *arguments, **options: warm.run("coconut", *arguments, **options)
 
 
 @pytest.fixture(scope="session")

@@ -79,14 +79,14 @@ def test_info_of_a_truncated_checkpoint(coconut: Run, checkpoint: Path, tmp_path
     assert result.stderr.count("\n") == 1
 
 
-def test_data_make_stats_and_eval(installed: Run, coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_data_make_stats_and_eval(coconut: Run, checkpoint: Path, tmp_path: Path) -> None:
     first, second, other = (tmp_path / name for name in ("a.json", "b.json", "c.json"))
     for path, seed in ((first, 7), (second, 7), (other, 8)):
         assert coconut("data", "make", "prosqa", "--count", 20, "--seed", seed, "--out", path).returncode == 0
     assert first.read_text() == second.read_text()
     assert first.read_text() != other.read_text()
     assert len(read_problems(first)) == 20
-    assert "nodes" in installed("data", "stats", first).stdout
+    assert "nodes" in coconut("data", "stats", first).stdout
     with_thoughts = json.loads(coconut("eval", "--model", checkpoint, "--data", first, "--json").stdout)
     assert with_thoughts["n"] == 20
     assert with_thoughts["thoughts"] == 3
@@ -96,7 +96,7 @@ def test_data_make_stats_and_eval(installed: Run, coconut: Run, checkpoint: Path
     none = json.loads(coconut("eval", "--model", checkpoint, "--data", first, "--thoughts", 0, "--json").stdout)
     assert none["thoughts"] == 0
     assert none["mean_answer_tokens"] != with_thoughts["mean_answer_tokens"] or none["right"] == 0
-    assert "95 % interval" in installed("eval", "--model", checkpoint, "--data", first).stdout
+    assert "95 % interval" in coconut("eval", "--model", checkpoint, "--data", first).stdout
 
 
 def test_data_errors(coconut: Run, tmp_path: Path) -> None:

@@ -88,13 +88,6 @@ def test_a_recipe_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (recipe.data.train, recipe.data.validation) == (str(tmp_path / "a.json"), str(Path.cwd() / "b.json"))
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    process = Warm()
-    yield process
-    process.close()
-
-
 COMMANDS = {  # that would write over what they read, IN, or one output over another
     "eval --failures": ("coconut", "eval", "--model", "MODEL", "--data", "IN", "--failures", "OUT"),
     "two outputs": ("coconut", "eval", "--data", "IN", "--failures", "x.svg", "--plot", "x.svg"),

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ Found = dict[str, Any]
 # -- sharing out -------------------------------------------------------------------------------------------
 
 
+@cache
 def examples(count: int) -> tuple[CoconutModel, list[Example]]:
     model = build_model(tiny_recipe())
     encoder = Encoder(model.tokenizer, model.config)
