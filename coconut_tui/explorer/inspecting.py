@@ -1,5 +1,6 @@
 """What the views on screen show, and what they ask of the engine."""
 
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -23,6 +24,8 @@ from coconut_tui.widgets.prompt import PromptPane
 from coconut_tui.widgets.thoughts import ThoughtsPane
 
 _PAUSE = 0.08  # seconds without another question before one is asked
+_AT_ONCE = 0.002  # seconds of drawing after which a key comes before the next view
+_PROMPT = ""  # the prompt's place among the names of views
 _FRAME = 0.8  # seconds that a thought is shown in the animation
 _STOPPED = Failed("Stopped. The view's key begins again.")
 
@@ -42,7 +45,7 @@ class InspectingApp(PanedApp):
         self.looked_at: int | None = None  # the step that was last selected by hand
         self._answers = Answers()
         self._questions = Questions()
-        self.rest_waits = False  # views that stand beside are still to be drawn
+        self._rest: list[str] = []  # views that are still to be drawn; which has waited longest comes first
         self._pause: Timer | None = None
         self._film: Timer | None = None
 
@@ -67,27 +70,47 @@ class InspectingApp(PanedApp):
         )
 
     def draw_views(self) -> None:
-        """Draw the view that was chosen last, and, once that has been painted, all that stands beside it: a key
-        that moves the cursor is answered before it has been drawn everywhere."""
+        """Draw the view that was chosen last, and, once that has been painted, what stands beside it, a few
+        views at a time: a key that moves the cursor does not wait until it has been drawn everywhere."""
         if not self.query(PromptPane):  # the app is closing, and an answer has come in
             return
         sight = self.sight
         retitle(self.query_one(ThoughtsPane), thoughts_title(sight))
+        names = [_PROMPT, *(pane.view.name for pane in self.views_in_sight)]
         for pane in self.views_in_sight[:1]:
+            names.remove(pane.view.name)
             if pane.view.name == "attention":  # it draws less where the prompt is painted
+                names.remove(_PROMPT)
                 self._paint(self.query_one(PromptPane), sight)
             self._draw_view(pane, sight)
-        self.rest_waits = True
-        self.call_after_refresh(self._draw_rest)
+        waits = self.rest_waits
+        self._rest = sorted(
+            names, key=lambda name: self._rest.index(name) if name in self._rest else len(names)
+        )
+        if self._rest and not waits:
+            self.call_after_refresh(self._draw_rest)
+
+    @property
+    def rest_waits(self) -> bool:
+        """Whether views that stand beside are still to be drawn."""
+        return bool(self._rest)
 
     def _draw_rest(self) -> None:
-        """Paint the prompt with the attention where that waited, and draw the views that stand beside."""
-        if self.rest_waits and self.query(PromptPane):
-            self.rest_waits, sight, shown = False, self.sight, self.views_in_sight
-            if not shown or shown[0].view.name != "attention":
+        """Paint the prompt with the attention, and draw the views that stand beside, for a moment at a time."""
+        if not self.query(PromptPane):
+            self._rest = []
+            return
+        sight, panes = self.sight, {pane.view.name: pane for pane in self.views_in_sight}
+        ends = time.monotonic() + _AT_ONCE
+        while self._rest:
+            name = self._rest.pop(0)
+            if name == _PROMPT:
                 self._paint(self.query_one(PromptPane), sight)
-            for pane in shown[1:]:
-                self._draw_view(pane, sight)
+            elif name in panes:
+                self._draw_view(panes[name], sight)
+            if self._rest and time.monotonic() >= ends:
+                self.call_after_refresh(self._draw_rest)
+                break
 
     def _draw_view(self, pane: ViewPane, sight: Sight) -> None:
         view, is_inspected = pane.view, pane.view.name == self.inspected

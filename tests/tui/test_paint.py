@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rich.console import RenderableType
+from textual import events
 from textual._compositor import Compositor, CompositorUpdate
 from textual.css.stylesheet import Stylesheet
 from textual.screen import Screen
@@ -21,6 +22,8 @@ from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice
 from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
 from coconut_tui.run.lookups import MATRIX, ROWS
+from coconut_tui.views.pane import ViewPane
+from coconut_tui.views.view import Sight
 from coconut_tui.widgets.rows import RowsView
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from tests.tui.conftest import WIDE, ready, steps_taken, until
@@ -206,6 +209,34 @@ async def test_python_collects_as_before_once_the_explorer_has_ended(
     assert gc.get_threshold() == before
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+
+
+async def test_a_key_comes_before_views_that_are_still_to_be_drawn(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coconut_tui.explorer.inspecting._AT_ONCE", 0.0)
+    explorer, drawn = Explorer(trace=trace), list[str]()
+    draw = ViewPane.show
+
+    def noted(pane: ViewPane, sight: Sight) -> None:
+        draw(pane, sight)
+        drawn.append(pane.view.name)
+        if len(drawn) == 3:  # one in front, two beside
+            explorer.post_message(events.Key("j", "j"))
+
+    async with explorer.run_test(size=(200, 60)) as pilot:
+        await pilot.press("t")
+        await until(pilot, lambda app: app.selected == 3)
+        first, *beside = (pane.view.name for pane in explorer.views_in_sight)
+        assert len(beside) > 2
+        monkeypatch.setattr(ViewPane, "show", noted)
+        await pilot.press("k")
+        await until(pilot, lambda app: drawn.count(first) == 2)
+        here = drawn.index(first, 3)
+        assert set(drawn[:here]) < {first, *beside}  # some were still to be drawn
+        late = [name for name in beside if name not in drawn[:here]]
+        assert drawn[here + 1 : here + 1 + len(late)] == late
+        assert all(pane.sight.number == 3 for pane in explorer.views_in_sight)
 
 
 # -- the run gives way -------------------------------------------------------------------------------------
