@@ -13,8 +13,7 @@ import numpy as np
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
-from coconut_core.common.paths import user_path
-from coconut_core.problems import Problem, draw_in_split, read_problems, read_some_problems, write_problems
+from coconut_core.problems import Problem, draw_in_split, read_problems, write_problems
 from coconut_core.problems.base import Graph, Shape
 from coconut_core.problems.families import family_named
 from coconut_core.problems.trained_size import size_in
@@ -25,6 +24,7 @@ from coconut_core.training.lookup import lookup_example
 from coconut_core.training.methods.table import method_named
 from coconut_core.training.recipe import DataChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
+from coconut_core.training.sources import DataSource
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled
@@ -153,7 +153,7 @@ def held_out_problems(choice: DataChoice, count: int, run: RunFolder) -> list[Pr
     if choice.validation:
         if run.steps() and run.held_out.is_file():
             return read_problems(run.held_out)
-        problems = read_some_problems(user_path(choice.validation), count)
+        problems = DataSource(choice.validation, choice.columns, "validation").first(count)
         write_problems(run.held_out, problems)
         return problems
     if choice.train:
@@ -198,8 +198,8 @@ class Batches:
         self.recipe, self.encoder = recipe, encoder
         self.source: Source
         if recipe.data.train:
-            run, data = RunFolder(folder), user_path(recipe.data.train)
-            store = open_store(data, encoder, run.tokens, resuming=bool(run.steps()))
+            run, source = RunFolder(folder), DataSource(recipe.data.train, recipe.data.columns)
+            store = open_store(source, encoder, run.tokens, resuming=bool(run.steps()))
             check_lengths(
                 _long_problems(store, encoder, recipe.stages, most),
                 encoder,

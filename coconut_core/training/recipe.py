@@ -11,8 +11,10 @@ from coconut_core.common.records import AtLeast0, AtLeast1, OneOf, Range, read_r
 from coconut_core.common.seeds import LARGEST_SEED
 from coconut_core.latent.config import ENDINGS, LAYOUTS
 from coconut_core.latent.feedback import RULES, rule_named
+from coconut_core.problems.columns import Columns
 from coconut_core.training.curriculum import ALL, Curriculum, Stage
 from coconut_core.training.methods.table import expand, method_named, with_defaults
+from coconut_core.training.sources import HUB
 from coconut_core.training.trackers import AUTO, TRACKERS
 
 # The rules that a recipe can name.
@@ -46,8 +48,10 @@ class DataChoice:
     """Which problems to train on: a file in the official layout, or a generated family."""
 
     family: str = "prosqa"  # names the examples of the model, and the generator where there is no file
-    train: str = ""  # problem file; empty: generated problems
-    validation: str = ""  # problem file to select by; empty: generated ones, never those trained on
+    # A problem file, or another table or data set, see training.sources; empty: generated problems.
+    train: str = ""
+    validation: str = ""  # the same, to select by; empty: generated ones, never those trained on
+    columns: Columns = field(default_factory=Columns)  # of both, where they are not as in a problem file
     # Generated graphs; each use tells one anew: names, order, candidates, path.
     problems: Annotated[int, Range(1, 10_000_000)] = 40_000
     seed: Annotated[int, SEED] = 11
@@ -171,7 +175,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 
 def _absolute(path: str) -> str:
-    return str(user_path(path).absolute()) if path else path
+    return str(user_path(path).absolute()) if path and not path.startswith(HUB) else path
 
 
 def available_recipes() -> list[str]:
@@ -275,6 +279,8 @@ def _toml_line(name: str, value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'{name} = "{escaped}"'
+    if isinstance(value, dict):
+        return f"{name} = {{ {', '.join(_toml_line(*item) for item in value.items())} }}"
     return f"{name} = {list(value) if isinstance(value, tuple) else value}"
 
 

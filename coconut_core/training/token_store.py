@@ -14,9 +14,9 @@ import numpy as np
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.whole_files import folder_written_aside
 from coconut_core.latent.prompt import prompt_text
-from coconut_core.problems.base import stream_problems
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 from coconut_core.training.limits import tokenize
+from coconut_core.training.sources import DataSource
 
 MARK = "made-from.json"  # in a store's folder
 
@@ -55,35 +55,39 @@ def _read(file: BinaryIO, start: int, end: int) -> list[int]:
     return numbers
 
 
-def open_store(data: Path, encoder: Encoder, folder: Path, *, resuming: bool = False) -> TokenStore:
-    """The store of a problem file, made in folder if it is not there or belongs to other data.
+def open_store(
+    data: DataSource | Path, encoder: Encoder, folder: Path, *, resuming: bool = False
+) -> TokenStore:
+    """The store of a problem file, or of another source, made in folder if it is not there or belongs to other
+    data.
 
-    resuming: the run has trained on the store that is there. Then another file is refused, and one that is gone
-    is not missed. Raises CoconutError for that, and where the file cannot be read, or holds no problem or
-    unknown words.
+    resuming: the run has trained on the store that is there. Then other data are refused, and those that are
+    gone, or on the hub, are not asked for. Raises CoconutError for that, and where the data cannot be read, or
+    hold no problem or unknown words.
     """
+    source = data if isinstance(data, DataSource) else DataSource(str(data))
     mark, tokens = _read_mark(folder), _fingerprint(encoder)
-    content = mark.get("content") if resuming and not data.exists() else _hash(data)
+    content = mark.get("content") if resuming and not source.is_there else source.content()
     if resuming and mark.get("content") not in (None, content):
         raise CoconutError(
-            f"{data} has changed since the run was begun: put back what it was, or begin a run of its own with "
-            "another --out"
+            f"{source.name} has changed since the run was begun: put back what it was, or begin a run of its "
+            "own with another --out"
         )
     if content is None:
-        raise CoconutError(f"cannot read problems from {data}: there is no such file")
+        raise CoconutError(f"cannot read problems from {source.name}: there is no such file")
     if mark.get("content") != content or mark.get("tokens") != tokens:
         if folder.exists() and not mark and any(folder.iterdir()):
             raise CoconutError(f"{folder} is not of a training: choose another --out")
-        mark = {"data": str(data.absolute()), "content": content, "tokens": tokens}
+        mark = {"data": source.name, "content": content, "tokens": tokens}
         try:
             with folder_written_aside(folder) as aside:
-                _build(data, encoder, aside)
+                _build(source, encoder, aside)
                 (aside / MARK).write_text(json.dumps(mark), encoding="utf-8")
         except OSError as error:
-            raise CoconutError(f"cannot keep the tokens of {data} in {folder}: {error}") from error
+            raise CoconutError(f"cannot keep the tokens of {source.name} in {folder}: {error}") from error
     store_is_empty = (folder / "starts.i64").stat().st_size <= 16
     if store_is_empty:
-        raise CoconutError(f"{data} holds no problems")
+        raise CoconutError(f"{source.name} holds no problems")
     return TokenStore(folder)
 
 
@@ -96,15 +100,6 @@ def _read_mark(folder: Path) -> dict[str, Any]:
     return mark if isinstance(mark, dict) else {}
 
 
-def _hash(data: Path) -> str:
-    """A hash of the file's content, whatever its name and time."""
-    try:
-        with data.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CoconutError(f"cannot read problems from {data}: {error}") from error
-
-
 def _fingerprint(encoder: Encoder) -> str:
     """A hash that changes with the tokenizer and whatever else decides the tokens of a file."""
     vocabulary = json.dumps(encoder.tokenizer.get_vocab(), sort_keys=True)
@@ -115,7 +110,7 @@ def _fingerprint(encoder: Encoder) -> str:
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 
-def _build(data: Path, encoder: Encoder, folder: Path) -> None:
+def _build(source: DataSource, encoder: Encoder, folder: Path) -> None:
     token_count = piece_count = 0
     with (
         (folder / "tokens.i32").open("wb") as tokens,
@@ -123,8 +118,8 @@ def _build(data: Path, encoder: Encoder, folder: Path) -> None:
         (folder / "starts.i64").open("wb") as starts,
     ):
         starts.write(np.array([0, 0], np.int64).tobytes())
-        for number, problem in enumerate(stream_problems(data), start=1):
-            tokenized = tokenize(problem, encoder, f"{data}, problem {number}")
+        for number, problem in enumerate(source.problems(), start=1):
+            tokenized = tokenize(problem, encoder, f"{source.name}, problem {number}")
             parts = [tokenized.prompt, *tokenized.steps, tokenized.answer]
             tokens.write(np.array([token for part in parts for token in part], np.int32).tobytes())
             pieces.write(np.array([len(part) for part in parts], np.int32).tobytes())

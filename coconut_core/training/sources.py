@@ -1,0 +1,194 @@
+"""Where a recipe's problems come from: a problem file, a table of another shape, or a data set of the hub.
+
+What is no JSON is read by the library `datasets`.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coconut_core.common.errors import CoconutError, one_line
+from coconut_core.common.paths import user_path
+from coconut_core.problems.base import Problem, stream_problems
+from coconut_core.problems.columns import Columns
+from coconut_core.problems.files import read_records
+
+HUB = "hub:"
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".arrow": "arrow",
+}  # by a file's end
+OPTIONS = ("config", "split", "revision")
+BATCH = 1000  # rows that are read at once
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The problems that an entry of a recipe names.
+
+    name: a problem file (JSON), a file of FORMATS, a folder that `datasets` reads (of save_to_disk, or of data
+    files), or "hub:owner/name"; behind the last two perhaps "?config=main&split=train[:500]&revision=main".
+    split: the one that is read where the name says none.
+    """
+
+    name: str
+    columns: Columns = field(default_factory=Columns)
+    split: str = "train"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be looked at without a network: never a data set of the hub."""
+        return not self.name.startswith(HUB) and self._place.exists()
+
+    def problems(self) -> Iterator[Problem]:
+        """Its problems, one at a time. Raises CoconutError, naming the place, where it cannot be read, or a
+        column is not there."""
+        if self._is_table:
+            yield from self._of_table()
+        elif self.columns == Columns():
+            yield from stream_problems(self._place)
+        else:
+            for where, record in read_records(self._place):
+                if not isinstance(record, dict):
+                    raise CoconutError(f"{where}: no JSON object")
+                self.columns.check(list(record), where)
+                yield self._problem(record, where)
+
+    def content(self) -> str:
+        """A hash of its problems, whatever its place and time. Raises CoconutError where it cannot be read."""
+        if self._is_table:
+            digest = hashlib.sha256()
+            for problem in self.problems():
+                record = [problem.question, problem.steps, problem.answer]
+                digest.update(json.dumps(record).encode())
+            return digest.hexdigest()
+        try:
+            with self._place.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise CoconutError(f"cannot read problems from {self._place}: {error}") from error
+        if self.columns != Columns():
+            digest.update(repr(self.columns).encode())
+        return digest.hexdigest()
+
+    def first(self, count: int) -> list[Problem]:
+        """The first problems, at most count. Raises CoconutError where there are none, and as `problems`."""
+        problems = [problem for _, problem in zip(range(count), self.problems(), strict=False)]
+        if not problems:
+            raise CoconutError(f"{self.name} holds no problems")
+        return problems
+
+    @property
+    def _place(self) -> Path:
+        """The file or folder."""
+        path = user_path(self.name)
+        return path if path.exists() else user_path(self.name.partition("?")[0])
+
+    @property
+    def _is_table(self) -> bool:
+        return self.name.startswith(HUB) or self._place.is_dir() or self._place.suffix in FORMATS
+
+    def _options(self) -> dict[str, str]:
+        """What stands behind the name. Raises CoconutError for what cannot be said there."""
+        if not self.name.startswith(HUB) and user_path(self.name).exists():
+            return {}
+        options = {}
+        for part in filter(None, self.name.partition("?")[2].split("&")):
+            option, _, value = part.partition("=")
+            if option not in OPTIONS or not value:
+                raise CoconutError(
+                    f"{self.name}: '{part}' is none of {', '.join(f'{each}=…' for each in OPTIONS)}"
+                )
+            options[option] = value
+        return options
+
+    def _of_table(self) -> Iterator[Problem]:
+        with _errors_in_a_line(self.name):
+            table = self._table()
+            self.columns.check(table.column_names, self.name)
+            used = dict.fromkeys(filter(None, (self.columns.question, self.columns.steps, self.columns.answer)))
+            rows = table.select_columns(list(used))
+            number = 0
+            for batch in rows.iter(batch_size=BATCH):
+                for values in zip(*(batch[name] for name in used), strict=True):
+                    number += 1
+                    yield self._problem(dict(zip(used, values, strict=True)), f"{self.name}, problem {number}")
+
+    def _problem(self, row: dict[str, Any], where: str) -> Problem:
+        try:
+            return self.columns.problem(row)
+        except CoconutError as error:
+            raise CoconutError(f"{where}: {error}") from error
+
+    def _table(self) -> Any:
+        """The rows as a datasets.Dataset."""
+        datasets = _library(self.name)
+        options = self._options()
+        split, config, revision = (options.get(name) for name in ("split", "config", "revision"))
+        if self.name.startswith(HUB):
+            place = self.name.removeprefix(HUB).partition("?")[0]
+            if place.count("/") > 1 or not place:
+                raise CoconutError(f"{self.name}: a data set of the hub is named hub:owner/name")
+            read = datasets.load_dataset(place, config, split=split, revision=revision)
+        elif self._place.is_file():
+            kind = FORMATS[self._place.suffix]
+            more = {"sep": "\t"} if self._place.suffix == ".tsv" else {}
+            read = datasets.load_dataset(kind, data_files=str(self._place), split=split, **more)
+        elif any((self._place / name).is_file() for name in ("dataset_dict.json", "state.json")):
+            read = datasets.load_from_disk(str(self._place))
+            if split is not None and not isinstance(read, dict):
+                raise CoconutError(f"{self.name}: this folder is one table, without splits: leave out ?split")
+        else:
+            read = datasets.load_dataset(str(self._place), config, split=split)
+        return self._chosen(read, split) if isinstance(read, dict) else read
+
+    def _chosen(self, splits: dict[str, Any], named: str | None) -> Any:
+        """One of several splits: that which is named, else that of its kind, else the only one."""
+        if (split := named or self.split) in splits:
+            return splits[split]
+        if named is None and len(splits) == 1:
+            return next(iter(splits.values()))
+        raise CoconutError(
+            f"{self.name} has no split '{split}' but {', '.join(splits)}: name one, as in "
+            f"{self.name.partition('?')[0]}?split={next(iter(splits), 'train')}"
+        )
+
+
+def _library(name: str) -> Any:
+    """The library `datasets`, quiet where nobody looks."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise CoconutError(f"{name} is read by datasets: pip install 'coconut-tui[datasets]'") from error
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what it raises says it as well
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    return datasets
+
+
+@contextmanager
+def _errors_in_a_line(name: str) -> Iterator[None]:
+    """Whatever the library raises as a CoconutError that begins with the name."""
+    try:
+        yield
+    except CoconutError:
+        raise
+    except ConnectionError as error:
+        raise CoconutError(
+            f"{name}: the hub cannot be reached, and the cache has no copy: go online (HF_HUB_OFFLINE=0), or "
+            "name a file or folder"
+        ) from error
+    except Exception as error:  # builders raise what they like
+        if type(error).__name__ == "DatasetNotFoundError":
+            raise CoconutError(
+                f"{name}: the hub has no such data set, or not for you: mend the name or log in (hf auth login)"
+            ) from error
+        raise CoconutError(f"{name} cannot be read: {one_line(error)}") from error
