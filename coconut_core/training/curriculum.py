@@ -26,7 +26,9 @@ class Curriculum:
     lookup: AtLeast0 = 0  # length of the look-up warm-up in front (graph problems, see training.lookup)
     first: AtLeast0 = 0  # length of stage 0, the full chain of thought; 0: the same as per_stage
     per_stage: AtLeast1 = 300  # length of each later stage but the last, which goes on to the end
-    stages: Annotated[int, Range(0, ALL)] = 3  # stage k has the first k steps replaced
+    stages: Annotated[int, Range(0, ALL)] = 3  # stage k has k steps replaced
+    # Which steps go first: start, as in the paper, or end; the thoughts stand behind the question in both.
+    order: Annotated[str, OneOf("start", "end")] = "start"
     total: AtLeast1 = 3000  # length of the whole run, warm-up included
     # Held-out loss in nats below which a stage but the last ends, the run being as much shorter; 0: never.
     advance: Annotated[float, Range(0)] = 0.0
@@ -52,16 +54,18 @@ class Stage:
     removed: int = 0  # steps taken away, from the first on
     removed_tokens: int = 0  # tokens of the steps taken away, for icot
     thoughts: int = 0
+    from_end: bool = False  # whether it is the last steps, or tokens, that are taken away
 
     @property
     def name(self) -> str:
         """What the stage trains, in a few words."""
         if self.kind == "lookup":
             return "look-up warm-up"
+        gone = "gone from the end" if self.from_end else "gone"
         parts = [
             "all steps gone" if self.removed >= ALL else "",
-            f"{counted(self.removed, 'step')} gone" if 0 < self.removed < ALL else "",
-            f"{counted(self.removed_tokens, 'token')} gone" if 0 < self.removed_tokens < ALL else "",
+            f"{counted(self.removed, 'step')} {gone}" if 0 < self.removed < ALL else "",
+            f"{counted(self.removed_tokens, 'token')} {gone}" if 0 < self.removed_tokens < ALL else "",
             counted(self.thoughts, "thought") if self.thoughts else "",
         ]
         return ", ".join(filter(None, parts)) or "full chain of thought"
@@ -75,7 +79,7 @@ def gradual(curriculum: Curriculum, thoughts_per_step: int) -> list[Stage]:
     if curriculum.final_stage:
         thoughts = curriculum.stages * thoughts_per_step
         stages.append(Stage(curriculum.per_stage, removed=ALL, thoughts=thoughts))
-    return _to_the_end(_not_skipped(stages, curriculum), curriculum)
+    return _to_the_end(_in_order(_not_skipped(stages, curriculum), curriculum), curriculum)
 
 
 def by_tokens(curriculum: Curriculum) -> list[Stage]:
@@ -84,7 +88,7 @@ def by_tokens(curriculum: Curriculum) -> list[Stage]:
     for number in range(1, curriculum.stages):
         stages.append(Stage(curriculum.per_stage, removed_tokens=number * curriculum.tokens_per_stage))
     stages.append(Stage(curriculum.per_stage, removed=ALL))
-    return _to_the_end(_not_skipped(stages, curriculum), curriculum)
+    return _to_the_end(_in_order(_not_skipped(stages, curriculum), curriculum), curriculum)
 
 
 def at_once(curriculum: Curriculum, *, removed: int, thoughts: int) -> list[Stage]:
@@ -96,6 +100,16 @@ def _not_skipped(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
     if curriculum.skipped >= len(stages):
         raise CoconutError(f"curriculum.skipped leaves none of {counted(len(stages), 'stage')}: lower it")
     return stages[curriculum.skipped :]
+
+
+def _in_order(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:
+    """The stages with the last steps gone first, where the curriculum says so."""
+    if curriculum.order == "start":
+        return stages
+    return [
+        replace(stage, from_end=True) if 0 < stage.removed < ALL or stage.removed_tokens else stage
+        for stage in stages
+    ]
 
 
 def _to_the_end(stages: list[Stage], curriculum: Curriculum) -> list[Stage]:

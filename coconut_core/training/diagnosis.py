@@ -80,6 +80,7 @@ class Diagnosis:
     def _read(self, model: CoconutModel, states: Tensor, number: int, stage: Stage) -> Reading:
         encoder, problem = self._encoder, self._tokenized[number]
         thoughts, behind = encoder.thoughts(problem, stage), len(encoder.config.fed_behind)
+        first = encoder.gone(problem, stage).start  # the step that the first thought stands for
         scores = model.logits(states[: thoughts + behind + 1].to(model.dtype)).float()
         log_probabilities = torch.log_softmax(scores, dim=-1).cpu()  # (places, vocabulary)
         at_places = {"at_thought": log_probabilities[thoughts]}
@@ -88,7 +89,7 @@ class Diagnosis:
             len(self._problems[number].steps),
             self._next_step(number, stage, at_places),
             tuple(
-                self._share(number, place // encoder.thoughts_per_step, log_probabilities[place])
+                self._share(number, first + place // encoder.thoughts_per_step, log_probabilities[place])
                 for place in range(thoughts)
             ),
         )
@@ -98,7 +99,8 @@ class Diagnosis:
         remaining = self._encoder.in_words(problem, stage)
         if not remaining:
             return {}
-        right, removed = remaining[0][0], len(problem.steps) - len(remaining)
+        right, steps = remaining[0][0], len(problem.steps)
+        removed = 0 if stage.from_end else steps - len(remaining)  # in front of the next step
         numbers = {f"loss_{place}": -float(row[right]) for place, row in at_places.items()}
         tokens = self._frontier(number, removed).tokens
         if graph is None or self._encoder.step_style == "sentence" or right not in tokens:
@@ -106,7 +108,7 @@ class Diagnosis:
         numbers |= {f"frontier_{place}": _mass(row, tokens) for place, row in at_places.items()}
         if has_classes(self._problems[number]):
             hops = removed + self._encoder.config.first_thought_hops
-            numbers["shortcut"] = shortcut_loss(graph, hops, last=len(remaining) == 1)
+            numbers["shortcut"] = shortcut_loss(graph, hops, last=removed == steps - 1)
         return numbers | {"search": log(len(tokens))}
 
     def _share(self, number: int, step: int, log_probabilities: Tensor) -> Numbers:

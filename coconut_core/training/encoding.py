@@ -112,6 +112,8 @@ class Encoder:
     no thought is asked for anything; only the state in front of <eot>, that of <bot> where there is no thought,
     is asked for the first token of the step that comes next, as the last thought is in arXiv 2505.12514.
     In a layout without <eot> the last thought is asked for the next word, whatever label_thoughts says of it.
+    Where the last steps are gone first (Curriculum.order), thoughts stand for those, and what comes next, in
+    front of <eot>, is the first step as long as it is in words.
     thoughts_per_step, pad_to_longest: see Curriculum; they say how many thoughts a short problem gets.
     """
 
@@ -198,9 +200,19 @@ class Encoder:
         return min(stage.thoughts, self.thoughts_per_step * len(problem.steps))
 
     @staticmethod
-    def in_words(problem: TokenizedProblem, stage: Stage) -> list[list[int]]:
+    def gone(problem: TokenizedProblem, stage: Stage) -> range:
+        """Numbers, from 0, of the whole steps gone at a stage, for which its thoughts stand in order."""
+        count = len(problem.steps)
+        removed = min(stage.removed, count)
+        return range(count - removed, count) if stage.from_end else range(removed)
+
+    @classmethod
+    def in_words(cls, problem: TokenizedProblem, stage: Stage) -> list[list[int]]:
         """The steps, or parts of steps, that a problem still has in words at a stage."""
-        return _without(problem.steps[stage.removed :], stage.removed_tokens)
+        gone = cls.gone(problem, stage)
+        if stage.from_end:
+            return _without_end(problem.steps[: gone.start], stage.removed_tokens)
+        return _without(problem.steps[gone.stop :], stage.removed_tokens)
 
     def encode(self, problem: TokenizedProblem, stage: Stage) -> Example:
         """What is read of a problem at a stage of the curriculum: the sequence of the main pass, and beside it
@@ -222,7 +234,7 @@ class Encoder:
         labels: list[Label] = [IGNORE] * len(ids)
         parts = [int(Part.NONE)] * len(ids)
         # Where nothing stands behind the thoughts the last one is asked for the next word, as by its place.
-        of_thoughts = self._thought_labels(problem, thoughts, remaining)
+        of_thoughts = self._thought_labels(problem, thoughts, remaining, self.gone(problem, stage))
         of_thoughts = of_thoughts[: thoughts + bool(self.config.fed_behind)]
         end = start + len(of_thoughts)
         labels[start:end] = of_thoughts
@@ -265,16 +277,22 @@ class Encoder:
         return self._prefixes[text]
 
     def _thought_labels(
-        self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]]
+        self, problem: TokenizedProblem, thoughts: int, remaining: Sequence[Sequence[int]], gone: range
     ) -> list[Label]:
         """Labels of the thoughts and of <eot>, which is asked of the last thought, if there is one."""
         if self.label_thoughts == "last":
             return [*[IGNORE] * thoughts, remaining[0][0]] if remaining else []
-        places = [place // self.thoughts_per_step for place in range(thoughts + 1)]
+        places = [gone.start + place // self.thoughts_per_step for place in range(thoughts + 1)]
+        if gone.start:  # what comes behind the thoughts is then the first step, and not the one after theirs
+            places[-1] = 0
         if self.label_thoughts == "path" and problem.steps:
             last = len(problem.steps) - 1
             return [problem.steps[min(place, last)][0] for place in places]
-        return [problem.frontiers[place] for place in places if place < len(problem.frontiers)]
+        known = problem.frontiers
+        labels: list[Label] = [known[place] if place < len(known) else IGNORE for place in places]
+        while labels and labels[-1] == IGNORE:
+            labels.pop()
+        return labels
 
 
 def _said(steps: Sequence[Sequence[int]], answer: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -294,6 +312,17 @@ def _without(steps: list[list[int]], count: int) -> list[list[int]]:
         if tokens := step[count:]:
             remaining.append(tokens)
         count = max(0, count - len(step))
+    return remaining
+
+
+def _without_end(steps: list[list[int]], count: int) -> list[list[int]]:
+    """The steps without their last `count` tokens."""
+    left = sum(map(len, steps)) - count
+    remaining = []
+    for step in steps:
+        if left > 0:
+            remaining.append(step[:left])
+        left -= len(step)
     return remaining
 
 

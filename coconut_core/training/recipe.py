@@ -224,6 +224,11 @@ def _check_together(recipe: Recipe) -> None:
             f"curriculum.lookup: method '{recipe.method}' lays out problems in its own way, and the warm-up "
             "has none: set it to 0"
         )
+    if curriculum.order == "end" and not any(stage.from_end for stage in recipe.stages):
+        raise CoconutError(
+            f"curriculum.order 'end': method '{recipe.method}' has no stage at which only some steps are gone: "
+            "leave it out"
+        )
     if thinking.projection and thinking.feedback:
         raise CoconutError(
             f"thinking.projection is fed in place of thinking.feedback '{thinking.feedback}': leave out one"

@@ -114,9 +114,12 @@ class Validation:
 
 def is_learned(stage: Stage, evaluation: dict[str, Any], curriculum: Curriculum) -> bool:
     """Whether the loss at the first step in words, or at the answer where no problem has any, is below
-    curriculum.advance. Nothing held out says that of the look-up warm-up."""
+    curriculum.advance; at the answer as well where steps go from the end, as the first step is then the same at
+    all stages. Nothing held out says that of the look-up warm-up."""
     losses = evaluation.get("loss_by_part", {})
-    return stage.kind == "thoughts" and losses.get("first_step", losses.get("answer", inf)) < curriculum.advance
+    answer = losses.get("answer", inf)
+    loss = answer if stage.from_end else losses.get("first_step", answer)
+    return stage.kind == "thoughts" and loss < curriculum.advance
 
 
 def _sample(model: CoconutModel, problem: Problem) -> dict[str, Any]:

@@ -95,10 +95,11 @@ def lay_out(
     count = encoder.thoughts(problem, stage) // each
     end = problem.answer[-1]
     rest = main.ids[main.prompt_length + each * count + len(encoder.config.fed_behind) : -1]
-    gone = [encoder.without_line_break(step) for step in problem.steps[: stage.removed]]
+    steps = [problem.steps[number] for number in encoder.gone(problem, stage)]
+    gone = [encoder.without_line_break(step) for step in steps]
     if count and len(gone) > count:
-        last = problem.steps[count - 1 : stage.removed]
-        gone[count - 1 :] = [encoder.without_line_break([token for step in last for token in step])]
+        last = [token for step in steps[count - 1 :] for token in step]
+        gone[count - 1 :] = [encoder.without_line_break(last)]
     gone += [rest] * (count - len(gone))
     ids: list[int] = []
     labels: list[Any] = []
