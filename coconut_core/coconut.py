@@ -6,12 +6,13 @@ Everything that it leads to knows the LatentModel below it, never this class.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import torch
 from torch import Tensor
 
 from coconut_core.checkpoints.loading import load
+from coconut_core.common.errors import CoconutError
 from coconut_core.interventions.plans import Do, plans_for
 from coconut_core.latent.layers import At, Hook, hooked
 from coconut_core.latent.model import LatentModel
@@ -20,6 +21,7 @@ from coconut_core.problems.base import Problem
 from coconut_core.runs.generate import Runs, as_problem, as_problems, generate, run
 from coconut_core.runs.halting import StopRule
 from coconut_core.runs.session import Session
+from coconut_core.runs.token_ids import generate_ids
 
 
 class CoconutModel(LatentModel):
@@ -123,6 +125,7 @@ class CoconutModel(LatentModel):
         problems = as_problems(questions)
         return run(self, problems, **self._plans(problems, do, options))
 
+    @overload
     def generate(
         self,
         questions: str | Problem | Sequence[str | Problem],
@@ -130,8 +133,37 @@ class CoconutModel(LatentModel):
         *,
         do: Do | None = None,
         **options: Any,
-    ) -> list[str]:
-        """Answers of one question or many at once, as text, in order; do and options: see run."""
+    ) -> list[str]: ...
+
+    @overload
+    def generate(
+        self, questions: Tensor | None = None, thoughts: int | None = None, *, input_ids: Tensor, **options: Any
+    ) -> Tensor: ...
+
+    @overload
+    def generate(self, questions: Tensor, thoughts: int | None = None, **options: Any) -> Tensor: ...
+
+    def generate(
+        self,
+        questions: str | Problem | Sequence[str | Problem] | Tensor | None = None,
+        thoughts: int | None = None,
+        *,
+        do: Do | None = None,
+        input_ids: Tensor | None = None,
+        **options: Any,
+    ) -> list[str] | Tensor:
+        """Answers of one question or many at once, as text, in order; do and options: see run.
+
+        Given token ids (batch, time) instead, as transformers' models are, with an attention_mask where rows
+        are padded, it returns ids: see coconut_core.runs.token_ids.generate_ids.
+        """
+        ids = questions if isinstance(questions, Tensor) else input_ids
+        if ids is not None:
+            if do is not None:
+                raise CoconutError("do= needs questions as texts or problems, not token ids")
+            return generate_ids(self, ids, thoughts=thoughts, **options)
+        if questions is None or isinstance(questions, Tensor):
+            raise CoconutError("generate needs questions, or input_ids")
         problems = as_problems(questions)
         options = self._plans(problems, do, options | {"thoughts": thoughts})
         return [answer.text for answer in generate(self, [problem.question for problem in problems], **options)]

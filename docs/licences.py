@@ -20,7 +20,7 @@ HEAD = ["package", "version", "licence", "installed for"]
 PROJECT = "coconut-tui"
 DEVELOPMENT = "development"
 PARTS = {"": "runtime"} | {
-    extra: f"`{extra}`" for extra in ("serve", "tensorboard", "gguf", "lora", "datasets")
+    extra: f"`{extra}`" for extra in ("serve", "tensorboard", "gguf", "lora", "datasets", "kbit")
 }  # by extra
 LONG = 60  # characters; what is longer is a licence's text, not its name
 STRONG = re.compile(r"(?<![a-z])A?GPL|GNU (Affero )?General Public", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """LoRA adapters as PEFT writes them: a folder with what was learned beside a model, and that model's name."""
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
 from coconut_core.common.records import read_json_object
 from coconut_core.latent.config import FILE_NAME as CONFIG
+
+# Where bitsandbytes is installed PEFT imports it, and on some CPUs it warns that it lacks a faster kernel.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 FILE_NAME, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers.utils import ModelOutput
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.reprs import record_repr
@@ -18,11 +19,12 @@ from coconut_core.latent.prompt_shortcut import reading_prompt
 
 
 @dataclass
-class CoconutOutput:
-    """What a training forward returns; `logits` is (batch, time, vocabulary) or None."""
+class CoconutOutput(ModelOutput):  # type: ignore[misc]
+    """What a training forward returns; `logits` is (batch, time, vocabulary) or None. As transformers' outputs
+    it is read by name, as out["loss"], and by place, as out[0], too; what is None is left out there."""
 
-    loss: Tensor | None
-    logits: Tensor | None
+    loss: Tensor | None = None
+    logits: Tensor | None = None
     label_losses: Tensor | None = None  # (labelled positions,), in the order of labels[:, 1:] read row by row
     halting_loss: Tensor | None = None  # not part of `loss`; None where no halt_targets were given
     hidden: Tensor | None = None  # (batch, time, hidden), behind the final norm; of prompts maybe the last one

@@ -75,7 +75,7 @@ class Answer:
 @torch.inference_mode()
 def generate(
     model: LatentModel,
-    questions: Sequence[str],
+    questions: Sequence[str | Sequence[int]],
     *,
     thoughts: int | Sequence[int] | None = None,
     max_new_tokens: int = 64,
@@ -93,7 +93,8 @@ def generate(
     interrupt: Callable[[], None] | None = None,
     ended: Callable[[int, Answer], None] | None = None,
 ) -> list[Answer]:
-    """Answer every question, in order. The same words as one run at a time with the same seed.
+    """Answer every question, in order. The same words as one run at a time with the same seed. A question may
+    be the token ids of its prompt, as encode_prompt gives them.
 
     Thinking ends as the checkpoint says; thoughts asks for exactly so many, of all or of each, stop for a rule
     that may end it before them, each row by itself.
@@ -111,7 +112,7 @@ def generate(
     if keep not in get_args(Keep):
         raise CoconutError(f"keep is one of {', '.join(get_args(Keep))}, not {keep!r}")
     endings = endings_of(model, len(questions), thoughts, stop)
-    prompts = [model.encode_prompt(question) for question in questions]
+    prompts = [model.encode_prompt(each) if isinstance(each, str) else list(each) for each in questions]
     plans = one_each("plans", len(prompts), [None] * len(prompts) if plans is None else plans)
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     seeds = one_each("seeds", len(prompts), [seed] * len(prompts) if isinstance(seed, int) else seed)

@@ -1,7 +1,8 @@
 """LoRA (arXiv 2106.09685) beside frozen weights, by PEFT: what a recipe's [lora] asks for.
 
 A checkpoint is a whole model, with the adapter added to its weights, so that everything opens it. Beside it, in
-adapter/, is the adapter alone as PEFT saves it, which opens as well where its base is.
+adapter/, is the adapter alone as PEFT saves it, which opens as well where its base is. Of a base that was put
+into few bits a checkpoint has the weights as they were computed with; its adapter goes beside the whole base.
 """
 
 import json
@@ -18,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from coconut_core.checkpoints.lora_adapters import FILE_NAME, WEIGHTS
 from coconut_core.common.errors import CoconutError
 from coconut_core.latent.model import LatentModel
+from coconut_core.training.packed_base import as_before, check_packing, pack, unpacked
 from coconut_core.training.recipe import LoraChoice
 
 FOLDER = "adapter"  # in a checkpoint's folder
@@ -35,12 +37,14 @@ class LoraAdapter:
         """The weights of the base model by their own names, W + alpha / rank · B A where there is LoRA."""
         weights: dict[str, Tensor] = {}
         modules = dict(model.base_lm.named_modules())
-        for name, weight in model.base_lm.state_dict().items():
+        for name, tensor in unpacked(model.base_lm):
             if any(part in name for part in _OWN):
                 continue
-            layer, _, own = name.rpartition(_LAYER)
-            if layer and own == "weight":
-                weight = weight + modules[layer].get_delta_weight("default").to(weight)
+            weight, (place, _, own) = tensor, name.rpartition(".")
+            if own == "weight":
+                if name.endswith(f"{_LAYER}weight"):
+                    weight = weight + modules[name.rpartition(_LAYER)[0]].get_delta_weight("default").to(weight)
+                weight = as_before(modules[place], weight)
             weights[name.replace(_LAYER, ".")] = weight
         return weights
 
@@ -68,6 +72,7 @@ def check_lora(choice: LoraChoice) -> None:
     """Raise CoconutError where LoRA is asked for and cannot be had here."""
     if choice.rank and find_spec("peft") is None:
         raise CoconutError("lora.rank needs the package peft: pip install 'coconut-tui[lora]', or set it to 0")
+    check_packing(choice)
 
 
 def add_lora(model: LatentModel, choice: LoraChoice, base: str) -> None:
@@ -80,6 +85,8 @@ def add_lora(model: LatentModel, choice: LoraChoice, base: str) -> None:
             f"lora.layers: {type(model.base_lm).__name__} has no layer '{strange[0]}': it has "
             f"{', '.join(_linear_layers(model))}"
         )
+    if choice.quantize:
+        pack(model, choice.quantize)
     alpha: Any = choice.alpha  # PEFT names whole numbers, and takes all
     config = LoraConfig(
         r=choice.rank,

@@ -101,6 +101,8 @@ class LoraChoice:
     alpha: Annotated[float, Range(0)] = 16.0  # what is added is alpha / rank times the product
     dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
     layers: tuple[str, ...] = ()  # ends of their names; none: all linear layers but the head
+    # In how many bits the frozen linear layers are kept in training; empty: as they are.
+    quantize: Annotated[str, OneOf("", "nf4", "int8")] = ""
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,14 @@ class Recipe:
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The same recipe for any working folder: its files and folders by absolute paths."""
-    data, base = recipe.data, recipe.model.base
+    data, base = recipe.data, local_source(recipe.model.base)
     data = replace(data, train=_absolute(data.train), validation=_absolute(data.validation))
-    if user_path(base).is_dir():  # else a hub id, or nothing
-        base = _absolute(base)
     return replace(recipe, data=data, model=replace(recipe.model, base=base))
+
+
+def local_source(base: str) -> str:
+    """A model that is a folder or a file here by its absolute path; a hub id, or nothing, as it is."""
+    return _absolute(base) if base and user_path(base).exists() else base
 
 
 def _absolute(path: str) -> str:
@@ -239,6 +244,8 @@ def _check_together(recipe: Recipe) -> None:
         )
     if recipe.lora.rank and not shape.base:
         raise CoconutError("lora.rank needs model.base: LoRA goes beside weights that have learned something")
+    if recipe.lora.quantize and not recipe.lora.rank:
+        raise CoconutError("lora.quantize needs lora.rank: weights of few bits cannot learn themselves")
     if recipe.method == "pccot" and not thinking.passes:
         raise CoconutError("method 'pccot' needs thinking.passes, in how many its thoughts are found: 3 there")
     if shape.bot_from_eot and not shape.base:

@@ -19,7 +19,7 @@ from coconut_core.problems.families import family_named, is_family
 from coconut_core.problems.wording import BOT, EOT, LATENT, build_tokenizer
 from coconut_core.training.lora import add_lora, check_lora
 from coconut_core.training.methods.table import method_named
-from coconut_core.training.recipe import ModelShape, Recipe, available_recipes
+from coconut_core.training.recipe import ModelShape, Recipe, available_recipes, local_source
 from coconut_core.training.run_folder import RunFolder
 
 
@@ -39,7 +39,7 @@ def add_parts(model: CoconutModel, recipe: Recipe) -> None:
         module: Any = make(model, recipe.options).to(model.device)
         model.companion = module.requires_grad_(True)
     if recipe.lora.rank:
-        add_lora(model, recipe.lora, recipe.model.base)
+        add_lora(model, recipe.lora, local_source(recipe.model.base))
 
 
 def reopen_model(run: RunFolder) -> CoconutModel:

@@ -21,6 +21,7 @@ from coconut_core.training.methods.objective import MicroLoss, Objective
 from coconut_core.training.methods.passes import StepSize
 from coconut_core.training.methods.table import method_named
 from coconut_core.training.optimizer import build_optimizer, learning_rate
+from coconut_core.training.packed_base import load_packed
 from coconut_core.training.processes import Processes, make_accelerator, micro_batches
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
@@ -64,6 +65,8 @@ class Trainer:
         optimizer = build_optimizer(model, recipe.optimizer)
         self._whole: WholeModel | None = None
         if prepare_sharding(self.accelerator, model):
+            if recipe.lora.quantize:
+                raise CoconutError("lora.quantize and FSDP cannot be had together: leave out one of them")
             self._whole = WholeModel(model, self.accelerator.is_main_process)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         if self.sharded:
@@ -203,7 +206,7 @@ class Trainer:
         state = self.folder.load_state(steps[-1])
         self.optimizer.load_state_dict(state["optimizer"])
         if self._whole is None:
-            self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+            load_packed(self.accelerator.unwrap_model(self.model), state["model"])
         else:
             load_weights(self.model, state["model"])
             shard_optimizer(self.optimizer)

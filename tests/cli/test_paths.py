@@ -86,6 +86,9 @@ def test_a_recipe_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     recipe = with_absolute_paths(asked)
     assert recipe.model.base == str(tmp_path / "base")
     assert (recipe.data.train, recipe.data.validation) == (str(tmp_path / "a.json"), str(Path.cwd() / "b.json"))
+    (tmp_path / "model.gguf").touch()
+    for base, kept in (("~/model.gguf", str(tmp_path / "model.gguf")), ("owner/name", "owner/name"), ("", "")):
+        assert with_absolute_paths(recipe_from_table({"model": {"base": base}})).model.base == kept
 
 
 COMMANDS = {  # that would write over what they read, IN, or one output over another

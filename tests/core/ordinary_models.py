@@ -71,7 +71,8 @@ def _base(architecture: str, vocabulary: int, eos: int, settings: dict[str, Any]
         "initializer_range": 0.25,
     }
     if architecture == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=256, **common | settings))
+        shape = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
+        return GPT2LMHeadModel(GPT2Config(**shape | common | settings))
     common |= {
         "hidden_size": 32,
         "intermediate_size": 48,

@@ -75,6 +75,17 @@ def test_a_base_stays_as_it_is_and_the_checkpoint_opens_merged_and_apart(base: P
     assert any(float(weight.abs().sum()) for name, weight in adapter.items() if ".lora_B" in name)
 
 
+def test_an_adapter_opens_from_another_folder(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its base is named by an absolute path, however the recipe has it."""
+    monkeypatch.chdir(base.parent)
+    train(lora_recipe(Path(base.name), tmp_path), tmp_path / "run", until=1)
+    monkeypatch.chdir(tmp_path)
+    apart = CoconutModel.from_pretrained(tmp_path / "run" / "step-000001" / "adapter", device="cpu")
+    assert apart.config.feedback == "projection"
+
+
 def test_peft_itself_opens_the_adapter(base: Path, tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
