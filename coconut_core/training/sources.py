@@ -51,6 +51,7 @@ class DataSource:
     def problems(self) -> Iterator[Problem]:
         """Its problems, one at a time. Raises CoconutError, naming the place, where it cannot be read, or a
         column is not there."""
+        self._check_place()
         if self._is_table:
             yield from self._of_table()
         elif self.columns == Columns():
@@ -64,6 +65,7 @@ class DataSource:
 
     def content(self) -> str:
         """A hash of its problems, whatever its place and time. Raises CoconutError where it cannot be read."""
+        self._check_place()
         if self._is_table:
             digest = hashlib.sha256()
             for problem in self.problems():
@@ -95,6 +97,14 @@ class DataSource:
     @property
     def _is_table(self) -> bool:
         return self.name.startswith(HUB) or self._place.is_dir() or self._place.suffix in FORMATS
+
+    def _check_place(self) -> None:
+        """Raise CoconutError where there is no such file or folder; a data set of the hub has none."""
+        if not self.name.startswith(HUB) and not self._place.exists():
+            raise CoconutError(
+                f"cannot read problems from {self.name}: there is no such file or folder (a data set of the "
+                f"hub is named {HUB}owner/name)"
+            )
 
     def _options(self) -> dict[str, str]:
         """What stands behind the name. Raises CoconutError for what cannot be said there."""

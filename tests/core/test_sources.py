@@ -15,6 +15,8 @@ from huggingface_hub import constants
 from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, write_problems
 from coconut_core.problems.columns import Columns
+from coconut_core.problems.conversion import Conversion
+from coconut_core.problems.gsm8k import convert_file
 from coconut_core.training.recipe import recipe_from_table, with_absolute_paths
 from coconut_core.training.sources import DataSource
 from tests.core.refusals import refusal
@@ -132,6 +134,14 @@ def test_a_split_is_named_or_found(tmp_path: Path) -> None:
     )
 
 
+def test_official_gsm8k_by_its_columns_is_what_the_converter_makes() -> None:
+    file = Path(__file__).parents[3] / "shared" / "data" / "gsm8k_train.jsonl"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    columns = Columns("question", "answer", "answer", "annotations")
+    assert list(DataSource(str(file), columns).problems()) == list(convert_file(file, Conversion()))
+
+
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
     table().save_to_disk(tmp_path / "folder")
     name = str(tmp_path / "folder")
@@ -154,9 +164,9 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     for name, words in (
         ("empty", "empty cannot be read: "),
         ("bad.parquet", "bad.parquet cannot be read: "),
-        ("gone.parquet", "gone.parquet cannot be read: "),
+        ("gone.parquet", "gone.parquet: there is no such file or folder (a data set of the hub is named hub:"),
         ("sub.csv", "sub.csv cannot be read: "),
-        ("gone.json", "cannot read "),
+        ("gone.json", "gone.json: there is no such file or folder"),
         ("sub.csv?spilt=train", "'spilt=train' is none of config=…, split=…, revision=…"),
     ):
         message = refusal(partial(DataSource(str(tmp_path / name), BOTH).first, 1))
