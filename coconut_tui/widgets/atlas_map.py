@@ -12,6 +12,8 @@ from coconut_tui.widgets.charts import Series, legend
 from coconut_tui.widgets.palettes import PINS
 from coconut_tui.widgets.tokens import EDIT_STYLE, PATH_STYLE, RIGHT_STYLE, WRONG_BOLD
 
+Cell = tuple[int, int]  # column and line
+_ROOM = 24  # cells for each point from which on names are written beside them
 _STYLES = (*(f"coconut.pin.{number}" for number in range(1, PINS + 1)), PATH_STYLE, EDIT_STYLE)
 
 
@@ -77,22 +79,19 @@ def draw_map(
     rows = max(3, height - 1 - len(keys.plain.split("\n")))
     place = _places(drawn.points, width, rows)
     whole = Counter(key(point) for point in drawn.points)
-    cells: dict[tuple[int, int], Counter[object]] = {}
+    cells: dict[Cell, Counter[object]] = {}
     for point in drawn.points:
         cells.setdefault(place(point), Counter())[key(point)] += 1
     current = next((place(point) for point in drawn.points if (point.run, point.thought) == here), None)
+    written = _names(drawn.points, place, width, rows)
+    for spot, counts in cells.items():
+        kind = by_kind[max(counts, key=lambda each: (counts[each] / whole[each], str(each)))]
+        written[spot] = ("◉", "bold reverse") if spot == current else (kind.sign, kind.style)
     lines = []
     for y in range(rows):
         line = Text()
         for x in range(width):
-            counts = cells.get((x, y))
-            if (x, y) == current:
-                line.append("◉", "bold reverse")
-            elif counts is None:
-                line.append(" ")
-            else:
-                kind = by_kind[max(counts, key=lambda each: (counts[each] / whole[each], str(each)))]
-                line.append(kind.sign, kind.style)
+            line.append(*written.get((x, y), (" ", "")))
         line.rstrip()
         lines.append(line)
     first, second = drawn.explained
@@ -102,7 +101,29 @@ def draw_map(
     return Text("\n").join([*lines, Text(about, "dim"), Text(name, "dim").append_text(keys)])
 
 
-def _places(points: Sequence[MapPoint], width: int, height: int) -> Callable[[MapPoint], tuple[int, int]]:
+def _names(
+    points: Sequence[MapPoint], place: Callable[[MapPoint], Cell], width: int, height: int
+) -> dict[Cell, tuple[str, str]]:
+    """Which run a point is of, beside it, where points are few and there is room: letters and their style."""
+    names: dict[Cell, tuple[str, str]] = {}
+    if len(points) * _ROOM > width * height:
+        return names
+    several = len({point.thought for point in points}) > 1
+    taken = {place(point) for point in points}
+    for point in points:
+        name = f"#{point.run}{f'.{point.thought}' if several else ''}"
+        column, row = place(point)
+        for left in (column + 1, column - 1 - len(name)):  # a sign may be a digit
+            spots = [(left + number, row) for number in range(len(name))]
+            around = {(left - 1, row), *spots, (left + len(name), row)} - {(column, row)}
+            if left >= 0 and left + len(name) <= width and not around & taken:
+                names |= {spot: (letter, "dim") for spot, letter in zip(spots, name, strict=True)}
+                taken |= set(spots)
+                break
+    return names
+
+
+def _places(points: Sequence[MapPoint], width: int, height: int) -> Callable[[MapPoint], Cell]:
     """In which cell a point is: each direction fills the room."""
     left, right = min(point.x for point in points), max(point.x for point in points)
     low, high = min(point.y for point in points), max(point.y for point in points)

@@ -399,6 +399,15 @@ def test_the_rarest_kind_is_seen_where_several_are_in_a_cell() -> None:
     assert "8 thoughts · → 50% of their variance, ↑ 25%" in drawn
 
 
+def test_points_that_are_few_say_which_run_they_are_of() -> None:
+    points = [MapPoint(run, 1, float(run % 4), float(run // 4), 3, True) for run in range(8)]
+    drawn = draw_map(AtlasMap(points, (0.5, 0.25), 8), outcome_of, (6, 1), 40, 8).plain.splitlines()
+    assert drawn[0] == f"{'o#4':13}{'o#5':13}{'◉#6':10}#7 o"
+    assert drawn[5] == f"{'o#0':13}{'o#1':13}{'o#2':10}#3 o"
+    several = [replace(point, thought=1 + point.run // 4) for point in points]
+    assert "o#5.2" in draw_map(AtlasMap(several, (0.5, 0.25), 8), outcome_of, (6, 1), 60, 8).plain
+
+
 async def test_the_explorer_begins_with_an_atlas(atlas: Path, checkpoint: Path) -> None:
     app = explorer(checkpoint, atlas=atlas)
     async with app.run_test(size=MIDDLE) as pilot:

@@ -145,6 +145,9 @@ async def test_notes_cover_none_of_the_lines_at_the_bottom(trace: Trace, size: t
         bottom = max(toast.region.bottom for toast in app.screen.query("Toast"))
         for line in ("#tour", "#verdict", "#keys"):
             assert bottom <= app.query_one(line).region.y
+        assert bottom < app.query_one("#panes").region.bottom, (
+            "in the last line are what panes say at their foot"
+        )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
