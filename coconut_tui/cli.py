@@ -27,6 +27,7 @@ from coconut_core.terminal.options import (
     expanded_source,
     grouped,
 )
+from coconut_core.terminal.processes import only_main_speaks, refuse_several
 from coconut_tui.beginning import Begin
 
 if TYPE_CHECKING:
@@ -342,6 +343,12 @@ def main() -> None:
     names = {command.name for command in commands.registered_commands}
     gc.disable()  # what is imported stays; the explorer turns it on again
     try:
-        run_guarded(commands if names.intersection(sys.argv[1:2]) else app)
+        run_guarded(lambda: _run_alone(commands if names.intersection(sys.argv[1:2]) else app))
     finally:
         gc.enable()
+
+
+def _run_alone(command: typer.Typer) -> None:
+    only_main_speaks()
+    refuse_several("coconut-tui")
+    command()

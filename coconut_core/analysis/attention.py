@@ -13,6 +13,7 @@ from coconut_core.analysis.study import Section, Study, Table
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.plots import Figure, draw_grid
 from coconut_core.runs.rows import in_batches
+from coconut_core.runs.shared import shared
 
 ABOUT = (
     "Attention at the position that reads a thought, by what it falls on. The question tells the graph edge by "
@@ -103,9 +104,9 @@ def mean_attention(study: Study, maps: Sequence[Map]) -> MeanAttention:
     plans = list(map(plan_text, prompts, names, study.maps))
     if not any(plans):
         raise CoconutError("no question tells its graph edge by edge, so attention cannot be sorted")
-    total: Tensor | None = None
-    counts = [0] * study.thoughts
-    for batch in in_batches(prompts, study.batch_size):
+
+    def look(batch: list[int]) -> list[tuple[int, Tensor]]:
+        looks: list[tuple[int, Tensor]] = []
         passes = think(study.model, [prompts[index] for index in batch], study.thoughts, attention=True)
         for row, index in enumerate(batch):
             plan = plans[index]
@@ -122,9 +123,16 @@ def mean_attention(study: Study, maps: Sequence[Map]) -> MeanAttention:
                     study.hops(thought - 1),
                 )
                 if parts is not None:
-                    total = torch.zeros(study.thoughts, *parts.shape) if total is None else total
-                    total[thought - 1] += parts
-                    counts[thought - 1] += 1
+                    looks.append((thought - 1, parts))
+        return looks
+
+    total: Tensor | None = None
+    counts = [0] * study.thoughts
+    for looks in shared(study.model, in_batches(prompts, study.batch_size), look):
+        for number, parts in looks:
+            total = torch.zeros(study.thoughts, *parts.shape) if total is None else total
+            total[number] += parts
+            counts[number] += 1
     if total is None:
         raise CoconutError("no thought of these runs stands for a frontier, so attention cannot be sorted")
     return MeanAttention(total / torch.tensor(counts).clamp(min=1)[:, None, None, None], counts)

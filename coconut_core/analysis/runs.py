@@ -14,6 +14,7 @@ from coconut_core.latent.layers import watching
 from coconut_core.latent.model import LatentModel
 from coconut_core.runs.passes import check_one_by_one
 from coconut_core.runs.rows import in_batches, read_prompts
+from coconut_core.runs.shared import shared
 
 BATCH = 32  # questions at a time
 
@@ -52,19 +53,21 @@ def gather(
     question.
     """
     prompts = [model.encode_prompt(question) for question in questions]
+    batches = in_batches(prompts, batch_size)
+
+    def read(batch: list[int]) -> tuple[Tensor, Tensor]:
+        passes = think(model, [prompts[index] for index in batch], thoughts)
+        return passes.states.float().cpu(), passes.layers.float().cpu()
+
     states: dict[int, Tensor] = {}
     layers: dict[int, Tensor] = {}
-    for batch in in_batches(prompts, batch_size):
-        passes = think(model, [prompts[index] for index in batch], thoughts)
-        for row, index in enumerate(batch):
-            states[index], layers[index] = passes.states[row], passes.layers[row]
+    for batch, (of_states, of_layers) in zip(batches, shared(model, batches, read), strict=True):
+        states |= zip(batch, of_states, strict=True)
+        layers |= zip(batch, of_layers, strict=True)
         if progress is not None:
             progress(len(batch))
     order = range(len(prompts))
-    return Places(
-        torch.stack([states[index].float() for index in order]).cpu(),
-        torch.stack([layers[index].float() for index in order]).cpu(),
-    )
+    return Places(torch.stack([states[at] for at in order]), torch.stack([layers[at] for at in order]))
 
 
 @torch.inference_mode()

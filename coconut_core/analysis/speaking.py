@@ -27,6 +27,7 @@ from coconut_core.latent.prompt import encode_text
 from coconut_core.problems.base import Problem
 from coconut_core.runs.passes import check_one_by_one
 from coconut_core.runs.rows import in_batches, read_prompts
+from coconut_core.runs.shared import shared
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,16 @@ def node_values(study: Study) -> Values:
     longest = max(max(map(len, answers)), 1) + max(len(ids) for of_row in names for ids in of_row)
     check_room(model, prompts, study.thoughts + len(model.config.fed_behind) + longest)
     values = Values([torch.empty(0)] * len(prompts), [torch.empty(0)] * len(prompts))
-    for batch in in_batches(prompts, study.batch_size):
+    batches = in_batches(prompts, study.batch_size)
+
+    def speak(batch: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         rows = [
             _Tokens(prompts[index], names[index], answers[index], step_opening(model, study.problems[index]))
             for index in batch
         ]
-        step, answer = _speak_after_each(model, rows, study.thoughts)
+        return _speak_after_each(model, rows, study.thoughts)
+
+    for batch, (step, answer) in zip(batches, shared(model, batches, speak), strict=True):
         for row, index in enumerate(batch):
             values.step[index], values.answer[index] = step[row], answer[row]
         if study.progress is not None:

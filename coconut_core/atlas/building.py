@@ -1,6 +1,7 @@
 """An atlas is made: problems are read part by part, and what is complete survives a kill."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -24,6 +25,7 @@ from coconut_core.atlas.reading import Cells, read_rows
 from coconut_core.atlas.running import Runner
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
+from coconut_core.common.processes import current
 from coconut_core.latent.model import LatentModel
 from coconut_core.problems.base import Problem, hash_problems, stream_problems
 
@@ -98,21 +100,30 @@ def build(
     """
     folder = user_path(folder)
     settings = settings or Settings()
-    check_place(folder)
-    mark = _mark(problems, data)
-    with held(folder):
+    processes = current()
+    if processes.is_main:
+        check_place(folder)
+    mark = processes.from_main("the problems", lambda: _mark(problems, data))
+
+    def begin() -> tuple[Manifest, list[Problem]]:
         plan = plan_atlas(folder, mark_model(model, source), settings, mark, append=append)
         if plan.rows and plan.complete:
-            progress(plan.rows, plan.planned)
-            return plan
-        runner = Runner(model, settings).with_pool(_pool(folder, plan, problems))
+            return plan, []
+        pool = _pool(folder, plan, problems)
         write_manifest(folder, plan)
-        progress(plan.rows, plan.planned)
-        left = islice(problems, plan.rows - (plan.planned - mark.count), None)
-        manifest = plan
+        return plan, pool
+
+    with held(folder) if processes.is_main else nullcontext():
+        manifest, pool = processes.from_main("the plan", begin)
+        progress(manifest.rows, manifest.planned)
+        if not pool:
+            return manifest
+        runner = Runner(model, settings).with_pool(pool)
+        left = islice(problems, manifest.rows - (manifest.planned - mark.count), None)
         while some := [*islice(left, part_rows)]:
             interrupt()
-            manifest = _add_part(folder, manifest, read_rows(runner, some, batch_size))
+            read = read_rows(runner, some, batch_size)
+            manifest = processes.from_main("a part", partial(_add_part, folder, manifest, read))
             progress(manifest.rows, manifest.planned)
     return manifest
 

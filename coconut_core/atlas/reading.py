@@ -17,6 +17,7 @@ from coconut_core.records.answers import final_answer, is_right
 from coconut_core.records.graph_reading import graph_layers, graph_mass
 from coconut_core.runs.generate import Answer
 from coconut_core.runs.rows import in_batches
+from coconut_core.runs.shared import shared
 
 LOGITS = 1 << 24  # as many numbers as are held at once
 MASSES = {"frontier": "frontier", "reachable": "reachable", "optimal": "optimal", "target": "target"} | {
@@ -38,7 +39,8 @@ def read_rows(runner: Runner, problems: Sequence[Problem], batch_size: int) -> t
         except CoconutError as error:
             cells[number] = _answer_cells(model, problem, Answer(error=describe_error(error)))
     order = list(prompts)
-    for batch in in_batches([*prompts.values()], batch_size):
+
+    def read(batch: list[int]) -> list[tuple[int, Cells, Tensor]]:
         numbers = [order[index] for index in batch]
         some = [problems[number] for number in numbers]
         runs = runner.run(some, [prompts[number] for number in numbers])
@@ -49,13 +51,22 @@ def read_rows(runner: Runner, problems: Sequence[Problem], batch_size: int) -> t
                 for number, run in zip(numbers, runs, strict=True)
             ],
         )
-        for number, run, readings in zip(numbers, runs, seen, strict=True):
-            cells[number] = _answer_cells(model, problems[number], run.answer) | _swap_cells(run) | readings
-            thoughts[number] = _vectors(model, run)
+        return [
+            (
+                number,
+                _answer_cells(model, problems[number], run.answer) | _swap_cells(run) | readings,
+                _vectors(model, run),
+            )
+            for number, run, readings in zip(numbers, runs, seen, strict=True)
+        ]
+
+    for rows in shared(model, in_batches([*prompts.values()], batch_size), read):
+        for number, row, vectors in rows:
+            cells[number], thoughts[number] = row, vectors
     most = max((len(vectors) for vectors in thoughts), default=0)
     padded = torch.zeros(len(problems), most, model.shape.hidden_size)
-    for row, vectors in zip(padded, thoughts, strict=True):
-        row[: len(vectors)] = vectors
+    for place, vectors in zip(padded, thoughts, strict=True):
+        place[: len(vectors)] = vectors
     return cells, padded
 
 

@@ -9,14 +9,17 @@ import typer
 
 from coconut_core.analysis import READINGS, check_readings
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.processes import current
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.processes import over_processes, resolved
 
 if TYPE_CHECKING:
     from coconut_core.analysis.study import Study
 
 
 @options.grouped
+@over_processes
 def analyze(
     *,
     data: options.Data,
@@ -60,12 +63,15 @@ def analyze(
     from coconut_core.analysis.report import make_folder, read_all, write_report
     from coconut_core.analysis.study import Study
 
-    make_folder(out)
-    opened = options.open_model(choice.resolved(options.report), thoughts)
+    if current().is_main:
+        make_folder(out)
+    opened = options.open_model(resolved(choice), thoughts)
     number = opened.config.thoughts if thoughts is None else thoughts
     study = Study(opened, problems, number, seed, batch_size)
     with _Progress(study) as progress:
         sections = read_all(study, only or (), progress.begin)
+    if not current().is_main:
+        return
     for name, section in sections.items():
         if isinstance(section, str):
             say(f"left out: {name}: {section}", err=True)

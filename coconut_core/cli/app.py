@@ -22,6 +22,7 @@ from coconut_core.cli import (
 )
 from coconut_core.terminal.contributed import Commands
 from coconut_core.terminal.guard import run_guarded
+from coconut_core.terminal.processes import only_main_speaks, refuse_several
 
 app = typer.Typer(
     name="coconut",
@@ -55,13 +56,21 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+OVER_PROCESSES = ("train", "eval", "controls", "analyze", "grid", "atlas")
+
+
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
-    pass
+    command = context.invoked_subcommand
+    if command != "train":  # which says itself who speaks
+        only_main_speaks()
+    if command not in OVER_PROCESSES:
+        refuse_several(f"coconut {command}")
 
 
 def main() -> None:

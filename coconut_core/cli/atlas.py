@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.processes import current
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.processes import over_processes, refuse_several, resolved
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,8 +32,9 @@ Folder = Annotated[Path, typer.Argument(metavar="ATLAS", help="The atlas's folde
 
 
 @app.callback()
-def _root() -> None:
-    pass
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand != "build":
+        refuse_several(f"coconut atlas {context.invoked_subcommand}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class _Runs:
 
 @app.command("build")
 @options.grouped
+@over_processes
 def build_command(
     *,
     source: options.Source,
@@ -92,10 +96,11 @@ def build_command(
 
     if batch_size < 1 or (count is not None and count < 1):
         raise CoconutError("batch-size and count must be 1 or more")
-    check_place(out)
+    if current().is_main:
+        check_place(out)
     if data is not None:
         next(stream_problems(data), None)  # what is wrong with the file is told before a model is opened
-    choice = options.model_choice(source, placement, untrained).resolved(options.report)
+    choice = resolved(options.model_choice(source, placement, untrained))
     opened = options.open_model(choice, runs.thoughts)
 
     from coconut_core.atlas.building import DrawnProblems, ProblemFile, build

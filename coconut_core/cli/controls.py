@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.processes import current
 from coconut_core.evaluation.ablations import CONTROLS
 from coconut_core.evaluation.control_tables import as_markdown, control_rows
 from coconut_core.evaluation.verdict import FILE_NAME
 from coconut_core.terminal import options
 from coconut_core.terminal.bar import counting_bar
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.processes import over_processes, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,7 @@ class _Verdict:
 
 
 @options.grouped
+@over_processes
 def controls_command(
     *,
     source: options.Source,
@@ -123,7 +126,8 @@ def controls_command(
     Asked of the model's own test problems, the result is kept as controls.json beside the weights, where info,
     ask --trace and the explorer read it. Other data or settings are a look, which leaves that verdict alone.
 
-    docs/CONTROLS.md says what each control shows, and by which rule the verdict is given.
+    docs/CONTROLS.md says what each control shows, and by which rule the verdict is given. Over several
+    processes or GPUs: torchrun --nproc_per_node N -m coconut_core controls …
     """
     from coconut_core.common.paths import check_outputs
     from coconut_core.evaluation.verdict import hash_weights
@@ -136,7 +140,7 @@ def controls_command(
     if printing.as_json and printing.markdown:
         raise CoconutError("choose --json or --markdown")
     check_outputs([verdict.out], [data])
-    choice = choice.resolved(options.report)
+    choice = resolved(choice)
     model = choice.source
     settings = (data, count, measurement.only, thoughts, choice.feedback, choice.chat, choice.system)
     target = verdict.target(model, measurement.free or any(setting is not None for setting in settings))
@@ -145,6 +149,8 @@ def controls_command(
     if problems is None:
         problems = _draw(opened.config, count or DRAWN)
     controls = measurement.run(opened, problems, hash_weights(model))
+    if not current().is_main:
+        return
     if failed := controls.settings.get("failed"):
         error = controls.settings["error"]
         say(f"note: runs left out as they have no answer: {failed}; the first: {error}", err=True)

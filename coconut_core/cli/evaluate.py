@@ -13,9 +13,11 @@ import typer
 
 from coconut_core.cli.evaluation_report import EvaluationReport
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.processes import current
 from coconut_core.common.whole_files import written_aside
 from coconut_core.terminal import options
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.processes import over_processes, resolved
 
 if TYPE_CHECKING:
     from coconut_core.coconut import CoconutModel
@@ -119,6 +121,7 @@ Numbers = Annotated[
 
 
 @options.grouped
+@over_processes
 def evaluate_command(
     *,
     data: options.Data,
@@ -138,6 +141,8 @@ def evaluate_command(
     By default thoughts alone do the reasoning: the answer follows them at once.
 
     --thoughts 0 shows what they are worth; 0..6 takes that many, then goes on in words, for each number.
+
+    Over several processes or GPUs: torchrun --nproc_per_node N -m coconut_core eval …; the output is the same.
     """
     from coconut_core.problems import read_some_problems
 
@@ -147,7 +152,7 @@ def evaluate_command(
     files.check(data, printing)
     problems = read_some_problems(data, answering.limit, answered=True)
     stop = ending.rule()
-    opened = options.open_model(choice.resolved(options.report), max(numbers) if numbers else None)
+    opened = options.open_model(resolved(choice), max(numbers) if numbers else None)
     if answering.answer_prefix is not None:
         opened.config = _with_prefix(opened.config, answering.answer_prefix)
     is_sweep = thoughts is not None and not thoughts.strip().isdigit()
@@ -162,6 +167,8 @@ def evaluate_command(
         stop=stop,
         official=answering.official,
     )
+    if not current().is_main:
+        return
     thinking = _thinking(opened, numbers[0] if numbers else None, stop)
     report = EvaluationReport(results, is_sweep, in_words, answering.official, thinking)
     report.print(opened, data, printing)

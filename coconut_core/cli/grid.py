@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coconut_core.common.errors import CoconutError
+from coconut_core.common.processes import current
 from coconut_core.grid.layouts import ABOUT, Direction, Kind
 from coconut_core.terminal import options
 from coconut_core.terminal.bar import counting_bar
 from coconut_core.terminal.guard import say
+from coconut_core.terminal.processes import over_processes, refuse_several, resolved
 
 if TYPE_CHECKING:
     from coconut_core.coconut import CoconutModel
@@ -105,6 +107,7 @@ class _Printing:
 
 
 @options.grouped
+@over_processes
 def grid_command(
     *,
     question: Annotated[str | None, typer.Argument(help="The question, or - to read it from stdin.")] = None,
@@ -128,8 +131,10 @@ def grid_command(
     choice = options.model_choice(source, placement, untrained)
     _check(question, questions, printing)
     check_outputs([printing.svg], [questions.data])
-    choice = choice.resolved(options.report)
     many = question is None and questions.example is None
+    if not many:
+        refuse_several("the grid of one question")
+    choice = resolved(choice)
     problems = (
         None if questions.data is None else read_some_problems(questions.data, questions.count, answered=many)
     )
@@ -220,6 +225,8 @@ def _print_agreement(
     with counting_bar() as bar:
         task = bar.add_task("questions", total=len(problems))
         found = compare(model, problems, choice, lambda done: bar.advance(task, done))
+    if not current().is_main:
+        return
     for why, count in found.left_out.items():
         say(f"note: questions left out: {count}: {why}", err=True)
     if printing.svg is not None:
@@ -237,6 +244,8 @@ def _print_agreement(
 def _print(grid: "Grid | MeanGrid", printing: _Printing, about: dict[str, Any]) -> None:
     from coconut_core.grid.tables import grid_csv, grid_figure, grid_record
 
+    if not current().is_main:
+        return
     if printing.svg is not None:
         grid_figure(grid).save_svg(printing.svg)
         say(f"wrote {printing.svg}", err=True)

@@ -9,6 +9,7 @@ from coconut_core.runs.generate import Answer, answer_of, run_named
 from coconut_core.runs.halting import Ending
 from coconut_core.runs.plan import Plan
 from coconut_core.runs.rows import in_batches, new_row, prompt_edits, read_prompts, repeated
+from coconut_core.runs.shared import shared
 
 Name = TypeVar("Name", bound=Hashable)
 ROWS = 128  # runs side by side
@@ -37,7 +38,8 @@ def answers_by_plan(
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     prompts = [model.encode_prompt(question) for question in questions]
     most = max((sum(plan is not None for plan in by_name.values()) for by_name in plans), default=1)
-    for batch in in_batches(prompts, max(1, batch_size // max(1, most))):
+
+    def answer(batch: list[int]) -> list[tuple[int, Name, Answer]]:
         named = [
             (place, index, name, plan)
             for place, index in enumerate(batch)
@@ -56,7 +58,7 @@ def answers_by_plan(
             for _, index, name, plan in named
         }
         if not named:
-            continue
+            return []
         if edits := prompt_edits(rows.values()):
             context = read_prompts(model, [prompts[index] for index, _ in rows], edits=edits)
         else:
@@ -64,9 +66,12 @@ def answers_by_plan(
             places = [place for place, *_ in named]
             context = base if places == [*range(len(batch))] else repeated(base, places)
         run_named(model, context, rows, interrupt=interrupt, ended=ended)
-        for (index, name), row in rows.items():
+        for row in rows.values():
             if raising and row.error is not None:
                 raise row.error
-            yield index, name, answer_of(model, row)
-        if progress is not None:
-            progress(len(rows))
+        return [(index, name, answer_of(model, row)) for (index, name), row in rows.items()]
+
+    for answers in shared(model, in_batches(prompts, max(1, batch_size // max(1, most))), answer):
+        yield from answers
+        if progress is not None and answers:
+            progress(len(answers))

@@ -14,6 +14,9 @@ from coconut_core.grid.measuring import measure
 from coconut_core.grid.setting import Choice, setting_of
 from coconut_core.latent.model import LatentModel
 from coconut_core.problems.base import Problem
+from coconut_core.runs.shared import shared
+
+_Pair = tuple[float, float, str]  # the exact change and the approximate one, and the intervention
 
 
 @dataclass(frozen=True)
@@ -86,28 +89,34 @@ def compare(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Agreement:
     """Measure the grids of problems and approximate them. Raises CoconutError where none of them has both."""
-    exact, near, cells = list[float](), list[float](), list[str]()
-    left_out: dict[str, int] = {}
-    questions = 0
-    for problem in problems:
+
+    def both(problem: Problem) -> list[_Pair] | str:
         try:
             setting = setting_of(model, problem, choice)
             approximate = attribute(setting)
         except CoconutError as error:
-            left_out[str(error)] = left_out.get(str(error), 0) + 1
-            progress(1)
-            continue
+            return str(error)
         grid = measure(setting)
-        questions += 1
-        for place, value in approximate.items():
-            if (shift := grid.cells[place].shift) is not None:
-                exact.append(shift)
-                near.append(value)
-                cells.append(grid.layout.texts[place])
+        return [
+            (shift, value, grid.layout.texts[place])
+            for place, value in approximate.items()
+            if (shift := grid.cells[place].shift) is not None
+        ]
+
+    pairs: list[_Pair] = []
+    left_out: dict[str, int] = {}
+    questions = 0
+    for found in shared(model, problems, both):
+        if isinstance(found, str):
+            left_out[found] = left_out.get(found, 0) + 1
+        else:
+            questions += 1
+            pairs += found
         progress(1)
     if not questions:
         raise CoconutError(next(iter(left_out), "there is no question to compare the two on"))
-    return Agreement(tuple(exact), tuple(near), tuple(cells), questions, left_out)
+    exact, near, cells = zip(*pairs, strict=True) if pairs else ((), (), ())
+    return Agreement(exact, near, cells, questions, left_out)
 
 
 def _correlation(first: Sequence[float], second: Sequence[float]) -> float:

@@ -1,6 +1,6 @@
 """A causal grid measured: on one question, or on many with means and intervals."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from coconut_core.analysis.estimates import Estimate, estimate
@@ -14,6 +14,7 @@ from coconut_core.problems.base import Problem
 from coconut_core.records.answers import final_answer, is_right
 from coconut_core.runs.generate import Answer
 from coconut_core.runs.plan import Plan
+from coconut_core.runs.shared import shared
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,11 @@ def measure_many(
     """
     grids: list[Grid] = []
     left_out: dict[str, int] = {}
-    for grid, why in _each(model, problems, choice, only_right):
+
+    def grid_of(problem: Problem) -> tuple[Grid | None, str]:
+        return _grid_or_why(model, problem, choice, only_right)
+
+    for grid, why in shared(model, problems, grid_of):
         progress(1)
         if grid is not None and grids and grid.layout.texts.keys() != grids[0].layout.texts.keys():
             grid, why = None, "its grid has another size than the first one's"
@@ -145,19 +150,17 @@ def measure_many(
 # -- inside ------------------------------------------------------------------------------------------------
 
 
-def _each(
-    model: LatentModel, problems: Sequence[Problem], choice: Choice, only_right: bool
-) -> Iterator[tuple[Grid | None, str]]:
-    """The grid of each problem, or why it has none."""
-    for problem in problems:
-        try:
-            setting = setting_of(model, problem, choice)
-            if only_right and not is_right(setting.own.text, problem, model.config.answer_prefix):
-                yield None, "its answer is wrong when nothing is changed"
-                continue
-            yield measure(setting), ""
-        except CoconutError as error:
-            yield None, str(error)
+def _grid_or_why(
+    model: LatentModel, problem: Problem, choice: Choice, only_right: bool
+) -> tuple[Grid | None, str]:
+    """The grid of a problem, or why it has none."""
+    try:
+        setting = setting_of(model, problem, choice)
+        if only_right and not is_right(setting.own.text, problem, model.config.answer_prefix):
+            return None, "its answer is wrong when nothing is changed"
+        return measure(setting), ""
+    except CoconutError as error:
+        return None, str(error)
 
 
 def _grid(

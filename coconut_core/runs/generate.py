@@ -37,6 +37,7 @@ from coconut_core.runs.rows import (
     read_prompts,
     run_rows,
 )
+from coconut_core.runs.shared import shared
 
 Name = TypeVar("Name", bound=Hashable)
 By = Literal["run", "thought"]  # what has a row of a table
@@ -117,8 +118,8 @@ def generate(
     forced = encode_text(model.tokenizer, model.config.answer_prefix) if answer_only else []
     seeds = one_each("seeds", len(prompts), [seed] * len(prompts) if isinstance(seed, int) else seed)
     begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
-    answers: dict[int, Answer] = {}
-    for numbers in in_batches(prompts, batch_size):
+
+    def answer(numbers: list[int]) -> dict[int, Answer]:
         rows = {
             number: begin(len(prompts[number]), endings[number], plan=plans[number], seed=seeds[number])
             for number in numbers
@@ -126,9 +127,13 @@ def generate(
         batch = [prompts[number] for number in numbers]
         context = read_prompts(model, batch, shortcut=keep == "nothing", edits=prompt_edits(rows.values()))
         run_named(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=interrupt, ended=ended)
-        answers |= _answers_of(model, rows, keep, raising)
+        return _answers_of(model, rows, keep, raising)
+
+    answers: dict[int, Answer] = {}
+    for answered in shared(model, in_batches(prompts, batch_size), answer):
+        answers |= answered
         if progress is not None:
-            progress(len(numbers))
+            progress(len(answered))
     return [answers[number] for number in range(len(prompts))]
 
 

@@ -1,4 +1,4 @@
-"""What the processes of a run share: the examples of a step, sums, and the wish to stop.
+"""What the processes of a run share: the examples of a step. What they tell each other: common/processes.py.
 
 Every process knows the whole batch of a step, so it can tell what the others do without asking them.
 """
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.training.encoding import Example
@@ -39,23 +38,3 @@ def make_accelerator(precision: str, device: str) -> Accelerator:
     if precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
         raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
     return accelerator
-
-
-class Processes:
-    """Sums over all processes, on the CPU: they cost a message, but no wait for a GPU."""
-
-    def __init__(self, accelerator: Accelerator) -> None:
-        self._group = None
-        self.count = accelerator.num_processes
-        if accelerator.num_processes > 1:
-            self._group = torch.distributed.new_group(backend="gloo")
-
-    def sum(self, values: Tensor) -> Tensor:
-        """The sum of what every process gives, (n,) on the CPU; all of them must call it."""
-        if self._group is not None:
-            torch.distributed.all_reduce(values, group=self._group)
-        return values
-
-    def any(self, flag: bool) -> bool:
-        """Whether it is so in any process; all of them must call it."""
-        return bool(self.sum(torch.tensor([float(flag)])))

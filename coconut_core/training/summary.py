@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from coconut_core.common.processes import Processes
 from coconut_core.training.encoding import Batch, Part
-from coconut_core.training.processes import Processes
 
 LOGGED_PARTS = (Part.THOUGHTS, Part.FIRST_STEP, Part.LATER_STEPS, Part.ANSWER)
 

@@ -11,6 +11,7 @@ import torch
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
+from coconut_core.common.processes import Processes
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
 from coconut_core.training.data import Batches, encoder_of, seed_of
 from coconut_core.training.encoding import Example
@@ -22,7 +23,7 @@ from coconut_core.training.methods.passes import StepSize
 from coconut_core.training.methods.table import method_named
 from coconut_core.training.optimizer import build_optimizer, learning_rate
 from coconut_core.training.packed_base import load_packed
-from coconut_core.training.processes import Processes, make_accelerator, micro_batches
+from coconut_core.training.processes import make_accelerator, micro_batches
 from coconut_core.training.recipe import Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.sharding import (
@@ -51,7 +52,7 @@ class Trainer:
         self.recipe, self.folder = recipe, folder
         self.report: Report = lambda row: None
         self.accelerator = make_accelerator(recipe.precision, device)
-        self.processes = Processes(self.accelerator)
+        self.processes = Processes(self.accelerator.process_index, self.accelerator.num_processes)
         if self.accelerator.device.type == "cpu":  # where the fused kernel's backward is the slower one
             model.base_lm.set_attn_implementation("eager")
         if recipe.gradient_checkpointing:

@@ -27,6 +27,7 @@ from coconut_core.problems.prosqa import ProsqaSize
 from coconut_core.runs.generate import Answer
 from coconut_core.runs.plan import Plan
 from tests.core.ending_models import ending_model
+from tests.core.two_processes import PARTED, run_in_two
 
 PROSQA = "models/prosqa"
 
@@ -91,6 +92,27 @@ def killed(path: Path, make: Callable[[], object]) -> None:
 
 def end() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_two_processes_make_the_same_and_go_on_after_a_kill(
+    prosqa: CoconutModel, problems: list[Problem], tmp_path: Path
+) -> None:
+    def make(name: str, interrupt: Callable[[], None] = lambda: None) -> None:
+        path = tmp_path / name
+        build(prosqa, problems, path, source=PROSQA, part_rows=4, batch_size=2, interrupt=interrupt)
+
+    def killed_on_the_way(number: int) -> None:
+        parts = tmp_path / "both" / "runs"
+        make("both", lambda: end() if number and parts.exists() else None)
+
+    make("alone")
+    assert run_in_two(killed_on_the_way) == [PARTED, -signal.SIGKILL]
+    begun = json.loads((tmp_path / "both" / "atlas.json").read_text())
+    assert 4 <= begun["rows"] < 16
+    assert run_in_two(lambda number: make("both")) == [0, 0]
+    assert files(tmp_path / "both") == files(tmp_path / "alone")
+    manifests = [(tmp_path / name / "atlas.json").read_text() for name in ("both", "alone")]
+    assert manifests[0] == manifests[1]
 
 
 @pytest.mark.parametrize("moment", ["between parts", "before the manifest", "between two files", "in a file"])
