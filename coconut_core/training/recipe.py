@@ -208,6 +208,14 @@ def load_recipe(name_or_path: str, settings: list[str] | None = None) -> Recipe:
     return recipe_from_table(table)
 
 
+def recipe_for_base(base: str, settings: list[str]) -> Recipe:
+    """The recipe that goes on from a model as the defaults have it, with settings laid over it."""
+    table: dict[str, Any] = {"model": {"base": base}}
+    for setting in settings:
+        _lay_over(table, setting)
+    return recipe_from_table(table)
+
+
 def recipe_from_table(table: dict[str, Any]) -> Recipe:
     """Build a recipe, naming any entry that is unknown, of the wrong type or out of range."""
     recipe = read_record(Recipe, {"name": "unnamed", **table}, "recipe", closed=True)

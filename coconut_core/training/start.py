@@ -60,14 +60,19 @@ def _fresh(recipe: Recipe) -> CoconutModel:
     Weights start with standard deviation 1/sqrt(width): at GPT-2's 0.02 a narrow model's attention starts
     so flat that the look-up circuit does not form.
     """
-    shape = recipe.model
     if not is_family(recipe.data.family):
         raise CoconutError(
             f"there is no word-level tokenizer for data.family '{recipe.data.family}': "
             "set model.base to a model to start from"
         )
     tokenizer = build_tokenizer(recipe.data.family)
-    base_config = LlamaConfig(
+    return from_config(recipe, LlamaForCausalLM(fresh_config(recipe, tokenizer)), tokenizer)
+
+
+def fresh_config(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:
+    """The configuration of a fresh base model."""
+    shape = recipe.model
+    return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         intermediate_size=shape.intermediate_size,
@@ -81,10 +86,17 @@ def _fresh(recipe: Recipe) -> CoconutModel:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def from_config(
+    recipe: Recipe, base: Any, tokenizer: PreTrainedTokenizerBase, before: CoconutConfig | None = None
+) -> CoconutModel:
+    """A model with the markers of the word-level tokenizers; before is the configuration it goes on from."""
     bot, eot, latent = tokenizer.convert_tokens_to_ids([BOT, EOT, LATENT])
     has_bot, has_eot = LAYOUTS[recipe.model.markers or "both"]
-    config = CoconutConfig(bot if has_bot else None, eot if has_eot else None, latent, **_entries(recipe))
-    return CoconutModel(LlamaForCausalLM(base_config), tokenizer, config)
+    entries = _entries(recipe, before)
+    config = CoconutConfig(bot if has_bot else None, eot if has_eot else None, latent, **entries)
+    return CoconutModel(base, tokenizer, config)
 
 
 def _check_base(base: str) -> None:
