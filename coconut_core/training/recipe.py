@@ -227,7 +227,7 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
 
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
-    curriculum, thinking, shape, optimizer = recipe.curriculum, recipe.thinking, recipe.model, recipe.optimizer
+    curriculum, thinking, optimizer = recipe.curriculum, recipe.thinking, recipe.optimizer
     if not rule_named(method_named(recipe.method).feedback).reads_state:
         for name, entry in (("projection", thinking.projection), ("feedback", thinking.feedback)):
             if entry:
@@ -250,23 +250,9 @@ def _check_together(recipe: Recipe) -> None:
         raise CoconutError(
             "thinking.passes needs thinking.ends 'fixed': passes find a fixed number of thoughts"
         )
-    if recipe.lora.rank and not shape.base:
-        raise CoconutError("lora.rank needs model.base: LoRA goes beside weights that have learned something")
-    if recipe.lora.quantize and not recipe.lora.rank:
-        raise CoconutError("lora.quantize needs lora.rank: weights of few bits cannot learn themselves")
     if recipe.method == "pccot" and not thinking.passes:
         raise CoconutError("method 'pccot' needs thinking.passes, in how many its thoughts are found: 3 there")
-    if shape.bot_from_eot and not shape.base:
-        raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
-    if shape.family_words and not shape.base:
-        raise CoconutError("model.family_words needs model.base: a fresh model has the words of data.family")
-    if not shape.base and (shape.chat == "yes" or shape.system):
-        raise CoconutError("model.chat and model.system need model.base: a fresh model has no chat template")
-    if not shape.base and shape.hidden_size % (2 * shape.heads):
-        raise CoconutError(
-            f"recipe: the entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
-            f"not {shape.hidden_size}"
-        )
+    _check_base(recipe, recipe.model)
     if optimizer.learning_rate * optimizer.weight_decay >= 1:
         raise CoconutError(
             "recipe: the entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes "
@@ -290,6 +276,25 @@ def _check_together(recipe: Recipe) -> None:
     if recipe.label_thoughts == "frontier" and (recipe.data.train or recipe.step_style == "sentence"):
         raise CoconutError(
             "label_thoughts 'frontier' needs generated graphs (no data.train) and step_style 'chain' or 'nodes'"
+        )
+
+
+def _check_base(recipe: Recipe, shape: ModelShape) -> None:
+    """Raise CoconutError for entries that need a base, or go without one and do not fit a fresh model."""
+    if recipe.lora.rank and not shape.base:
+        raise CoconutError("lora.rank needs model.base: LoRA goes beside weights that have learned something")
+    if recipe.lora.quantize and not recipe.lora.rank:
+        raise CoconutError("lora.quantize needs lora.rank: weights of few bits cannot learn themselves")
+    if shape.bot_from_eot and not shape.base:
+        raise CoconutError("model.bot_from_eot needs model.base: of a fresh model no marker knows anything")
+    if shape.family_words and not shape.base:
+        raise CoconutError("model.family_words needs model.base: a fresh model has the words of data.family")
+    if not shape.base and (shape.chat == "yes" or shape.system):
+        raise CoconutError("model.chat and model.system need model.base: a fresh model has no chat template")
+    if not shape.base and shape.hidden_size % (2 * shape.heads):
+        raise CoconutError(
+            f"recipe: the entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
+            f"not {shape.hidden_size}"
         )
 
 
