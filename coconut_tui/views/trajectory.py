@@ -2,22 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from string import ascii_lowercase
 
 from rich.text import Text
 
 from coconut_tui.run.branches import THOUGHT, Decisions, Tree
 from coconut_tui.run.lookups import MOST_LETTERS, Ask, Trajectory
+from coconut_tui.views.canvas import Canvas, line_cells
 from coconut_tui.views.guides import Guide
 from coconut_tui.views.view import Sight, View, in_place_of
 from coconut_tui.widgets.tokens import BAR_BOLD, BAR_STYLE, shortened
 
-_BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of each dot, by column and row
 _LABEL = 4  # cells kept free on the right for the names of points
 _BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (1, 1), (-1, -1))
-
-Cells = dict[tuple[int, int], tuple[str, str]]  # (column, row): letter and style
 
 
 def ask(sight: Sight) -> Ask | None:
@@ -78,11 +75,12 @@ def _canvas(sight: Sight, trajectory: Trajectory, width: int, height: int) -> Te
     across, down = _scales(trajectory, width, height)
     left, top = min(xs), max(ys)
     dots = [(round((p.x - left) * across) + 2, round((top - p.y) * down) + 1) for p in trajectory.points]
-    cells: Cells = {}
+    canvas = Canvas(width, height)
     current = sight.run.tree.current
     for number, way in sorted(trajectory.ways.items(), key=lambda item: item[0] == current):  # it lies on top
         style = BAR_STYLE if number == current else "dim"
-        _draw_lines(cells, [dots[place] for place in way], style)
+        if len(way) > 1:
+            canvas.line(line_cells(tuple(dots[place] for place in way)), style)
     here = trajectory.ways.get(current, ())
     letters, occupied = _letters(trajectory), set()
     order = [*here, *(place for place in range(len(dots)) if place not in here)]
@@ -95,11 +93,12 @@ def _canvas(sight: Sight, trajectory: Trajectory, width: int, height: int) -> Te
         for right, down in _BESIDE:
             spots = [(column + right + n, row + down) for n in range(len(label))]
             if all(spot not in occupied and 0 <= spot[0] < width and 0 <= spot[1] < height for spot in spots):
-                cells |= {spot: (letter, style) for spot, letter in zip(spots, label, strict=True)}
+                canvas.write(*spots[0], label, style)
                 occupied |= set(spots)
                 break
-    lines = (_line(cells, row, width) for row in range(max((row for _, row in cells), default=0) + 1))
-    return Text("\n").join(lines)
+    text = Text("\n").join(canvas.lines())
+    text.rstrip()
+    return text
 
 
 def _scales(trajectory: Trajectory, width: int, height: int) -> tuple[float, float]:
@@ -109,24 +108,6 @@ def _scales(trajectory: Trajectory, width: int, height: int) -> tuple[float, flo
     rooms = 2 * width - 2 * _LABEL, 4 * height - 4
     across, down = (room / span if span > 1e-9 else 0.0 for room, span in zip(rooms, spans, strict=True))
     return across or down, down or across
-
-
-def _draw_lines(cells: Cells, dots: list[tuple[int, int]], style: str) -> None:
-    for (x, y), (to_x, to_y) in pairwise(dots):
-        count = max(abs(to_x - x), abs(to_y - y), 1)
-        for n in range(count + 1):
-            column, row = round(x + (to_x - x) * n / count), round(y + (to_y - y) * n / count)
-            spot = column // 2, row // 4
-            before = ord(cells[spot][0]) if spot in cells else 0x2800
-            cells[spot] = chr(before | _BRAILLE[column % 2][row % 4]), style
-
-
-def _line(cells: Cells, row: int, width: int) -> Text:
-    line = Text()
-    for column in range(width):
-        line.append(*cells.get((column, row), (" ", "")))
-    line.rstrip()
-    return line
 
 
 def _selected(sight: Sight, way: tuple[int, ...]) -> int | None:
