@@ -21,10 +21,10 @@ from coconut_core.evaluation.evaluate import evaluate
 from coconut_core.evaluation.verdict import ControlResult
 from coconut_core.runs.recording import trace_session
 from coconut_core.training.run_folder import RunFolder
-from tests.core.tiny_recipes import go_on, run_logged, tiny_recipe, train
+from tests.core.tiny_recipes import LITTLE_ROOM, go_on, run_logged, tiny_recipe, train
 
 WORDS = 12
-RECIPE = tiny_recipe(keep_every=3, evaluation_problems=6)
+RECIPE = tiny_recipe(keep_every=3, evaluation_problems=6, model=LITTLE_ROOM)
 
 
 @pytest.fixture(scope="module")

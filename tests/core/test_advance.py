@@ -16,6 +16,7 @@ from coconut_core.training.recipe import OptimizerChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
 from coconut_core.training.trainer import Trainer
 from tests.core.tiny_recipes import (
+    LITTLE_ROOM,
     Died,
     Row,
     assert_same_weights,
@@ -36,7 +37,7 @@ def advancing_recipe(advance: float, evaluate_every: int = 4) -> Recipe:
     lengths = {"lookup": 2, "first": LIMIT, "per_stage": LIMIT, "stages": 4, "total": 4 * LIMIT + 12}
     return tiny_recipe(
         step_style="nodes", batch_size=8, evaluate_every=evaluate_every, checkpoint_every=1000,
-        evaluation_problems=3, data={"hops": [3, 3]}, optimizer={"learning_rate": 1e-2},
+        evaluation_problems=3, model=LITTLE_ROOM, data={"hops": [3, 3]}, optimizer={"learning_rate": 1e-2},
         curriculum={**lengths, "other_stages": 0.0, "advance": advance},
     )  # fmt: skip
 
@@ -87,7 +88,7 @@ def hasty_recipe(schedule: str = "cosine") -> Recipe:
     """Any loss is low enough: stages of at most five steps end after their first evaluation, so that they begin
     with steps 0, 2, 4 and 6, and the run ends after eight of 17."""
     return tiny_recipe(
-        evaluate_every=2, evaluation_problems=2, optimizer={"schedule": schedule},
+        model=LITTLE_ROOM, evaluate_every=2, evaluation_problems=2, optimizer={"schedule": schedule},
         curriculum={"lookup": 0, "first": 5, "per_stage": 5, "stages": 3, "total": 17, "advance": 100.0},
     )  # fmt: skip
 
