@@ -198,7 +198,9 @@ def duration(seconds: float) -> str:
 
 
 def _speed(row: Row) -> list[str]:
-    texts = [f"{row['tokens_per_second']} tokens/s"] if "tokens_per_second" in row else []
+    drawn = [f"{name} {value:.2f}" for name, value in row.get("sampled", {}).items()]
+    texts = [f"answers drawn: {', '.join(drawn)}"] if drawn else []
+    texts += [f"{row['tokens_per_second']} tokens/s"] if "tokens_per_second" in row else []
     texts += [f"padding {100 * row['padding']:.0f} %"] if "padding" in row else []
     texts += [f"learning rate {row['learning_rate']:.2g}"] if "learning_rate" in row else []
     return texts + ([f"{duration(row['seconds_left'])} left"] if "seconds_left" in row else [])

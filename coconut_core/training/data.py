@@ -3,8 +3,8 @@ have seen."""
 
 import random
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -183,10 +183,11 @@ def encoder_of(model: CoconutModel, recipe: Recipe) -> Encoder:
 
 @dataclass(frozen=True)
 class StepExamples:
-    """The examples of one optimizer step, and the stage that they are of."""
+    """The examples of one optimizer step, the stage that they are of, and what the log says of them."""
 
     stage: int
     examples: list[Example]
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 class Batches:

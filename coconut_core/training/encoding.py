@@ -44,6 +44,8 @@ class Example:
     prompt_length: int  # up to and including <bot>: the column in front of the first latent
     marks: tuple[int, ...] = ()  # positions whose states in all layers the loss wants; as many in each example
     beside: "Mapping[str, Example]" = field(default_factory=dict)  # the same problem as other passes read it
+    # What a loss has to know of each position, by name, besides what is read; the same names in each example.
+    numbers: Mapping[str, list[float]] = field(default_factory=dict)
 
     @property
     def blank(self) -> "Example":
@@ -70,9 +72,12 @@ class Batch:
     parts: Tensor
     halts: Tensor
     marks: Tensor  # (batch, marks), columns
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)  # (batch, time) each, 0 at padding
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        tensors = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "numbers"}
+        numbers = {name: values.to(device) for name, values in self.numbers.items()}
+        return Batch(**{name: each.to(device) for name, each in tensors.items()}, numbers=numbers)
 
     @property
     def label_parts(self) -> Tensor:
@@ -334,6 +339,7 @@ def collate(examples: Sequence[Example], pad_id: int) -> Batch:
     input_ids, mask = torch.full(size, pad_id), torch.zeros(size, dtype=torch.long)
     labels, halts = torch.full(size, IGNORE), torch.full(size, IGNORE)
     parts = torch.full(size, int(Part.NONE))
+    numbers = {name: torch.zeros(size) for name in examples[0].numbers}
     marks = torch.tensor(
         [[left - each.prompt_length + mark for mark in each.marks] for each in examples], dtype=torch.long
     )
@@ -345,7 +351,9 @@ def collate(examples: Sequence[Example], pad_id: int) -> Batch:
         labels[row, place] = torch.tensor([_first(label) for label in example.labels])
         parts[row, place] = torch.tensor(example.parts)
         halts[row, place] = torch.tensor(example.halts)
-    return Batch(input_ids, mask, _with_choices(labels, examples, left), parts, halts, marks)
+        for name, values in numbers.items():
+            values[row, place] = torch.tensor(example.numbers[name])
+    return Batch(input_ids, mask, _with_choices(labels, examples, left), parts, halts, marks, numbers)
 
 
 def _first(label: Label) -> int:

@@ -182,7 +182,7 @@ ROW: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("step", "of", "stage", "stages", "batch_stage", "thoughts"), _is_whole),
     **dict.fromkeys(("loss", "learning_rate", "tokens_per_second", "padding", "seconds_left"), _is_number),
     "stage_name": lambda value: isinstance(value, str),
-    "loss_by_part": _are_numbers,
+    **dict.fromkeys(("loss_by_part", "terms", "sampled"), _are_numbers),
     "evaluation": lambda value: _fits(value, EVALUATION),
     "samples": lambda value: isinstance(value, list) and all(_fits(sample, SAMPLE) for sample in value),
 }

@@ -221,27 +221,18 @@ def recipe_from_table(table: dict[str, Any]) -> Recipe:
     recipe = read_record(Recipe, {"name": "unnamed", **table}, "recipe", closed=True)
     recipe = replace(recipe, options=with_defaults(recipe.method, recipe.options))
     _check_together(recipe)
+    _check_curriculum(recipe)
     expand(recipe.method, recipe.curriculum)
     return recipe
 
 
 def _check_together(recipe: Recipe) -> None:
     """Raise CoconutError for entries that do not go together."""
-    curriculum, thinking, optimizer = recipe.curriculum, recipe.thinking, recipe.optimizer
+    thinking, optimizer = recipe.thinking, recipe.optimizer
     if not rule_named(method_named(recipe.method).feedback).reads_state:
         for name, entry in (("projection", thinking.projection), ("feedback", thinking.feedback)):
             if entry:
                 raise CoconutError(f"thinking.{name}: method '{recipe.method}' feeds no state back")
-    if curriculum.lookup and method_named(recipe.method).lay_out is not None:
-        raise CoconutError(
-            f"curriculum.lookup: method '{recipe.method}' lays out problems in its own way, and the warm-up "
-            "has none: set it to 0"
-        )
-    if curriculum.order == "end" and not any(stage.from_end for stage in recipe.stages):
-        raise CoconutError(
-            f"curriculum.order 'end': method '{recipe.method}' has no stage at which only some steps are gone: "
-            "leave it out"
-        )
     if thinking.projection and thinking.feedback:
         raise CoconutError(
             f"thinking.projection is fed in place of thinking.feedback '{thinking.feedback}': leave out one"
@@ -258,16 +249,12 @@ def _check_together(recipe: Recipe) -> None:
             "recipe: the entry 'optimizer.weight_decay' times learning_rate must be below 1: each step takes "
             "that share of the weights away"
         )
-    if curriculum.unit == "epochs" and (not recipe.data.train or curriculum.lookup):
-        raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
     if recipe.evaluate_unit == "epochs" and not recipe.data.train:
         raise CoconutError("evaluate_unit 'epochs' needs data.train, a problem file")
     if recipe.publish == "best" and recipe.data.train and not recipe.data.validation:
         raise CoconutError(
             "publish 'best' needs data.validation, the problems that a checkpoint is the best on"
         )
-    if curriculum.advance and recipe.data.train and not recipe.data.validation:
-        raise CoconutError("curriculum.advance needs data.validation, the problems whose loss ends a stage")
     if recipe.label_thoughts in ("path", "last") and recipe.step_style == "sentence":
         raise CoconutError(
             f"label_thoughts '{recipe.label_thoughts}' needs step_style 'chain' or 'nodes': a step's first "
@@ -296,6 +283,25 @@ def _check_base(recipe: Recipe, shape: ModelShape) -> None:
             f"recipe: the entry 'model.hidden_size' must be model.heads, {shape.heads}, times an even number, "
             f"not {shape.hidden_size}"
         )
+
+
+def _check_curriculum(recipe: Recipe) -> None:
+    """The same of the curriculum and what its method makes of it."""
+    curriculum, method = recipe.curriculum, method_named(recipe.method)
+    if curriculum.lookup and (method.lay_out is not None or method.sample is not None):
+        raise CoconutError(
+            f"curriculum.lookup: method '{recipe.method}' lays out problems in its own way, and the warm-up "
+            "has none: set it to 0"
+        )
+    if curriculum.order == "end" and not any(stage.from_end for stage in recipe.stages):
+        raise CoconutError(
+            f"curriculum.order 'end': method '{recipe.method}' has no stage at which only some steps are gone: "
+            "leave it out"
+        )
+    if curriculum.unit == "epochs" and (not recipe.data.train or curriculum.lookup):
+        raise CoconutError("curriculum.unit 'epochs' needs data.train, a problem file, and no warm-up")
+    if curriculum.advance and recipe.data.train and not recipe.data.validation:
+        raise CoconutError("curriculum.advance needs data.validation, the problems whose loss ends a stage")
 
 
 def _toml_line(name: str, value: Any) -> str:

@@ -13,7 +13,8 @@ from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.common.processes import Processes
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
-from coconut_core.training.data import Batches, encoder_of, seed_of
+from coconut_core.training.data import Batches, StepExamples, encoder_of, seed_of
+from coconut_core.training.draws import Draws
 from coconut_core.training.encoding import Example
 from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
 from coconut_core.training.interruption import Interruption
@@ -77,6 +78,9 @@ class Trainer:
         self._stage_learned = False  # as the main process evaluated it last, see Curriculum.advance
         plain = self.accelerator.unwrap_model(self.model)
         method = method_named(recipe.method)
+        if self.sharded and method.sample is not None:
+            raise CoconutError(f"method '{recipe.method}' draws answers with whole weights: leave out FSDP")
+        self._draws = Draws(self.batches, recipe, plain)
         halting, pad_id = recipe.thinking.ends == "halting", plain.tokenizer.pad_token_id
         self._objective = Objective(plain, method, recipe.options, self.model, pad_id, halting)
         self._window = (0, 0.0)  # step and time of the last log line
@@ -185,6 +189,7 @@ class Trainer:
             "stage_starts": self.batches.starts,
             "model": model.state_dict(),
             "optimizer": optimizer,
+            **self._draws.state(self.step),
         }
         self.folder.save(self.step, model.save_pretrained, state, self.recipe.keep)
 
@@ -214,6 +219,7 @@ class Trainer:
         self.step = int(state["step"])
         self.owes_evaluation = bool(state.get("owes_evaluation"))
         self.batches.starts = list(state.get("stage_starts", self.batches.starts))
+        self._draws.restore(state)
 
     # -- one step ------------------------------------------------------------------------------------------
 
@@ -221,7 +227,7 @@ class Trainer:
         self._reset_optimizer_where_due()
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate
-        batch = self.batches.at(self.step)
+        batch = self._draws.at(self.step)
         self._check_length(batch.examples)
         self.model.train()
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
@@ -248,7 +254,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % LOG_EVERY == 0 or self.step == 1 or self.step == self.batches.total_steps:
-            self._log(batch.stage)
+            self._log(batch)
 
     @property
     def _learning_rate(self) -> float:
@@ -312,7 +318,7 @@ class Trainer:
                 f"{self.folder.last_good}, in {self.folder.path}"
             )
 
-    def _log(self, batch_stage: int) -> None:
+    def _log(self, batch: StepExamples) -> None:
         self._check_loss()
         summary = self._summary()
         last_step, began = self._window
@@ -328,11 +334,12 @@ class Trainer:
                 "stage": stage,
                 "stages": len(self.batches.stages),
                 "stage_name": self.batches.stages[stage].name,
-                "batch_stage": batch_stage,
-                "thoughts": self.batches.stages[batch_stage].thoughts,
+                "batch_stage": batch.stage,
+                "thoughts": self.batches.stages[batch.stage].thoughts,
                 "loss": round(summary.loss, 4),
                 "loss_by_part": {name: round(loss, 4) for name, loss in summary.loss_by_part.items()},
                 **({"terms": terms} if self._objective.method.loss or len(terms) > 1 else {}),
+                **({"sampled": dict(batch.measures)} if batch.measures else {}),
                 "learning_rate": float(f"{self.optimizer.param_groups[0]['lr']:.3g}"),
                 "tokens_per_second": round(summary.tokens / max(pace, 1e-9)),
                 "padding": round(summary.padding, 3),

@@ -48,6 +48,7 @@ def test_what_is_gone_and_what_stands_in_its_place_at_the_end() -> None:
         "coconut-pause": (4, 4),
         "codi": (ALL, 4),
         "pccot": (ALL, 4),
+        "grpo": (ALL, 4),
         "sim-cot": (4, 4),
     }
     assert {name for name, method in METHODS.items() if method.feedback == "pause"} == {

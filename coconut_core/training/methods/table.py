@@ -5,7 +5,7 @@ sequences of several passes through the model, a loss over what those passes com
 trained and saved beside the model. All else (data, optimizer, checkpoints, logs) is the same for all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from coconut_core.coconut import CoconutModel
     from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
     from coconut_core.training.methods.passes import Pass
+
+    Samples = tuple[Sequence[Example], Mapping[str, float]]
 
 Options = Mapping[str, Any]
 
@@ -55,6 +57,9 @@ class Method:
     lay_out: "Callable[[Encoder, TokenizedProblem, Stage, Options], Mapping[str, Example]] | None" = None
     # Parts of the loss by name, which are added up; each is the part of a mean over the step, see Pass.
     loss: "Callable[[CoconutModel, Mapping[str, Pass], Options], Mapping[str, Tensor]] | None" = None
+    # What takes the place of a step's examples, drawn by the model from those and a seed, and numbers for the
+    # log; with an option "updates" for so many steps.
+    sample: "Callable[[CoconutModel, Sequence[Example], Options, int], Samples] | None" = None
     # What is trained beside the model; its save(folder) writes what a checkpoint's folder is to keep of it.
     module: "Callable[[CoconutModel, Options], nn.Module] | None" = None
 
@@ -106,6 +111,13 @@ def _sim_cot() -> Any:
     return sim_cot
 
 
+def _grpo() -> Any:
+    """The module of GRPO, likewise."""
+    from coconut_core.training.methods import grpo
+
+    return grpo
+
+
 WEIGHT = (Range(0, 1_000_000),)
 DISTILLATION = {
     "student": Option(1.0, "weight of the loss behind thoughts", WEIGHT),
@@ -139,6 +151,21 @@ METHODS = {
         lay_out=lambda *given: _sim_cot().lay_out(*given),
         loss=lambda *given: _sim_cot().loss(*given),
         module=lambda *given: _sim_cot().decoder(*given),
+    ),
+    "grpo": Method(
+        "answers that the model draws behind its thoughts, rewarded where right (arXiv 2402.03300)",
+        thoughts_at_once,
+        options={
+            "group": Option(8, "answers drawn to each question", (Range(2, 1000),)),
+            "words": Option(64, "tokens that an answer has at most", (Range(1, 100_000),)),
+            "temperature": Option(1.0, "at which they are drawn", (Range(0.01, 100),)),
+            "updates": Option(1, "steps that learn from the same answers", (Range(1, 1000),)),
+            "clip": Option(0.2, "how far from 1 the ratio of probabilities still counts", (Range(0, 1),)),
+            "kl": Option(0.0, "weight of the distance from the starting weights; 0: they are not kept", WEIGHT),
+        },
+        sample=lambda *given: _grpo().sample(*given),
+        loss=lambda *given: _grpo().loss(*given),
+        module=lambda *given: _grpo().reference(*given),
     ),
 }
 TABLE = Table("method", METHODS_GROUP, Method, METHODS)
