@@ -68,16 +68,16 @@ def test_info_predicts_memory(coconut: Run, checkpoint: Path) -> None:
 
 
 def test_info_predicts_the_memory_of_training(coconut: Run, checkpoint: Path) -> None:
-    asked = ("info", "small", "--training", "--question-length", "20", "--set", "batch_size=4", "--json")
+    asked = ("info", "small-base", "--training", "--question-length", "20", "-n", "2", "--json")
     told = json.loads(coconut(*asked, "--device", "cpu", "--processes", "2").stdout)
-    assert told["lengths"] == {"question": 20, "thoughts": 3, "said": 32, "steps": 0}
+    assert told["lengths"] == {"question": 20, "thoughts": 2, "said": 32, "steps": 0}
     assert (told["processes"], told["device"]) == (2, "cpu")
     whole, sharded = told["whole"], told["sharded"]
     assert whole["averages"] == 2 * whole["weights"] == 4 * sharded["weights"]
     assert whole["peak"] == whole["weights"] + whole["averages"] + max(whole["passes"], whole["update"])
     text = coconut("info", checkpoint, "--training", "--question-length", "20", "-n", "1")
     assert "activations kept" in text.stdout
-    refused = coconut("info", "small", "--training")
+    refused = coconut("info", "small-base", "--training")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "how long are the questions" in refused.stderr
 

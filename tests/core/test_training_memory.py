@@ -134,7 +134,8 @@ def test_shapes_cost_no_memory(tmp_path: Path) -> None:
     shape.save_pretrained(base)
     need = predict_training(tiny_recipe(model={"base": str(base)}), Lengths(8, 1, 4))["whole"]
     assert need.weights == 4 * 70_553_706_496
-    assert 16 * 70e9 < need.peak < 20 * 70e9
+    # Weight, gradient, two averages, and on a GPU AdamW's square roots of all weights at once.
+    assert need.peak == pytest.approx(5 * need.weights, rel=0.01)
 
 
 def test_shared_out_it_is_less_in_each_process() -> None:
