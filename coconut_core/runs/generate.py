@@ -120,11 +120,8 @@ def generate(
     begin = partial(new_row, model, forced=forced, max_new_tokens=max_new_tokens, temperature=temperature)
 
     def answer(numbers: list[int]) -> dict[int, Answer]:
-        rows = {
-            number: begin(len(prompts[number]), endings[number], plan=plans[number], seed=seeds[number])
-            for number in numbers
-        }
-        batch = [prompts[number] for number in numbers]
+        rows = {at: begin(len(prompts[at]), endings[at], plan=plans[at], seed=seeds[at]) for at in numbers}
+        batch = [prompts[at] for at in numbers]
         context = read_prompts(model, batch, shortcut=keep == "nothing", edits=prompt_edits(rows.values()))
         run_named(model, context, rows, keep=keep, speak=speak, passes=passes, interrupt=interrupt, ended=ended)
         return _answers_of(model, rows, keep, raising)
