@@ -120,13 +120,14 @@ def measure_step(shape: "Shape") -> tuple[StepCost, StepCost, int]:
     model = shape.build()
     batch = random_batch(shape, model)
     costs, results = [], []
-    for context in (nullcontext(), gradient_checkpointing(model)):
+    for checkpointing in (False, True):
+        context = gradient_checkpointing(model) if checkpointing else nullcontext()
         with context:
             model.zero_grad(set_to_none=True)
             with LiveBytes() as live:
-                our_step(model, batch)
+                our_step(model, batch, checkpointing)
             began = time.process_time()
-            results.append(our_step(model, batch))
+            results.append(our_step(model, batch, checkpointing))
             costs.append(StepCost(live.peak, time.process_time() - began))
     check_same(*results)
     weights = sum(weight.grad.nbytes for weight in model.parameters() if weight.grad is not None)

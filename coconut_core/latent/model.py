@@ -291,11 +291,14 @@ class LatentModel(nn.Module):
         visible: Tensor | None = None,
     ) -> Tensor:
         """latent_step for thoughts (batch, count, hidden) that are known all at once, in one pass; the other
-        arguments have that time axis too. Returns hidden states (batch, count, hidden)."""
-        fed = self.feedback(thoughts)
+        arguments have that time axis too. It may be longer: where no row thinks any more, otherwise is read.
+        Returns hidden states (batch, time, hidden)."""
+        fed, count = self.feedback(thoughts), thoughts.shape[1]
         if otherwise is not None and thinking is not None:
-            fed = torch.where(thinking[..., None], fed.to(otherwise.dtype), otherwise)
-        counted = torch.ones_like(thoughts[..., 0]) if mask is None else mask
+            fed = torch.where(thinking[:, :count, None], fed.to(otherwise.dtype), otherwise[:, :count])
+            if otherwise.shape[1] > count:
+                fed = torch.cat([fed, otherwise[:, count:]], dim=1)
+        counted = torch.ones_like(fed[..., 0]) if mask is None else mask
         self.thinking = counted.bool() if thinking is None else thinking
         try:
             return self.feed(context, fed, mask, visible)

@@ -137,26 +137,37 @@ def _read(
     embeddings = model.embed(input_ids)
     context = model.empty_context(input_ids.shape[0])
     passes, first_latent = model.config.passes, next((start for start, _, thinking in spans if thinking), 0)
-    for start, end, thinking in spans:
+    for start, end, thinking in _passes(spans, at_once=first_latent if passes else None):
         if thinking and passes and start == first_latent:
             others = Others(embeddings[:, start:end], latent[:, start:end])
             _, states = find_thoughts(
                 model, context, end - start, passes, mask=mask[:, start:end], others=others
             )
-            yield start, states
         elif thinking:
-            for column in range(start, end):
-                step = model.latent_step(
-                    context,
-                    otherwise=embeddings[:, column],
-                    thinking=latent[:, column],
-                    mask=mask[:, column, None],
-                )
-                yield column, step[:, None]
+            states = model.latent_positions(
+                context,
+                context.hidden[:, None],
+                otherwise=embeddings[:, start:end],
+                thinking=latent[:, start:end],
+                mask=mask[:, start:end],
+            )
         else:
             with reading_prompt(model, end == prompt_end):
                 states = model.feed(context, embeddings[:, start:end], mask[:, start:end])
-            yield start, states
+        yield start, states
+
+
+def _passes(spans: list[tuple[int, int, bool]], at_once: int | None) -> Iterator[tuple[int, int, bool]]:
+    """Spans cut into passes: one for each thought, the last of which reads the words behind it as well, since
+    they wait for no other; at_once is where a span begins that stays whole."""
+    behind = 0
+    for number, (start, end, thinking) in enumerate(spans):
+        if thinking and start != at_once:
+            yield from ((column, column + 1, True) for column in range(start, end - 1))
+            behind = spans[number + 1][1] if number + 1 < len(spans) else end
+            yield end - 1, behind, True
+        elif start >= behind:
+            yield start, end, thinking
 
 
 def _spans(flags: list[bool], cut: int = 0) -> list[tuple[int, int, bool]]:

@@ -13,6 +13,7 @@ from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.common.processes import Processes
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
+from coconut_core.latent.weight_gradients import joined_weight_gradients
 from coconut_core.training.data import Batches, StepExamples, encoder_of, seed_of
 from coconut_core.training.draws import Draws
 from coconut_core.training.encoding import Example
@@ -278,7 +279,9 @@ class Trainer:
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
         plain = self._objective.model
         sparing = gradient_checkpointing(plain) if self.recipe.gradient_checkpointing else nullcontext()
-        with sparing, prompt_shortcut(plain), waiting:
+        is_whole = not (self.sharded or self.recipe.gradient_checkpointing)
+        joined = joined_weight_gradients(plain) if is_whole else nullcontext()
+        with sparing, joined, prompt_shortcut(plain), waiting:
             with self.accelerator.autocast():
                 loss = self._objective(examples, size)
             self.accelerator.backward(loss.total)

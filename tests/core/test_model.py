@@ -65,6 +65,15 @@ def test_rows_without_any_latent(trainable: CoconutModel) -> None:
     assert_equals_reference(trainable, rows, [0, 3])
 
 
+def test_the_words_behind_the_thoughts_are_read_with_the_last_of_them(llama: CoconutModel) -> None:
+    rows = [make_row(llama, 5, [3, 2], 4, seed=1), make_row(llama, 5, [1, 2], 4, seed=2)]
+    ids, mask, labels = pad(rows, [0, 2])
+    columns = (ids == llama.config.latent_id).any(dim=0)
+    before = llama.work.passes
+    llama(ids, mask, labels)
+    assert llama.work.passes - before == 1 + int(columns.sum())
+
+
 def test_thoughts_carry_gradients_to_the_prompt(llama: CoconutModel) -> None:
     model = tiny_model("llama", dtype=torch.float64)
     ids, mask, labels = pad([make_row(model, 6, [3], 4, seed=1)], [0])
