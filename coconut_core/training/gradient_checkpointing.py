@@ -6,7 +6,7 @@ and values of all positions in a row, which attention needs anew for every thoug
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,6 +20,17 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.latent.cache.cache_layers import abilities
 from coconut_core.latent.cache.contexts import new_cache
 from coconut_core.latent.layers import decoder_layers
+from coconut_core.latent.weight_gradients import joined_weight_gradients
+
+
+def kept_for_gradients(
+    model: CoconutModel, *, checkpointing: bool, sharded: bool
+) -> AbstractContextManager[None]:
+    """What a step keeps for its way back: with checkpointing little, else all, and what the gradients of whole
+    weights are made of for one product; weights that are sharded come and go too often for that."""
+    if checkpointing:
+        return gradient_checkpointing(model)
+    return nullcontext() if sharded else joined_weight_gradients(model)
 
 
 @contextmanager

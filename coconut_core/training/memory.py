@@ -25,7 +25,7 @@ from coconut_core.latent.prompt_shortcut import prompt_shortcut
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.data import encoder_of
 from coconut_core.training.encoding import Example, TokenizedProblem
-from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
+from coconut_core.training.gradient_checkpointing import check_checkpointing, kept_for_gradients
 from coconut_core.training.methods.objective import Objective
 from coconut_core.training.methods.passes import StepSize
 from coconut_core.training.methods.table import method_named
@@ -179,7 +179,7 @@ class _Step:
         """Raises CoconutError where model, recipe and lengths do not go together."""
         if recipe.gradient_checkpointing:
             check_checkpointing(model)
-        self.model, self.recipe = model, recipe
+        self.model, self.recipe, self.shared = model, recipe, shared
         self.shortcut = nullcontext() if shared else prompt_shortcut(model)
         share = -(-recipe.batch_size // processes)
         count = min(recipe.micro_batch or share, share)
@@ -214,13 +214,14 @@ class _Step:
         if self.later:
             before = _fill_gradients(self.model)
         model, layers = self.model, decoder_layers(self.model)
-        sparing = gradient_checkpointing(model) if self.recipe.gradient_checkpointing else nullcontext()
+        checkpointing = self.recipe.gradient_checkpointing
+        kept_back = kept_for_gradients(model, checkpointing=checkpointing, sharded=self.shared)
         with ShapeBytes() as live:
             # Gradients reach the last layer, those in between, and the first one.
             marked = [model.text_model, *([layers[-2], layers[0]] if len(layers) > 2 else [])]
             hooks = [module.register_forward_hook(_marking(live)) for module in marked]
             precise = self.recipe.precision == "no"
-            with sparing, self.shortcut, warnings.catch_warnings(action="ignore"):  # of no address
+            with kept_back, self.shortcut, warnings.catch_warnings(action="ignore"):  # of no address
                 with nullcontext() if precise else torch.autocast("cpu", FORMATS[self.recipe.precision]):
                     loss = self.objective(self.examples, self.size).total
                 live.mark()

@@ -13,11 +13,10 @@ from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError, Interrupted
 from coconut_core.common.processes import Processes
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
-from coconut_core.latent.weight_gradients import joined_weight_gradients
 from coconut_core.training.data import Batches, StepExamples, encoder_of, seed_of
 from coconut_core.training.draws import Draws
 from coconut_core.training.encoding import Example
-from coconut_core.training.gradient_checkpointing import check_checkpointing, gradient_checkpointing
+from coconut_core.training.gradient_checkpointing import check_checkpointing, kept_for_gradients
 from coconut_core.training.interruption import Interruption
 from coconut_core.training.keeping import is_kept, keep_model
 from coconut_core.training.methods.objective import MicroLoss, Objective
@@ -278,10 +277,9 @@ class Trainer:
     def _accumulate(self, examples: list[Example], size: StepSize, last: bool) -> None:
         waiting = nullcontext() if last else self.accelerator.no_sync(self.model)
         plain = self._objective.model
-        sparing = gradient_checkpointing(plain) if self.recipe.gradient_checkpointing else nullcontext()
-        is_whole = not (self.sharded or self.recipe.gradient_checkpointing)
-        joined = joined_weight_gradients(plain) if is_whole else nullcontext()
-        with sparing, joined, prompt_shortcut(plain), waiting:
+        checkpointing = self.recipe.gradient_checkpointing
+        kept = kept_for_gradients(plain, checkpointing=checkpointing, sharded=self.sharded)
+        with kept, prompt_shortcut(plain), waiting:
             with self.accelerator.autocast():
                 loss = self._objective(examples, size)
             self.accelerator.backward(loss.total)
