@@ -162,8 +162,6 @@ class CoconutModel(LatentModel):
             if do is not None:
                 raise CoconutError("do= needs questions as texts or problems, not token ids")
             return generate_ids(self, ids, thoughts=thoughts, **options)
-        if questions is None or isinstance(questions, Tensor):
-            raise CoconutError("generate needs questions, or input_ids")
         problems = as_problems(questions)
         options = self._plans(problems, do, options | {"thoughts": thoughts})
         return [answer.text for answer in generate(self, [problem.question for problem in problems], **options)]

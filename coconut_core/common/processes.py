@@ -6,7 +6,6 @@ they go on alike. Process 0, the main one, prints and writes.
 
 import io
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -207,7 +206,7 @@ def _unpacked(content: bytes) -> _Message:
 def _portable(error: Exception) -> Exception:
     """An error that can be told to others."""
     try:
-        pickle.loads(pickle.dumps(error))
+        _unpacked(_packed(_Message(_Kind.FAILED, "", error)))
     except Exception:
         return CoconutError(describe_error(error))
     return error

@@ -138,7 +138,7 @@ def _change(mine: Tensor, theirs: Tensor | None) -> float:
 @dataclass
 class _Probes:
     """Zeros that were added to what layers, heads and thoughts are, each with what it was added to: a list for
-    each pass, the prompt's first, then a thought's each, then the words'."""
+    each pass, the prompt's first, then a thought's each, behind which words may be read as well."""
 
     layers: list[list[_Pair]] = field(default_factory=list)  # (time, hidden) each
     heads: list[list[_Pair]] = field(default_factory=list)  # (time, heads * size)
@@ -154,12 +154,12 @@ class _Probes:
         layers = [
             torch.stack([next(rest) for _ in each], dim=2) for each in self.layers
         ]  # (2, time, layers, …)
-        of_heads = [torch.stack([next(rest)[:, -1] for _ in each], dim=1) for each in self.heads]
+        of_heads = [torch.stack([next(rest)[:, 0] for _ in each], dim=1) for each in self.heads]
         fed = [vector[:, 0] for vector in rest]
         behind = slice(1, 1 + len(fed))
         return Gradients(
             torch.stack(fed, dim=1),
-            torch.cat(layers[behind], dim=1),
+            torch.cat([each[:, :1] for each in layers[behind]], dim=1),
             torch.stack(of_heads[behind], dim=1).unflatten(-1, (heads, -1)),
             layers[0],
             difference,

@@ -31,7 +31,8 @@ def base_config(recipe: Recipe) -> Any:
         return fresh_config(recipe, build_tokenizer(recipe.data.family))
     folder = user_path(recipe.model.base)
     try:
-        return AutoConfig.from_pretrained(folder if folder.is_dir() else recipe.model.base)
+        source = folder if folder.is_dir() else recipe.model.base
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         message = f"no shapes of model.base '{recipe.model.base}': {one_line(error)}"
         raise CoconutError(f"{message}; name a folder with a config.json") from error
@@ -55,7 +56,9 @@ def shape_only_model(recipe: Recipe, config: Any, attention: str, dtype: torch.d
     before = CoconutConfig.load(user_path(recipe.model.base)) if recipe.model.base else None
     tokenizer = build_tokenizer() if recipe.model.base else build_tokenizer(recipe.data.family)
     with torch.device("meta"):
-        base = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
+        base = AutoModelForCausalLM.from_config(
+            config, dtype=dtype, attn_implementation=attention, trust_remote_code=False
+        )
         model = from_config(recipe, base, tokenizer, before)
         add_parts(model, recipe)
     _give_shapes(model.to(dtype))

@@ -1,9 +1,11 @@
 """Fixtures of the engine's tests: tiny random models of every architecture that is supported."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from hypothesis import settings
 
 from coconut_core.coconut import CoconutModel
@@ -32,3 +34,11 @@ def saved_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
     tiny_model("llama").save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def any_precision() -> Iterator[None]:
+    """For a test that trains in a precision of its own: accelerate keeps that of a process's first run."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)

@@ -111,10 +111,10 @@ def test_what_was_measured_is_read_and_only_what_is_new_is_measured(tmp_path: Pa
     go_on(RECIPE, folder)
     assert [point.step for point in points()] == [0, 3, 6, 9]
     assert begun == [9]
+    own = next((folder / "across").glob("*.json"))
     list(OverRun(folder, asked(folder, seed=1)).points(begins=lambda checkpoint: begun.append(checkpoint.step)))
     assert begun == [9, 0, 3, 6, 9], "another question is another measurement"
-    damaged = next((folder / "across").glob("*.json"))
-    damaged.write_text("{")
+    own.write_text("{")
     points()
     assert len(begun) == 1, "a file that is damaged is measured again"
 

@@ -207,6 +207,10 @@ def keyword(call: ast.Call, name: str) -> object:
     return ast.literal_eval(values[0]) if values else None
 
 
+# What the processes of one command tell each other is no file: their gather unpickles it before it is loaded.
+MESSAGES = Path("coconut_core/common/processes.py")
+
+
 def test_every_file_is_read_the_safe_way() -> None:
     needed = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
     needed |= {f"{name}.from_pretrained": ("trust_remote_code", False) for name in AUTOMATIC}
@@ -217,6 +221,8 @@ def test_every_file_is_read_the_safe_way() -> None:
         assert name.rpartition(".")[2] not in ("extract", "extractall", "unpack_archive"), where
         if name in needed:
             option, value = needed[name]
+            if path.parts[-3:] == MESSAGES.parts and name == "torch.load":
+                continue
             assert keyword(call, option) is value, where
             checked.add(name)
     assert {"torch.load", "AutoModelForCausalLM.from_pretrained", "kind.from_pretrained"} <= checked

@@ -20,7 +20,7 @@ from coconut_tui.engine import ModelChoice
 from tests.core.tiny_recipes import train
 from tests.tui.conftest import WIDE, settled, steps_taken, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.smollm2]
+pytestmark = [pytest.mark.slow, pytest.mark.smollm2, pytest.mark.usefixtures("any_precision")]
 OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k_train.jsonl"
 THOUGHTS = {"cot": 0, "coconut": 2, "codi": 2}
 

@@ -5,12 +5,10 @@ torch.profiler reports every block that the CPU allocator gives out and takes ba
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.state import AcceleratorState
 from torch.profiler import ProfilerActivity, profile
 
 from coconut_core.common.errors import CoconutError
@@ -21,6 +19,7 @@ from coconut_core.training.trainer import Trainer
 from tests.core.tiny_models import tiny_model
 from tests.core.tiny_recipes import tiny_gpt2, tiny_recipe, trainer_for
 
+pytestmark = pytest.mark.usefixtures("any_precision")
 TOLERANCE = 0.1
 SHAPE = {"hidden_size": 64, "layers": 4, "heads": 4, "intermediate_size": 96, "max_positions": 400}
 
@@ -70,13 +69,6 @@ def measured(trainer: Trainer) -> tuple[int, TrainingNeed]:
     assert need.weights == pytest.approx(weights, rel=0.01)
     assert need.averages == pytest.approx(averages, rel=0.01)
     return weights + averages + allocated_in_a_step(trainer), need
-
-
-@pytest.fixture(autouse=True)
-def _any_precision() -> Iterator[None]:
-    """accelerate keeps the precision of the first accelerator of a process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.parametrize(
