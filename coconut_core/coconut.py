@@ -6,7 +6,7 @@ Everything that it leads to knows the LatentModel below it, never this class.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self, cast, overload
 
 import torch
 from torch import Tensor
@@ -162,7 +162,7 @@ class CoconutModel(LatentModel):
             if do is not None:
                 raise CoconutError("do= needs questions as texts or problems, not token ids")
             return generate_ids(self, ids, thoughts=thoughts, **options)
-        problems = as_problems(questions)
+        problems = as_problems(cast(Any, questions))  # which refuses what is no question
         options = self._plans(problems, do, options | {"thoughts": thoughts})
         return [answer.text for answer in generate(self, [problem.question for problem in problems], **options)]
 
