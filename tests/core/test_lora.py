@@ -1,7 +1,6 @@
 """LoRA in training: the base stays as it is, and the checkpoint opens merged and as PEFT's adapter."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -10,12 +9,11 @@ from torch import Tensor
 
 from coconut_core.coconut import CoconutModel
 from coconut_core.common.errors import CoconutError
-from coconut_core.training.recipe import Recipe
 from coconut_core.training.start import reopen_model
 from tests.core.tiny_recipes import (
     assert_same_weights,
     go_on,
-    sums_file,
+    lora_recipe,
     tiny_gpt2,
     tiny_recipe,
     train,
@@ -23,21 +21,6 @@ from tests.core.tiny_recipes import (
 )
 
 QUESTION = "Ann has 12 nuts, finds 3 and eats 2. How many are left?"
-
-
-def lora_recipe(base: Path, data: Path, **changes: Any) -> Recipe:
-    table: dict[str, Any] = {
-        "method": "codi",
-        "step_style": "sentence",
-        "answer_prefix": "The answer is:",
-        "model": {"base": str(base)},
-        "data": {"train": str(sums_file(data, 8)), "family": ""},
-        "curriculum": {"lookup": 0, "stages": 2, "total": 6},
-        "thinking": {"projection": 16},
-        "lora": {"rank": 4, "alpha": 16, "dropout": 0.1},
-        "optimizer": {"learning_rate": 1e-2},
-    }
-    return tiny_recipe(**{**table, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.training.packed_base import is_packed, unpacked_weight
 from coconut_core.training.recipe import Recipe
 from tests.core.ordinary_models import ordinary_folder
-from tests.core.tiny_recipes import (
-    assert_same_weights,
-    go_on,
-    sums_file,
-    tiny_recipe,
-    train,
-    trainer_for,
-)
+from tests.core.tiny_recipes import assert_same_weights, go_on, lora_recipe, train, trainer_for
 
 LIBRARY = pytest.mark.skipif(
     find_spec("bitsandbytes") is None, reason="packs the weights: pip install 'coconut-tui[kbit]'"
@@ -30,16 +23,11 @@ QUESTION = "Ann has 12 nuts, finds 3 and eats 2. How many are left?"
 
 def packed_recipe(folder: Path, base: Path, kind: str, **changes: Any) -> Recipe:
     table: dict[str, Any] = {
-        "method": "codi",
-        "step_style": "sentence",
-        "answer_prefix": "The answer is:",
-        "model": {"base": str(base)},
-        "data": {"train": str(sums_file(folder, 8)), "family": ""},
         "curriculum": {"lookup": 0, "stages": 2, "total": 4},
+        "thinking": {},
         "lora": {"rank": 4, "quantize": kind},
-        "optimizer": {"learning_rate": 1e-2},
     }
-    return tiny_recipe(**{**table, **changes})
+    return lora_recipe(base, folder, **{**table, **changes})
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])

@@ -143,6 +143,22 @@ def sums_file(folder: Path, count: int, seed: int = 0) -> Path:
     return own.replace(path)
 
 
+def lora_recipe(base: Path, data: Path, **changes: Any) -> Recipe:
+    """CODI with LoRA beside a base, on sums about nuts; data is a folder for them."""
+    table: dict[str, Any] = {
+        "method": "codi",
+        "step_style": "sentence",
+        "answer_prefix": "The answer is:",
+        "model": {"base": str(base)},
+        "data": {"train": str(sums_file(data, 8)), "family": ""},
+        "curriculum": {"lookup": 0, "stages": 2, "total": 6},
+        "thinking": {"projection": 16},
+        "lora": {"rank": 4, "alpha": 16, "dropout": 0.1},
+        "optimizer": {"learning_rate": 1e-2},
+    }
+    return tiny_recipe(**{**table, **changes})
+
+
 def dropout_modes(model: nn.Module) -> list[tuple[bool, bool]]:
     """A list that grows with each pass through the first dropout of a model that has some: whether gradients
     were wanted, and whether it was on."""
