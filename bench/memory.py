@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,20 +114,17 @@ def measure_step(shape: "Shape") -> tuple[StepCost, StepCost, int]:
     from bench.shapes import random_batch
     from bench.train import check_same, our_step
     from coconut_core.runs.live_bytes import LiveBytes
-    from coconut_core.training.gradient_checkpointing import gradient_checkpointing
 
     model = shape.build()
     batch = random_batch(shape, model)
     costs, results = [], []
     for checkpointing in (False, True):
-        context = gradient_checkpointing(model) if checkpointing else nullcontext()
-        with context:
-            model.zero_grad(set_to_none=True)
-            with LiveBytes() as live:
-                our_step(model, batch, checkpointing)
-            began = time.process_time()
-            results.append(our_step(model, batch, checkpointing))
-            costs.append(StepCost(live.peak, time.process_time() - began))
+        model.zero_grad(set_to_none=True)
+        with LiveBytes() as live:
+            our_step(model, batch, checkpointing)
+        began = time.process_time()
+        results.append(our_step(model, batch, checkpointing))
+        costs.append(StepCost(live.peak, time.process_time() - began))
     check_same(*results)
     weights = sum(weight.grad.nbytes for weight in model.parameters() if weight.grad is not None)
     return costs[0], costs[1], weights

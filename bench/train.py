@@ -1,7 +1,6 @@
 """One training step without its optimizer, forward and backward, beside two plain ways to take it, and beside
 the step of an ordinary language model over the same tokens, which thinks nothing."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose, isfinite
@@ -14,7 +13,7 @@ from bench.naive import ReadFunction, loss_of, loss_of_words, read_again, read_o
 from bench.shapes import Batch, Shape, random_batch
 from coconut_core.coconut import CoconutModel
 from coconut_core.latent.prompt_shortcut import prompt_shortcut
-from coconut_core.latent.weight_gradients import joined_weight_gradients
+from coconut_core.training.gradient_checkpointing import kept_for_gradients
 
 OURS, AGAIN, OFFICIAL, WORDS = "coconut_core", "prefix again", "official way", "one pass of words"
 TARGETS = {("gpt2-small", AGAIN): 3.0, ("gpt2-small", WORDS): 1.15, ("prosqa", WORDS): 1.0}
@@ -57,10 +56,10 @@ def compare(shape: Shape, repetitions: int) -> list[Comparison]:
 
 
 def our_step(model: CoconutModel, batch: Batch, checkpointing: bool = False) -> StepResult:
-    """A step as the trainer takes it, whose gradient_checkpointing the caller opens."""
+    """A step as the trainer takes it."""
     model.zero_grad(set_to_none=True)
-    joined = nullcontext() if checkpointing else joined_weight_gradients(model)
-    with prompt_shortcut(model), joined:
+    kept = kept_for_gradients(model, checkpointing=checkpointing, sharded=False)
+    with kept, prompt_shortcut(model):
         output = model(batch.input_ids, batch.attention_mask, batch.labels)
         output.loss.backward()
     return _step_result(model, output.loss)
