@@ -75,7 +75,7 @@ def test_token_ids_are_answered_as_the_same_questions_in_words(llama: CoconutMod
 
 
 def test_what_cannot_be_generated_from_is_one_line(llama: CoconutModel) -> None:
-    with pytest.raises(CoconutError, match="generate needs questions, or input_ids"):
+    with pytest.raises(CoconutError, match="a question is a text or a Problem, not None"):
         llama.generate(None)  # type: ignore[call-overload]
     with pytest.raises(CoconutError, match="do= needs questions"):
         llama.generate(torch.tensor([[5]]), do="zero@1")

@@ -225,6 +225,7 @@ async def test_a_key_comes_before_views_that_are_still_to_be_drawn(
             explorer.post_message(events.Key("j", "j"))
 
     async with explorer.run_test(size=(200, 60)) as pilot:
+        await until(pilot, ready)
         await pilot.press("t")
         await until(pilot, lambda app: app.selected == 3)
         first, *beside = (pane.view.name for pane in explorer.views_in_sight)
