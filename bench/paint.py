@@ -5,10 +5,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Annotated
+
+import coconut_tui  # isort: skip  # noqa: F401  # before Textual, which it tells how often to paint
 
 import psutil
 import typer
@@ -154,11 +157,16 @@ async def _press_keys(folder: str, thoughts: int, presses: int) -> dict[Size, Ke
                 if all(len(each.waits) >= presses for each in measured.values()):
                     break
                 await pilot.resize_terminal(*size)
-                await _until(pilot, lambda: explorer.up_to_date)
+                await _until(pilot, partial(_is_drawn, explorer, size))
                 for key in KEYS:
                     await _press_key(explorer, watched, key, measured[size])
         await pilot.press("escape")
     return measured
+
+
+def _is_drawn(explorer: "Explorer", size: Size) -> bool:
+    """Whether all panes are drawn for a screen of this size; a run that goes on is a step ahead of them."""
+    return explorer.size == size and not explorer.rest_waits
 
 
 async def _press_key(explorer: "Explorer", watched: "Watched", key: str, measured: Keys) -> None:

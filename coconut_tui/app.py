@@ -6,6 +6,8 @@ from pathlib import Path
 
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
+from textual.events import Key
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -30,7 +32,7 @@ from coconut_tui.engine import (
 )
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.explorer.footing import keys_shown
-from coconut_tui.explorer.keys_first import KeysFirst
+from coconut_tui.explorer.keys_first import MOMENT, KeysFirst
 from coconut_tui.explorer.pace import Pace
 from coconut_tui.findings import Finding
 from coconut_tui.run.action import AnyAction
@@ -164,11 +166,18 @@ class Explorer(ExplorerBase):
         self._keys_first.stop()
         self.engine.close()
 
+    def post_message(self, message: Message) -> bool:
+        """Take a message; for a key of the explorer's own screen all that can wait gives way at once."""
+        if isinstance(message, Key) and self._has_panes and len(self.screen_stack) == 1:
+            self._keys_first.make_way()
+        return super().post_message(message)
+
     # -- actions -------------------------------------------------------------------------------------------
 
     def action_act(self, name: str) -> None:
         """Do an action of the table that a key asked for."""
         self._keys_first.make_way()
+        self._keys_first.acted()
         action = next(action for action in self.actions if action.name == name)
         if action.needs_argument:
             type_line(self, f"{name} ")
@@ -281,18 +290,25 @@ class Explorer(ExplorerBase):
         return "" if self.replay is not None else f"{key} plans one, :thoughts 6 six"
 
     @property
+    def key_is_awaited(self) -> bool:
+        """Whether somebody waits for the paint of a key."""
+        return self._keys_first.is_awaited
+
+    @property
     def up_to_date(self) -> bool:
         """Whether what is on screen is the newest state of the run."""
         return self._draw_timer is None and not self.rest_waits
 
     def _draw_soon(self) -> None:
         """Draw at once, or shortly where the last drawing has just been: one drawing then serves many steps."""
-        if self._draw_timer is not None:
-            return
-        if (wait := self._pace.wait) <= 0:
+        if self._draw_timer is None:
+            self._draw_when_due()
+
+    def _draw_when_due(self) -> None:
+        if (wait := max(self._pace.wait, MOMENT * self.key_is_awaited)) <= 0:
             self._draw()
         else:
-            self._draw_timer = self.set_timer(wait, self._draw)
+            self._draw_timer = self.set_timer(wait, self._draw_when_due)
 
     def _draw(self) -> None:
         if self._draw_timer is not None:
@@ -307,7 +323,12 @@ class Explorer(ExplorerBase):
         self.query_one(BranchesPane).show(self.view)
         self._draw_selected()
         self._draw_status()
-        self.call_after_refresh(self._pace.painted)
+        if not self.rest_waits:
+            self.call_after_refresh(self.note_drawn)
+
+    def note_drawn(self) -> None:
+        """All is on screen."""
+        self._pace.painted()
 
     def _draw_selected(self) -> None:
         self.query_one(ThoughtsPane).show(self.view, self.selected, self.breakpoints, self.facts, self.dials)

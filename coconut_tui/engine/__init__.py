@@ -4,7 +4,7 @@ The interface never waits for it. Torch and transformers are imported in the thr
 """
 
 from coconut_core.model_choice import ModelChoice
-from coconut_tui.engine.engine import Engine
+from coconut_tui.engine.engine import LONGEST_WAIT, Engine
 from coconut_tui.engine.messages import (
     Activity,
     EngineError,
@@ -19,6 +19,7 @@ from coconut_tui.engine.replay import Replay
 
 __all__ = [
     "LOADING",
+    "LONGEST_WAIT",
     "Activity",
     "Engine",
     "EngineError",

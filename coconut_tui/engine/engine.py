@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LOOK = "look "  # and what at: of such jobs only the newest counts
 ENGINE_THREAD = "coconut engine"  # its name
 _KEEP_EVERY = 0.1  # seconds between two states of a run under way that are kept
-_LONGEST_WAIT = 0.1  # seconds that a run waits for a paint
+LONGEST_WAIT = 0.1  # seconds that a run, or a drawing, waits for the paint of a key
 
 T = TypeVar("T")
 KeepTree = Callable[[ModelChoice, Tree], object]
@@ -341,7 +341,7 @@ class Engine:
             self._show()
         if time.monotonic() - self._tree_sent_at >= _KEEP_EVERY:
             self._keep_tree(self._open_bench)
-        self._free.wait(_LONGEST_WAIT)
+        self._free.wait(LONGEST_WAIT)
 
     def _keep_tree(self, bench: "Workbench") -> None:
         bench.note_run()

@@ -11,6 +11,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.records.trace import StepRecord
 from coconut_tui.engine import Engine
 from coconut_tui.explorer.asking import Questions
+from coconut_tui.explorer.keys_first import MOMENT
 from coconut_tui.explorer.panes import PanedApp
 from coconut_tui.explorer.titles import thoughts_title, view_facts, view_title
 from coconut_tui.run.lookups import Answers, Ask, Attention, Dials, Failed, Found
@@ -91,6 +92,11 @@ class InspectingApp(PanedApp):
             self.call_after_refresh(self._draw_rest)
 
     @property
+    def key_is_awaited(self) -> bool:
+        """Whether somebody waits for the paint of a key."""
+        raise NotImplementedError
+
+    @property
     def rest_waits(self) -> bool:
         """Whether views that stand beside are still to be drawn."""
         return bool(self._rest)
@@ -99,6 +105,9 @@ class InspectingApp(PanedApp):
         """Paint the prompt with the attention, and draw the views that stand beside, for a moment at a time."""
         if not self.query(PromptPane):
             self._rest = []
+            return
+        if self.key_is_awaited:
+            self.set_timer(MOMENT, self._draw_rest)
             return
         sight, panes = self.sight, {pane.view.name: pane for pane in self.views_in_sight}
         ends = time.monotonic() + _AT_ONCE
@@ -110,7 +119,12 @@ class InspectingApp(PanedApp):
                 self._draw_view(panes[name], sight)
             if self._rest and time.monotonic() >= ends:
                 self.call_after_refresh(self._draw_rest)
-                break
+                return
+        self.call_after_refresh(self.note_drawn)
+
+    def note_drawn(self) -> None:
+        """All is on screen."""
+        raise NotImplementedError
 
     def _draw_view(self, pane: ViewPane, sight: Sight) -> None:
         view, is_inspected = pane.view, pane.view.name == self.inspected

@@ -1,17 +1,26 @@
 """Between a key and its paint comes nothing that can wait."""
 
-from textual.app import App
+import time
+from functools import partial
 
-from coconut_tui.engine import Engine
+from textual.app import App
+from textual.timer import Timer
+
+from coconut_tui.engine import LONGEST_WAIT, Engine
 from coconut_tui.engine.garbage import Sweeper
+
+MOMENT = 0.005  # seconds after which what has given way looks whether it may go on
 
 
 class KeysFirst:
-    """While somebody waits for a paint, no garbage is collected, and a run takes no further step."""
+    """While somebody waits for a paint, no garbage is collected, a run takes no further step, and what else
+    there is to draw is left for later."""
 
     def __init__(self, app: App[None], engine: Engine) -> None:
         self._app, self._engine = app, engine
         self._sweeper = Sweeper()
+        self._ends = 0.0  # when a key has been waited for long enough
+        self._patience: Timer | None = None
 
     def start(self) -> None:
         """The app is there."""
@@ -22,12 +31,30 @@ class KeysFirst:
         """The app ends."""
         self._sweeper.stop()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody has pressed a key and waits for the paint of what it does."""
+        return time.monotonic() < self._ends
+
     def make_way(self) -> None:
-        """A key was pressed."""
+        """A key was pressed; it may still have to be taken from what else the app has to do."""
+        self._ends = time.monotonic() + LONGEST_WAIT
         self._sweeper.note_key()
         self._engine.give_way()
-        self._app.call_after_refresh(self._painted)
+        if self._patience is not None:
+            self._patience.stop()
+        self._patience = self._app.set_timer(
+            LONGEST_WAIT, partial(self._painted, self._ends)
+        )  # a key may do nothing
 
-    def _painted(self) -> None:
+    def acted(self) -> None:
+        """What the key does is done. A widget asks for its paint once it is idle, which the paint after the
+        next one is sure to come after."""
+        self._app.call_after_refresh(self._app.call_after_refresh, self._painted, self._ends)
+
+    def _painted(self, ends: float) -> None:
+        if ends != self._ends:
+            return  # another key has been pressed since
+        self._ends = 0.0
         self._sweeper.painted()
         self._engine.go_on()

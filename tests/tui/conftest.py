@@ -108,12 +108,15 @@ def shown(pilot: Pilot[None]) -> Explorer:
     return pilot.app
 
 
-async def until(pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 240) -> None:
-    """Let the app run until a condition holds; fail with what is on screen if it does not come true."""
+async def until(
+    pilot: Pilot[None], condition: Callable[[Explorer], bool], seconds: float = 240, *, drawn: bool = True
+) -> None:
+    """Let the app run until a condition holds; fail with what is on screen if it does not come true. drawn: and
+    until the newest state is on screen, which while a run goes on it hardly ever is."""
     app = shown(pilot)
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()
-        if app.up_to_date and condition(app):
+        if (app.up_to_date or not drawn) and condition(app):
             await pilot.pause()
             return
         await asyncio.sleep(0.02)

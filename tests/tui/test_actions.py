@@ -58,7 +58,7 @@ async def test_stop_ends_a_run_that_is_going_on(checkpoint: Path) -> None:
     async with explorer(checkpoint, thoughts=50_000).run_test(size=WIDE) as pilot:
         app = await settled(pilot)
         await pilot.press("c")
-        await until(pilot, lambda app: len(app.view.steps) >= 3)
+        await until(pilot, lambda app: len(app.view.steps) >= 3, drawn=False)
         await press(pilot, "escape")
         assert 3 <= len(app.view.steps) < 50_000
         assert app.view.mode == "thinking"

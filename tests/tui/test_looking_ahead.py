@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.message import Message
 
-from coconut_tui.engine import Engine, ModelChoice, RunChanged
+from coconut_tui.engine import Engine, EngineError, ModelChoice, RunChanged
 from coconut_tui.engine.worker import Job, Worker
 from coconut_tui.run.state import RunView
 from tests.core.tiny_models import QUESTIONS, tiny_model
@@ -17,7 +17,7 @@ PATIENCE = 240  # seconds
 
 
 class Watched:
-    """An engine with a tiny model and a question, and all that it posts."""
+    """An engine with a tiny model and a question, which it has read, and all that it posts."""
 
     def __init__(self, folder: Path, *, look_ahead: bool) -> None:
         tiny_model("llama").save_pretrained(folder)
@@ -25,6 +25,7 @@ class Watched:
         self.engine = Engine(self.posted.put, look_ahead=look_ahead)
         self.engine.start(ModelChoice(str(folder), device="cpu"))
         self.engine.ask(QUESTIONS[0], None, None, None)
+        self.shown(0)  # before the next engine writes and reads the same folder
 
     @property
     def passes(self) -> int:
@@ -36,6 +37,7 @@ class Watched:
         """The run once so many of its steps are shown."""
         while True:
             message = self.posted.get(timeout=PATIENCE)
+            assert not isinstance(message, EngineError), message.text
             if isinstance(message, RunChanged) and len((view := message.newest()).steps) == steps:
                 return view
 
@@ -50,8 +52,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_step_that_was_worked_out_takes_no_pass(tmp_path: Path) -> None:
     watched, plain = (Watched(tmp_path, look_ahead=choice) for choice in (True, False))
-    for each in (watched, plain):
-        each.shown(0)
     for steps in (1, 2, 3):
         wait_for(lambda steps=steps: watched.passes == 1 + steps)  # type: ignore[misc]
         watched.engine.step()
@@ -64,7 +64,6 @@ def test_a_step_that_was_worked_out_takes_no_pass(tmp_path: Path) -> None:
 
 def test_nothing_is_posted_of_it(tmp_path: Path) -> None:
     watched = Watched(tmp_path, look_ahead=True)
-    watched.shown(0)
     wait_for(lambda: not watched.engine.busy)
     while not watched.posted.empty():
         watched.posted.get()
@@ -99,6 +98,5 @@ def test_the_worker_goes_on_where_it_failed_and_does_it_once_for_each_rest() -> 
 @pytest.mark.parametrize("look_ahead", [True, False])
 def test_an_engine_that_rests_ends_when_it_is_closed(tmp_path: Path, look_ahead: bool) -> None:
     watched = Watched(tmp_path, look_ahead=look_ahead)
-    watched.shown(0)
     watched.engine.close()
     wait_for(lambda: not watched.engine._worker._thread.is_alive())

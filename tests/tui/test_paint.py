@@ -19,7 +19,7 @@ from textual.widgets import Footer
 from coconut_core.records.trace import Trace
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
-from coconut_tui.engine import ModelChoice
+from coconut_tui.engine import ModelChoice, RunChanged
 from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
 from coconut_tui.run.lookups import MATRIX, ROWS
 from coconut_tui.views.pane import ViewPane
@@ -240,13 +240,50 @@ async def test_a_key_comes_before_views_that_are_still_to_be_drawn(
         assert all(pane.sight.number == 3 for pane in explorer.views_in_sight)
 
 
+async def test_what_the_run_has_to_draw_waits_for_the_last_key_that_was_pressed(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coconut_tui.explorer.keys_first.LONGEST_WAIT", 3600)
+    explorer, drawn = Explorer(trace=trace), Counter[str]()
+    draw = ViewPane.show
+
+    def noted(pane: ViewPane, sight: Sight) -> None:
+        draw(pane, sight)
+        drawn[pane.view.name] += 1
+        if drawn.total() == 1:
+            explorer.post_message(events.Key("f19", None))  # before the first key has had its paint
+
+    async with explorer.run_test(size=(200, 60)) as pilot:
+        await until(pilot, ready)
+        await pilot.press("t")
+        await until(pilot, lambda app: app.selected == 3 and not app.key_is_awaited)
+        monkeypatch.setattr(ViewPane, "show", noted)
+        await pilot.press("k")
+        explorer.post_message(RunChanged(explorer.require_view, replayed=True))
+        await pilot.pause(0.3)
+        assert explorer.key_is_awaited
+        assert drawn.total() == 1
+        await pilot.press("k")
+        await until(pilot, lambda app: not app.key_is_awaited)
+        assert len(drawn) > 3
+
+
+async def test_a_key_that_does_nothing_is_awaited_for_a_moment(trace: Trace) -> None:
+    explorer = Explorer(trace=trace)
+    async with explorer.run_test(size=WIDE) as pilot:
+        await until(pilot, ready)
+        explorer.post_message(events.Key("f19", None))
+        assert explorer.key_is_awaited
+        await until(pilot, lambda app: not app.key_is_awaited)
+
+
 # -- the run gives way -------------------------------------------------------------------------------------
 
 
 async def test_a_run_takes_no_step_while_a_paint_is_waited_for(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coconut_tui.engine.engine._LONGEST_WAIT", 60)
+    monkeypatch.setattr("coconut_tui.engine.engine.LONGEST_WAIT", 60)
     explorer = Explorer(ModelChoice(str(checkpoint), "cpu"), example=1, thoughts=1000)
     async with explorer.run_test(size=WIDE) as pilot:
         await until(pilot, ready)
@@ -256,7 +293,7 @@ async def test_a_run_takes_no_step_while_a_paint_is_waited_for(
         await pilot.pause(0.3)
         assert len(explorer.require_view().steps) == 1
         explorer.engine.go_on()
-        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 20)
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 20, drawn=False)
         await pilot.press("escape")
 
 
@@ -266,7 +303,7 @@ async def test_a_run_goes_on_after_a_moment_whatever_became_of_the_paint(checkpo
         await until(pilot, ready)
         explorer.engine.give_way()
         explorer.engine.think_all()
-        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 3)
+        await until(pilot, lambda app: app.view is not None and len(app.view.steps) > 3, drawn=False)
         await pilot.press("escape")
 
 
