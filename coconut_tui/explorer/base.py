@@ -10,7 +10,6 @@ from coconut_tui.run.action import Action
 from coconut_tui.run.atlas import Browsing
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Collection
-from coconut_tui.saved.format import SavedRun
 from coconut_tui.screens.help import HelpScreen
 from coconut_tui.widgets.branches import BranchesPane, BranchTree
 from coconut_tui.widgets.rows import RowsView
@@ -22,7 +21,6 @@ class ExplorerBase(OpeningApp):
     actions: "tuple[Action[ExplorerBase], ...]"  # with the keys as they are set
     problems: Collection
     breakpoints: tuple[Breakpoint, ...]
-    saved: SavedRun | None  # the session to go on with once its model is there
     first_question: str | None  # that the app was started with
     first_example: int | None
     last_export: Path | None

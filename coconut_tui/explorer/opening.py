@@ -26,6 +26,7 @@ class OpeningApp(InspectingApp):
     """An app that steps a model, or a saved trace."""
 
     keeper: Keeper
+    saved: SavedRun | None  # the session to go on with once its model is there
     thoughts: int | None  # asked for; None: as the model says
     begins_with_atlas: bool = False  # with no question then
     begins_with_choice: bool  # of what is opened; the model is then how, not which
@@ -73,6 +74,7 @@ class OpeningApp(InspectingApp):
     def open_model(self, source: str) -> None:
         """Open another model. The one in use stays until it is there."""
         source = str(bundled_model(source) or source)
+        self.saved = None  # a session whose own model could not be opened waits for that one
         self.start_engine(ModelChoice(source) if self.choice is None else replace(self.choice, source=source))
 
     def start_engine(self, choice: ModelChoice) -> None:
@@ -208,6 +210,7 @@ class OpeningApp(InspectingApp):
             choice = ModelChoice(chosen.source) if self.choice is None else self.choice
             choice = replace(choice, source=chosen.source).resolved(lambda text: None)
             check_source(choice.source)
+            self.saved = None
             self.start_engine(choice)
 
     # -- what actions need ---------------------------------------------------------------------------------

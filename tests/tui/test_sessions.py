@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import sys
 import time
@@ -202,6 +203,35 @@ async def test_questions_asked_lately_are_asked_again(checkpoint: Path) -> None:
         await pilot.press("down")
         assert app.screen.query_one(TextArea).text == QUESTION
     keeper.close(in_order=True)
+
+
+async def test_where_a_sessions_model_has_gone_another_one_begins_anew(
+    checkpoint: Path, model: CoconutModel, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    model.save_pretrained(gone)
+    keeper = Keeper(default_folder())
+    async with explorer(gone, keeper=keeper, example=3).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "s", "s", "z")
+    keeper.close(in_order=True)
+    shutil.rmtree(gone)
+    keeper = Keeper(default_folder())
+    saved = keeper.resume(even_if_left=True)
+    app = Explorer(saved.choice, saved=saved, keeper=keeper)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda app: isinstance(app.screen, WelcomeScreen))
+        app.screen.query_one(Input).value = str(checkpoint)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.view.tree.example == 1
+        assert len(app.view.tree.branches) == 1
+        await press(pilot, "s")
+    keeper.close(in_order=True)
+    assert {session.run.choice.source: session.run.tree.example for session in sessions()} == {
+        str(checkpoint): 1,
+        str(gone): 3,
+    }, "the session waits for its own model"
 
 
 @pytest.mark.drives("model")
