@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, is_initialized
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.training.encoding import Example
@@ -28,13 +29,23 @@ def micro_batches(
 
 
 def make_accelerator(precision: str, device: str) -> Accelerator:
-    """The accelerator of a training. Raises CoconutError for a precision that the device does not have, and for
-    a launcher that asks for DeepSpeed, under which nothing here was ever run."""
+    """The accelerator of a training. Raises CoconutError for a precision that the device does not have, for
+    another one than a training before it in this Python had, as accelerate keeps one for all, and for a
+    launcher that asks for DeepSpeed, under which nothing here was ever run."""
     if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
         raise CoconutError("DeepSpeed is not supported: in its place take --use_fsdp --fsdp_version 2")
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
-    accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu")
+    try:
+        accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu")
+    except ValueError as error:
+        if not is_initialized():
+            raise
+        before = AcceleratorState().mixed_precision
+        raise CoconutError(
+            f"precision '{precision}' on {device}: a training before this one has precision '{before}' or another "
+            "device, and there is one for a whole Python process; begin another"
+        ) from error
     if precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
         raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
     return accelerator

@@ -78,6 +78,14 @@ def test_deepspeed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         make_accelerator("no", "cpu")
 
 
+@pytest.mark.usefixtures("any_precision")
+def test_a_second_precision_in_one_python_is_one_line() -> None:
+    make_accelerator("bf16", "cpu")
+    with pytest.raises(CoconutError, match=r"^precision 'no' on cpu: a training before this one has .* 'bf16'"):
+        make_accelerator("no", "cpu")
+    assert make_accelerator("bf16", "cpu").mixed_precision == "bf16"
+
+
 # -- real processes ----------------------------------------------------------------------------------------
 
 
