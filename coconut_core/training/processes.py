@@ -43,8 +43,8 @@ def make_accelerator(precision: str, device: str) -> Accelerator:
             raise
         before = AcceleratorState().mixed_precision
         raise CoconutError(
-            f"precision '{precision}' on {device}: a training before this one has precision '{before}' or another "
-            "device, and there is one for a whole Python process; begin another"
+            f"precision '{precision}' on {device}: a training before this one has precision '{before}' or "
+            "another device, and there is one for a whole Python process; begin another"
         ) from error
     if precision == "fp16" and accelerator.device.type == "cpu":  # where accelerate passes over it
         raise CoconutError("precision 'fp16' needs a GPU: set precision=bf16 or precision=no")
