@@ -43,13 +43,12 @@ class KeysFirst:
         self._engine.give_way()
         if self._patience is not None:
             self._patience.stop()
-        self._patience = self._app.set_timer(
-            LONGEST_WAIT, partial(self._painted, self._ends)
-        )  # a key may do nothing
+        give_up = partial(self._painted, self._ends)  # as a key may do nothing
+        self._patience = self._app.set_timer(LONGEST_WAIT, give_up)
 
     def acted(self) -> None:
-        """What the key does is done. A widget asks for its paint once it is idle, which the paint after the
-        next one is sure to come after."""
+        """What the key does is being done. Widgets ask for their paint once they are idle, perhaps behind the
+        next refresh: the one after that shows it."""
         self._app.call_after_refresh(self._app.call_after_refresh, self._painted, self._ends)
 
     def _painted(self, ends: float) -> None:

@@ -9,7 +9,7 @@ class Pace:
     """Leaves three times as long between drawings as one takes, painting included."""
 
     def __init__(self) -> None:
-        self._at, self._took = 0.0, 0.0
+        self._at, self._took, self._is_drawing = 0.0, 0.0, False
 
     @property
     def wait(self) -> float:
@@ -18,9 +18,12 @@ class Pace:
 
     def begin(self) -> None:
         """A drawing begins."""
-        self._at = time.monotonic()
+        self._at, self._is_drawing = time.monotonic(), True
 
     def painted(self) -> None:
-        """The drawing is on screen."""
+        """All that was drawn is on screen; where a key had it drawn, no drawing had begun here."""
+        if not self._is_drawing:
+            return
+        self._is_drawing = False
         self._took = time.monotonic() - self._at
         self._at += self._took

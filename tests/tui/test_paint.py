@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.engine import ModelChoice, RunChanged
 from coconut_tui.engine.garbage import MOST, OFTEN, Sweeper, set_aside
+from coconut_tui.explorer.pace import Pace
 from coconut_tui.run.lookups import MATRIX, ROWS
 from coconut_tui.views.pane import ViewPane
 from coconut_tui.views.view import Sight
@@ -275,6 +277,19 @@ async def test_a_key_that_does_nothing_is_awaited_for_a_moment(trace: Trace) -> 
         explorer.post_message(events.Key("f19", None))
         assert explorer.key_is_awaited
         await until(pilot, lambda app: not app.key_is_awaited)
+
+
+def test_what_a_key_had_drawn_holds_no_drawing_of_the_run_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock: Any = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("coconut_tui.explorer.pace.time", clock)
+    pace = Pace()
+    pace.begin()
+    clock.now += 0.02
+    pace.painted()
+    assert pace.wait == pytest.approx(0.06)
+    clock.now += 10
+    pace.painted()  # a view that a key has brought to the front
+    assert pace.wait < 0
 
 
 # -- the run gives way -------------------------------------------------------------------------------------
