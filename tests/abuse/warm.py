@@ -142,6 +142,7 @@ def _be_the_command(request: dict[str, Any], out: Path, err: Path) -> None:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if request["file_limit"] is not None:
+            sys.dont_write_bytecode = True  # of which Python would keep the half that fits, and read it later
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"],) * 2)
         sys.argv = request["words"]

@@ -53,7 +53,7 @@ def test_a_checkpoint_that_cannot_be_written_to_its_end(whole: tuple[Path, list[
     done = subprocess.run(
         [sys.executable, "-m", "coconut_core", "train", "--resume", "--out", run.path, "--device", "cpu"],
         capture_output=True, text=True, check=False, timeout=300, cwd=ROOT, preexec_fn=limit,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1] == (
