@@ -30,6 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__d
 KEYS = ("j", "k", "2", "full_stop", "1", "comma", "l", "h")  # moving about, other views, other panes
 POSITIONS = 20_000  # that the model can read
 PAUSE = 0.01  # seconds from a paint to the next key
+RESIZED = 0.5  # seconds from a resize to the first key, as nobody presses one with the other hand
 PATIENCE = 120.0  # seconds
 KEY_LIMIT, START_LIMIT = 0.05, 0.5  # seconds that a key and the first paint may take
 CHECKPOINT = "models/prosqa-labelled"
@@ -158,6 +159,7 @@ async def _press_keys(folder: str, thoughts: int, presses: int) -> dict[Size, Ke
                     break
                 await pilot.resize_terminal(*size)
                 await _until(pilot, partial(_is_drawn, explorer, size))
+                await pilot.pause(RESIZED)
                 for key in KEYS:
                     await _press_key(explorer, watched, key, measured[size])
         await pilot.press("escape")
