@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 from rich.theme import Theme as RichTheme
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.reactive import Reactive
@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from coconut_core.common.errors import CoconutError, visible
 from coconut_tui.explorer.arranged import Panes
+from coconut_tui.explorer.lasting import LastingApp
 from coconut_tui.run.action import AnyAction
 from coconut_tui.run.layouts import (
     AUTO,
@@ -82,7 +83,7 @@ class PanesScreen(Screen[None]):
             self.app.focus_pane(self.app.front)
 
 
-class PanedApp(App[None]):
+class PanedApp(LastingApp):
     """An app of panes, side by side or one at a time."""
 
     NOTE_SECONDS, ERROR_SECONDS = 3.0, 6.0  # that it is shown

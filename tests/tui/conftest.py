@@ -122,7 +122,8 @@ async def until(
         await asyncio.sleep(0.02)
     said, threads = notes(app), [thread.name for thread in threading.enumerate()]
     pytest.fail(
-        f"waited {seconds} s in vain; activity {app.activity!r}, view {app.view}, "
+        f"waited {seconds} s in vain; all drawn: {app.up_to_date}, busy: {app.player.busy}, "
+        f"activity {app.activity!r}, view {app.view}, "
         f"said {said!r}, threads {threads}"
     )
 
