@@ -27,7 +27,8 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.common.paths import user_path
 from coconut_core.common.processes import current
 from coconut_core.latent.model import LatentModel
-from coconut_core.problems.base import Problem, hash_problems, stream_problems
+from coconut_core.problems.base import Problem, hash_problems
+from coconut_core.problems.sources import stream_problems
 
 if TYPE_CHECKING:
     import pyarrow

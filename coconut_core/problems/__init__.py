@@ -7,14 +7,12 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.problems.base import (
     Graph,
     Problem,
-    read_problems,
-    read_some_problems,
-    stream_problems,
     write_list,
     write_problems,
 )
 from coconut_core.problems.families import FAMILIES, TABLE, Family, family_named, is_family
 from coconut_core.problems.size import Knobs, Size, draw_until_found
+from coconut_core.problems.sources import read_problems, read_some_problems, stream_problems
 from coconut_core.problems.splits import SPLITS, check_split, split_of
 from coconut_core.problems.trained_size import trained_size
 

@@ -112,24 +112,7 @@ def names_in_steps(steps: Sequence[str]) -> list[str]:
     return starts + [step.rstrip(".").rsplit(" ", 1)[-1] for step in steps]
 
 
-def read_problems(path: str | Path) -> list[Problem]:
-    """All problems of a file at once; see stream_problems."""
-    return list(stream_problems(path))
-
-
-def read_some_problems(path: str | Path, count: int | None = None, *, answered: bool = False) -> list[Problem]:
-    """The first count problems of a file, or all. Raises CoconutError where there are none, where one that has
-    to be answered has no answer, and as stream_problems does."""
-    problems = read_problems(path)[:count]
-    if not problems:
-        raise CoconutError(f"{path} holds no problems")
-    for number, problem in enumerate(problems, start=1):
-        if answered and not problem.answer.strip():
-            raise CoconutError(f"{path}, problem {number}: there is no 'answer' to compare with: give it one")
-    return problems
-
-
-def stream_problems(path: str | Path) -> Iterator[Problem]:
+def stream_file(path: str | Path) -> Iterator[Problem]:
     """Read a JSON list of problems, JSON lines of them, or the file of ProntoQA's own generator, one at a time;
     what comes first tells which it is.
 

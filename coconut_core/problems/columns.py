@@ -35,12 +35,14 @@ class Columns:
             name = getattr(self, entry)
             if name in names or (entry == "steps" and not name):
                 continue
-            nearest = get_close_matches(name.lower(), [each.lower() for each in names], 1, 0.0)
-            meant = next((each for each in names if [each.lower()] == nearest), "")
-            hint = f', perhaps data.columns.{entry} = "{meant}"' if meant else ""
-            nothing = ', or data.columns.steps = ""' if entry == "steps" else ""
+            others = {self.question, self.steps, self.answer}
+            free = [each for each in names if each not in others] or names
+            nearest = get_close_matches(name.lower(), [each.lower() for each in free], 1, 0.0)
+            meant = next((each for each in free if [each.lower()] == nearest), free[0] if free else "")
+            nothing = "; ?steps= for none" if entry == "steps" else ""
             raise CoconutError(
-                f"{where} has no column '{name}' (data.columns.{entry}) but {', '.join(names)}{hint}{nothing}"
+                f"{where} has no column '{name}' but {', '.join(names)}: say which holds the {entry}, perhaps "
+                f'?{entry}={meant} behind the name (in a recipe data.columns.{entry} = "{meant}"){nothing}'
             )
 
     def problem(self, row: Mapping[str, Any]) -> Problem:

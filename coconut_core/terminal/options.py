@@ -35,9 +35,8 @@ def expanded_source(source: str | None) -> str | None:
 
 
 MODEL_HELP = "Checkpoint folder, hub id or GGUF file; official:PATH and the like with --base."
-Data = Annotated[
-    Path, typer.Option("--data", "-d", help="Problem file in the official JSON layout.", callback=expanded)
-]
+DATA_HELP = "Problems: a file (JSON, Parquet, CSV), a `datasets` folder or hub:owner/name."
+Data = Annotated[Path, typer.Option("--data", "-d", help=DATA_HELP, callback=expanded)]
 Count = Annotated[int | None, typer.Option(help="Only the first N problems.")]
 BatchSize = Annotated[int, typer.Option(help="Questions at a time.")]
 OutFolder = Annotated[

@@ -16,6 +16,7 @@ from coconut_core.common.errors import CoconutError
 from coconut_core.problems import Problem, draw_in_split, read_problems, write_problems
 from coconut_core.problems.base import Graph, Shape
 from coconut_core.problems.families import family_named
+from coconut_core.problems.sources import DataSource
 from coconut_core.problems.trained_size import size_in
 from coconut_core.training.curriculum import Stage
 from coconut_core.training.encoding import Encoder, Example, TokenizedProblem
@@ -24,7 +25,6 @@ from coconut_core.training.lookup import lookup_example
 from coconut_core.training.methods.table import method_named
 from coconut_core.training.recipe import DataChoice, Recipe
 from coconut_core.training.run_folder import RunFolder
-from coconut_core.training.sources import DataSource
 from coconut_core.training.token_store import TokenStore, open_store
 
 WINDOW = 50  # batches whose problems are sorted by length together: little padding, and still shuffled

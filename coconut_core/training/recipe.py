@@ -12,9 +12,9 @@ from coconut_core.common.seeds import LARGEST_SEED
 from coconut_core.latent.config import ENDINGS, LAYOUTS
 from coconut_core.latent.feedback import RULES, rule_named
 from coconut_core.problems.columns import Columns
+from coconut_core.problems.sources import HUB
 from coconut_core.training.curriculum import ALL, Curriculum, Stage
 from coconut_core.training.methods.table import expand, method_named, with_defaults
-from coconut_core.training.sources import HUB
 from coconut_core.training.trackers import AUTO, TRACKERS
 
 # The rules that a recipe can name.
@@ -48,7 +48,7 @@ class DataChoice:
     """Which problems to train on: a file in the official layout, or a generated family."""
 
     family: str = "prosqa"  # names the examples of the model, and the generator where there is no file
-    # A problem file, or another table or data set, see training.sources; empty: generated problems.
+    # A problem file, or another table or data set, see problems.sources; empty: generated problems.
     train: str = ""
     validation: str = ""  # the same, to select by; empty: generated ones, never those trained on
     columns: Columns = field(default_factory=Columns)  # of both, where they are not as in a problem file

@@ -14,9 +14,9 @@ import numpy as np
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.whole_files import folder_written_aside
 from coconut_core.latent.prompt import prompt_text
+from coconut_core.problems.sources import DataSource
 from coconut_core.training.encoding import Encoder, TokenizedProblem
 from coconut_core.training.limits import tokenize
-from coconut_core.training.sources import DataSource
 
 MARK = "made-from.json"  # in a store's folder
 

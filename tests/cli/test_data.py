@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 
-from coconut_core.problems import generate_problems, read_problems, split_of
+from coconut_core.problems import generate_problems, read_problems, split_of, write_problems
 from coconut_core.problems.prosqa import ProsqaSize
 from tests.cli.conftest import Run
 
@@ -168,3 +169,20 @@ def test_convert_errors(coconut: Run, tmp_path: Path) -> None:
         assert words in result.stderr
         assert result.stderr.count("\n") == 1
         assert not out.exists()
+
+
+def test_a_table_is_looked_at_and_answered_as_a_problem_file_is(
+    coconut: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    problems = generate_problems("prosqa", 3, 0)
+    write_problems(tmp_path / "t.json", problems)
+    rows = [{"question": each.question, "way": list(each.steps), "answer": each.answer} for each in problems]
+    datasets.Dataset.from_list(rows).to_parquet(tmp_path / "t.parquet")
+    places = tmp_path / "t.json", f"{tmp_path / 't.parquet'}?steps=way"
+    looked = [json.loads(coconut("data", "stats", place, "--json").stdout) for place in places]
+    assert looked[1]["problems"] == looked[0]["problems"] == 3
+    scores = [
+        json.loads(coconut("eval", "--model", checkpoint, "--data", place, "--json").stdout) for place in places
+    ]
+    assert scores[1]["n"] == scores[0]["n"] == 3
+    assert scores[1]["accuracy"] == scores[0]["accuracy"]

@@ -321,7 +321,7 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         (lambda: generate_problems("prosqa", -1, 0), "0 or more"),
         (lambda: example_problem("prosqa", 0), "numbered from 1"),
         (lambda: example_problem(None, 1), "give a question"),
-        (lambda: read_problems(tmp_path), "cannot read"),
+        (lambda: read_problems(tmp_path), "cannot read problems from"),
         (lambda: read_problems(tmp_path / "missing.json"), "cannot read"),
         (lambda: write_problems(tmp_path, []), "cannot write"),
     ):

@@ -13,12 +13,18 @@ import pytest
 from huggingface_hub import constants
 
 from coconut_core.common.errors import CoconutError
-from coconut_core.problems import Problem, write_problems
+from coconut_core.problems import (
+    Problem,
+    read_problems,
+    read_some_problems,
+    stream_problems,
+    write_problems,
+)
 from coconut_core.problems.columns import Columns
 from coconut_core.problems.conversion import Conversion
 from coconut_core.problems.gsm8k import convert_file
+from coconut_core.problems.sources import DataSource
 from coconut_core.training.recipe import recipe_from_table, with_absolute_paths
-from coconut_core.training.sources import DataSource
 from tests.core.refusals import refusal
 from tests.core.tiny_recipes import (
     assert_same_weights,
@@ -142,17 +148,39 @@ def test_official_gsm8k_by_its_columns_is_what_the_converter_makes() -> None:
     assert list(DataSource(str(file), columns).problems()) == list(convert_file(file, Conversion()))
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.csv", "t.parquet", "folder"])
+def test_columns_are_named_behind_the_name_of_whatever_is_read(tmp_path: Path, name: str) -> None:
+    table().to_json(tmp_path / "t.jsonl")
+    table().to_csv(tmp_path / "t.csv")
+    table().to_parquet(tmp_path / "t.parquet")
+    datasets.DatasetDict(train=table(ROWS[1:]), test=table()).save_to_disk(tmp_path / "folder")
+    place = f"{tmp_path / name}?question=frage&steps=weg&answer=weg"
+    assert read_problems(place) == PROBLEMS
+    assert [problem.steps for problem in stream_problems(Path(f"{place}&steps_as=annotations"))] == [
+        ("<<8-3=5>>",),
+        ("<<2*3=6>>", "<<6+4=10>>"),
+    ]
+    without = f"{tmp_path / name}?question=frage&steps=&answer=weg"
+    assert [problem.steps for problem in read_some_problems(without, 1, answered=True)] == [()]
+    assert DataSource(place).content() == DataSource(str(tmp_path / name), BOTH, "train").content()
+
+
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
     table().save_to_disk(tmp_path / "folder")
     name = str(tmp_path / "folder")
     assert refusal(lambda: DataSource(name, Columns("Fragen", "weg", "weg")).first(1)) == (
-        f"{name} has no column 'Fragen' (data.columns.question) but frage, weg, "
-        'perhaps data.columns.question = "frage"'
+        f"{name} has no column 'Fragen' but frage, weg: say which holds the question, perhaps ?question=frage "
+        'behind the name (in a recipe data.columns.question = "frage")'
     )
     message = refusal(lambda: DataSource(name, Columns("frage", "wege", "weg")).first(1))
-    assert message.endswith('perhaps data.columns.steps = "weg", or data.columns.steps = ""')
+    assert message.endswith('(in a recipe data.columns.steps = "weg"); ?steps= for none')
+    rows = [{"q": "a", "steps": "b", "answer": "c"}]
+    table(rows).to_parquet(tmp_path / "q.parquet")
+    assert "perhaps ?question=q " in refusal(lambda: read_problems(tmp_path / "q.parquet")), (
+        "not one that is taken"
+    )
     (tmp_path / "t.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
-    assert "t.jsonl, line 1 has no column 'x' (data.columns.question) but frage, weg" in refusal(
+    assert "t.jsonl, line 1 has no column 'x' but frage, weg: say which holds the question" in refusal(
         lambda: DataSource(str(tmp_path / "t.jsonl"), Columns("x", "weg", "weg")).first(1)
     )
 
@@ -161,13 +189,17 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.parquet").write_text("nothing")
     (tmp_path / "sub.csv").write_text("frage,weg\n")
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
     for name, words in (
-        ("empty", "empty cannot be read: "),
-        ("bad.parquet", "bad.parquet cannot be read: "),
+        ("empty", "empty: "),
+        ("bad.parquet", "bad.parquet: "),
         ("gone.parquet", "gone.parquet: there is no such file or folder (a data set of the hub is named hub:"),
-        ("sub.csv", "sub.csv cannot be read: "),
+        ("sub.csv", "sub.csv: "),
         ("gone.json", "gone.json: there is no such file or folder"),
-        ("sub.csv?spilt=train", "'spilt=train' is none of config=…, split=…, revision=…"),
+        ("sub.csv?spilt=train", "'spilt=train' is none of config=…, split=…, revision=…, question=…"),
+        ("t.jsonl?split=train", "'split=train' is none of question=…, steps=…, answer=…, steps_as=…"),
+        ("t.jsonl?answer=", "'answer=' is none of question=…"),
+        ("t.jsonl?steps_as=words", "'steps_as' must be one of lines, annotations"),
     ):
         message = refusal(partial(DataSource(str(tmp_path / name), BOTH).first, 1))
         assert words in message

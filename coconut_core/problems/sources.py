@@ -1,4 +1,4 @@
-"""Where a recipe's problems come from: a problem file, a table of another shape, or a data set of the hub.
+"""Where problems come from: a problem file, a table of another shape, or a data set of the hub.
 
 What is no JSON is read by the library `datasets`.
 """
@@ -9,13 +9,14 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from coconut_core.common.errors import CoconutError, one_line
 from coconut_core.common.paths import user_path
-from coconut_core.problems.base import Problem, stream_problems
+from coconut_core.common.records import read_record
+from coconut_core.problems.base import Problem, stream_file
 from coconut_core.problems.columns import Columns
 from coconut_core.problems.files import read_records
 
@@ -27,15 +28,17 @@ FORMATS = {
     ".arrow": "arrow",
 }  # by a file's end
 OPTIONS = ("config", "split", "revision")
+COLUMN_OPTIONS = ("question", "steps", "answer", "steps_as")
 BATCH = 1000  # rows that are read at once
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """The problems that an entry of a recipe names.
+    """The problems that a name stands for.
 
     name: a problem file (JSON), a file of FORMATS, a folder that `datasets` reads (of save_to_disk, or of data
-    files), or "hub:owner/name"; behind the last two perhaps "?config=main&split=train[:500]&revision=main".
+    files), or "hub:owner/name"; behind the last two perhaps "?config=main&split=train[:500]&revision=main", and
+    behind each "?question=…&steps=…&answer=…&steps_as=…" for what `columns` says otherwise.
     split: the one that is read where the name says none.
     """
 
@@ -52,16 +55,17 @@ class DataSource:
         """Its problems, one at a time. Raises CoconutError, naming the place, where it cannot be read, or a
         column is not there."""
         self._check_place()
+        columns = self._columns_named
         if self._is_table:
-            yield from self._of_table()
-        elif self.columns == Columns():
-            yield from stream_problems(self._place)
+            yield from self._of_table(columns)
+        elif columns == Columns():
+            yield from stream_file(self._place)
         else:
             for where, record in read_records(self._place):
                 if not isinstance(record, dict):
                     raise CoconutError(f"{where}: no JSON object")
-                self.columns.check(list(record), where)
-                yield self._problem(record, where)
+                columns.check(list(record), where)
+                yield _problem(columns, record, where)
 
     def content(self) -> str:
         """A hash of its problems, whatever its place and time. Raises CoconutError where it cannot be read."""
@@ -77,8 +81,8 @@ class DataSource:
                 digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise CoconutError(f"cannot read problems from {self._place}: {error}") from error
-        if self.columns != Columns():
-            digest.update(repr(self.columns).encode())
+        if (columns := self._columns_named) != Columns():
+            digest.update(repr(columns).encode())
         return digest.hexdigest()
 
     def first(self, count: int) -> list[Problem]:
@@ -110,33 +114,34 @@ class DataSource:
         """What stands behind the name. Raises CoconutError for what cannot be said there."""
         if not self.name.startswith(HUB) and user_path(self.name).exists():
             return {}
-        options = {}
+        options, known = {}, (*OPTIONS, *COLUMN_OPTIONS) if self._is_table else COLUMN_OPTIONS
         for part in filter(None, self.name.partition("?")[2].split("&")):
-            option, _, value = part.partition("=")
-            if option not in OPTIONS or not value:
+            option, equals, value = part.partition("=")
+            if option not in known or not equals or not (value or option == "steps"):
                 raise CoconutError(
-                    f"{self.name}: '{part}' is none of {', '.join(f'{each}=…' for each in OPTIONS)}"
+                    f"{self.name}: '{part}' is none of {', '.join(f'{each}=…' for each in known)}"
                 )
             options[option] = value
         return options
 
-    def _of_table(self) -> Iterator[Problem]:
+    @property
+    def _columns_named(self) -> Columns:
+        """The columns, those that the name says before the others."""
+        named = {option: value for option, value in self._options().items() if option in COLUMN_OPTIONS}
+        return read_record(Columns, {**asdict(self.columns), **named}, self.name)
+
+    def _of_table(self, columns: Columns) -> Iterator[Problem]:
         with _errors_in_a_line(self.name):
             table = self._table()
-            self.columns.check(table.column_names, self.name)
-            used = dict.fromkeys(filter(None, (self.columns.question, self.columns.steps, self.columns.answer)))
+            columns.check(table.column_names, self.name)
+            used = dict.fromkeys(filter(None, (columns.question, columns.steps, columns.answer)))
             rows = table.select_columns(list(used))
             number = 0
             for batch in rows.iter(batch_size=BATCH):
                 for values in zip(*(batch[name] for name in used), strict=True):
                     number += 1
-                    yield self._problem(dict(zip(used, values, strict=True)), f"{self.name}, problem {number}")
-
-    def _problem(self, row: dict[str, Any], where: str) -> Problem:
-        try:
-            return self.columns.problem(row)
-        except CoconutError as error:
-            raise CoconutError(f"{where}: {error}") from error
+                    row = dict(zip(used, values, strict=True))
+                    yield _problem(columns, row, f"{self.name}, problem {number}")
 
     def _table(self) -> Any:
         """The rows as a datasets.Dataset."""
@@ -172,6 +177,42 @@ class DataSource:
         )
 
 
+def read_problems(source: str | Path) -> list[Problem]:
+    """All problems of a source at once; see stream_problems."""
+    return list(stream_problems(source))
+
+
+def stream_problems(source: str | Path) -> Iterator[Problem]:
+    """The problems of whatever DataSource reads, one at a time; of a data set in splits those of "test".
+
+    source: its name. Raises CoconutError, naming the line or the number of the problem, where it cannot be read
+    or is not in the official layout; the problems in front of the damage come first. A file of JSON is read
+    once, with one problem in memory: it may be a pipe.
+    """
+    return DataSource(str(source), split="test").problems()
+
+
+def read_some_problems(
+    source: str | Path, count: int | None = None, *, answered: bool = False
+) -> list[Problem]:
+    """The first count problems of a source, or all. Raises CoconutError where there are none, where one that
+    has to be answered has no answer, and as stream_problems does."""
+    problems = read_problems(source)[:count]
+    if not problems:
+        raise CoconutError(f"{source} holds no problems")
+    for number, problem in enumerate(problems, start=1):
+        if answered and not problem.answer.strip():
+            raise CoconutError(f"{source}, problem {number}: there is no 'answer' to compare with: give it one")
+    return problems
+
+
+def _problem(columns: Columns, row: dict[str, Any], where: str) -> Problem:
+    try:
+        return columns.problem(row)
+    except CoconutError as error:
+        raise CoconutError(f"{where}: {error}") from error
+
+
 def _library(name: str) -> Any:
     """The library `datasets`, quiet where nobody looks."""
     try:
@@ -201,4 +242,4 @@ def _errors_in_a_line(name: str) -> Iterator[None]:
             raise CoconutError(
                 f"{name}: the hub has no such data set, or not for you: mend the name or log in (hf auth login)"
             ) from error
-        raise CoconutError(f"{name} cannot be read: {one_line(error)}") from error
+        raise CoconutError(f"cannot read problems from {name}: {one_line(error)}") from error
