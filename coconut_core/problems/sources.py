@@ -6,6 +6,7 @@ What is no JSON is read by the library `datasets`.
 import hashlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ class DataSource:
     @property
     def is_there(self) -> bool:
         """Whether it can be looked at without a network: never a data set of the hub."""
-        return not self.name.startswith(HUB) and self._place.exists()
+        return not self.name.startswith(HUB) and os.path.exists(self._place)
 
     def problems(self) -> Iterator[Problem]:
         """Its problems, one at a time. Raises CoconutError, naming the place, where it cannot be read, or a
@@ -96,7 +97,7 @@ class DataSource:
     def _place(self) -> Path:
         """The file or folder."""
         path = user_path(self.name)
-        return path if path.exists() else user_path(self.name.partition("?")[0])
+        return path if os.path.exists(path) else user_path(self.name.partition("?")[0])
 
     @property
     def _is_table(self) -> bool:
@@ -104,15 +105,21 @@ class DataSource:
 
     def _check_place(self) -> None:
         """Raise CoconutError where there is no such file or folder; a data set of the hub has none."""
-        if not self.name.startswith(HUB) and not self._place.exists():
+        if self.name.startswith(HUB):
+            return
+        try:
+            self._place.stat()
+        except FileNotFoundError as error:
             raise CoconutError(
                 f"cannot read problems from {self.name}: there is no such file or folder (a data set of the "
                 f"hub is named {HUB}owner/name)"
-            )
+            ) from error
+        except (OSError, ValueError) as error:  # a name with a zero byte, or one too long
+            raise CoconutError(f"cannot read problems from {self.name}: {error}") from error
 
     def _options(self) -> dict[str, str]:
         """What stands behind the name. Raises CoconutError for what cannot be said there."""
-        if not self.name.startswith(HUB) and user_path(self.name).exists():
+        if not self.name.startswith(HUB) and os.path.exists(user_path(self.name)):
             return {}
         options, known = {}, (*OPTIONS, *COLUMN_OPTIONS) if self._is_table else COLUMN_OPTIONS
         for part in filter(None, self.name.partition("?")[2].split("&")):

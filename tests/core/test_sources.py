@@ -197,6 +197,8 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         ("sub.csv", "sub.csv: "),
         ("gone.json", "gone.json: there is no such file or folder"),
         ("sub.csv?spilt=train", "'spilt=train' is none of config=…, split=…, revision=…, question=…"),
+        ("x" * 300, "File name too long"),
+        ("t.jsonl/x", "Not a directory"),
         ("t.jsonl?split=train", "'split=train' is none of question=…, steps=…, answer=…, steps_as=…"),
         ("t.jsonl?answer=", "'answer=' is none of question=…"),
         ("t.jsonl?steps_as=words", "'steps_as' must be one of lines, annotations"),
