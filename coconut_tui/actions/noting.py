@@ -7,16 +7,13 @@ from pathlib import Path
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.model_choice import ModelChoice
-from coconut_core.problems.base import Problem
 from coconut_tui.actions.reopening import reopen
 from coconut_tui.engine import noting
 from coconut_tui.explorer.base import ExplorerBase
 from coconut_tui.findings import AtlasRow, Finding, Model, Place, add_finding, list_findings
 from coconut_tui.findings.finding import hash_of_problem, seen_in
 from coconut_tui.run.action import Action
-from coconut_tui.run.branches import THOUGHT, Branch, Decisions, Tree
 from coconut_tui.screens.findings import FindingsScreen
-from coconut_tui.screens.note import NoteScreen
 
 
 def note(app: ExplorerBase, argument: str) -> None:
@@ -53,21 +50,9 @@ def _row_looked_at(app: ExplorerBase) -> AtlasRow | None:
     return AtlasRow(str(browsing.path), browsing.run) if same else None
 
 
-def note_row(app: ExplorerBase, atlas: Path, run: int, problem: Problem, thoughts: int | None) -> None:
-    """Open the dialog for a finding on a row of an atlas whose model is open; thoughts: how many it took."""
-    app.require_model()
-    assert app.choice is not None  # of the model that is there
-    decisions = Decisions(thoughts, (), THOUGHT * (thoughts or 0))
-    tree = Tree(problem.question, problem, None, (Branch(1, "main", decisions),))
-    step = None if not thoughts else thoughts - 1
-    row = AtlasRow(str(atlas), run)
-    model = Model.of(app.choice, "")
-    _ask(
-        app, app.choice, Finding("", model, tree, at=Place(step), problem_hash=hash_of_problem(tree), atlas=row)
-    )
-
-
 def _ask(app: ExplorerBase, choice: ModelChoice, finding: Finding) -> None:
+    from coconut_tui.screens.note import NoteScreen  # which the first paint need not wait for
+
     known = {
         tag: None for _, each in list_findings(app.findings_folder, lambda text: None) for tag in each.tags
     }

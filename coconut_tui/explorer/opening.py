@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coconut_core.checkpoints.bundled import bundled_model, short_name
 from coconut_core.checkpoints.hub import check_source
@@ -17,9 +18,11 @@ from coconut_tui.explorer.inspecting import InspectingApp
 from coconut_tui.run.state import ModelFacts, RunView
 from coconut_tui.saved.format import SavedRun
 from coconut_tui.saved.keeper import Keeper
-from coconut_tui.screens.question import QuestionScreen
 from coconut_tui.screens.start import StartScreen
 from coconut_tui.screens.welcome import Beginning, WelcomeScreen, beginnings, is_saved_run
+
+if TYPE_CHECKING:
+    from coconut_tui.screens.question import QuestionScreen
 
 
 class OpeningApp(InspectingApp):
@@ -49,6 +52,7 @@ class OpeningApp(InspectingApp):
         self.selected: int | None = None
         self._file, self._cache_limit = problems, cache_limit
         self._start: StartScreen | None = None
+        self._written: QuestionScreen | None = None  # the last one that was opened
 
     def on_mount(self) -> None:
         """Keep the theme that is chosen."""
@@ -134,20 +138,20 @@ class OpeningApp(InspectingApp):
             self.choose(message.text)
             return
         self.end_start()
-        if isinstance(self.screen, QuestionScreen) and self.screen.waits:
-            self.screen.refuse(message.text)
+        if self._question is not None and self._question.waits:
+            self._question.refuse(message.text)
         else:
             self.tell_error(message.text)
 
     def on_question_read(self, message: QuestionRead) -> None:
         """A question that was refused stays in the editor, with what is wrong with it."""
         if not message.error:
-            if isinstance(self.screen, QuestionScreen) and self.screen.waits:
-                self.screen.dismiss(None)
+            if self._question is not None and self._question.waits:
+                self._question.dismiss(None)
             return
         self.end_start()
-        if isinstance(self.screen, QuestionScreen):
-            self.screen.refuse(message.error)
+        if self._question is not None:
+            self._question.refuse(message.error)
         else:
             self.write_question(message.question, message.error)
 
@@ -166,12 +170,20 @@ class OpeningApp(InspectingApp):
 
     def write_question(self, text: str, error: str = "") -> None:
         """Open the editor with a question, and with what was wrong with it."""
+        from coconut_tui.screens.question import QuestionScreen  # which the first paint need not wait for
+
         self.end_start()
 
         def ask(written: str) -> None:
             self.ask(written, recognise(written), None)
 
-        self.push_screen(QuestionScreen(text, self.keeper.questions, ask, error))
+        self._written = QuestionScreen(text, self.keeper.questions, ask, error)
+        self.push_screen(self._written)
+
+    @property
+    def _question(self) -> "QuestionScreen | None":
+        """The editor of a question, where that is on top."""
+        return self._written if self._written is self.screen else None
 
     # -- choosing ------------------------------------------------------------------------------------------
 

@@ -16,12 +16,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from coconut_core.common.errors import CoconutError
 from coconut_core.common.whole_files import remove_leftovers, written_aside
 from coconut_tui.saved.format import SavedSession
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 KEPT = 20  # files of explorers that are gone
 DELAY = 0.1  # seconds from a change until it is written, so that many changes are one writing
@@ -165,7 +167,7 @@ class SessionStore:
         lock = _lock_of(path)
         try:
             lock.acquire(blocking=False)
-        except Timeout:
+        except TimeoutError:  # what FileLock raises is one
             yield False
         except (OSError, NotImplementedError):  # no locks on this file system, or a read-only one
             self._tell_once(f"no session that broke off is gone on with: none can be locked in {self.folder}")
@@ -254,11 +256,13 @@ class SessionStore:
         remove_leftovers(self.folder)
 
 
-def _lock_of(path: Path) -> FileLock:
+def _lock_of(path: Path) -> "FileLock":
+    from filelock import FileLock  # which the first paint need not wait for
+
     return FileLock(path.with_suffix(".lock"), mode=0o600, thread_local=False)  # the timer's thread takes it
 
 
-def _release(lock: FileLock) -> None:
+def _release(lock: "FileLock") -> None:
     with suppress(OSError):
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

@@ -3,17 +3,12 @@ lists that are filtered."""
 
 from typing import ClassVar
 
-from rich.text import Text
-from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Static, TextArea
+from textual.widgets import DataTable, Footer
 
-from coconut_core.common.errors import CoconutError
 from coconut_tui.run.state import WhatIf
-from coconut_tui.widgets.outside import editor_command, written_outside
-from coconut_tui.widgets.tokens import error_line
 
 SEARCHING: list[BindingType] = [
     Binding("slash", "app.act('search')", "search"),
@@ -92,47 +87,6 @@ class WhatIfDialog(DrawsNewest):
     def action_confirm(self) -> None:
         """Take what is under the cursor, as enter does."""
         self.query_one(DataTable).action_select_cursor()
-
-
-class WritingDialog(ModalScreen[None]):
-    """A dialog with a text area that stays until what was written is taken: nothing typed is lost. Errors, and
-    what is under way, stand in its Static "refused"."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits = False  # for what was written to be taken
-
-    def action_outside(self) -> None:
-        """Write the text in the editor that VISUAL or EDITOR names; it is not handed on yet."""
-        area = self.query_one(TextArea)
-        try:
-            command = editor_command()
-            with self.app.suspend():
-                written = written_outside(area.text, command)
-        except SuspendNotSupported:
-            self.refuse("there is no terminal here to lend to an editor")
-        except CoconutError as error:
-            self.refuse(str(error))
-        else:
-            area.text = written
-            area.move_cursor(area.document.end)
-            self.query_one("#refused", Static).update(Text())
-
-    def take(self, under_way: str) -> None:
-        """Hand on what was written, once, and say that this is under way."""
-        if not self.waits:
-            self.waits = True
-            self.query_one("#refused", Static).update(Text(under_way, "dim"))
-            # Behind the letters that the field has still to read.
-            (self.focused or self).call_later(self._hand_on)
-
-    def refuse(self, error: str) -> None:
-        """It cannot be taken, and here is why."""
-        self.waits = False
-        self.query_one("#refused", Static).update(error_line(error))
-
-    def _hand_on(self) -> None:
-        raise NotImplementedError
 
 
 class ReadingDialog(ModalScreen[None]):

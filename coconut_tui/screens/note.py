@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.widgets import Footer, Input, Static, TextArea
 
 from coconut_core.common.errors import visible
-from coconut_tui.screens.dialog import WritingDialog
+from coconut_tui.screens.writing import WritingDialog
 
 
 class NoteScreen(WritingDialog):

@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Footer, Static, TextArea
 
-from coconut_tui.screens.dialog import WritingDialog
+from coconut_tui.screens.writing import WritingDialog
 from coconut_tui.widgets.tokens import error_line
 
 

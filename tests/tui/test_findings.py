@@ -9,7 +9,6 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static, TextArea
 
 from coconut_core.records.trace import Trace
-from coconut_tui.actions.noting import note_row
 from coconut_tui.app import Explorer
 from coconut_tui.config import Config
 from coconut_tui.export import TracedTree
@@ -231,19 +230,6 @@ async def test_a_run_of_an_atlas_carries_its_row(tmp_path: Path) -> None:
         await note_down(pilot, title="Other")
         await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
         assert load_finding(tmp_path / "notes" / "other.md").atlas is None
-
-
-async def test_a_row_is_noted_that_was_not_opened(checkpoint: Path, tmp_path: Path) -> None:
-    async with opened(checkpoint, tmp_path, example=1).run_test(size=WIDE) as pilot:
-        app = await settled(pilot)
-        note_row(app, Path("A"), 7, PROBLEMS[0], 3)
-        await note_down(pilot)
-        await until(pilot, lambda app: not isinstance(app.screen, NoteScreen))
-        made = load_finding(next(tmp_path.glob("*.md")))
-        assert (made.atlas, made.at.step, made.run.here.decisions.moves) == (AtlasRow("A", 7), 2, "ttt")
-        await pilot.press("backslash", "enter")
-        await until(pilot, lambda app: ready(app) and app.view.question == PROBLEMS[0].question)
-        await until(pilot, lambda app: len(app.view.steps) == 3 and app.selected == 2)
 
 
 @pytest.mark.drives("export")
