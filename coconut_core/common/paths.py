@@ -17,12 +17,18 @@ def user_source(source: str) -> str:
     return str(user_path(source)) if source.startswith("~") else source
 
 
+def place_of(name: str | Path) -> Path:
+    """The file or folder that a name stands for, behind which "?" and more about it may stand."""
+    path = user_path(name)
+    return path if os.path.exists(path) else user_path(str(name).partition("?")[0])
+
+
 def check_outputs(outputs: Sequence[str | Path | None], inputs: Sequence[Path | None] = ()) -> None:
     """Raise CoconutError where a file that is to be written is one that is read, or two outputs are one file.
 
     None and "-", a stream, are no files.
     """
-    files = [path for path in inputs if path is not None and path.is_file()]
+    files = [place for place in map(place_of, filter(None, inputs)) if os.path.isfile(place)]
     for output in outputs:
         if output is None or str(output) == "-":
             continue

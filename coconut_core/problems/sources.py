@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coconut_core.common.errors import CoconutError, one_line
-from coconut_core.common.paths import user_path
+from coconut_core.common.paths import place_of, user_path
 from coconut_core.common.records import read_record
 from coconut_core.problems.base import Problem, stream_file
 from coconut_core.problems.columns import Columns
@@ -96,8 +96,7 @@ class DataSource:
     @property
     def _place(self) -> Path:
         """The file or folder."""
-        path = user_path(self.name)
-        return path if os.path.exists(path) else user_path(self.name.partition("?")[0])
+        return place_of(self.name)
 
     @property
     def _is_table(self) -> bool:
@@ -182,6 +181,12 @@ class DataSource:
             f"{self.name} has no split '{split}' but {', '.join(splits)}: name one, as in "
             f"{self.name.partition('?')[0]}?split={next(iter(splits), 'train')}"
         )
+
+
+def absolute_name(name: str | Path) -> str:
+    """The same name for any working folder: a file or folder by its absolute path; a data set of the hub, or
+    nothing, as it is."""
+    return str(name) if str(name).startswith(HUB) or name == "" else str(user_path(name).absolute())
 
 
 def read_problems(source: str | Path) -> list[Problem]:

@@ -12,7 +12,7 @@ from coconut_core.common.seeds import LARGEST_SEED
 from coconut_core.latent.config import ENDINGS, LAYOUTS
 from coconut_core.latent.feedback import RULES, rule_named
 from coconut_core.problems.columns import Columns
-from coconut_core.problems.sources import HUB
+from coconut_core.problems.sources import absolute_name
 from coconut_core.training.curriculum import ALL, Curriculum, Stage
 from coconut_core.training.methods.table import expand, method_named, with_defaults
 from coconut_core.training.trackers import AUTO, TRACKERS
@@ -170,17 +170,13 @@ class Recipe:
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """The same recipe for any working folder: its files and folders by absolute paths."""
     data, base = recipe.data, local_source(recipe.model.base)
-    data = replace(data, train=_absolute(data.train), validation=_absolute(data.validation))
+    data = replace(data, train=absolute_name(data.train), validation=absolute_name(data.validation))
     return replace(recipe, data=data, model=replace(recipe.model, base=base))
 
 
 def local_source(base: str) -> str:
     """A model that is a folder or a file here by its absolute path; a hub id, or nothing, as it is."""
-    return _absolute(base) if base and user_path(base).exists() else base
-
-
-def _absolute(path: str) -> str:
-    return str(user_path(path).absolute()) if path and not path.startswith(HUB) else path
+    return str(user_path(base).absolute()) if base and user_path(base).exists() else base
 
 
 def available_recipes() -> list[str]:

@@ -11,6 +11,7 @@ from coconut_core.common.paths import user_path
 from coconut_core.common.whole_files import written_aside
 from coconut_core.model_choice import ModelChoice
 from coconut_core.problems import Problem, read_some_problems
+from coconut_core.problems.sources import absolute_name
 from coconut_tui.run.branches import Tree
 from coconut_tui.run.breakpoints import Breakpoint
 from coconut_tui.run.collection import Answered
@@ -35,7 +36,7 @@ class Keeper:
         self._selected: int | None = None
         self._breakpoints: tuple[Breakpoint, ...] = ()
         self._answered: tuple[Answered, ...] = ()
-        self.problem_file = None if problem_file is None else str(problem_file.resolve())
+        self.problem_file = None if problem_file is None else absolute_name(problem_file)
         self._store: SessionStore | None = None
         if folder is not None:
             self._store = SessionStore(folder, self.say)

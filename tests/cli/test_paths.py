@@ -117,3 +117,11 @@ def test_streams_and_what_is_not_there_are_no_files(tmp_path: Path) -> None:
     check_outputs([None, "-", "-", tmp_path / "new.svg"], [None, tmp_path / "missing.json", Path("-")])
     with pytest.raises(CoconutError, match="would be written over"):
         check_outputs([tmp_path / "a", tmp_path / "b" / ".." / "a"])
+
+
+def test_what_is_read_by_a_name_with_columns_behind_it_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}")
+    with pytest.raises(CoconutError, match="would be written over"):
+        check_outputs([tmp_path / "a.jsonl"], [tmp_path / "a.jsonl?steps=way"])
+    (tmp_path / "b?steps=way").write_text("{}")  # a file that is really named so
+    check_outputs([tmp_path / "b"], [tmp_path / "b?steps=way"])

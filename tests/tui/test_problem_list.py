@@ -1,7 +1,9 @@
-"""The list of problems: its orders, and what became of them by their number of steps."""
+"""The list of problems: its orders, what became of them by their number of steps, and where they come from."""
 
+import json
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input, OptionList, Static
 
 from coconut_core.problems import generate_problems
@@ -9,6 +11,7 @@ from coconut_tui.app import Explorer
 from coconut_tui.run.branches import Said
 from coconut_tui.run.collection import Collection, Tally
 from coconut_tui.run.controlled import Swaps
+from coconut_tui.saved.keeper import Keeper
 from coconut_tui.screens.problems import ProblemsScreen, tallies_text
 from tests.tui.conftest import explorer, settled, until
 
@@ -69,3 +72,14 @@ async def test_f3_sorts_and_nothing_moves_while_one_filters(checkpoint: Path) ->
         screen.query_one(Input).value = "open"
         await until(pilot, lambda app: first(app) == "3")
         assert options.region == where
+
+
+def test_a_session_knows_its_problems_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"q": each.question, "steps": list(each.steps), "answer": each.answer} for each in PROBLEMS]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    table = Keeper(problem_file=Path("rows.jsonl?question=q"))
+    of_the_hub = Keeper(problem_file=Path("hub:some/set?split=test"))
+    monkeypatch.chdir("/")
+    assert [each.question for each in table.problems()] == [each.question for each in PROBLEMS]
+    assert of_the_hub.problem_file == "hub:some/set?split=test"
