@@ -151,7 +151,11 @@ class EditScreen(ModalScreen[str | None]):
             self.query_one("#preview-text", Static).update(Text(hint, "dim"))
             return
         self.query_one("#preview-text", Static).update(Text("looking ahead …", "dim"))
-        self._timer = self.set_timer(_PAUSE, lambda: self._look_ahead(self._whole_text))
+        self._timer = self.app.set_timer(_PAUSE, self._preview)
+
+    def _preview(self) -> None:
+        if self.query("#preview-text"):  # else it has been closed meanwhile
+            self._look_ahead(self._whole_text)
 
     def _title(self, draft: Draft | None) -> str:
         """Which thoughts are edited, by the text."""

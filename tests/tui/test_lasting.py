@@ -9,7 +9,9 @@ from textual.messages import Prompt, Prune
 from textual.screen import ModalScreen
 
 from coconut_tui.explorer.pace import Pace
+from coconut_tui.screens.edit import EditScreen
 from tests.tui.conftest import WIDE, explorer, press, settled, steps_taken, until
+from tests.tui.test_actions import previewed
 
 
 class Unpainted(ModalScreen[None]):
@@ -51,3 +53,28 @@ async def test_a_run_is_drawn_though_its_moment_is_past_before_it_is_waited_for(
         await press(pilot, "s")
         await until(pilot, steps_taken(1))
     assert next(waits, None) is None
+
+
+async def test_a_preview_comes_though_its_moment_is_past_before_it_is_waited_for(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coconut_tui.screens.edit._PAUSE", 1e-9)
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await press(pilot, "t")
+        await pilot.press("e")
+        await until(pilot, lambda app: isinstance(app.screen, EditScreen) and previewed(app.screen))
+
+
+async def test_of_an_edit_that_was_closed_there_is_no_preview(checkpoint: Path) -> None:
+    async with explorer(checkpoint).run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        await press(pilot, "t")
+        await pilot.press("e")
+        await until(pilot, lambda app: isinstance(app.screen, EditScreen))
+        screen = app.screen
+        assert isinstance(screen, EditScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda app: app.screen is not screen)
+        assert not screen.query("#preview-text")
+        screen._preview()  # whose time may come only now
