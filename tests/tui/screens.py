@@ -2,9 +2,11 @@
 
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from coconut_core.records.trace import TokenRecord, Trace
 from coconut_tui.app import Explorer
@@ -73,6 +75,16 @@ FACTS = ModelFacts(
     donors=(("own", "this run's own"), ("twin", "of the minimal twin")),
     verdict="USED: 96 % right with them, 19 % without them, 24 % with another question's (n=200, 2026-01-01)",
 )
+
+
+def preview(screen: Screen[Any]) -> str:
+    """What the dialog of an edit shows of what it would lead to."""
+    return str(screen.query_one("#preview-text").render())
+
+
+def previewed(screen: Screen[Any]) -> bool:
+    """The preview is there."""
+    return "looking ahead" not in preview(screen)
 
 
 def said(text: str) -> Said:

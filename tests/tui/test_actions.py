@@ -31,6 +31,7 @@ from coconut_tui.widgets.keys import KeysLine
 from coconut_tui.widgets.thoughts import ThoughtsPane
 from coconut_tui.widgets.view_tabs import ViewTabs
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, steps_taken, typed, until
+from tests.tui.screens import previewed
 
 
 @pytest.mark.drives("step", "back", "continue", "think-all", "restart")
@@ -170,11 +171,6 @@ async def test_zero_makes_a_branch_and_own_takes_the_edit_back(checkpoint: Path)
         assert app.view.tree.here.name == "own@2"
         await press(pilot, "z", "z")
         assert "changes nothing here" in notes(app)
-
-
-def previewed(screen: EditScreen) -> bool:
-    """The preview is there."""
-    return "looking ahead" not in str(screen.query_one("#preview-text").render())
 
 
 @pytest.mark.drives("edit", "command")

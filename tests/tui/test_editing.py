@@ -16,16 +16,13 @@ from coconut_tui.screens.problems import ProblemsScreen
 from coconut_tui.widgets.dials import Dial
 from tests.core.ordinary_models import CHATML, ordinary_folder
 from tests.tui.conftest import WIDE, explorer, notes, press, settled, shown, typed, until
+from tests.tui.screens import preview, previewed
 
 
 @pytest.fixture(scope="module")
 def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model without a problem family, so that its questions have no graph."""
     return ordinary_folder(tmp_path_factory.mktemp("ordinary"), "qwen2", template=CHATML)
-
-
-def preview(screen: Screen[object]) -> str:
-    return str(screen.query_one("#preview-text").render())
 
 
 def title(screen: Screen[object]) -> str:
@@ -49,7 +46,7 @@ async def test_after_a_run_the_last_thought_is_meant_or_the_one_looked_at(checkp
         await press(pilot, "e")
         assert "thought 4," in title(app.screen)
         assert app.screen.query_one(Input).value == "zero@4"
-        await until(pilot, lambda app: "looking ahead" not in preview(app.screen))
+        await until(pilot, lambda app: previewed(app.screen))
         assert "✗" not in preview(app.screen)
         await press(pilot, "escape", "z")
         assert app.view.tree.here.done == "zero@4"

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from coconut_tui.explorer.pace import Pace
 from coconut_tui.screens.edit import EditScreen
 from tests.tui.conftest import WIDE, explorer, press, settled, steps_taken, until
-from tests.tui.test_actions import previewed
+from tests.tui.screens import previewed
 
 
 class Unpainted(ModalScreen[None]):
