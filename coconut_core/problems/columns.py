@@ -38,11 +38,12 @@ class Columns:
             others = {self.question, self.steps, self.answer}
             free = [each for each in names if each not in others] or names
             nearest = get_close_matches(name.lower(), [each.lower() for each in free], 1, 0.0)
-            meant = next((each for each in free if [each.lower()] == nearest), free[0] if free else "")
+            meant = next((each for each in free if [each.lower()] == nearest), "")
+            hint = f', perhaps ?{entry}={meant} behind the name (in a recipe data.columns.{entry} = "{meant}")'
             nothing = "; ?steps= for none" if entry == "steps" else ""
             raise CoconutError(
-                f"{where} has no column '{name}' but {', '.join(names)}: say which holds the {entry}, perhaps "
-                f'?{entry}={meant} behind the name (in a recipe data.columns.{entry} = "{meant}"){nothing}'
+                f"{where} has no column '{name}' but {', '.join(names)}: say which holds the {entry}"
+                f"{hint if meant else ''}{nothing}"
             )
 
     def problem(self, row: Mapping[str, Any]) -> Problem:

@@ -35,8 +35,15 @@ def expanded_source(source: str | None) -> str | None:
 
 
 MODEL_HELP = "Checkpoint folder, hub id or GGUF file; official:PATH and the like with --base."
-DATA_HELP = "Problems: a file (JSON, Parquet, CSV), a `datasets` folder or hub:owner/name."
-Data = Annotated[Path, typer.Option("--data", "-d", help=DATA_HELP, callback=expanded)]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        "-d",
+        help="Problems: a file (JSON, Parquet, CSV), a `datasets` folder or hub:owner/name.",
+        callback=expanded,
+    ),
+]
 Count = Annotated[int | None, typer.Option(help="Only the first N problems.")]
 BatchSize = Annotated[int, typer.Option(help="Questions at a time.")]
 OutFolder = Annotated[

@@ -2,8 +2,7 @@
 
 from textual.app import App
 from textual.await_complete import AwaitComplete
-from textual.message_pump import MessagePump
-from textual.screen import Screen
+from textual.dom import DOMNode
 from textual.timer import Timer, TimerCallback
 
 
@@ -29,11 +28,9 @@ class LastingApp(App[None]):
         concerns itself. Textual does it as the screen goes; where one more message comes then, not at all."""
         going = self.screen
         popped = super().pop_screen()
-        for callback, pump in going._callbacks:
-            if not self._is_of(going, pump):
+        for waiting in list(going._callbacks):
+            callback, pump = waiting
+            if not (isinstance(pump, DOMNode) and going in pump.ancestors_with_self):
+                going._callbacks.remove(waiting)
                 self.screen._invoke_later(callback, pump)
-        going._callbacks = [(callback, pump) for callback, pump in going._callbacks if self._is_of(going, pump)]
         return popped
-
-    def _is_of(self, screen: Screen[object], pump: MessagePump) -> bool:
-        return pump is screen or (pump is not self and screen in getattr(pump, "ancestors", ()))

@@ -52,7 +52,6 @@ class OpeningApp(InspectingApp):
         self.selected: int | None = None
         self._file, self._cache_limit = problems, cache_limit
         self._start: StartScreen | None = None
-        self._written: QuestionScreen | None = None  # the last one that was opened
 
     def on_mount(self) -> None:
         """Keep the theme that is chosen."""
@@ -177,13 +176,14 @@ class OpeningApp(InspectingApp):
         def ask(written: str) -> None:
             self.ask(written, recognise(written), None)
 
-        self._written = QuestionScreen(text, self.keeper.questions, ask, error)
-        self.push_screen(self._written)
+        self.push_screen(QuestionScreen(text, self.keeper.questions, ask, error))
 
     @property
     def _question(self) -> "QuestionScreen | None":
         """The editor of a question, where that is on top."""
-        return self._written if self._written is self.screen else None
+        from coconut_tui.screens.question import QuestionScreen
+
+        return self.screen if isinstance(self.screen, QuestionScreen) else None
 
     # -- choosing ------------------------------------------------------------------------------------------
 

@@ -191,10 +191,10 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "sub.csv").write_text("frage,weg\n")
     (tmp_path / "t.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
     for name, words in (
-        ("empty", "empty: "),
-        ("bad.parquet", "bad.parquet: "),
+        ("empty", f"cannot read problems from {tmp_path}/empty: "),
+        ("bad.parquet", f"cannot read problems from {tmp_path}/bad.parquet: "),
         ("gone.parquet", "gone.parquet: there is no such file or folder (a data set of the hub is named hub:"),
-        ("sub.csv", "sub.csv: "),
+        ("sub.csv", f"cannot read problems from {tmp_path}/sub.csv: "),
         ("gone.json", "gone.json: there is no such file or folder"),
         ("sub.csv?spilt=train", "'spilt=train' is none of config=…, split=…, revision=…, question=…"),
         ("x" * 300, "File name too long"),
